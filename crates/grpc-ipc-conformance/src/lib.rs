@@ -1,0 +1,105 @@
+//! The tests that every transport of grpc-ipc passes, and what tests of grpc-ipc share.
+//!
+//! Implement [`Transport`] for a fixture that makes listeners and connectors, and instantiate the suite in a test file:
+//!
+//! ```
+//! use grpc_ipc_conformance::Transport;
+//! use grpc_ipc_core::{AccessPolicy, BindError, memory};
+//!
+//! struct Memory(memory::Network);
+//!
+//! impl Transport for Memory {
+//!     type Listener = memory::MemoryListener;
+//!     type Connector = memory::MemoryConnector;
+//!
+//!     async fn listen(&self, access: AccessPolicy) -> Result<memory::MemoryListener, BindError> {
+//!         self.0.listen("conformance", access)
+//!     }
+//!     fn connector(&self, access: AccessPolicy) -> memory::MemoryConnector {
+//!         self.0.connector("conformance", access)
+//!     }
+//! }
+//!
+//! grpc_ipc_conformance::conformance_tests!(Memory(memory::Network::new()));
+//! ```
+//!
+//! Each test in [`suite`] quotes the sentence of the documentation of `grpc-ipc-core` that it pins.
+//!
+//! The tests panic where a promise is broken; that is how a test says so.
+#![forbid(unsafe_code)]
+
+pub mod suite;
+
+mod names;
+mod skip;
+mod watchdog;
+
+pub use grpc_ipc_core;
+pub use names::unique_name;
+pub use skip::skip;
+pub use watchdog::Watchdog;
+
+use std::time::Duration;
+
+use grpc_ipc_core::{AccessPolicy, BindError, Connector, Listener};
+
+/// How long one test may take before the watchdog ends its process.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// One address of a transport that nothing else uses, as a fixture of one test.
+pub trait Transport {
+    /// The transport's listener.
+    type Listener: Listener;
+    /// The transport's connector.
+    type Connector: Connector;
+
+    /// Listens on the fixture's address. A backlog of a few connections keeps the suite quick.
+    ///
+    /// # Errors
+    /// As the transport says.
+    fn listen(&self, access: AccessPolicy) -> impl Future<Output = Result<Self::Listener, BindError>>;
+
+    /// A connector to the fixture's address.
+    fn connector(&self, access: AccessPolicy) -> Self::Connector;
+}
+
+/// Runs `test` on a runtime of its own, under a watchdog.
+///
+/// # Panics
+/// When the test does, or when there is no runtime to be had.
+pub fn run<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F) {
+    let _watchdog = Watchdog::start(name, LIMIT);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(async { test().await });
+}
+
+/// Instantiates [`suite`] for a transport: `conformance_tests!(EXPRESSION)`, where the expression makes a fresh
+/// [`Transport`] and is evaluated once for each test, inside a runtime.
+#[macro_export]
+macro_rules! conformance_tests {
+    ($transport:expr) => {
+        $crate::conformance_tests! { @each ($transport)
+            bytes_arrive_in_order
+            the_end_comes_after_the_bytes
+            a_dropped_connection_loses_nothing
+            a_writer_waits_for_its_reader
+            accept_can_be_cancelled
+            accept_survives_clients_that_leave
+            a_refused_client_is_closed_and_the_next_served
+            a_dropped_listener_closes_its_address
+            connections_outlive_their_listener
+            an_address_in_use_is_refused
+            many_clients_connect_at_once
+            no_server_is_told_at_once
+            a_busy_server_is_waited_for_until_the_deadline
+            an_untrusted_server_is_sent_nothing
+            each_end_knows_the_other
+        }
+    };
+    (@each ($transport:expr) $($test:ident)*) => {$(
+        #[test]
+        fn $test() {
+            $crate::run(stringify!($test), || async { $crate::suite::$test($transport).await });
+        }
+    )*};
+}

@@ -1,0 +1,99 @@
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use grpc_ipc_core::{AccessPolicy, ConnectError, Connection, Connector as _, Listener as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::Instant;
+
+use super::{assert_talk, connect, listen, pair, read_all, soon};
+use crate::Transport;
+
+/// > makes connections to one address.
+pub async fn many_clients_connect_at_once(transport: impl Transport) {
+    const CLIENTS: u32 = 100;
+    let mut listener = listen(&transport).await;
+    let connector = transport.connector(AccessPolicy::default());
+    let clients = join_all((0..CLIENTS).map(async |i| {
+        let mut client = connector.connect(soon()).await.expect("connect to a listener");
+        client.write_u32(i).await.expect("write to an open connection");
+        assert_eq!(client.read_u32().await.expect("the answer"), i);
+    }));
+    let servers = async {
+        for _ in 0..CLIENTS {
+            let mut server = listener.accept().await;
+            let i = server.read_u32().await.expect("the client's number");
+            server.write_u32(i).await.expect("write to an open connection");
+            // Open until the client has its answer.
+            assert_eq!(read_all(&mut server).await, b"");
+        }
+    };
+    tokio::join!(clients, servers);
+}
+
+/// > Whether there is a server is told at once: a connector does not wait for one to be started.
+pub async fn no_server_is_told_at_once(transport: impl Transport) {
+    let connector = transport.connector(AccessPolicy::default());
+    // A day: the watchdog ends a connector that waits.
+    let deadline = Instant::now() + Duration::from_secs(86_400);
+    match connector.connect(deadline).await {
+        Err(ConnectError::NotFound { .. } | ConnectError::Refused { .. }) => {}
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("connected to nobody"),
+    }
+}
+
+/// > A server that is there but busy is waited for until `deadline`; one try is made even when that has passed.
+pub async fn a_busy_server_is_waited_for_until_the_deadline(transport: impl Transport) {
+    let mut listener = listen(&transport).await;
+    let connector = transport.connector(AccessPolicy::default());
+    let mut waiting = Vec::new();
+    let busy = loop {
+        assert!(waiting.len() < 5_000, "connections that nobody accepts, without an end");
+        // A deadline that has passed: each try is made once.
+        match connector.connect(Instant::now()).await {
+            Ok(client) => waiting.push(client),
+            Err(busy) => break busy,
+        }
+    };
+    assert!(!waiting.is_empty(), "one try is made: {busy:?}");
+    assert!(matches!(busy, ConnectError::TimedOut { .. }), "{busy:?}");
+    let (client, _server) = tokio::join!(connector.connect(soon()), listener.accept());
+    client.expect("connect as soon as the server accepts");
+}
+
+/// > a server that it refuses is sent nothing.
+pub async fn an_untrusted_server_is_sent_nothing(transport: impl Transport) {
+    let mut listener = listen(&transport).await;
+    let wary = transport.connector(AccessPolicy::users([]));
+    match wary.connect(soon()).await {
+        Err(ConnectError::Untrusted { .. }) => {}
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("trusted a server that the policy refuses"),
+    }
+    // The server sees a connection without a byte, or none at all.
+    let client = async {
+        let mut client = connect(&transport).await;
+        client.write_all(b"first bytes").await.expect("write to an open connection");
+    };
+    let server = async {
+        loop {
+            let bytes = read_all(&mut listener.accept().await).await;
+            if !bytes.is_empty() {
+                return bytes;
+            }
+        }
+    };
+    let ((), bytes) = tokio::join!(client, server);
+    assert_eq!(bytes, b"first bytes");
+}
+
+/// > It is taken once, when the connection is made, and it names the process that made it
+pub async fn each_end_knows_the_other(transport: impl Transport) {
+    let mut listener = listen(&transport).await;
+    let (mut client, mut server) = pair(&transport, &mut listener).await;
+    assert_talk(&mut client, &mut server).await;
+    let (of_client, of_server) = (server.peer(), client.peer());
+    assert_eq!(of_client.pid(), Some(std::process::id()), "{of_client}");
+    assert_eq!(of_server.pid(), Some(std::process::id()), "{of_server}");
+    assert_eq!(of_client.user(), of_server.user());
+}

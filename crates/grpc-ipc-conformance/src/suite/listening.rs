@@ -1,0 +1,127 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::FutureExt as _;
+use grpc_ipc_core::{AccessPolicy, BindError, ConnectError, Connector as _, Listener as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::{assert_talk, connect, listen, pair, read_all, soon};
+use crate::Transport;
+
+/// > Dropping the future before it is ready loses no connection.
+pub async fn accept_can_be_cancelled(transport: impl Transport) {
+    const CLIENTS: u8 = 50;
+    let mut listener = listen(&transport).await;
+    let clients = async {
+        for i in 0..CLIENTS {
+            connect(&transport).await.write_all(&[i]).await.expect("write to an open connection");
+        }
+    };
+    let servers = async {
+        let mut seen = Vec::new();
+        while seen.len() < usize::from(CLIENTS) {
+            // Polled once and dropped, unless it is ready.
+            match listener.accept().now_or_never() {
+                Some(mut server) => seen.push(server.read_u8().await.expect("the client's number")),
+                None => tokio::task::yield_now().await,
+            }
+        }
+        seen.sort_unstable();
+        seen
+    };
+    let ((), seen) = tokio::join!(clients, servers);
+    assert_eq!(seen, (0..CLIENTS).collect::<Vec<_>>());
+}
+
+/// > A client that connects and goes away at once ends nothing.
+pub async fn accept_survives_clients_that_leave(transport: impl Transport) {
+    let mut listener = listen(&transport).await;
+    let clients = async {
+        for _ in 0..30 {
+            drop(connect(&transport).await);
+        }
+        let mut last = connect(&transport).await;
+        last.write_all(b"here").await.expect("write to an open connection");
+        last
+    };
+    let served = async {
+        let mut text = String::new();
+        while listener.accept().await.read_to_string(&mut text).await.is_err() || text.is_empty() {}
+        text
+    };
+    let left = async { drop(clients.await) };
+    let (text, ()) = tokio::join!(served, left);
+    assert_eq!(text, "here");
+}
+
+/// > it closes one that the policy refuses before a byte of it is read, and goes on.
+pub async fn a_refused_client_is_closed_and_the_next_served(transport: impl Transport) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let only_the_third = AccessPolicy::custom(move |_| count.fetch_add(1, Ordering::Relaxed) == 2);
+    let mut listener = transport.listen(only_the_third).await.expect("listen");
+    let clients = async {
+        for _ in 0..2 {
+            let mut refused = connect(&transport).await;
+            // The server may have closed it already.
+            _ = refused.write_all(b"this is read by nobody").await;
+            assert_eq!(read_all(&mut refused).await, b"", "what a refused client reads");
+        }
+        let mut third = connect(&transport).await;
+        third.write_all(b"hello").await.expect("write to an open connection");
+        third.shutdown().await.expect("shut down an open connection");
+    };
+    let (mut server, ()) = tokio::join!(listener.accept(), clients);
+    assert_eq!(read_all(&mut server).await, b"hello");
+    assert_eq!(asked.load(Ordering::Relaxed), 3, "the policy is asked once for each connection");
+}
+
+/// > Dropping a listener closes the address: connecting fails from then on, and the address can be listened on again.
+pub async fn a_dropped_listener_closes_its_address(transport: impl Transport) {
+    for _ in 0..20 {
+        let mut listener = listen(&transport).await;
+        pair(&transport, &mut listener).await;
+        drop(listener);
+        match transport.connector(AccessPolicy::default()).connect(soon()).await {
+            Err(ConnectError::NotFound { .. } | ConnectError::Refused { .. }) => {}
+            Err(other) => panic!("{other:?}"),
+            Ok(_) => panic!("connected to a dropped listener"),
+        }
+    }
+}
+
+/// > Connections that were handed out live on.
+pub async fn connections_outlive_their_listener(transport: impl Transport) {
+    let mut listener = listen(&transport).await;
+    let (mut client, mut server) = pair(&transport, &mut listener).await;
+    drop(listener);
+    assert_talk(&mut client, &mut server).await;
+}
+
+/// > A server is listening there.
+pub async fn an_address_in_use_is_refused(transport: impl Transport) {
+    let mut listener = listen(&transport).await;
+    match transport.listen(AccessPolicy::default()).await {
+        Err(BindError::InUse { pid, .. }) => {
+            assert!(pid.is_none_or(|pid| pid == std::process::id()), "pid {pid:?}");
+        }
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("two listeners on one address"),
+    }
+    // The second one may have connected to see who is there.
+    let client = async {
+        let mut client = connect(&transport).await;
+        client.write_all(b"x").await.expect("write to an open connection");
+        client
+    };
+    let server = async {
+        loop {
+            let mut server = listener.accept().await;
+            if server.read_u8().await.is_ok() {
+                return server;
+            }
+        }
+    };
+    let (mut client, mut server) = tokio::join!(client, server);
+    assert_talk(&mut client, &mut server).await;
+}

@@ -1,0 +1,95 @@
+/// Why a string or its parts make no [`Address`](super::Address). The message shows a right one.
+///
+/// As an [`std::io::Error`] each is of kind [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AddressError {
+    /// The address is the empty string.
+    #[error("the address is empty: expected {FORMS}")]
+    Empty,
+    /// The address begins with no known scheme.
+    #[error("address {address:?} has no known scheme: expected {FORMS}{}", did_you_mean(address))]
+    UnknownScheme {
+        /// The address as given.
+        address: String,
+    },
+    /// The path or name after the scheme is missing.
+    #[error("address {address:?} has no {what}: expected for example {example}")]
+    Missing {
+        /// The address as given.
+        address: String,
+        /// What is missing.
+        what: &'static str,
+        /// An address of the same form that is whole.
+        example: &'static str,
+    },
+    /// A host stands before the path of a socket, which is always on this machine.
+    #[error("address {address:?} names a host, but a Unix domain socket is on this machine: write {right}")]
+    Authority {
+        /// The address as given.
+        address: String,
+        /// The address without the host.
+        right: String,
+    },
+    /// A path in ASP.NET Core's form is relative.
+    #[error("address {address:?} has a relative path: expected http://unix:/ABSOLUTE/PATH")]
+    RelativePath {
+        /// The address as given.
+        address: String,
+    },
+    /// A NUL stands in a path or name.
+    #[error("address {address:?} has a NUL inside: no path or name can contain one")]
+    Nul {
+        /// The address as given.
+        address: String,
+    },
+    /// A named pipe of another machine.
+    #[error("address {address:?} is no pipe of this machine: expected npipe:NAME or \\\\.\\pipe\\NAME")]
+    RemotePipe {
+        /// The address as given.
+        address: String,
+    },
+    /// The name of a pipe is longer than Windows allows: 256 UTF-16 units with `\\.\pipe\`
+    /// ([Pipe Names](https://learn.microsoft.com/windows/win32/ipc/pipe-names)).
+    #[error("address {address:?} has a pipe name of {length} UTF-16 units: at most 247 are allowed")]
+    PipeNameTooLong {
+        /// The address as given.
+        address: String,
+        /// The name's length in UTF-16 units, without `\\.\pipe\`.
+        length: usize,
+    },
+    /// A name of the portable form has a character that some platform does not allow in it, or is too long.
+    #[error(
+        "address {address:?} has no portable name: expected local:NAME of at most 64 ASCII letters, digits, '-', '_' \
+         and '.', not beginning with '.'"
+    )]
+    LocalName {
+        /// The address as given.
+        address: String,
+    },
+    /// `http://` is not followed by a host and a port.
+    #[error("address {address:?} has no host and port: expected for example http://127.0.0.1:50051")]
+    HostPort {
+        /// The address as given.
+        address: String,
+    },
+    /// The address is not Unicode, in a form that must be.
+    #[error("address {address:?} is not Unicode: only the path of a socket may be otherwise")]
+    NotUnicode {
+        /// The address, with replacement characters.
+        address: String,
+    },
+}
+
+const FORMS: &str = "unix:PATH, unix-abstract:NAME, npipe:NAME, local:NAME or http://HOST:PORT";
+
+/// A bare path is the commonest mistake.
+fn did_you_mean(address: &str) -> String {
+    if address.starts_with(['/', '.']) { format!("; did you mean unix:{address}?") } else { String::new() }
+}
+
+impl From<AddressError> for std::io::Error {
+    fn from(error: AddressError) -> Self {
+        Self::new(std::io::ErrorKind::InvalidInput, error)
+    }
+}

@@ -1,0 +1,211 @@
+mod error;
+mod parse;
+#[cfg(feature = "serde")]
+mod serde;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap_lex::OsStrExt as _;
+
+pub use error::AddressError;
+
+#[doc = include_str!("../../docs/address.md")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// A Unix domain socket in the file system, `unix:PATH`.
+    #[non_exhaustive]
+    Unix {
+        /// The socket's path as given, absolute or relative; never empty, no NUL.
+        path: PathBuf,
+    },
+    /// A socket in Linux's abstract namespace, `unix-abstract:NAME`.
+    #[non_exhaustive]
+    UnixAbstract {
+        /// The name without its leading NUL; never empty, no NUL.
+        name: OsString,
+    },
+    /// A Windows named pipe of this machine, `npipe:NAME`.
+    #[non_exhaustive]
+    NamedPipe {
+        /// The name without `\\.\pipe\`; never empty, at most 247 UTF-16 units.
+        name: String,
+    },
+    /// An endpoint of the current user under a portable name, `local:NAME`.
+    #[non_exhaustive]
+    Local {
+        /// ASCII letters, digits, `-`, `_` and `.`; at most 64, the first is not `.`.
+        name: String,
+    },
+    /// A TCP endpoint, `http://HOST:PORT`.
+    #[non_exhaustive]
+    Tcp {
+        /// A host name or an IP address; an IPv6 address without its brackets.
+        host: String,
+        /// The port; 0 lets a listener choose one.
+        port: u16,
+    },
+    /// The address of a transport of your own. It names the endpoint in logs and errors; it is never parsed.
+    #[non_exhaustive]
+    Custom {
+        /// What the transport calls itself.
+        scheme: String,
+        /// What tells its endpoints apart.
+        name: String,
+    },
+}
+
+impl Address {
+    /// Parses any of the forms of [`Address`], also with a path that is not Unicode.
+    ///
+    /// # Errors
+    /// [`AddressError`] says what is wrong and what would be right.
+    pub fn parse(text: impl AsRef<OsStr>) -> Result<Self, AddressError> {
+        parse::parse(text.as_ref())
+    }
+
+    /// A Unix domain socket at `path`.
+    ///
+    /// # Errors
+    /// [`AddressError::Missing`] for an empty path, [`AddressError::Nul`] for one with a NUL inside.
+    pub fn unix(path: impl Into<PathBuf>) -> Result<Self, AddressError> {
+        parse::unix(path.into())
+    }
+
+    /// A socket named `name` in Linux's abstract namespace.
+    ///
+    /// # Errors
+    /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one with a NUL inside,
+    /// [`AddressError::Authority`] for one that begins with `//`.
+    pub fn unix_abstract(name: impl Into<OsString>) -> Result<Self, AddressError> {
+        parse::unix_abstract(name.into())
+    }
+
+    /// The named pipe `\\.\pipe\name` of this machine.
+    ///
+    /// # Errors
+    /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one with a NUL inside,
+    /// [`AddressError::RemotePipe`] for one that begins with `\\` or `//`, [`AddressError::PipeNameTooLong`].
+    pub fn named_pipe(name: impl Into<String>) -> Result<Self, AddressError> {
+        parse::named_pipe(name.into())
+    }
+
+    /// The current user's endpoint called `name`.
+    ///
+    /// # Errors
+    /// [`AddressError::Missing`] for an empty name, [`AddressError::LocalName`] for one that is not portable.
+    pub fn local(name: impl Into<String>) -> Result<Self, AddressError> {
+        parse::local(name.into())
+    }
+
+    /// TCP `port` of `host`.
+    ///
+    /// # Errors
+    /// [`AddressError::HostPort`] for a host that is empty or cannot be one.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Result<Self, AddressError> {
+        parse::tcp(host.into(), port)
+    }
+
+    /// The address of a transport of your own, shown as `scheme:name`.
+    pub fn custom(scheme: impl Into<String>, name: impl Into<String>) -> Self {
+        Self::Custom { scheme: scheme.into(), name: name.into() }
+    }
+
+    /// The address as a string that [`Address::parse`] reads back, without loss for a path that is not Unicode
+    /// ([`Display`](fmt::Display) writes such a path with replacement characters).
+    pub fn to_os_string(&self) -> OsString {
+        match self {
+            Self::Unix { path } => {
+                let mut text = OsString::from(unix_prefix(path));
+                text.push(path);
+                text
+            }
+            Self::UnixAbstract { name } => {
+                let mut text = OsString::from("unix-abstract:");
+                text.push(name);
+                text
+            }
+            other => other.to_string().into(),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix { path } => write!(f, "{}{}", unix_prefix(path), path.display()),
+            Self::UnixAbstract { name } => write!(f, "unix-abstract:{}", name.display()),
+            Self::NamedPipe { name } => write!(f, "npipe:{name}"),
+            Self::Local { name } => write!(f, "local:{name}"),
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Custom { scheme, name } => write!(f, "{scheme}:{name}"),
+        }
+    }
+}
+
+/// `unix:` alone would make the first component of a path that begins with `//` look like a host.
+fn unix_prefix(path: &Path) -> &'static str {
+    if path.as_os_str().starts_with("//") { "unix://" } else { "unix:" }
+}
+
+impl FromStr for Address {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<&str> for Address {
+    type Error = AddressError;
+
+    fn try_from(text: &str) -> Result<Self, AddressError> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for Address {
+    type Error = AddressError;
+
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        Self::parse(text)
+    }
+}
+
+/// What can be given where an address is wanted: an [`Address`], or a string that is parsed.
+pub trait IntoAddress: sealed::Sealed {
+    /// The address.
+    ///
+    /// # Errors
+    /// What [`Address::parse`] says of a string.
+    fn into_address(self) -> Result<Address, AddressError>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+macro_rules! into_address {
+    ($($type:ty => $convert:expr),* $(,)?) => {$(
+        impl sealed::Sealed for $type {}
+        impl IntoAddress for $type {
+            fn into_address(self) -> Result<Address, AddressError> {
+                $convert(self)
+            }
+        }
+    )*};
+}
+
+into_address! {
+    Address => Ok::<Address, AddressError>,
+    &Address => |address: &Address| Ok(address.clone()),
+    &str => Address::parse,
+    String => Address::parse,
+    &String => Address::parse,
+    OsString => Address::parse,
+    &OsStr => Address::parse,
+}

@@ -1,0 +1,150 @@
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use clap_lex::OsStrExt as _;
+
+use super::{Address, AddressError};
+
+/// What precedes the name of every pipe of this machine; 256 UTF-16 units are allowed for both.
+const PIPE_PREFIX: &str = r"\\.\pipe\";
+const PIPE_NAME_MAX: usize = 256 - PIPE_PREFIX.len();
+const LOCAL_NAME_MAX: usize = 64;
+
+pub(super) fn parse(text: &OsStr) -> Result<Address, AddressError> {
+    if text.is_empty() {
+        return Err(AddressError::Empty);
+    }
+    if let Some(rest) = text.strip_prefix("unix:") {
+        return unix_form(text, rest);
+    }
+    if let Some(name) = text.strip_prefix("unix-abstract:") {
+        return unix_abstract(name.to_owned());
+    }
+    let text = text.to_str().ok_or_else(|| AddressError::NotUnicode { address: lossy(text) })?;
+    if let Some(rest) = text.strip_prefix("npipe:") {
+        named_pipe(pipe_name(rest).to_owned())
+    } else if text.starts_with(r"\\") {
+        named_pipe(pipe_name(text).to_owned())
+    } else if let Some(name) = text.strip_prefix("local:") {
+        local(name.to_owned())
+    } else if let Some(rest) = text.strip_prefix("http://") {
+        http_form(text, rest)
+    } else {
+        Err(AddressError::UnknownScheme { address: text.to_owned() })
+    }
+}
+
+/// `unix:PATH`, or `unix://` with an absolute path and no authority in between.
+fn unix_form(text: &OsStr, rest: &OsStr) -> Result<Address, AddressError> {
+    let Some(path) = rest.strip_prefix("//") else {
+        return unix(rest.into());
+    };
+    if path.is_empty() || path.starts_with("/") {
+        return unix(path.into());
+    }
+    let right = match path.split_once("/") {
+        Some((_, path)) => format!("unix:/{}", path.display()),
+        None => format!("unix:{}", path.display()),
+    };
+    Err(AddressError::Authority { address: lossy(text), right })
+}
+
+/// The forms of ASP.NET Core, and TCP.
+fn http_form(text: &str, rest: &str) -> Result<Address, AddressError> {
+    if let Some(path) = rest.strip_prefix("unix:") {
+        return match path.starts_with('/') {
+            true => unix(path.into()),
+            false => Err(AddressError::RelativePath { address: text.to_owned() }),
+        };
+    }
+    if let Some(name) = rest.strip_prefix("pipe:") {
+        return named_pipe(name.strip_prefix('/').unwrap_or(name).to_owned());
+    }
+    let wrong = || AddressError::HostPort { address: text.to_owned() };
+    let (host, port) = rest.strip_suffix('/').unwrap_or(rest).rsplit_once(':').ok_or_else(wrong)?;
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.strip_suffix(']').ok_or_else(wrong)?,
+        None if host.contains(':') => return Err(wrong()),
+        None => host,
+    };
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    tcp(host.to_owned(), port.parse().map_err(|_| wrong())?).map_err(|_| wrong())
+}
+
+/// The name alone, from `NAME`, `\\.\pipe\NAME` or docker's `//./pipe/NAME` with or without an empty authority.
+fn pipe_name(rest: &str) -> &str {
+    [PIPE_PREFIX, "////./pipe/", "//./pipe/"]
+        .iter()
+        .find_map(|prefix| rest.strip_prefix(prefix))
+        .unwrap_or(rest)
+}
+
+pub(super) fn unix(path: PathBuf) -> Result<Address, AddressError> {
+    let address = || format!("unix:{}", path.display());
+    if path.as_os_str().is_empty() {
+        let example = "unix:/run/greeter.sock";
+        return Err(AddressError::Missing { address: address(), what: "path", example });
+    }
+    if path.as_os_str().contains("\0") {
+        return Err(AddressError::Nul { address: address() });
+    }
+    Ok(Address::Unix { path })
+}
+
+pub(super) fn unix_abstract(name: OsString) -> Result<Address, AddressError> {
+    let address = format!("unix-abstract:{}", name.display());
+    if name.is_empty() {
+        return Err(AddressError::Missing { address, what: "name", example: "unix-abstract:greeter" });
+    }
+    if name.contains("\0") {
+        return Err(AddressError::Nul { address });
+    }
+    if let Some(rest) = name.strip_prefix("//") {
+        return Err(AddressError::Authority { address, right: format!("unix-abstract:{}", rest.display()) });
+    }
+    Ok(Address::UnixAbstract { name })
+}
+
+pub(super) fn named_pipe(name: String) -> Result<Address, AddressError> {
+    let address = format!("npipe:{name}");
+    if name.is_empty() {
+        return Err(AddressError::Missing { address, what: "name", example: "npipe:greeter" });
+    }
+    if name.contains('\0') {
+        return Err(AddressError::Nul { address });
+    }
+    if name.starts_with(['\\', '/']) {
+        return Err(AddressError::RemotePipe { address });
+    }
+    let length = name.encode_utf16().count();
+    if length > PIPE_NAME_MAX {
+        return Err(AddressError::PipeNameTooLong { address, length });
+    }
+    Ok(Address::NamedPipe { name })
+}
+
+pub(super) fn local(name: String) -> Result<Address, AddressError> {
+    let address = format!("local:{name}");
+    if name.is_empty() {
+        return Err(AddressError::Missing { address, what: "name", example: "local:greeter" });
+    }
+    let portable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.len() > LOCAL_NAME_MAX || name.starts_with('.') || !name.bytes().all(portable) {
+        return Err(AddressError::LocalName { address });
+    }
+    Ok(Address::Local { name })
+}
+
+pub(super) fn tcp(host: String, port: u16) -> Result<Address, AddressError> {
+    let possible = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
+    if host.is_empty() || !host.chars().all(possible) {
+        return Err(AddressError::HostPort { address: format!("http://{host}:{port}") });
+    }
+    Ok(Address::Tcp { host, port })
+}
+
+fn lossy(text: &OsStr) -> String {
+    text.to_string_lossy().into_owned()
+}

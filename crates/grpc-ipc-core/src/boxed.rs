@@ -1,0 +1,86 @@
+use std::pin::Pin;
+
+use tokio::time::Instant;
+
+use crate::{Address, ConnectError, Connection, Connector, Listener};
+
+/// A connection of any transport.
+pub type BoxConnection = Box<dyn Connection>;
+
+/// A listener of any transport.
+pub struct BoxListener(Box<dyn AnyListener>);
+
+/// A connector of any transport.
+pub struct BoxConnector(Box<dyn AnyConnector>);
+
+impl BoxListener {
+    /// Forgets which transport `listener` belongs to.
+    pub fn new(listener: impl Listener) -> Self {
+        Self(Box::new(listener))
+    }
+}
+
+impl Listener for BoxListener {
+    type Connection = BoxConnection;
+
+    async fn accept(&mut self) -> BoxConnection {
+        self.0.accept().await
+    }
+
+    fn local_address(&self) -> &Address {
+        self.0.local_address()
+    }
+}
+
+impl BoxConnector {
+    /// Forgets which transport `connector` belongs to.
+    pub fn new(connector: impl Connector) -> Self {
+        Self(Box::new(connector))
+    }
+}
+
+impl Connector for BoxConnector {
+    type Connection = BoxConnection;
+
+    async fn connect(&self, deadline: Instant) -> Result<BoxConnection, ConnectError> {
+        self.0.connect(deadline).await
+    }
+
+    fn address(&self) -> &Address {
+        self.0.address()
+    }
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// [`Listener`] in a form that can be a trait object.
+trait AnyListener: Send {
+    fn accept(&mut self) -> BoxFuture<'_, BoxConnection>;
+    fn local_address(&self) -> &Address;
+}
+
+impl<L: Listener> AnyListener for L {
+    fn accept(&mut self) -> BoxFuture<'_, BoxConnection> {
+        Box::pin(async { Box::new(Listener::accept(self).await) as BoxConnection })
+    }
+
+    fn local_address(&self) -> &Address {
+        Listener::local_address(self)
+    }
+}
+
+/// [`Connector`] in a form that can be a trait object.
+trait AnyConnector: Send + Sync {
+    fn connect(&self, deadline: Instant) -> BoxFuture<'_, Result<BoxConnection, ConnectError>>;
+    fn address(&self) -> &Address;
+}
+
+impl<C: Connector> AnyConnector for C {
+    fn connect(&self, deadline: Instant) -> BoxFuture<'_, Result<BoxConnection, ConnectError>> {
+        Box::pin(async move { Ok(Box::new(Connector::connect(self, deadline).await?) as BoxConnection) })
+    }
+
+    fn address(&self) -> &Address {
+        Connector::address(self)
+    }
+}

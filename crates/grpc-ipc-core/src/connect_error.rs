@@ -1,0 +1,110 @@
+use std::io;
+
+use crate::{Address, AddressError, Refused};
+
+/// Why a client cannot connect to an address.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The address is none.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// This platform, or this build of the program, has no such transport.
+    #[error("cannot connect to {address}: {reason}")]
+    Unsupported {
+        /// The address.
+        address: Address,
+        /// What is missing, and what to use instead.
+        reason: String,
+    },
+    /// There is nothing at the address: no server has started yet, or it has ended in order.
+    #[error("cannot connect to {address}: nothing is there; is the server running?")]
+    NotFound {
+        /// The address.
+        address: Address,
+    },
+    /// The address is there, but no server is listening: it has ended without cleaning up, or it is no server's.
+    #[error("cannot connect to {address}: no server is listening")]
+    Refused {
+        /// The address.
+        address: Address,
+    },
+    /// The server was there, but did not take the connection before the deadline.
+    #[error("cannot connect to {address}: the server did not take the connection before the deadline")]
+    TimedOut {
+        /// The address.
+        address: Address,
+    },
+    /// The path or name does not fit into a socket address.
+    #[error(
+        "cannot connect to {address}: it is {length} bytes long, at most {limit} fit into a socket address"
+    )]
+    TooLong {
+        /// The address.
+        address: Address,
+        /// Its length in bytes.
+        length: usize,
+        /// The longest that fits.
+        limit: usize,
+    },
+    /// The operating system does not permit it.
+    #[error("cannot connect to {address}: no permission; does the server run as another user?")]
+    PermissionDenied {
+        /// The address.
+        address: Address,
+        /// The operating system's error.
+        source: io::Error,
+    },
+    /// The server is not one that this client trusts. Nothing was sent to it.
+    #[error("cannot connect to {address}: the server is not trusted")]
+    Untrusted {
+        /// The address.
+        address: Address,
+        /// Who it is, and whom the client trusts.
+        #[source]
+        refused: Refused,
+    },
+    /// The operating system failed otherwise.
+    #[error("cannot connect to {address}: failed to {action}")]
+    Io {
+        /// The address.
+        address: Address,
+        /// What failed.
+        action: &'static str,
+        /// The operating system's error.
+        source: io::Error,
+    },
+}
+
+impl ConnectError {
+    /// The variant that fits the kind of `source`; `action` completes "failed to …".
+    pub fn from_io(address: &Address, action: &'static str, source: io::Error) -> Self {
+        let address = address.clone();
+        match source.kind() {
+            io::ErrorKind::NotFound => Self::NotFound { address },
+            io::ErrorKind::ConnectionRefused => Self::Refused { address },
+            io::ErrorKind::TimedOut => Self::TimedOut { address },
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied { address, source },
+            _ => Self::Io { address, action, source },
+        }
+    }
+
+    /// The kind that this is as an [`io::Error`].
+    pub fn kind(&self) -> io::ErrorKind {
+        match self {
+            Self::Address(_) | Self::TooLong { .. } => io::ErrorKind::InvalidInput,
+            Self::Unsupported { .. } => io::ErrorKind::Unsupported,
+            Self::NotFound { .. } => io::ErrorKind::NotFound,
+            Self::Refused { .. } => io::ErrorKind::ConnectionRefused,
+            Self::TimedOut { .. } => io::ErrorKind::TimedOut,
+            Self::PermissionDenied { .. } | Self::Untrusted { .. } => io::ErrorKind::PermissionDenied,
+            Self::Io { source, .. } => source.kind(),
+        }
+    }
+}
+
+impl From<ConnectError> for io::Error {
+    fn from(error: ConnectError) -> Self {
+        Self::new(error.kind(), error)
+    }
+}

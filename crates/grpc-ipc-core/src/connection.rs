@@ -1,0 +1,23 @@
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::Peer;
+
+/// A reliable, ordered stream of bytes to one peer, in both directions.
+///
+/// - What is written is read in the same order, byte for byte.
+/// - What was written before `shutdown` is read before the end of the stream.
+/// - What was written before the connection is dropped is read before the end of the stream.
+/// - A write to a peer that does not read stays pending once a bounded amount is on its way.
+///
+/// Half-close is not promised: after `shutdown` a connection may be closed in both directions, as a Windows named pipe
+/// is.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Who is at the other end. It stays the same for the life of the connection.
+    fn peer(&self) -> &Peer;
+}
+
+impl<C: Connection + ?Sized> Connection for Box<C> {
+    fn peer(&self) -> &Peer {
+        (**self).peer()
+    }
+}

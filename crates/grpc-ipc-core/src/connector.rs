@@ -1,0 +1,29 @@
+use tokio::time::Instant;
+
+use crate::{Address, ConnectError, Connection};
+
+/// A client's end of a transport: makes connections to one address.
+pub trait Connector: Send + Sync + 'static {
+    /// What this client and a server exchange bytes over.
+    type Connection: Connection;
+
+    /// Connects once. The connector's [`AccessPolicy`](crate::AccessPolicy) has let in the server that answered; a
+    /// server that it refuses is sent nothing.
+    ///
+    /// A server that is there but busy is waited for until `deadline`; one try is made even when that has passed.
+    /// Whether there is a server is told at once: a connector does not wait for one to be started.
+    ///
+    /// # Errors
+    /// [`ConnectError::NotFound`] or [`ConnectError::Refused`] without a server, [`ConnectError::TimedOut`] at the
+    /// deadline, [`ConnectError::Untrusted`] for a server that the policy refuses, and what else the system says.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what it had opened.
+    fn connect(
+        &self,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Self::Connection, ConnectError>> + Send;
+
+    /// Where this connects to.
+    fn address(&self) -> &Address;
+}

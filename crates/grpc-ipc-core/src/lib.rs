@@ -1,0 +1,35 @@
+//! What every grpc-ipc transport has in common, and nothing of any one of them.
+//!
+//! - [`Address`]: one string that names a local endpoint, parsed once.
+//! - [`Listener`], [`Connector`], [`Connection`]: the three traits that a transport implements.
+//! - [`Peer`] and [`AccessPolicy`]: who is at the other end, and whether it may be.
+//! - [`BindError`], [`ConnectError`], [`AddressError`]: one error type per operation.
+//! - [`memory`]: a whole transport inside one process; it serves in tests, and it shows how one is written.
+//!
+//! No gRPC, no HTTP and no operating system call is in here. A transport of your own implements the traits and goes
+//! into `grpc_ipc::Server::listener` and `grpc_ipc::Channel::from_connector`; the crate `grpc-ipc-conformance` holds
+//! the tests that it should pass.
+#![forbid(unsafe_code)]
+
+mod access;
+mod address;
+mod backoff;
+mod bind_error;
+mod boxed;
+mod connect_error;
+mod connection;
+mod connector;
+mod listener;
+pub mod memory;
+mod peer;
+
+pub use access::{AccessPolicy, Refused};
+pub use address::{Address, AddressError, IntoAddress};
+pub use backoff::Backoff;
+pub use bind_error::BindError;
+pub use boxed::{BoxConnection, BoxConnector, BoxListener};
+pub use connect_error::ConnectError;
+pub use connection::Connection;
+pub use connector::Connector;
+pub use listener::Listener;
+pub use peer::{Peer, UserId};

@@ -1,0 +1,207 @@
+//! A transport inside one process, for tests, and the smallest example of how one is written.
+//!
+//! A [`Network`] is a space of names of its own. What listens in it is reached by connectors of the same network only.
+//!
+//! ```
+//! use grpc_ipc_core::{AccessPolicy, Connector as _, Listener as _, memory::Network};
+//! use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+//! use tokio::time::{Duration, Instant};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let network = Network::new();
+//! let mut listener = network.listen("greeter", AccessPolicy::default())?;
+//! let connector = network.connector("greeter", AccessPolicy::default());
+//!
+//! let deadline = Instant::now() + Duration::from_secs(1);
+//! let (client, mut server) = tokio::join!(connector.connect(deadline), listener.accept());
+//! client?.write_all(b"hello").await?;
+//! let mut text = String::new();
+//! server.read_to_string(&mut text).await?;
+//! assert_eq!(text, "hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::collections::HashMap;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{AccessPolicy, Address, BindError, ConnectError, Connection, Connector, Listener, Peer};
+
+/// Connections that wait to be accepted; more wait in `connect`.
+const BACKLOG: usize = 128;
+/// Bytes on their way in one direction; a writer of more waits.
+const BUFFER: usize = 64 * 1024;
+
+/// A space of names in which listeners and connectors find each other.
+#[derive(Clone, Default)]
+pub struct Network {
+    listeners: Arc<Mutex<HashMap<String, mpsc::Sender<DuplexStream>>>>,
+}
+
+impl Network {
+    /// An empty network.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Listens under `name`, and lets in whom `access` does.
+    ///
+    /// # Errors
+    /// [`BindError::InUse`] while another listener of this network has the name.
+    pub fn listen(&self, name: &str, access: AccessPolicy) -> Result<MemoryListener, BindError> {
+        let address = address(name);
+        let mut listeners = self.lock();
+        if listeners.contains_key(name) {
+            return Err(BindError::InUse { address, pid: Some(std::process::id()) });
+        }
+        let (sender, incoming) = mpsc::channel(BACKLOG);
+        listeners.insert(name.to_owned(), sender);
+        Ok(MemoryListener { network: self.clone(), name: name.to_owned(), incoming, address, access })
+    }
+
+    /// Connects to the listener under `name`, if `access` lets it in.
+    pub fn connector(&self, name: &str, access: AccessPolicy) -> MemoryConnector {
+        MemoryConnector { network: self.clone(), name: name.to_owned(), address: address(name), access }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<DuplexStream>>> {
+        // Nothing panics while it holds the lock, so the map is whole even then.
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn address(name: &str) -> Address {
+    Address::custom("memory", name)
+}
+
+/// The [`Listener`] of a [`Network`].
+pub struct MemoryListener {
+    network: Network,
+    name: String,
+    incoming: mpsc::Receiver<DuplexStream>,
+    address: Address,
+    access: AccessPolicy,
+}
+
+impl Listener for MemoryListener {
+    type Connection = MemoryStream;
+
+    async fn accept(&mut self) -> MemoryStream {
+        loop {
+            let Some(stream) = self.incoming.recv().await else {
+                // The network holds a sender until this listener is dropped.
+                std::future::pending::<()>().await;
+                continue;
+            };
+            let stream = MemoryStream::new(stream);
+            if self.access.check(&stream.peer, None).is_ok() {
+                return stream;
+            }
+        }
+    }
+
+    fn local_address(&self) -> &Address {
+        &self.address
+    }
+}
+
+impl Drop for MemoryListener {
+    fn drop(&mut self) {
+        self.network.lock().remove(&self.name);
+    }
+}
+
+/// The [`Connector`] of a [`Network`].
+#[derive(Clone)]
+pub struct MemoryConnector {
+    network: Network,
+    name: String,
+    address: Address,
+    access: AccessPolicy,
+}
+
+impl Connector for MemoryConnector {
+    type Connection = MemoryStream;
+
+    async fn connect(&self, deadline: Instant) -> Result<MemoryStream, ConnectError> {
+        let address = || self.address.clone();
+        let listener = self.network.lock().get(&self.name).cloned();
+        let listener = listener.ok_or_else(|| ConnectError::NotFound { address: address() })?;
+        let (client, server) = tokio::io::duplex(BUFFER);
+        let client = MemoryStream::new(client);
+        self.access
+            .check(&client.peer, None)
+            .map_err(|refused| ConnectError::Untrusted { address: address(), refused })?;
+        match timeout_at(deadline, listener.send(server)).await {
+            Ok(Ok(())) => Ok(client),
+            Ok(Err(_)) => Err(ConnectError::Refused { address: address() }),
+            Err(_) => Err(ConnectError::TimedOut { address: address() }),
+        }
+    }
+
+    fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+/// The [`Connection`] of a [`Network`].
+pub struct MemoryStream {
+    stream: DuplexStream,
+    peer: Peer,
+}
+
+impl MemoryStream {
+    fn new(stream: DuplexStream) -> Self {
+        Self { stream, peer: Peer::this_process("memory") }
+    }
+}
+
+impl Connection for MemoryStream {
+    fn peer(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+impl AsyncRead for MemoryStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for MemoryStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,76 @@
+//! Each variant of an error has a kind as an `io::Error`, and keeps its source out of its message.
+
+use std::error::Error as _;
+use std::io;
+
+use grpc_ipc_core::{AccessPolicy, Address, AddressError, BindError, ConnectError, Peer};
+
+fn address() -> Address {
+    Address::local("greeter").unwrap()
+}
+
+fn denied() -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, "EACCES")
+}
+
+#[test]
+fn bind_errors_have_the_kind_of_their_cause() {
+    let cases = [
+        (BindError::from(AddressError::Empty), io::ErrorKind::InvalidInput),
+        (BindError::Unsupported { address: address(), reason: "x".into() }, io::ErrorKind::Unsupported),
+        (BindError::InUse { address: address(), pid: Some(1) }, io::ErrorKind::AddrInUse),
+        (BindError::NotASocket { address: address(), found: "a directory" }, io::ErrorKind::AlreadyExists),
+        (BindError::TooLong { address: address(), length: 200, limit: 107 }, io::ErrorKind::InvalidInput),
+        (BindError::NoParent { address: address(), parent: "/x".into() }, io::ErrorKind::NotFound),
+        (BindError::NoRuntimeDirectory { address: address(), reason: "x".into() }, io::ErrorKind::NotFound),
+        (BindError::from_io(&address(), "bind", denied()), io::ErrorKind::PermissionDenied),
+        (
+            BindError::from_io(&address(), "bind", io::ErrorKind::StorageFull.into()),
+            io::ErrorKind::StorageFull,
+        ),
+    ];
+    for (error, kind) in cases {
+        assert!(!error.to_string().contains("EACCES"), "{error}");
+        let text = error.to_string();
+        let error = io::Error::from(error);
+        assert_eq!((error.kind(), error.to_string()), (kind, text));
+    }
+}
+
+#[test]
+fn an_address_in_use_names_the_process_where_it_is_known() {
+    let message = |pid| BindError::InUse { address: address(), pid }.to_string();
+    assert_eq!(message(Some(42)), "local:greeter is already in use by pid 42");
+    assert_eq!(message(None), "local:greeter is already in use");
+}
+
+#[test]
+fn connect_errors_have_the_kind_of_their_cause() {
+    let refused = AccessPolicy::users([]).check(&Peer::new("unix"), None).unwrap_err();
+    let from_kind = |kind: io::ErrorKind| ConnectError::from_io(&address(), "connect", kind.into());
+    let cases = [
+        (ConnectError::from(AddressError::Empty), io::ErrorKind::InvalidInput),
+        (ConnectError::Unsupported { address: address(), reason: "x".into() }, io::ErrorKind::Unsupported),
+        (ConnectError::TooLong { address: address(), length: 200, limit: 107 }, io::ErrorKind::InvalidInput),
+        (ConnectError::Untrusted { address: address(), refused }, io::ErrorKind::PermissionDenied),
+        (from_kind(io::ErrorKind::NotFound), io::ErrorKind::NotFound),
+        (from_kind(io::ErrorKind::ConnectionRefused), io::ErrorKind::ConnectionRefused),
+        (from_kind(io::ErrorKind::TimedOut), io::ErrorKind::TimedOut),
+        (from_kind(io::ErrorKind::PermissionDenied), io::ErrorKind::PermissionDenied),
+        (from_kind(io::ErrorKind::OutOfMemory), io::ErrorKind::OutOfMemory),
+    ];
+    for (error, kind) in cases {
+        assert_eq!(io::Error::from(error).kind(), kind);
+    }
+}
+
+#[test]
+fn an_untrusted_server_is_told_by_the_source() {
+    let refused = AccessPolicy::users([]).check(&Peer::new("unix"), None).unwrap_err();
+    let error = ConnectError::Untrusted { address: address(), refused };
+    assert_eq!(error.to_string(), "cannot connect to local:greeter: the server is not trusted");
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        "peer unix:user=?,pid=? is refused: the access policy lets in nobody"
+    );
+}
