@@ -1,9 +1,9 @@
+use std::io;
 use std::time::Duration;
 
 /// Growing pauses between tries: each is twice the one before, up to a limit.
 #[derive(Clone, Debug)]
 pub struct Backoff {
-    first: Duration,
     limit: Duration,
     next: Duration,
 }
@@ -20,7 +20,7 @@ impl Backoff {
     }
 
     fn new(first: Duration, limit: Duration) -> Self {
-        Self { first, limit, next: first }
+        Self { limit, next: first }
     }
 
     /// Waits for the next pause.
@@ -33,9 +33,16 @@ impl Backoff {
         tokio::time::sleep(pause).await;
     }
 
-    /// Starts again from the shortest pause.
-    pub fn reset(&mut self) {
-        self.next = self.first;
+    /// What a listener does when accept has failed with `error`: nothing if that is about the one client, which has
+    /// left; otherwise, as when file descriptors have run out, it waits.
+    ///
+    /// # Cancel safety
+    /// As of [`wait`](Self::wait).
+    pub async fn wait_after(&mut self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            self.wait().await;
+        }
     }
 }
 
@@ -54,9 +61,15 @@ mod tests {
             waited.push((start.elapsed() - before).as_millis());
         }
         assert_eq!(waited, [5, 10, 20, 40, 80, 160, 320, 640, 1000, 1000]);
-        backoff.reset();
-        let before = start.elapsed();
-        backoff.wait().await;
-        assert_eq!((start.elapsed() - before).as_millis(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_an_error_of_the_system_is_waited_for() {
+        let mut backoff = Backoff::accept();
+        let start = tokio::time::Instant::now();
+        backoff.wait_after(&io::ErrorKind::ConnectionAborted.into()).await;
+        assert_eq!(start.elapsed().as_millis(), 0);
+        backoff.wait_after(&io::Error::from_raw_os_error(24)).await;
+        assert_eq!(start.elapsed().as_millis(), 5);
     }
 }

@@ -62,7 +62,7 @@ pub enum ConnectError {
         address: Address,
         /// Who it is, and whom the client trusts.
         #[source]
-        refused: Refused,
+        refused: Box<Refused>,
     },
     /// The operating system failed otherwise.
     #[error("cannot connect to {address}: failed to {action}")]

@@ -22,6 +22,7 @@ mod connector;
 mod listener;
 pub mod memory;
 mod peer;
+mod peer_stream;
 
 pub use access::{AccessPolicy, Refused};
 pub use address::{Address, AddressError, IntoAddress};
@@ -33,3 +34,4 @@ pub use connection::Connection;
 pub use connector::Connector;
 pub use listener::Listener;
 pub use peer::{Peer, UserId};
+pub use peer_stream::PeerStream;

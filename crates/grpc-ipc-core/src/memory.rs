@@ -24,16 +24,15 @@
 //! ```
 
 use std::collections::HashMap;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{AccessPolicy, Address, BindError, ConnectError, Connection, Connector, Listener, Peer};
+use crate::{
+    AccessPolicy, Address, BindError, ConnectError, Connection as _, Connector, Listener, Peer, PeerStream,
+};
 
 /// Connections that wait to be accepted; more wait in `connect`.
 const BACKLOG: usize = 128;
@@ -96,13 +95,13 @@ impl Listener for MemoryListener {
 
     async fn accept(&mut self) -> MemoryStream {
         loop {
-            let Some(stream) = self.incoming.recv().await else {
+            let Some(half) = self.incoming.recv().await else {
                 // The network holds a sender until this listener is dropped.
                 std::future::pending::<()>().await;
                 continue;
             };
-            let stream = MemoryStream::new(stream);
-            if self.access.check(&stream.peer, None).is_ok() {
+            let stream = stream(half);
+            if self.access.check(stream.peer(), None).is_ok() {
                 return stream;
             }
         }
@@ -136,10 +135,10 @@ impl Connector for MemoryConnector {
         let listener = self.network.lock().get(&self.name).cloned();
         let listener = listener.ok_or_else(|| ConnectError::NotFound { address: address() })?;
         let (client, server) = tokio::io::duplex(BUFFER);
-        let client = MemoryStream::new(client);
+        let client = stream(client);
         self.access
-            .check(&client.peer, None)
-            .map_err(|refused| ConnectError::Untrusted { address: address(), refused })?;
+            .check(client.peer(), None)
+            .map_err(|refused| ConnectError::Untrusted { address: address(), refused: Box::new(refused) })?;
         match timeout_at(deadline, listener.send(server)).await {
             Ok(Ok(())) => Ok(client),
             Ok(Err(_)) => Err(ConnectError::Refused { address: address() }),
@@ -152,56 +151,9 @@ impl Connector for MemoryConnector {
     }
 }
 
-/// The [`Connection`] of a [`Network`].
-pub struct MemoryStream {
-    stream: DuplexStream,
-    peer: Peer,
-}
+/// The [`Connection`](crate::Connection) of a [`Network`].
+pub type MemoryStream = PeerStream<DuplexStream>;
 
-impl MemoryStream {
-    fn new(stream: DuplexStream) -> Self {
-        Self { stream, peer: Peer::this_process("memory") }
-    }
-}
-
-impl Connection for MemoryStream {
-    fn peer(&self) -> &Peer {
-        &self.peer
-    }
-}
-
-impl AsyncRead for MemoryStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for MemoryStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
+fn stream(half: DuplexStream) -> MemoryStream {
+    PeerStream::new(half, Peer::this_process("memory"))
 }

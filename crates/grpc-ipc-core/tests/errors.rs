@@ -52,7 +52,10 @@ fn connect_errors_have_the_kind_of_their_cause() {
         (ConnectError::from(AddressError::Empty), io::ErrorKind::InvalidInput),
         (ConnectError::Unsupported { address: address(), reason: "x".into() }, io::ErrorKind::Unsupported),
         (ConnectError::TooLong { address: address(), length: 200, limit: 107 }, io::ErrorKind::InvalidInput),
-        (ConnectError::Untrusted { address: address(), refused }, io::ErrorKind::PermissionDenied),
+        (
+            ConnectError::Untrusted { address: address(), refused: Box::new(refused) },
+            io::ErrorKind::PermissionDenied,
+        ),
         (from_kind(io::ErrorKind::NotFound), io::ErrorKind::NotFound),
         (from_kind(io::ErrorKind::ConnectionRefused), io::ErrorKind::ConnectionRefused),
         (from_kind(io::ErrorKind::TimedOut), io::ErrorKind::TimedOut),
@@ -67,7 +70,7 @@ fn connect_errors_have_the_kind_of_their_cause() {
 #[test]
 fn an_untrusted_server_is_told_by_the_source() {
     let refused = AccessPolicy::users([]).check(&Peer::new("unix"), None).unwrap_err();
-    let error = ConnectError::Untrusted { address: address(), refused };
+    let error = ConnectError::Untrusted { address: address(), refused: Box::new(refused) };
     assert_eq!(error.to_string(), "cannot connect to local:greeter: the server is not trusted");
     assert_eq!(
         error.source().unwrap().to_string(),

@@ -1,0 +1,84 @@
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+
+use grpc_ipc_core::{AccessPolicy, Address, Backoff, ConnectError, Connector};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout_at};
+
+use super::UdsStream;
+use super::endpoint::{Create, Endpoint, NoEndpoint};
+use super::peer::{own_user, peer_of};
+
+/// Connects to a Unix domain socket. [`ConnectOptions::connector`](crate::ConnectOptions::connector) makes one.
+#[derive(Clone, Debug)]
+pub struct UdsConnector {
+    address: Address,
+    access: AccessPolicy,
+}
+
+impl UdsConnector {
+    pub(super) fn new(address: Address, access: AccessPolicy) -> Self {
+        Self { address, access }
+    }
+
+    /// The stream, if the server at its other end is known and trusted.
+    fn admit(&self, stream: UnixStream) -> Result<UdsStream, ConnectError> {
+        let peer = peer_of(&stream)
+            .map_err(|error| ConnectError::from_io(&self.address, "find out who the server is", error))?;
+        match self.access.check(&peer, Some(&own_user())) {
+            Ok(()) => Ok(UdsStream::new(stream, peer)),
+            Err(refused) => {
+                Err(ConnectError::Untrusted { address: self.address.clone(), refused: Box::new(refused) })
+            }
+        }
+    }
+
+    fn error(&self, path: &Path, error: io::Error) -> ConnectError {
+        // connect(2) says of a regular file what it says of a dead server's socket.
+        let is_other = || fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket());
+        if error.kind() == io::ErrorKind::ConnectionRefused && is_other() {
+            let not_a_socket = io::Error::new(io::ErrorKind::InvalidInput, "there is no socket at this path");
+            return ConnectError::from_io(&self.address, "connect", not_a_socket);
+        }
+        ConnectError::from_io(&self.address, "connect", error)
+    }
+}
+
+impl Connector for UdsConnector {
+    type Connection = UdsStream;
+
+    async fn connect(&self, deadline: Instant) -> Result<UdsStream, ConnectError> {
+        let endpoint =
+            Endpoint::new(&self.address, Create::No).map_err(|why| no_endpoint(&self.address, why))?;
+        let path = endpoint.socket_path();
+        let timed_out = || ConnectError::TimedOut { address: self.address.clone() };
+        let mut backoff = Backoff::connect();
+        loop {
+            match timeout_at(deadline, UnixStream::connect(&path)).await {
+                Ok(Ok(stream)) => return self.admit(stream),
+                // The backlog is full, and no readiness tells when it is not: connect(2), EAGAIN.
+                Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    timeout_at(deadline, backoff.wait()).await.map_err(|_| timed_out())?;
+                }
+                Ok(Err(error)) => return Err(self.error(&path, error)),
+                Err(_) => return Err(timed_out()),
+            }
+        }
+    }
+
+    fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+fn no_endpoint(address: &Address, why: NoEndpoint) -> ConnectError {
+    let address = address.clone();
+    match why {
+        NoEndpoint::Unsupported(reason) | NoEndpoint::NoRuntimeDirectory(reason) => {
+            ConnectError::Unsupported { address, reason }
+        }
+        NoEndpoint::TooLong { length, limit } => ConnectError::TooLong { address, length, limit },
+    }
+}

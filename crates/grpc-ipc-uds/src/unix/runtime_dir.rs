@@ -1,0 +1,74 @@
+//! Where `local:NAME` is: a directory that belongs to the user, and that nobody else can enter.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+use super::endpoint::Create;
+
+/// The socket's path for `local:name`, or why there is none.
+///
+/// A server and a client of one user must come to the same path, whatever session each was started in. So what an
+/// environment variable says counts only where the platform defines it, and never for root: `sudo` may leave it
+/// pointing at somebody else's directory.
+pub(super) fn socket_path(name: &str, create: Create) -> Result<PathBuf, String> {
+    let file = format!("{name}.sock");
+    if geteuid().is_root() {
+        let run = if Path::new("/run").is_dir() { "/run" } else { "/var/run" };
+        return Ok(Path::new(run).join(file));
+    }
+    if let Some(directory) = session_directories().into_iter().find(|directory| is_private(directory)) {
+        return Ok(directory.join(file));
+    }
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    let directory = home.ok_or_else(|| no_directory("there is no home directory"))?.join(".grpc-ipc");
+    if create == Create::Yes {
+        match DirBuilder::new().mode(0o700).create(&directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(no_directory(&format!("{} cannot be created: {error}", directory.display())));
+            }
+            _ => {}
+        }
+    }
+    match directory.symlink_metadata() {
+        Ok(_) if is_private(&directory) => {}
+        // A client: no server has made it, so there is none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && create == Create::No => {}
+        _ => {
+            let what = format!("{} is no directory of this user's alone (mode 0700)", directory.display());
+            return Err(no_directory(&what));
+        }
+    }
+    Ok(directory.join(file))
+}
+
+/// The user's runtime directory by the XDG Base Directory Specification, where systemd puts it even when the variable
+/// is not set, and macOS's temporary directory, which is the user's own.
+fn session_directories() -> Vec<PathBuf> {
+    let mut directories = Vec::new();
+    directories.extend(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from));
+    directories.push(format!("/run/user/{}", geteuid().as_raw()).into());
+    if cfg!(target_vendor = "apple") {
+        directories.push(std::env::temp_dir());
+    }
+    directories
+}
+
+/// Whether `directory` is one, belongs to this user, and lets nobody else in. A symbolic link is none.
+fn is_private(directory: &Path) -> bool {
+    let own = geteuid().as_raw();
+    directory.is_absolute()
+        && directory
+            .symlink_metadata()
+            .is_ok_and(|meta| meta.is_dir() && meta.uid() == own && meta.mode() & 0o077 == 0)
+}
+
+fn no_directory(problem: &str) -> String {
+    format!(
+        "XDG_RUNTIME_DIR names no directory of this user's alone, and {problem}; set XDG_RUNTIME_DIR to one of mode \
+         0700, or use unix:PATH"
+    )
+}

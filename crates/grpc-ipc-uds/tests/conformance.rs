@@ -1,0 +1,49 @@
+//! Unix domain sockets pass the suite that every transport passes: with a path, and with an abstract name.
+#![cfg(unix)]
+
+use grpc_ipc_conformance::{Transport, unique_name};
+use grpc_ipc_core::{AccessPolicy, Address, BindError};
+use grpc_ipc_uds::{ConnectOptions, ListenOptions, UdsConnector, UdsListener};
+use tempfile::TempDir;
+
+struct Uds {
+    address: Address,
+    _directory: Option<TempDir>,
+}
+
+impl Transport for Uds {
+    type Listener = UdsListener;
+    type Connector = UdsConnector;
+
+    async fn listen(&self, access: AccessPolicy) -> Result<UdsListener, BindError> {
+        ListenOptions::new().backlog(4).access(access).listen(&self.address).await
+    }
+
+    fn connector(&self, access: AccessPolicy) -> UdsConnector {
+        ConnectOptions::new().access(access).connector(&self.address)
+    }
+}
+
+mod path {
+    use super::*;
+
+    fn fixture() -> Uds {
+        let directory = TempDir::new().unwrap();
+        let address = Address::unix(directory.path().join("s")).unwrap();
+        Uds { address, _directory: Some(directory) }
+    }
+
+    grpc_ipc_conformance::conformance_tests!(fixture());
+}
+
+#[cfg(target_os = "linux")]
+mod abstract_name {
+    use super::*;
+
+    fn fixture() -> Uds {
+        let address = Address::unix_abstract(unique_name("grpc-ipc")).unwrap();
+        Uds { address, _directory: None }
+    }
+
+    grpc_ipc_conformance::conformance_tests!(fixture());
+}

@@ -1,0 +1,65 @@
+//! What depends on state of the whole process: the umask, the working directory, the limit of file descriptors. One
+//! test after the other, in one function, because tests of one program run side by side.
+#![cfg(unix)]
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use futures_util::FutureExt as _;
+use grpc_ipc_conformance::run;
+use grpc_ipc_core::{Address, Connector as _, Listener as _};
+use grpc_ipc_uds::{ConnectOptions, ListenOptions};
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, umask};
+use tempfile::TempDir;
+use tokio::time::{Duration, Instant};
+
+#[test]
+fn one_after_the_other() {
+    run("umask", || async {
+        for (mask, mode) in [(0o000, 0o600), (0o077, 0o666), (0o777, 0o600), (0o027, 0o660)] {
+            the_mode_does_not_depend_on_the_umask(Mode::from_raw_mode(mask), mode).await;
+        }
+    });
+    run("working directory", the_file_is_removed_from_another_working_directory);
+    run("file descriptors", accept_goes_on_when_file_descriptors_run_out);
+}
+
+async fn the_mode_does_not_depend_on_the_umask(mask: Mode, mode: u32) {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("s");
+    let before = umask(mask);
+    let listener = ListenOptions::new().mode(mode).listen(&Address::unix(&path).unwrap()).await;
+    assert_eq!(umask(before), mask, "the umask is left as it was");
+    let _listener = listener.unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, mode);
+}
+
+async fn the_file_is_removed_from_another_working_directory() {
+    let directory = TempDir::new().unwrap();
+    let before = std::env::current_dir().unwrap();
+    std::env::set_current_dir(directory.path()).unwrap();
+    let listener = ListenOptions::new().listen(&"unix:relative.sock".parse().unwrap()).await.unwrap();
+    std::env::set_current_dir(before).unwrap();
+    assert!(directory.path().join("relative.sock").exists());
+    drop(listener);
+    assert!(!directory.path().join("relative.sock").exists());
+}
+
+async fn accept_goes_on_when_file_descriptors_run_out() {
+    let directory = TempDir::new().unwrap();
+    let address = Address::unix(directory.path().join("s")).unwrap();
+    let mut listener = ListenOptions::new().listen(&address).await.unwrap();
+    let connector = ConnectOptions::new().connector(&address);
+    let client = connector.connect(Instant::now() + Duration::from_secs(30)).await.unwrap();
+
+    let limit = getrlimit(Resource::Nofile);
+    let none_left = Rlimit { current: Some(3), maximum: limit.maximum };
+    setrlimit(Resource::Nofile, none_left).unwrap();
+    let error = std::fs::File::open("/").unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "file descriptors have run out");
+    assert!(listener.accept().now_or_never().is_none(), "accept waits");
+    setrlimit(Resource::Nofile, limit).unwrap();
+
+    listener.accept().await;
+    drop(client);
+}

@@ -1,0 +1,247 @@
+//! The file of a socket: its mode, whose file is replaced, and whose is removed.
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::{Path, PathBuf};
+
+use grpc_ipc_conformance::run;
+use grpc_ipc_core::{
+    Address, BindError, ConnectError, Connection as _, Connector as _, Listener as _, UserId,
+};
+use grpc_ipc_uds::{ConnectOptions, ListenOptions, UdsListener};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+struct Place {
+    _directory: TempDir,
+    path: PathBuf,
+}
+
+fn place() -> Place {
+    let directory = TempDir::new().unwrap();
+    Place { path: directory.path().join("s"), _directory: directory }
+}
+
+async fn listen(path: &Path) -> Result<UdsListener, BindError> {
+    ListenOptions::new().listen(&Address::unix(path).unwrap()).await
+}
+
+async fn listen_error(path: &Path) -> BindError {
+    match listen(path).await {
+        Err(error) => error,
+        Ok(_) => panic!("listening on {}", path.display()),
+    }
+}
+
+async fn connects(path: &Path) -> bool {
+    ConnectOptions::new().connector(&Address::unix(path).unwrap()).connect(Instant::now()).await.is_ok()
+}
+
+/// What a server leaves that was killed.
+fn leave_stale_socket(path: &Path) {
+    drop(UnixListener::bind(path).unwrap());
+    assert!(path.symlink_metadata().unwrap().file_type().is_socket());
+}
+
+#[test]
+fn the_mode_is_the_one_asked_for() {
+    run("the_mode_is_the_one_asked_for", || async {
+        let mode_of = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        let by_default = place();
+        let _listener = listen(&by_default.path).await.unwrap();
+        assert_eq!(mode_of(&by_default.path), 0o600);
+        // With the usual umask, 022, some of these are made by a chmod after the bind.
+        for mode in [0o600, 0o640, 0o660, 0o666, 0o777] {
+            let place = place();
+            let address = Address::unix(&place.path).unwrap();
+            let _listener = ListenOptions::new().mode(mode).listen(&address).await.unwrap();
+            assert_eq!(mode_of(&place.path), mode);
+        }
+    });
+}
+
+#[test]
+fn the_socket_of_a_dead_server_is_replaced() {
+    run("the_socket_of_a_dead_server_is_replaced", || async {
+        let place = place();
+        leave_stale_socket(&place.path);
+        let _listener = listen(&place.path).await.unwrap();
+        assert!(connects(&place.path).await);
+    });
+}
+
+#[test]
+fn one_of_many_that_start_at_once_wins() {
+    run("one_of_many_that_start_at_once_wins", || async {
+        for _ in 0..20 {
+            let place = place();
+            leave_stale_socket(&place.path);
+            let start = |path: PathBuf| tokio::spawn(async move { listen(&path).await });
+            let starting: Vec<_> = (0..8).map(|_| start(place.path.clone())).collect();
+            let mut listeners = Vec::new();
+            for started in starting {
+                match started.await.unwrap() {
+                    Ok(listener) => listeners.push(listener),
+                    Err(error) => assert!(matches!(error, BindError::InUse { .. }), "{error:?}"),
+                }
+            }
+            assert_eq!(listeners.len(), 1);
+            assert!(connects(&place.path).await, "the one that won is the one that is reached");
+        }
+    });
+}
+
+#[test]
+fn the_socket_of_a_live_server_is_left_alone() {
+    run("the_socket_of_a_live_server_is_left_alone", || async {
+        let place = place();
+        let _other = UnixListener::bind(&place.path).unwrap();
+        let error = listen_error(&place.path).await.to_string();
+        let expected =
+            format!("unix:{} is already in use by pid {}", place.path.display(), std::process::id());
+        assert_eq!(error, expected);
+        assert!(connects(&place.path).await);
+    });
+}
+
+#[test]
+fn a_live_socket_of_another_type_is_left_alone() {
+    run("a_live_socket_of_another_type_is_left_alone", || async {
+        let place = place();
+        let _other = UnixDatagram::bind(&place.path).unwrap();
+        let error = listen_error(&place.path).await;
+        assert!(matches!(error, BindError::InUse { pid: None, .. }), "{error:?}");
+        assert!(place.path.exists());
+    });
+}
+
+#[test]
+fn what_is_no_socket_is_left_alone() {
+    run("what_is_no_socket_is_left_alone", || async {
+        let place = place();
+        let refused = async |expected: &str| {
+            let error = listen_error(&place.path).await;
+            assert!(matches!(&error, BindError::NotASocket { found, .. } if *found == expected), "{error:?}");
+        };
+        fs::create_dir(&place.path).unwrap();
+        refused("a directory").await;
+        fs::remove_dir(&place.path).unwrap();
+
+        fs::write(&place.path, "precious").unwrap();
+        refused("a regular file").await;
+        assert_eq!(fs::read_to_string(&place.path).unwrap(), "precious");
+        fs::remove_file(&place.path).unwrap();
+
+        // Also a symbolic link to a socket that could be replaced, or to nothing.
+        let target = place.path.with_extension("target");
+        symlink(&target, &place.path).unwrap();
+        refused("a symbolic link").await;
+        leave_stale_socket(&target);
+        refused("a symbolic link").await;
+        assert!(target.exists() && place.path.is_symlink());
+    });
+}
+
+#[test]
+fn a_missing_directory_is_named() {
+    run("a_missing_directory_is_named", || async {
+        let place = place();
+        let error = listen_error(&place.path.join("s")).await;
+        assert!(matches!(&error, BindError::NoParent { parent, .. } if *parent == place.path), "{error:?}");
+        fs::write(&place.path, "a file where a directory should be").unwrap();
+        let error = listen_error(&place.path.join("s")).await;
+        assert!(matches!(&error, BindError::NoParent { parent, .. } if *parent == place.path), "{error:?}");
+    });
+}
+
+#[test]
+fn a_path_over_the_limit_is_refused_with_both_lengths() {
+    run("a_path_over_the_limit_is_refused_with_both_lengths", || async {
+        let limit = if cfg!(target_os = "linux") { 107 } else { 103 };
+        let directory = TempDir::new().unwrap();
+        let file = |length: usize| {
+            directory.path().join("x".repeat(length - directory.path().as_os_str().len() - 1))
+        };
+        let _longest = listen(&file(limit)).await.unwrap();
+        assert!(connects(&file(limit)).await);
+
+        let over = file(limit + 1);
+        let error = listen_error(&over).await.to_string();
+        assert!(error.contains(&format!("is {} bytes long, at most {limit} fit", limit + 1)), "{error}");
+        let connector = ConnectOptions::new().connector(&Address::unix(over).unwrap());
+        let error = connector.connect(Instant::now()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::TooLong { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn the_file_is_removed_at_the_end() {
+    run("the_file_is_removed_at_the_end", || async {
+        let place = place();
+        drop(listen(&place.path).await.unwrap());
+        assert!(!place.path.exists());
+    });
+}
+
+#[test]
+fn the_file_of_a_successor_is_left() {
+    run("the_file_of_a_successor_is_left", || async {
+        let place = place();
+        let first = listen(&place.path).await.unwrap();
+        fs::remove_file(&place.path).unwrap();
+        let _second = listen(&place.path).await.unwrap();
+        drop(first);
+        assert!(connects(&place.path).await);
+
+        // Nor is anything removed that is no socket.
+        let third = place.path.with_extension("third");
+        let listener = listen(&third).await.unwrap();
+        fs::remove_file(&third).unwrap();
+        fs::write(&third, "precious").unwrap();
+        drop(listener);
+        assert!(third.exists());
+    });
+}
+
+#[test]
+fn connecting_to_a_regular_file_says_so() {
+    run("connecting_to_a_regular_file_says_so", || async {
+        let place = place();
+        fs::write(&place.path, "").unwrap();
+        let connector = ConnectOptions::new().connector(&Address::unix(&place.path).unwrap());
+        let error = connector.connect(Instant::now()).await.unwrap_err();
+        let source = std::error::Error::source(&error).expect("a source").to_string();
+        assert_eq!(source, "there is no socket at this path");
+    });
+}
+
+#[test]
+fn an_address_of_another_transport_is_refused() {
+    run("an_address_of_another_transport_is_refused", || async {
+        let address = Address::named_pipe("greeter").unwrap();
+        let result = ListenOptions::new().listen(&address).await;
+        assert!(matches!(result, Err(BindError::Unsupported { .. })));
+        let result = ConnectOptions::new().connector(&address).connect(Instant::now()).await;
+        assert!(matches!(result, Err(ConnectError::Unsupported { .. })));
+    });
+}
+
+#[test]
+fn the_peer_is_this_user() {
+    run("the_peer_is_this_user", || async {
+        let place = place();
+        let mut listener = listen(&place.path).await.unwrap();
+        let connector = ConnectOptions::new().connector(&Address::unix(&place.path).unwrap());
+        let (client, server) = tokio::join!(connector.connect(Instant::now()), listener.accept());
+        let own = fs::metadata("/proc/self").map(|meta| (meta.uid(), meta.gid()));
+        let own = own
+            .unwrap_or_else(|_| (fs::metadata(&place.path).unwrap().uid(), server.peer().group().unwrap()));
+        for peer in [client.unwrap().peer(), server.peer()] {
+            assert_eq!(peer.user(), Some(&UserId::Uid(own.0)));
+            assert_eq!(peer.group(), Some(own.1));
+            assert_eq!(peer.to_string(), format!("unix:uid={},pid={}", own.0, std::process::id()));
+        }
+    });
+}
