@@ -1,1 +1,27 @@
-//! Not yet.
+#![doc = include_str!("../docs/lib.md")]
+#![forbid(unsafe_code)]
+
+mod backend;
+mod channel;
+mod connect;
+mod incoming;
+mod options;
+mod serve_error;
+mod server;
+mod status;
+mod tcp;
+
+#[doc(inline)]
+pub use backend::platform::*;
+pub use channel::{Channel, ResponseFuture};
+#[cfg(feature = "tonic-transport")]
+pub use connect::EndpointConnector;
+pub use grpc_ipc_core::{
+    AccessPolicy, Address, AddressError, Backoff, BindError, BoxConnection, BoxConnector, BoxListener,
+    ConnectError, Connection, Connector, IntoAddress, Listener, Peer, PeerStream, Refused, UserId, memory,
+};
+#[cfg(feature = "tonic-transport")]
+pub use incoming::{Incoming, IncomingConnection};
+pub use options::{ConnectOptions, ListenOptions};
+pub use serve_error::ServeError;
+pub use server::{BoundServer, Server};

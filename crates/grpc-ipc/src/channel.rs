@@ -1,0 +1,121 @@
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use grpc_ipc_core::{BoxConnector, ConnectError, Connector, Peer};
+use tonic::body::Body;
+use tonic::transport::{self, Endpoint};
+use tonic::{Status, client::GrpcService};
+use tower_service::Service;
+
+use crate::connect::EndpointConnector;
+use crate::options::{ConnectOptions, DEFAULT_CONNECT_TIMEOUT};
+use crate::status::status_from_transport;
+
+/// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
+///
+/// It goes into any client that tonic has generated: `GreeterClient::new(channel)`. Requests carry
+/// `:authority: localhost`.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use grpc_ipc::{AccessPolicy, Channel, ConnectOptions};
+/// use std::time::Duration;
+///
+/// let channel = Channel::connect("local:greeter").await?;
+///
+/// let options = ConnectOptions::new("unix:/run/greeter.sock")
+///     .access(AccessPolicy::same_user())
+///     .connect_timeout(Duration::from_millis(500));
+/// let channel = Channel::connect(options).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Channel {
+    inner: transport::Channel,
+    connector: EndpointConnector,
+}
+
+impl Channel {
+    /// Connects now, to an address or with [`ConnectOptions`].
+    ///
+    /// # Errors
+    /// [`ConnectError`] when there is no server, or none that is trusted.
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what it had opened.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
+        let channel = Self::lazy(options)?;
+        channel.connector.connect_ahead().await?;
+        Ok(channel)
+    }
+
+    /// Connects at the first call, which fails with [`Unavailable`](tonic::Code::Unavailable) if there is no server by
+    /// then; each later call tries again.
+    ///
+    /// # Errors
+    /// [`ConnectError::Address`] for a wrong address, [`ConnectError::Unsupported`] for one of a transport that this
+    /// platform has not.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn lazy(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
+        Ok(Self::new(EndpointConnector::new(options)?))
+    }
+
+    /// Connects at the first call, over a transport of your own. A server that is there may take 5 seconds to accept.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn from_connector(connector: impl Connector) -> Self {
+        Self::new(EndpointConnector::from_connector(BoxConnector::new(connector), DEFAULT_CONNECT_TIMEOUT))
+    }
+
+    fn new(connector: EndpointConnector) -> Self {
+        // The URI is nobody's address: it gives the requests their `:scheme` and `:authority`.
+        let endpoint = Endpoint::from_static("http://localhost");
+        Self { inner: endpoint.connect_with_connector_lazy(connector.clone()), connector }
+    }
+
+    /// The server that was connected to last, if there was one.
+    pub fn peer(&self) -> Option<Peer> {
+        self.connector.server()
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("peer", &self.peer()).finish_non_exhaustive()
+    }
+}
+
+impl Service<http::Request<Body>> for Channel {
+    type Response = http::Response<Body>;
+    type Error = Status;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        GrpcService::poll_ready(&mut self.inner, cx).map_err(status_from_transport)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+        ResponseFuture(GrpcService::call(&mut self.inner, request))
+    }
+}
+
+/// The response to a call on a [`Channel`], or the status it failed with.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct ResponseFuture(transport::channel::ResponseFuture);
+
+impl Future for ResponseFuture {
+    type Output = Result<http::Response<Body>, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_err(status_from_transport)
+    }
+}

@@ -1,0 +1,81 @@
+use std::time::Duration;
+
+use grpc_ipc_core::{AccessPolicy, Address, AddressError, IntoAddress};
+
+use crate::backend::PlatformListenOptions;
+
+/// Where a server listens, and whom it lets in there. A string or an [`Address`] alone converts into one with the
+/// defaults.
+///
+/// ```
+/// use grpc_ipc::{AccessPolicy, ListenOptions, UserId};
+///
+/// let web_server = AccessPolicy::default().or(AccessPolicy::users([UserId::Uid(33)]));
+/// let options = ListenOptions::new("unix:/run/greeter.sock").access(web_server);
+/// ```
+///
+/// Options of one platform are in a trait of its own, such as `unix::ListenOptionsExt`.
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until a server listens with them"]
+pub struct ListenOptions {
+    pub(crate) address: Result<Address, AddressError>,
+    pub(crate) access: Option<AccessPolicy>,
+    pub(crate) platform: PlatformListenOptions,
+}
+
+impl ListenOptions {
+    /// Listens on `address`. A wrong address is reported when the server binds.
+    pub fn new(address: impl IntoAddress) -> Self {
+        Self { address: address.into_address(), access: None, platform: PlatformListenOptions::default() }
+    }
+
+    /// Who may connect. Over TCP nothing is known of a peer, so every policy that asks who it is refuses it.
+    ///
+    /// Default: [`AccessPolicy::same_user_or_system`]; over TCP anyone who reaches the port.
+    pub fn access(self, access: AccessPolicy) -> Self {
+        Self { access: Some(access), ..self }
+    }
+}
+
+impl<A: IntoAddress> From<A> for ListenOptions {
+    fn from(address: A) -> Self {
+        Self::new(address)
+    }
+}
+
+/// Where a client connects, and whom it trusts there. A string or an [`Address`] alone converts into one with the
+/// defaults.
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until a channel connects with them"]
+pub struct ConnectOptions {
+    pub(crate) address: Result<Address, AddressError>,
+    pub(crate) access: Option<AccessPolicy>,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl ConnectOptions {
+    /// Connects to `address`. A wrong address is reported when the channel connects.
+    pub fn new(address: impl IntoAddress) -> Self {
+        Self { address: address.into_address(), access: None, connect_timeout: DEFAULT_CONNECT_TIMEOUT }
+    }
+
+    /// Who the server must be. Over TCP nothing is known of it, so every policy that asks who it is refuses it.
+    ///
+    /// Default: [`AccessPolicy::same_user_or_system`]; over TCP whoever answers.
+    pub fn access(self, access: AccessPolicy) -> Self {
+        Self { access: Some(access), ..self }
+    }
+
+    /// How long a server that is there may take to accept a connection. Default: 5 seconds.
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        Self { connect_timeout: timeout, ..self }
+    }
+}
+
+impl<A: IntoAddress> From<A> for ConnectOptions {
+    fn from(address: A) -> Self {
+        Self::new(address)
+    }
+}
+
+pub(crate) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,279 @@
+//! `Server` and `Channel` together, over the transports that run everywhere and in memory.
+
+mod util;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use grpc_ipc::memory::Network;
+use grpc_ipc::{
+    AccessPolicy, BindError, Channel, ConnectError, ConnectOptions, ListenOptions, ServeError, Server,
+};
+use grpc_ipc_conformance::run;
+use tokio::io::AsyncReadExt as _;
+use tonic::Code;
+use util::{DRAIN, MyGreeter, Running, greet};
+
+#[test]
+fn any_transport_serves() {
+    run("any_transport_serves", || async {
+        let network = Network::new();
+        let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
+        let server = Server::builder().add_service(MyGreeter::default().service()).listener(listener);
+        let server = server.bind().await.unwrap();
+        assert_eq!(server.local_addresses()[0].to_string(), "memory:greeter");
+        let running = Running::start(server, DRAIN);
+
+        let channel = Channel::from_connector(network.connector("greeter", AccessPolicy::default()));
+        assert_eq!(channel.peer(), None, "before the first call");
+        let expected = format!("Hello world, memory:user=?,pid={}", std::process::id());
+        assert_eq!(greet(channel.clone(), "world").await.unwrap(), expected);
+        assert!(channel.peer().unwrap().is_this_process());
+        drop(channel);
+        running.stop().await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn tcp_serves_whoever_asks() {
+    run("tcp_serves_whoever_asks", || async {
+        let server =
+            Server::builder().add_service(MyGreeter::default().service()).listen("http://127.0.0.1:0");
+        let server = server.bind().await.unwrap();
+        let address = server.local_addresses()[0].clone();
+        let running = Running::start(server, DRAIN);
+        let channel = Channel::connect(&address).await.unwrap();
+        assert_eq!(greet(channel, "world").await.unwrap(), "Hello world, tcp:user=?,pid=?");
+
+        let taken = Server::builder().listen(&address).bind().await.unwrap_err();
+        assert!(matches!(taken, ServeError::Bind(BindError::InUse { .. })), "{taken:?}");
+
+        // A policy that asks who it is cannot be answered.
+        let wary = ConnectOptions::new(&address).access(AccessPolicy::default());
+        let error = Channel::connect(wary).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Untrusted { .. }), "{error:?}");
+        running.stop().await.unwrap().unwrap();
+        let error = Channel::connect(&address).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Refused { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn tcp_refuses_whom_a_policy_wants_to_know() {
+    run("tcp_refuses_whom_a_policy_wants_to_know", || async {
+        let options = ListenOptions::new("http://127.0.0.1:0").access(AccessPolicy::same_user());
+        let server = Server::builder().add_service(MyGreeter::default().service()).listen(options);
+        let server = server.bind().await.unwrap();
+        let address = server.local_addresses()[0].clone();
+        let _running = Running::start(server, DRAIN);
+        let channel = Channel::connect(address).await.unwrap();
+        let status = greet(channel, "world").await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    });
+}
+
+#[test]
+fn several_listeners_serve_at_once() {
+    run("several_listeners_serve_at_once", || async {
+        let network = Network::new();
+        let mut server = Server::builder().add_service(MyGreeter::default().service());
+        for name in ["a", "b"] {
+            server = server.listener(network.listen(name, AccessPolicy::default()).unwrap());
+        }
+        let server = server.listen("http://127.0.0.1:0").bind().await.unwrap();
+        let tcp = server.local_addresses()[2].clone();
+        let running = Running::start(server, DRAIN);
+        for name in ["a", "b"] {
+            let channel = Channel::from_connector(network.connector(name, AccessPolicy::default()));
+            assert!(greet(channel, name).await.unwrap().starts_with(&format!("Hello {name}, memory:")));
+        }
+        let channel = Channel::connect(tcp).await.unwrap();
+        assert!(greet(channel, "c").await.unwrap().starts_with("Hello c, tcp:"));
+        running.stop().await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_server_without_an_address_says_so() {
+    run("a_server_without_an_address_says_so", || async {
+        let error = Server::builder().serve().await.unwrap_err();
+        assert_eq!(error.to_string(), "the server has no address: call Server::listen or Server::listener");
+    });
+}
+
+#[test]
+fn an_address_that_cannot_be_served_says_why() {
+    run("an_address_that_cannot_be_served_says_why", || async {
+        let bind =
+            async |address: &str| Server::builder().listen(address).bind().await.unwrap_err().to_string();
+        let connect = async |address: &str| Channel::connect(address).await.unwrap_err().to_string();
+        let wrong = "address \"unix:\" has no path: expected for example unix:/run/greeter.sock";
+        assert_eq!(bind("unix:").await, wrong);
+        assert_eq!(connect("unix:").await, wrong);
+        if cfg!(unix) {
+            let why = "named pipes are on Windows only; use unix:PATH or local:NAME";
+            assert_eq!(bind("npipe:x").await, format!("cannot listen on npipe:x: {why}"));
+            assert_eq!(connect("npipe:x").await, format!("cannot connect to npipe:x: {why}"));
+        }
+    });
+}
+
+#[test]
+fn one_wrong_address_lets_go_of_the_others() {
+    run("one_wrong_address_lets_go_of_the_others", || async {
+        let network = Network::new();
+        let listener = network.listen("a", AccessPolicy::default()).unwrap();
+        Server::builder().listener(listener).listen("unix:").bind().await.unwrap_err();
+        network.listen("a", AccessPolicy::default()).expect("the name is free again");
+    });
+}
+
+#[test]
+fn a_lazy_channel_tries_again_at_each_call() {
+    run("a_lazy_channel_tries_again_at_each_call", || async {
+        let network = Network::new();
+        let channel = Channel::from_connector(network.connector("greeter", AccessPolicy::default()));
+        for _ in 0..2 {
+            let status = greet(channel.clone(), "world").await.unwrap_err();
+            assert_eq!(status.code(), Code::Unavailable);
+            assert_eq!(
+                status.message(),
+                "cannot connect to memory:greeter: nothing is there; is the server running?"
+            );
+        }
+        // And it finds one server after the other under the same name.
+        for _ in 0..3 {
+            let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
+            let server = Server::builder().add_service(MyGreeter::default().service()).listener(listener);
+            let running = Running::start(server.bind().await.unwrap(), DRAIN);
+            // The call that finds the old connection broken may fail; it is not sent twice.
+            while let Err(status) = greet(channel.clone(), "world").await {
+                assert!(matches!(status.code(), Code::Unavailable | Code::Cancelled), "{status:?}");
+            }
+            running.stop().await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn shutdown_lets_calls_finish_and_takes_no_more() {
+    run("shutdown_lets_calls_finish_and_takes_no_more", || async {
+        let (network, greeter) = (Network::new(), MyGreeter::default());
+        let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
+        let server = Server::builder().add_service(greeter.service()).listener(listener);
+        let running = Running::start(server.bind().await.unwrap(), DRAIN);
+        let channel = Channel::from_connector(network.connector("greeter", AccessPolicy::default()));
+        let call = tokio::spawn(greet(channel, "wait"));
+        greeter.called.notified().await;
+
+        let stopping = running.stop();
+        // The name is free at once, while the call goes on.
+        while network.listen("greeter", AccessPolicy::default()).is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!call.is_finished() && !stopping.is_finished());
+        greeter.go_on.notify_one();
+        assert!(call.await.unwrap().unwrap().starts_with("Hello wait"));
+        stopping.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn shutdown_ends_at_its_deadline() {
+    run("shutdown_ends_at_its_deadline", || async {
+        let (network, greeter) = (Network::new(), MyGreeter::default());
+        let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
+        let server = Server::builder().add_service(greeter.service()).listener(listener);
+        let running = Running::start(server.bind().await.unwrap(), Duration::from_millis(50));
+        let connector = network.connector("greeter", AccessPolicy::default());
+
+        // A client that never says a word, and a call that never ends.
+        let deadline = tokio::time::Instant::now() + DRAIN;
+        let mut silent = grpc_ipc::Connector::connect(&connector, deadline).await.unwrap();
+        let call = tokio::spawn(greet(Channel::from_connector(connector), "wait"));
+        greeter.called.notified().await;
+        running.stop().await.unwrap().unwrap();
+
+        let status = call.await.unwrap().unwrap_err();
+        assert!(matches!(status.code(), Code::Unavailable | Code::Cancelled), "{status:?}");
+        let mut rest = Vec::new();
+        silent.read_to_end(&mut rest).await.unwrap();
+    });
+}
+
+#[test]
+fn connections_over_the_limit_wait() {
+    run("connections_over_the_limit_wait", || async {
+        let (network, greeter) = (Network::new(), MyGreeter::default());
+        let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
+        let server = Server::builder().add_service(greeter.service()).listener(listener).max_connections(1);
+        let running = Running::start(server.bind().await.unwrap(), DRAIN);
+        let channel = || Channel::from_connector(network.connector("greeter", AccessPolicy::default()));
+        let first = channel();
+        greet(first.clone(), "first").await.unwrap();
+        let second = tokio::spawn(greet(channel(), "wait"));
+        // The first connection goes on; the second call reaches the handler only when the first is gone.
+        for _ in 0..20 {
+            greet(first.clone(), "first").await.unwrap();
+        }
+        assert!(futures_util::FutureExt::now_or_never(greeter.called.notified()).is_none());
+        drop(first);
+        greeter.called.notified().await;
+        greeter.go_on.notify_one();
+        second.await.unwrap().unwrap();
+        running.stop().await.unwrap().unwrap();
+    });
+}
+
+/// Counts the requests that pass.
+#[derive(Clone, Default)]
+struct Count(Arc<AtomicUsize>);
+
+impl<S> tower_layer::Layer<S> for Count {
+    type Service = Counted<S>;
+
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted { inner, count: Arc::clone(&self.0) }
+    }
+}
+
+#[derive(Clone)]
+struct Counted<S> {
+    inner: S,
+    count: Arc<AtomicUsize>,
+}
+
+impl<S: tower_service::Service<R>, R> tower_service::Service<R> for Counted<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: R) -> S::Future {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.inner.call(request)
+    }
+}
+
+#[test]
+fn a_layer_sees_every_request() {
+    run("a_layer_sees_every_request", || async {
+        let (network, count) = (Network::new(), Count::default());
+        let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
+        let server = Server::builder()
+            .layer(count.clone())
+            .add_service(MyGreeter::default().service())
+            .listener(listener);
+        let running = Running::start(server.bind().await.unwrap(), DRAIN);
+        let channel = Channel::from_connector(network.connector("greeter", AccessPolicy::default()));
+        for _ in 0..3 {
+            greet(channel.clone(), "world").await.unwrap();
+        }
+        assert_eq!(count.0.load(Ordering::Relaxed), 3);
+        running.stop().await.unwrap().unwrap();
+    });
+}

@@ -1,0 +1,75 @@
+//! `Server` and `Channel` over Unix domain sockets.
+#![cfg(all(unix, feature = "uds"))]
+
+mod util;
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use grpc_ipc::unix::ListenOptionsExt as _;
+use grpc_ipc::{AccessPolicy, Channel, ConnectError, ConnectOptions, ListenOptions, Server};
+use grpc_ipc_conformance::{run, unique_name};
+use tempfile::TempDir;
+use tonic::Code;
+use util::{DRAIN, MyGreeter, Running, greet};
+
+fn socket(directory: &TempDir) -> String {
+    format!("unix:{}", directory.path().join("s").display())
+}
+
+#[test]
+fn the_handler_and_the_client_know_each_other() {
+    run("the_handler_and_the_client_know_each_other", || async {
+        let directory = TempDir::new().unwrap();
+        let mut addresses = vec![socket(&directory), format!("local:{}", unique_name("test"))];
+        if cfg!(target_os = "linux") {
+            addresses.push(format!("unix-abstract:{}", unique_name("test")));
+        }
+        for address in addresses {
+            let server = Server::builder().add_service(MyGreeter::default().service()).listen(&address);
+            let server = server.bind().await.unwrap();
+            let reached = server.local_addresses()[0].to_string();
+            assert!(reached.starts_with("unix"), "an address that any client knows: {reached}");
+            let running = Running::start(server, DRAIN);
+            for address in [address, reached] {
+                let channel = Channel::connect(&address).await.unwrap();
+                let peer = channel.peer().unwrap();
+                assert_eq!(peer.pid(), Some(std::process::id()));
+                assert_eq!(greet(channel, "world").await.unwrap(), format!("Hello world, {peer}"));
+            }
+            running.stop().await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn options_reach_the_socket() {
+    run("options_reach_the_socket", || async {
+        let directory = TempDir::new().unwrap();
+        let address = socket(&directory);
+        let options = ListenOptions::new(&address).mode(0o660).access(AccessPolicy::users([]));
+        let server = Server::builder().add_service(MyGreeter::default().service()).listen(options);
+        let _running = Running::start(server.bind().await.unwrap(), DRAIN);
+        let mode = directory.path().join("s").metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+
+        let channel = Channel::connect(&address).await.unwrap();
+        let status = greet(channel, "world").await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+
+        let wary = ConnectOptions::new(&address).access(AccessPolicy::users([]));
+        let error = Channel::connect(wary.clone()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Untrusted { .. }), "{error:?}");
+        let status = greet(Channel::lazy(wary).unwrap(), "world").await.unwrap_err();
+        assert_eq!(status.code(), Code::PermissionDenied);
+        assert!(status.message().ends_with("the access policy lets in nobody"), "{}", status.message());
+    });
+}
+
+#[test]
+fn no_server_is_no_connection() {
+    run("no_server_is_no_connection", || async {
+        let directory = TempDir::new().unwrap();
+        let error = Channel::connect(socket(&directory)).await.unwrap_err();
+        assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");
+    });
+}
