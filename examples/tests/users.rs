@@ -1,0 +1,235 @@
+//! Who gets in: this user, root, and other users. Only root can become them, so these tests run as root or are skipped.
+#![cfg(unix)]
+
+mod util;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use grpc_ipc::unix::ListenOptionsExt as _;
+use grpc_ipc::{AccessPolicy, BoundServer, ListenOptions, Peer, UserId};
+use grpc_ipc_conformance::{run, skip};
+use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
+use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
+use tempfile::TempDir;
+use tonic::{Request, Response, Status};
+use util::{GREETER, Server, fail, for_everyone, succeed};
+
+/// Users that no system has.
+const ALICE: u32 = 471_101;
+const BOB: u32 = 471_102;
+
+struct Place {
+    directory: TempDir,
+    greeter: PathBuf,
+}
+
+impl Place {
+    /// A directory in which everyone may do everything; `None`, and a word about it, if this is not root.
+    fn new(test: &str) -> Option<Self> {
+        if !rustix::process::geteuid().is_root() {
+            skip(test, "only root can become another user");
+            return None;
+        }
+        let directory = TempDir::new().unwrap();
+        let greeter = for_everyone(GREETER, directory.path());
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+        Some(Self { directory, greeter })
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join("g.sock")
+    }
+
+    fn address(&self) -> String {
+        format!("unix:{}", self.path().display())
+    }
+
+    /// The greeter, run by `user`.
+    fn greeter(&self, user: u32, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.greeter);
+        command.args(arguments).stdin(Stdio::null()).uid(user).gid(user).current_dir("/").env_clear();
+        command
+    }
+
+    fn open_mode(&self) {
+        fs::set_permissions(self.path(), Permissions::from_mode(0o666)).unwrap();
+    }
+}
+
+#[test]
+fn another_user_is_refused_at_connect() {
+    run("another_user_is_refused_at_connect", || async {
+        let Some(place) = Place::new("another_user_is_refused_at_connect") else { return };
+        let address = place.address();
+        let _server = Server::start(&mut place.greeter(ALICE, &["serve", &address]));
+        let metadata = fs::metadata(place.path()).unwrap();
+        assert_eq!((metadata.uid(), metadata.mode() & 0o777), (ALICE, 0o600));
+
+        let said = fail(&mut place.greeter(BOB, &["call", &address]));
+        assert!(said.contains("no permission; does the server run as another user?"), "{said}");
+        assert!(succeed(&mut place.greeter(ALICE, &["call", &address])).starts_with("Hello world"));
+    });
+}
+
+#[test]
+fn another_user_is_refused_at_accept() {
+    run("another_user_is_refused_at_accept", || async {
+        let Some(place) = Place::new("another_user_is_refused_at_accept") else { return };
+        let address = place.address();
+        let _server = Server::start(&mut place.greeter(0, &["serve", &address]));
+        place.open_mode();
+        // Bob trusts root, connects, and is closed the door.
+        let said = fail(&mut place.greeter(BOB, &["call", &address]));
+        assert!(said.contains("Unavailable") || said.contains("unavailable"), "{said}");
+        assert!(succeed(&mut place.greeter(0, &["call", &address])).starts_with("Hello world"));
+    });
+}
+
+#[test]
+fn the_server_of_another_user_is_not_trusted() {
+    run("the_server_of_another_user_is_not_trusted", || async {
+        let Some(place) = Place::new("the_server_of_another_user_is_not_trusted") else { return };
+        let address = place.address();
+        let server = Server::start(&mut place.greeter(ALICE, &["serve", &address]));
+        place.open_mode();
+        let expected = format!("peer unix:uid={ALICE},pid={} is refused", server.pid());
+        // Not even by root, which could connect to anything.
+        for user in [BOB, 0] {
+            let said = fail(&mut place.greeter(user, &["call", &address]));
+            assert!(said.contains("the server is not trusted") && said.contains(&expected), "{said}");
+        }
+    });
+}
+
+/// Answers with the uid of the caller.
+struct WhoAmI;
+
+#[tonic::async_trait]
+impl Greeter for WhoAmI {
+    async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+        let user = request.extensions().get::<Peer>().and_then(Peer::user).map(UserId::to_string);
+        Ok(Response::new(HelloReply { message: user.unwrap_or_default() }))
+    }
+}
+
+#[test]
+fn a_user_whom_the_policy_names_gets_in() {
+    run("a_user_whom_the_policy_names_gets_in", || async {
+        let Some(place) = Place::new("a_user_whom_the_policy_names_gets_in") else { return };
+        let policy = AccessPolicy::default().or(AccessPolicy::users([UserId::Uid(ALICE)]));
+        let options = ListenOptions::new(place.address()).mode(0o666).access(policy);
+        let server = grpc_ipc::Server::builder().add_service(GreeterServer::new(WhoAmI)).listen(options);
+        tokio::spawn(server.bind().await.map(BoundServer::serve).unwrap());
+
+        let address = place.address();
+        let alice = blocking(move || succeed(&mut place.greeter(ALICE, &["call", &address]))).await;
+        assert!(alice.starts_with(&format!("uid={ALICE}\n")), "{alice}");
+    });
+}
+
+#[test]
+fn a_user_whom_the_policy_does_not_name_stays_out() {
+    run("a_user_whom_the_policy_does_not_name_stays_out", || async {
+        let Some(place) = Place::new("a_user_whom_the_policy_does_not_name_stays_out") else { return };
+        let policy = AccessPolicy::users([UserId::Uid(ALICE)]);
+        let options = ListenOptions::new(place.address()).mode(0o666).access(policy);
+        let server = grpc_ipc::Server::builder().add_service(GreeterServer::new(WhoAmI)).listen(options);
+        tokio::spawn(server.bind().await.map(BoundServer::serve).unwrap());
+        let address = place.address();
+        // Neither Bob nor root, which the list does not have.
+        for user in [BOB, 0] {
+            let mut command = place.greeter(user, &["call", &address]);
+            blocking(move || fail(&mut command)).await;
+        }
+    });
+}
+
+#[test]
+fn anyone_gets_in_who_may_when_anyone_may() {
+    run("anyone_gets_in_who_may_when_anyone_may", || async {
+        let Some(place) = Place::new("anyone_gets_in_who_may_when_anyone_may") else { return };
+        let options = ListenOptions::new(place.address()).mode(0o666);
+        let options = options.access(AccessPolicy::dangerous_allow_anyone());
+        let server = grpc_ipc::Server::builder().add_service(GreeterServer::new(WhoAmI)).listen(options);
+        tokio::spawn(server.bind().await.map(BoundServer::serve).unwrap());
+        let address = place.address();
+        let bob = blocking(move || succeed(&mut place.greeter(BOB, &["call", &address]))).await;
+        assert!(bob.starts_with(&format!("uid={BOB}\n")), "{bob}");
+    });
+}
+
+#[test]
+fn a_directory_without_permission_is_named() {
+    run("a_directory_without_permission_is_named", || async {
+        let Some(place) = Place::new("a_directory_without_permission_is_named") else { return };
+        let closed = place.directory.path().join("closed");
+        for (mode, action) in
+            [(0o700, "lock the socket's directory"), (0o755, "create the socket in its directory")]
+        {
+            _ = fs::create_dir(&closed);
+            fs::set_permissions(&closed, Permissions::from_mode(mode)).unwrap();
+            let address = format!("unix:{}", closed.join("g.sock").display());
+            let said = fail(&mut place.greeter(ALICE, &["serve", &address]));
+            assert!(said.contains(&format!("no permission to {action}")), "{said}");
+        }
+    });
+}
+
+#[test]
+fn a_local_name_is_in_a_directory_of_the_users_own() {
+    run("a_local_name_is_in_a_directory_of_the_users_own", || async {
+        let Some(place) = Place::new("a_local_name_is_in_a_directory_of_the_users_own") else { return };
+        let serve = |home: &Path, variables: &[(&str, &Path)]| {
+            let mut command = place.greeter(ALICE, &["serve", "local:g"]);
+            command.env("HOME", home).envs(variables.iter().copied());
+            command
+        };
+        let own = |name: &str, owner: u32, mode: u32| {
+            let directory = place.directory.path().join(name);
+            fs::create_dir(&directory).unwrap();
+            std::os::unix::fs::chown(&directory, Some(owner), Some(owner)).unwrap();
+            fs::set_permissions(&directory, Permissions::from_mode(mode)).unwrap();
+            directory
+        };
+        let home = own("home", ALICE, 0o755);
+        let listens_at = |command: &mut Command, path: PathBuf| {
+            let server = Server::start(command);
+            assert_eq!(server.ready, format!("listening on local:g (unix:{})", path.display()));
+            server
+        };
+
+        // Without a runtime directory: one in the home directory, which nobody else can enter.
+        let server = listens_at(&mut serve(&home, &[]), home.join(".grpc-ipc/g.sock"));
+        assert_eq!(fs::metadata(home.join(".grpc-ipc")).unwrap().mode() & 0o777, 0o700);
+        let called = succeed(place.greeter(ALICE, &["call", "local:g"]).env("HOME", &home));
+        assert!(called.starts_with("Hello world"));
+        drop(server);
+
+        // With one, that; but not one that is another user's, or that others can enter.
+        let runtime = own("runtime", ALICE, 0o700);
+        listens_at(&mut serve(&home, &[("XDG_RUNTIME_DIR", &runtime)]), runtime.join("g.sock"));
+        for wrong in [own("bobs", BOB, 0o700), own("open", ALICE, 0o711)] {
+            let mut command = serve(&home, &[("XDG_RUNTIME_DIR", &wrong)]);
+            listens_at(&mut command, home.join(".grpc-ipc/g.sock"));
+        }
+
+        // With neither, an error that says what would do.
+        fs::set_permissions(home.join(".grpc-ipc"), Permissions::from_mode(0o755)).unwrap();
+        let said = fail(&mut serve(&home, &[]));
+        assert!(
+            said.contains("is no directory of this user's alone (mode 0700); set XDG_RUNTIME_DIR"),
+            "{said}"
+        );
+    });
+}
+
+/// Runs a command while the server in this process goes on.
+async fn blocking<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> T {
+    let limit = Duration::from_secs(50);
+    tokio::time::timeout(limit, tokio::task::spawn_blocking(task)).await.unwrap().unwrap()
+}

@@ -1,0 +1,111 @@
+//! Programs as child processes.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "each test program uses a part of it"
+)]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
+
+use grpc_ipc_conformance::Watchdog;
+
+pub const GREETER: &str = env!("CARGO_BIN_EXE_greeter");
+
+pub fn watch(test: &str) -> Watchdog {
+    Watchdog::start(test, Duration::from_secs(120))
+}
+
+pub fn greeter(arguments: &[&str]) -> Command {
+    let mut command = Command::new(GREETER);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// What a program printed that ended well.
+pub fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{command:?}: {}: {out}{err}", output.status);
+    out
+}
+
+/// What a program said on standard error that ended with an error, and without a panic.
+pub fn fail(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let (out, err) = texts(&output);
+    assert!(!output.status.success(), "{command:?} succeeded: {out}{err}");
+    assert!(!err.contains("panicked"), "{command:?}: {err}");
+    err
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+/// A server as a child process, killed at the end.
+pub struct Server {
+    child: Child,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+    pub ready: String,
+}
+
+impl Server {
+    /// Starts it, and waits until it says that it listens.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening on"));
+        let ready = ready.unwrap_or_else(|| panic!("{command:?} has ended before it listened"));
+        Self { child, lines, ready }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The next line that it prints.
+    pub fn line(&mut self) -> String {
+        self.lines.next().expect("one more line").unwrap()
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, as a service manager does, and waits until it has.
+    #[cfg(unix)]
+    pub fn terminate(mut self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// Lets every user run a copy of `program` out of `directory`.
+#[cfg(unix)]
+pub fn for_everyone(program: &str, directory: &Path) -> std::path::PathBuf {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let copy = directory.join(Path::new(program).file_name().unwrap());
+    // By another process: a child that another test forks off this one in the meantime would hold the copy open for
+    // writing, and a file that is open for writing cannot be run.
+    assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
+    fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();
+    copy
+}
