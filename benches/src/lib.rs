@@ -1,1 +1,2 @@
-//! Not yet.
+//! Benchmarks of grpc-ipc: `cargo bench`. A time alone says little; each is measured beside another.
+#![forbid(unsafe_code)]

@@ -1,6 +1,6 @@
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use grpc_ipc_core::{BoxConnector, ConnectError, Connector, Peer};
 use tonic::body::Body;
@@ -9,13 +9,15 @@ use tonic::{Status, client::GrpcService};
 use tower_service::Service;
 
 use crate::connect::EndpointConnector;
+use crate::deadline::Deadline;
 use crate::options::{ConnectOptions, DEFAULT_CONNECT_TIMEOUT};
 use crate::status::status_from_transport;
 
 /// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
 ///
 /// It goes into any client that tonic has generated: `GreeterClient::new(channel)`. Requests carry
-/// `:authority: localhost`.
+/// `:authority: localhost`. A call whose deadline ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends
+/// with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -103,19 +105,30 @@ impl Service<http::Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        ResponseFuture(GrpcService::call(&mut self.inner, request))
+        let deadline = Deadline::of(&request);
+        ResponseFuture { response: GrpcService::call(&mut self.inner, request), deadline }
     }
 }
 
 /// The response to a call on a [`Channel`], or the status it failed with.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct ResponseFuture(transport::channel::ResponseFuture);
+pub struct ResponseFuture {
+    response: transport::channel::ResponseFuture,
+    deadline: Option<Deadline>,
+}
 
 impl Future for ResponseFuture {
     type Output = Result<http::Response<Body>, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(status_from_transport)
+        if self.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
+            return Poll::Ready(Err(Deadline::exceeded()));
+        }
+        let response = ready!(Pin::new(&mut self.response).poll(cx)).map_err(status_from_transport)?;
+        Poll::Ready(Ok(match self.deadline.take() {
+            Some(deadline) => response.map(|body| deadline.bound(body)),
+            None => response,
+        }))
     }
 }

@@ -4,6 +4,7 @@
 mod backend;
 mod channel;
 mod connect;
+mod deadline;
 mod incoming;
 mod options;
 mod serve_error;

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use grpc_ipc_core::ConnectError;
 use tonic::{Code, Status};
 
+use crate::deadline::Deadline;
+
 /// What a call ends with that cannot be made because its channel cannot connect.
 pub(crate) fn status_from_connect(error: &ConnectError) -> Status {
     let code = match error {
@@ -23,6 +25,10 @@ pub(crate) fn status_from_transport(error: tonic::transport::Error) -> Status {
     while let Some(error) = cause {
         if let Some(connect) = error.downcast_ref::<ConnectError>() {
             return status_from_connect(connect);
+        }
+        // tonic calls this cancelled.
+        if error.is::<tonic::TimeoutExpired>() {
+            return Deadline::exceeded();
         }
         cause = error.source();
     }

@@ -1,0 +1,108 @@
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::time::{Sleep, sleep};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::Bytes;
+
+/// When a call is to end: its `grpc-timeout`
+/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)). tonic's transport only looks
+/// at it until the response begins.
+pub(crate) struct Deadline(Pin<Box<Sleep>>);
+
+impl Deadline {
+    pub(crate) fn of<B>(request: &http::Request<B>) -> Option<Self> {
+        let timeout = timeout(request.headers().get("grpc-timeout")?.to_str().ok()?)?;
+        Some(Self(Box::pin(sleep(timeout))))
+    }
+
+    pub(crate) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+
+    /// `body`, which ends with an error when the deadline passes before it does.
+    pub(crate) fn bound(self, body: Body) -> Body {
+        if body.is_end_stream() { body } else { Body::new(Bounded { body, deadline: self }) }
+    }
+
+    pub(crate) fn exceeded() -> Status {
+        Status::deadline_exceeded("the deadline of the call has passed")
+    }
+}
+
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Deadline").field(&self.0.deadline()).finish()
+    }
+}
+
+struct Bounded {
+    body: Body,
+    deadline: Deadline,
+}
+
+impl http_body::Body for Bounded {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.deadline.poll_passed(cx).is_ready() {
+            // Dropped, so that the stream is reset.
+            self.body = Body::empty();
+            return Poll::Ready(Some(Err(Deadline::exceeded())));
+        }
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// At most eight digits and a unit. What is none is no deadline, as with tonic.
+fn timeout(value: &str) -> Option<Duration> {
+    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(number * 60 * 60)),
+        "M" => Some(Duration::from_secs(number * 60)),
+        "S" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_millis(number)),
+        "u" => Some(Duration::from_micros(number)),
+        "n" => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_the_protocol_writes_them() {
+        assert_eq!(timeout("1H"), Some(Duration::from_secs(3600)));
+        assert_eq!(timeout("2M"), Some(Duration::from_secs(120)));
+        assert_eq!(timeout("3S"), Some(Duration::from_secs(3)));
+        assert_eq!(timeout("4m"), Some(Duration::from_millis(4)));
+        assert_eq!(timeout("5u"), Some(Duration::from_micros(5)));
+        assert_eq!(timeout("99999999n"), Some(Duration::from_nanos(99_999_999)));
+        assert_eq!(timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for wrong in ["", "S", "1", "1s", "123456789S", "-1S", "+1S", "1\u{e9}"] {
+            assert_eq!(timeout(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use tonic::{body::Body, codegen::StdError};
+use tower::{Service, ServiceExt, util::BoxCloneService};
+
+use crate::compression;
+
+/// The channel that the cases call: any transport, erased, with what tonic keeps to itself made visible.
+pub(super) type Channel = BoxCloneService<Request<Body>, Response<Body>, StdError>;
+
+/// The metadata a response began with, in its extensions. tonic merges the initial and the trailing metadata of a
+/// response that is not a stream.
+#[derive(Clone, Default)]
+pub(super) struct InitialMetadata(pub(super) HeaderMap);
+
+/// Leaves [`InitialMetadata`] and [`CompressedFlags`](compression::CompressedFlags) in the extensions of every
+/// response, and sends the messages of a request as the flags in its extensions say.
+pub(super) fn observed<T, B>(transport: T) -> Channel
+where
+    T: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    T: Service<Request<Body>, Error: Into<StdError>, Future: Send + 'static>,
+    B: http_body::Body<Data = Bytes, Error: Into<StdError>> + Send + 'static,
+{
+    transport
+        .map_request(|request: Request<Body>| {
+            let (parts, body) = request.into_parts();
+            let body = compression::apply(&parts.extensions, body);
+            Request::from_parts(parts, body)
+        })
+        .map_response(|response: Response<B>| {
+            let (mut parts, body) = response.into_parts();
+            let body = compression::record(&mut parts.extensions, Body::new(body));
+            parts.extensions.insert(InitialMetadata(parts.headers.clone()));
+            Response::from_parts(parts, body)
+        })
+        .map_err(Into::into)
+        .boxed_clone()
+}

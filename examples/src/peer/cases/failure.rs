@@ -1,0 +1,58 @@
+use std::{fmt, time::Duration};
+
+use tonic::{Code, Status};
+
+/// Why a case failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// A call ended with a status that the case does not ask for.
+    Call(Status),
+    /// A call succeeded that was to fail.
+    Succeeded { what: &'static str },
+    /// What was observed is not what the case asks for.
+    Observed { what: String, seen: String, expected: String },
+    /// The case did not come to its end in time.
+    Unfinished(Duration),
+}
+
+/// Fails unless `seen` is as `expected`.
+pub(super) fn check_eq<T: PartialEq + fmt::Debug>(what: &str, seen: T, expected: T) -> Result<(), Failure> {
+    if seen == expected {
+        return Ok(());
+    }
+    Err(Failure::Observed {
+        what: what.to_owned(),
+        seen: format!("{seen:?}"),
+        expected: format!("{expected:?}"),
+    })
+}
+
+/// Fails unless the call ended with `code`; gives its message.
+pub(super) fn check_status<T>(
+    what: &'static str,
+    outcome: Result<T, Status>,
+    code: Code,
+) -> Result<String, Failure> {
+    match outcome {
+        Err(status) if status.code() == code => Ok(status.message().to_owned()),
+        Err(status) => Err(Failure::Call(status)),
+        Ok(_) => Err(Failure::Succeeded { what }),
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Call(status)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(status) => write!(f, "status {:?}: {:?}", status.code(), status.message()),
+            Self::Succeeded { what } => write!(f, "{what} succeeded"),
+            Self::Observed { what, seen, expected } => write!(f, "{what}: {seen} instead of {expected}"),
+            Self::Unfinished(limit) => write!(f, "not finished after {limit:?}"),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The peer of the interoperability tests and benchmarks: the same services and the same command line as the peers of
+//! other languages, so that any client can be put against any server.
+//!
+//!     peer serve ADDRESS...            prints `listening on ADDRESS`, serves until Ctrl-C
+//!     peer call ADDRESS [CASE...]      gRPC's interoperability cases, a line each; exits with 1 when one fails
+//!     peer bench ADDRESS [SECONDS]     a line of figures for each shape of call
+//!     peer greet ADDRESS NAME          one call; prints the reply
+
+#![forbid(unsafe_code)]
+
+mod bench;
+mod cases;
+mod compression;
+mod services;
+mod transport;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use grpc_ipc_examples::{exit, log_to_stderr};
+use grpc_ipc_proto::greet::HelloRequest;
+use grpc_ipc_proto::greet::greeter_client::GreeterClient;
+
+/// The peer of the interoperability tests and benchmarks.
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// What carries the calls of `serve` and `bench`.
+    #[arg(long, global = true, value_enum, default_value_t = Stack::GrpcIpc)]
+    stack: Stack,
+    /// The tokio runtime.
+    #[arg(long, global = true, value_enum, default_value_t = Runtime::Multi)]
+    runtime: Runtime,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves until Ctrl-C or SIGTERM; prints `listening on ADDRESS` once a client can connect.
+    Serve {
+        #[arg(required = true)]
+        addresses: Vec<String>,
+        /// Lets in every user of this machine.
+        #[arg(long)]
+        any_user: bool,
+    },
+    /// Runs gRPC's interoperability cases, or those that are named.
+    Call { address: String, cases: Vec<String> },
+    /// Measures each shape of call.
+    Bench {
+        address: String,
+        #[arg(default_value_t = 2.0)]
+        seconds: f64,
+    },
+    /// Makes one call, and prints the reply.
+    Greet { address: String, name: String },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Stack {
+    /// `grpc_ipc::Server` and `Channel`.
+    GrpcIpc,
+    /// tonic's own `Server` and `Endpoint`, over the listener and connector of grpc-ipc.
+    Tonic,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Runtime {
+    Current,
+    Multi,
+}
+
+fn main() -> ExitCode {
+    log_to_stderr();
+    let arguments = Arguments::parse();
+    let mut runtime = match arguments.runtime {
+        Runtime::Current => tokio::runtime::Builder::new_current_thread(),
+        Runtime::Multi => tokio::runtime::Builder::new_multi_thread(),
+    };
+    exit(match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(run(arguments.command, arguments.stack)),
+        Err(error) => Err(error.into()),
+    })
+}
+
+async fn run(command: Command, stack: Stack) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Serve { addresses, any_user } => match stack {
+            Stack::GrpcIpc => transport::serve(addresses, any_user).await,
+            Stack::Tonic => transport::serve_with_tonic(addresses, any_user).await,
+        },
+        Command::Call { address, cases } => {
+            let cases = cases::select(&cases)?;
+            let channel = grpc_ipc::Channel::connect(address).await?;
+            if cases::run(channel, &cases).await { Ok(()) } else { Err("some cases failed".into()) }
+        }
+        Command::Bench { address, seconds } => {
+            let time = Duration::try_from_secs_f64(seconds)?;
+            match stack {
+                Stack::GrpcIpc => bench::run(grpc_ipc::Channel::connect(address).await?, time).await?,
+                Stack::Tonic => bench::run(transport::connect_with_tonic(&address).await?, time).await?,
+            }
+            Ok(())
+        }
+        Command::Greet { address, name } => {
+            let mut client = GreeterClient::new(grpc_ipc::Channel::connect(address).await?);
+            println!("{}", client.say_hello(HelloRequest { name }).await?.into_inner().message);
+            Ok(())
+        }
+    }
+}

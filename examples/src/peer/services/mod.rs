@@ -1,0 +1,92 @@
+//! What every peer serves, as plain tonic services: nothing here knows how a call arrives.
+
+mod bench;
+mod greeter;
+mod interop;
+mod wire;
+
+use grpc_ipc_proto::{
+    bench::bench_server::BenchServer, greet::greeter_server::GreeterServer,
+    testing::test_service_server::TestServiceServer,
+};
+use tonic::{
+    codec::CompressionEncoding,
+    service::{LayerExt, Routes},
+};
+use tower::layer::layer_fn;
+
+/// `greet.Greeter`, `ipc.bench.Bench` and `grpc.testing.TestService`, with no limit on the size of a message and with
+/// compressed requests accepted. `grpc.testing.UnimplementedService` is absent on purpose: a case calls it.
+pub(crate) fn routes() -> Routes {
+    let greeter = GreeterServer::new(greeter::Greeter)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(usize::MAX);
+    let bench = BenchServer::new(bench::Bench)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(usize::MAX);
+    let interop = TestServiceServer::new(interop::Interop)
+        .accept_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(usize::MAX);
+    Routes::new(greeter).add_service(bench).add_service(layer_fn(wire::around).named_layer(interop))
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures_util::{StreamExt, TryStreamExt, stream};
+    use grpc_ipc_proto::{
+        bench::{Chunk, Transfer, bench_client::BenchClient},
+        testing::{
+            EchoStatus, ResponseParameters, SimpleRequest, StreamingOutputCallRequest,
+            test_service_client::TestServiceClient,
+        },
+    };
+    use tonic::{Code, Request, metadata::MetadataValue};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn bench_downloads_uploads_and_exchanges() {
+        let mut client = BenchClient::new(routes());
+        let chunk = |size: usize| Chunk { payload: Bytes::from(vec![0; size]) };
+
+        let chunks = client.download(Transfer { count: 3, size: 5 }).await.unwrap().into_inner();
+        assert_eq!(chunks.try_collect::<Vec<_>>().await.unwrap(), vec![chunk(5); 3]);
+
+        let total = client.upload(stream::iter([1, 2, 3]).map(chunk)).await.unwrap().into_inner();
+        assert_eq!((total.count, total.bytes), (3, 6));
+
+        let chunks = client.exchange(stream::iter([3, 1, 2]).map(chunk)).await.unwrap().into_inner();
+        assert_eq!(chunks.try_collect::<Vec<_>>().await.unwrap(), [3, 1, 2].map(chunk));
+    }
+
+    /// `HalfDuplexCall` is in no case.
+    #[tokio::test]
+    async fn a_half_duplex_call_answers_in_order() {
+        let ask = |size| StreamingOutputCallRequest {
+            response_parameters: vec![ResponseParameters { size, ..Default::default() }],
+            ..Default::default()
+        };
+        let requests = stream::iter([3, 1, 2]).map(ask);
+        let responses =
+            TestServiceClient::new(routes()).half_duplex_call(requests).await.unwrap().into_inner();
+        let sizes = responses.map_ok(|response| response.payload.unwrap().body.len());
+        assert_eq!(sizes.try_collect::<Vec<_>>().await.unwrap(), [3, 1, 2]);
+    }
+
+    /// The cases look at the metadata of successful calls only.
+    #[tokio::test]
+    async fn a_failed_call_has_its_metadata_echoed() {
+        let status = EchoStatus { code: Code::Aborted as i32, message: String::new() };
+        let mut request = Request::new(SimpleRequest { response_status: Some(status), ..Default::default() });
+        request.metadata_mut().insert("x-grpc-test-echo-initial", MetadataValue::from_static("initial"));
+        request
+            .metadata_mut()
+            .insert_bin("x-grpc-test-echo-trailing-bin", MetadataValue::from_bytes(b"last"));
+        let status = TestServiceClient::new(routes()).unary_call(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::Aborted);
+        assert_eq!(status.metadata().get("x-grpc-test-echo-initial").unwrap(), "initial");
+        assert_eq!(status.metadata().get_bin("x-grpc-test-echo-trailing-bin").unwrap(), &b"last"[..]);
+    }
+}

@@ -1,0 +1,32 @@
+//! Building for other platforms on Debian: its own Rust toolchain comes with the source of the standard library, which
+//! rustup's does not on a machine that cannot fetch more of it.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use crate::command::command;
+use crate::{wine, workspace};
+
+const CARGO: &str = "/usr/bin/cargo";
+
+/// Why nothing can be built for another platform here, if so.
+pub(crate) fn missing() -> Option<String> {
+    let installed = Path::new(CARGO).exists() && Path::new("/usr/lib/rustlib/src").exists();
+    (!installed)
+        .then(|| "Debian's Rust toolchain with its source is missing; run `cargo xtask setup`".to_owned())
+}
+
+/// `cargo` for another target, with a target directory of its own: the two toolchains would rebuild each other's work.
+pub(crate) fn cargo(subcommand: &str, target: &str) -> Command {
+    let mut path = OsString::from("/usr/bin:");
+    path.push(std::env::var_os("PATH").unwrap_or_default());
+    let mut command = command(CARGO);
+    command
+        .args([subcommand, "--locked", "-Zbuild-std=std,panic_unwind", "--target", target])
+        .env("PATH", path)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_DIR", workspace::root().join("target/cross"))
+        .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", wine::runner());
+    command
+}

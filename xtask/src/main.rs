@@ -1,0 +1,44 @@
+//! The project's commands. `cargo xtask` alone lists them.
+#![forbid(unsafe_code)]
+
+mod command;
+mod cross;
+mod setup;
+mod summary;
+mod test;
+mod tidy;
+mod wine;
+mod workspace;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  test [--require PLATFORM]...   runs every check that this machine can run, and says what it skipped and why;
+                                 with --require linux|macos|windows it fails if that platform was skipped, or
+                                 anything on it that setup would have installed
+  tidy                           checks the invariants of ARCHITECTURE.md
+  setup                          installs what the tests need beside Rust (Debian, as root)
+  wine PROGRAM [ARGUMENT]...     runs a Windows program under the Wine that setup has installed";
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments[..] {
+        ["test", ref options @ ..] => test::run(options),
+        ["tidy"] => tidy::run(),
+        ["setup"] => setup::run(),
+        ["wine", program, ref arguments @ ..] => wine::run(program, arguments),
+        _ => Err(USAGE.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

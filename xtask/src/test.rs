@@ -1,0 +1,165 @@
+//! `cargo xtask test`: every check that this machine can run.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use crate::command::{cargo, run as run_command, shown};
+use crate::summary::{Platform, show};
+use crate::{Result, cross, setup, tidy, wine, workspace};
+
+/// The features of the facade; every combination builds.
+const FEATURES: [&str; 3] = ["uds", "tonic-transport", "serde"];
+
+/// xtask itself is not tested by what it runs: it could not be built while it runs on Windows.
+const ALL: [&str; 4] = ["--workspace", "--exclude=xtask", "--all-features", "--all-targets"];
+
+pub(crate) fn run(options: &[&str]) -> Result {
+    let required = required(options)?;
+    let platforms = match std::env::consts::OS {
+        "linux" => vec![style(), host("linux"), under_wine(), type_checked_macos()],
+        "macos" => vec![style(), host("macos"), elsewhere("linux"), elsewhere("windows")],
+        "windows" => vec![style(), host("windows"), elsewhere("linux"), elsewhere("macos")],
+        other => return Err(format!("nobody has tried this on {other} yet").into()),
+    };
+    println!("{}", show(&platforms));
+    let failed = platforms.iter().any(|platform| platform.failed > 0);
+    let incomplete = |platform: &&Platform| {
+        required.contains(&platform.name)
+            && (platform.passed == 0 || platform.skipped.iter().any(|skip| skip.contains(setup::CURE)))
+    };
+    let missing: Vec<_> = platforms.iter().filter(incomplete).map(|platform| platform.name).collect();
+    match (failed, missing.is_empty()) {
+        (true, _) => Err("some checks failed".into()),
+        (false, false) => Err(format!("skipped, but required: {}", missing.join(", ")).into()),
+        (false, true) => Ok(()),
+    }
+}
+
+fn required<'a>(options: &[&'a str]) -> Result<Vec<&'a str>> {
+    options
+        .chunks(2)
+        .map(|option| match option {
+            ["--require", platform @ ("linux" | "macos" | "windows")] => Ok(*platform),
+            _ => Err(format!("{}: expected --require linux|macos|windows", option.join(" ")).into()),
+        })
+        .collect()
+}
+
+/// What does not depend on the platform.
+fn style() -> Platform {
+    let mut platform = Platform::new("style");
+    platform.check("format", run_command(cargo().args(["fmt", "--all", "--check"])));
+    let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--all-features", "--", "-Dwarnings"];
+    platform.check("clippy", run_command(cargo().args(clippy)));
+    let mut doc = cargo();
+    doc.args(["doc", "--locked", "--workspace", "--no-deps", "--all-features"])
+        .env("RUSTDOCFLAGS", "-Dwarnings");
+    platform.check("documentation", run_command(&mut doc));
+    platform.check("tidy", tidy::run());
+    platform.check("tests of xtask", run_xtask_tests());
+    for combination in 0..1 << FEATURES.len() {
+        let chosen = (0..).zip(FEATURES).filter(|(bit, _)| combination & 1 << bit != 0);
+        let chosen = chosen.map(|(_, feature)| feature).collect::<Vec<_>>().join(",");
+        let mut check = cargo();
+        check.args(["check", "--quiet", "--locked", "--package=grpc-ipc", "--no-default-features"]);
+        platform.check("features", run_command(check.arg(format!("--features={chosen}"))));
+    }
+    platform
+}
+
+fn run_xtask_tests() -> Result {
+    if cfg!(windows) {
+        return Ok(());
+    }
+    run_command(cargo().args(["test", "--quiet", "--locked", "--package=xtask"]))
+}
+
+/// The tests of this machine's own platform.
+fn host(name: &'static str) -> Platform {
+    let mut platform = Platform::new(name);
+    let mut test = cargo();
+    run_tests(&mut platform, test.args(["test", "--locked", "--no-fail-fast"]).args(ALL));
+    let mut doc = cargo();
+    run_tests(
+        &mut platform,
+        doc.args(["test", "--locked", "--workspace", "--exclude=xtask", "--all-features", "--doc"]),
+    );
+    platform
+}
+
+/// The tests of Windows, under Wine.
+fn under_wine() -> Platform {
+    let mut platform = Platform::new("windows");
+    if let Some(missing) = cross::missing().or_else(wine::missing) {
+        platform.skipped.push(missing);
+        return platform;
+    }
+    platform.notes.push("ran under Wine 10, not on Windows".to_owned());
+    match wine::Session::start() {
+        Ok(_session) => {
+            let mut test = cross::cargo("test", "x86_64-pc-windows-gnu");
+            run_tests(&mut platform, test.arg("--no-fail-fast").args(ALL));
+        }
+        Err(error) => platform.check("Wine", Err(error)),
+    }
+    let mut check = cross::cargo("check", "x86_64-pc-windows-msvc");
+    platform.check("type-check for x86_64-pc-windows-msvc", run_command(check.args(ALL)));
+    platform
+}
+
+/// macOS, as far as it goes without one.
+fn type_checked_macos() -> Platform {
+    let mut platform = Platform::new("macos");
+    if let Some(missing) = cross::missing() {
+        platform.skipped.push(missing);
+        return platform;
+    }
+    platform.notes.push("type-checked only: its tests have not run".to_owned());
+    let mut check = cross::cargo("check", "aarch64-apple-darwin");
+    platform.check("type-check for aarch64-apple-darwin", run_command(check.args(ALL)));
+    platform
+}
+
+fn elsewhere(name: &'static str) -> Platform {
+    let mut platform = Platform::new(name);
+    platform.skipped.push(format!("this host runs {}", std::env::consts::OS));
+    platform
+}
+
+/// Runs `cargo test`, shows what it prints, and adds it up, with the tests that said that they were skipped.
+fn run_tests(platform: &mut Platform, command: &mut Command) {
+    let skipped = workspace::root().join(format!("target/skipped-{}.txt", platform.name));
+    _ = fs::remove_file(&skipped);
+    command.env("GRPC_IPC_SKIPPED", &skipped);
+    let result = stream(command).map(|(printed, success)| {
+        let failed = platform.failed;
+        platform.count(&printed);
+        // A program that does not build, or that the watchdog ended, has no line of results.
+        if !success && platform.failed == failed {
+            platform.failed += 1;
+        }
+        if !success {
+            platform.failures.push(shown(command));
+        }
+    });
+    if let Err(error) = result {
+        platform.check("cargo test", Err(error));
+    }
+    let skipped = fs::read_to_string(&skipped).unwrap_or_default();
+    platform.skipped.extend(skipped.lines().map(str::to_owned));
+}
+
+/// What a command printed on standard output, shown on the way, and whether it ended well.
+fn stream(command: &mut Command) -> Result<(String, bool)> {
+    println!("$ {}", shown(command));
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut printed = String::new();
+    for line in BufReader::new(child.stdout.take().ok_or("no standard output")?).lines() {
+        let line = line?;
+        println!("{line}");
+        printed.push_str(&line);
+        printed.push('\n');
+    }
+    Ok((printed, child.wait()?.success()))
+}

@@ -1,0 +1,85 @@
+//! Which crate may know which.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::Findings;
+use crate::Result;
+use crate::command::{cargo, output};
+
+/// The crates of the workspace that each published crate may depend on, itself excluded.
+const ALLOWED: [(&str, &[&str]); 4] = [
+    ("grpc-ipc-core", &[]),
+    ("grpc-ipc-conformance", &["grpc-ipc-core"]),
+    ("grpc-ipc-uds", &["grpc-ipc-core"]),
+    ("grpc-ipc", &["grpc-ipc-core", "grpc-ipc-uds"]),
+];
+
+/// What must be nowhere below a crate.
+const FORBIDDEN: [(&str, &[&str]); 3] = [
+    ("grpc-ipc-core", &["tonic", "http", "hyper", "h2", "prost", "mio", "rustix", "libc", "windows-sys"]),
+    ("grpc-ipc-conformance", &["tonic", "http", "hyper", "h2", "prost"]),
+    ("grpc-ipc-uds", &["tonic", "http", "hyper", "h2", "prost"]),
+];
+
+pub(super) fn check() -> Result<Findings> {
+    let metadata: Value = serde_json::from_str(&metadata()?)?;
+    let mut findings = Vec::new();
+    for package in members(&metadata) {
+        let name = package["name"].as_str().unwrap_or_default();
+        if package["publish"] == Value::Array(Vec::new()) {
+            continue;
+        }
+        let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
+            findings.push(format!("{name} has no place in the table of layers"));
+            continue;
+        };
+        let local = package["dependencies"].as_array().into_iter().flatten();
+        for dependency in
+            local.filter(|dependency| !dependency["path"].is_null() && dependency["kind"] != "dev")
+        {
+            let dependency = dependency["name"].as_str().unwrap_or_default();
+            if !allowed.contains(&dependency) {
+                findings.push(format!("{name} depends on {dependency}"));
+            }
+        }
+    }
+    for (name, forbidden) in FORBIDDEN {
+        let below = tree(name)?;
+        let found = forbidden.iter().filter(|forbidden| below.contains(**forbidden));
+        findings.extend(found.map(|found| format!("{name} has {found} in its dependency tree")));
+    }
+    Ok(findings)
+}
+
+/// `cargo metadata` of the workspace.
+pub(super) fn metadata() -> Result<String> {
+    output(cargo().args(["metadata", "--format-version=1", "--locked", "--all-features"]))
+}
+
+pub(super) fn members(metadata: &Value) -> impl Iterator<Item = &Value> {
+    let members: BTreeSet<&str> =
+        metadata["workspace_members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    packages(metadata).filter(move |package| package["id"].as_str().is_some_and(|id| members.contains(id)))
+}
+
+pub(super) fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
+    metadata["packages"].as_array().into_iter().flatten()
+}
+
+/// The names of all packages that `name` is built with, on any platform, without those of its tests.
+fn tree(name: &str) -> Result<BTreeSet<String>> {
+    let printed = output(cargo().args([
+        "tree",
+        "--locked",
+        "--all-features",
+        "--target=all",
+        "--edges=normal,build",
+        "--prefix=none",
+        "--format={p}",
+        "--package",
+        name,
+    ]))?;
+    Ok(printed.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask tidy`: the invariants of ARCHITECTURE.md, checked.
+
+mod conformance;
+mod dependencies;
+mod options;
+mod readme;
+mod source;
+
+use crate::Result;
+
+/// What is wrong, a line each.
+type Findings = Vec<String>;
+type Check = fn() -> Result<Findings>;
+
+pub(crate) fn run() -> Result {
+    let checks: [(&str, Check); 6] = [
+        ("dependencies point downwards", dependencies::check),
+        ("unsafe code is confined", source::unsafe_code),
+        ("platforms are told apart in one place", source::platforms),
+        ("options tell their defaults", options::check),
+        ("every transport passes the conformance suite", conformance::check),
+        ("the README agrees with the manifests", readme::check),
+    ];
+    let mut wrong = 0;
+    for (what, check) in checks {
+        let findings = check()?;
+        println!("{} {what}", if findings.is_empty() { "ok    " } else { "WRONG " });
+        for finding in &findings {
+            println!("       {finding}");
+        }
+        wrong += findings.len();
+    }
+    if wrong == 0 { Ok(()) } else { Err(format!("tidy: {wrong} findings").into()) }
+}
