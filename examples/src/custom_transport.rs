@@ -1,10 +1,14 @@
 //! A transport of one's own: a plug-in host talks to its plug-in over the plug-in's standard input and output.
 //!
-//!     cargo run --release --bin custom_transport
+//! ```text
+//! cargo run --release --bin custom_transport
+//! ```
 //!
 //! starts itself once more as the plug-in, and prints:
 //!
-//!     Hello host, says the plug-in (answered by stdio:user=?,pid=4243)
+//! ```text
+//! Hello host, says the plug-in (answered by stdio:user=?,pid=4243)
+//! ```
 //!
 //! A connector and a listener are all that it takes.
 

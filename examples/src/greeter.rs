@@ -1,15 +1,19 @@
 //! A server and a client that talk over this platform's default local transport.
 //!
-//!     cargo run --release --bin greeter                          both, in one process
-//!     cargo run --release --bin greeter serve [ADDRESS]          the server, until Ctrl-C
-//!     cargo run --release --bin greeter call [ADDRESS] [NAME]    one call
+//! ```text
+//! cargo run --release --bin greeter                          both, in one process
+//! cargo run --release --bin greeter serve [ADDRESS]          the server, until Ctrl-C
+//! cargo run --release --bin greeter call [ADDRESS] [NAME]    one call
+//! ```
 //!
 //! prints, for both in one process on Linux:
 //!
-//!     listening on local:greeter-4242 (unix:/run/user/1000/greeter-4242.sock)
-//!     called by unix:uid=1000,pid=4242
-//!     Hello world
-//!     answered by unix:uid=1000,pid=4242
+//! ```text
+//! listening on local:greeter-4242 (unix:/run/user/1000/greeter-4242.sock)
+//! called by unix:uid=1000,pid=4242
+//! Hello world
+//! answered by unix:uid=1000,pid=4242
+//! ```
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -26,6 +26,7 @@ pub(crate) fn cargo(subcommand: &str, target: &str) -> Command {
         .args([subcommand, "--locked", "-Zbuild-std=std,panic_unwind", "--target", target])
         .env("PATH", path)
         .env("RUSTC_BOOTSTRAP", "1")
+        .env("RUSTFLAGS", "-Dwarnings")
         .env("CARGO_TARGET_DIR", workspace::root().join("target/cross"))
         .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", wine::runner());
     command

@@ -1,7 +1,5 @@
 //! `Address`: every form, its canonical string, and what is said of a wrong one.
 
-use std::ffi::{OsStr, OsString};
-
 use grpc_ipc_core::{Address, AddressError};
 
 fn unix(path: &str) -> Address {
@@ -123,6 +121,7 @@ fn a_suggested_address_parses() {
 #[test]
 #[cfg(unix)]
 fn a_path_that_is_not_unicode_is_kept() {
+    use std::ffi::{OsStr, OsString};
     use std::os::unix::ffi::OsStrExt as _;
 
     let path = OsStr::from_bytes(b"/run/\xff.sock");
@@ -150,6 +149,7 @@ fn serde_reads_and_writes_the_string() {
 #[test]
 #[cfg(all(feature = "serde", unix))]
 fn serde_refuses_what_no_string_holds() {
+    use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
 
     let address = Address::unix(OsStr::from_bytes(b"/\xff")).unwrap();

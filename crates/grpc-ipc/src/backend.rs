@@ -6,24 +6,29 @@ use crate::{ConnectOptions, ListenOptions, tcp};
 
 /// Listens with the transport that `options`' address belongs to.
 pub(crate) async fn listen(options: ListenOptions) -> Result<BoxListener, BindError> {
-    let address = options.address.clone()?;
+    let ListenOptions { address, access, platform } = options;
+    let address = address?;
     match address {
         #[cfg(all(feature = "uds", unix))]
         Address::Unix { .. } | Address::UnixAbstract { .. } | Address::Local { .. } => {
-            uds::listen(&address, options).await.map(BoxListener::new)
+            uds::listen(&address, access, platform).await.map(BoxListener::new)
         }
-        Address::Tcp { .. } => tcp::listen(&address, options.access).await.map(BoxListener::new),
-        _ => Err(BindError::Unsupported { reason: unsupported(&address), address }),
+        Address::Tcp { .. } => tcp::listen(&address, access).await.map(BoxListener::new),
+        _ => {
+            // It has something in it only where there is a branch above that takes it.
+            _ = platform;
+            Err(BindError::Unsupported { reason: unsupported(&address), address })
+        }
     }
 }
 
 /// A connector of the transport that `options`' address belongs to.
 pub(crate) fn connector(options: ConnectOptions) -> Result<BoxConnector, ConnectError> {
-    let address = options.address.clone()?;
+    let address = options.address?;
     match address {
         #[cfg(all(feature = "uds", unix))]
         Address::Unix { .. } | Address::UnixAbstract { .. } | Address::Local { .. } => {
-            Ok(BoxConnector::new(uds::connector(&address, options)))
+            Ok(BoxConnector::new(uds::connector(&address, options.access)))
         }
         Address::Tcp { .. } => Ok(BoxConnector::new(tcp::TcpConnector::new(address, options.access))),
         _ => Err(ConnectError::Unsupported { reason: unsupported(&address), address }),
@@ -52,21 +57,25 @@ pub(crate) struct PlatformListenOptions {
 
 #[cfg(all(feature = "uds", unix))]
 mod uds {
-    use grpc_ipc_core::{Address, BindError};
-    use grpc_ipc_uds::{UdsConnector, UdsListener};
+    use grpc_ipc_core::{AccessPolicy, Address, BindError};
+    use grpc_ipc_uds::{ConnectOptions, ListenOptions, UdsConnector, UdsListener};
 
-    use crate::{ConnectOptions, ListenOptions};
+    use super::PlatformListenOptions;
 
-    pub(super) async fn listen(address: &Address, options: ListenOptions) -> Result<UdsListener, BindError> {
-        let mut uds = grpc_ipc_uds::ListenOptions::new().access(options.access.unwrap_or_default());
-        if let Some(mode) = options.platform.mode {
-            uds = uds.mode(mode);
+    pub(super) async fn listen(
+        address: &Address,
+        access: Option<AccessPolicy>,
+        platform: PlatformListenOptions,
+    ) -> Result<UdsListener, BindError> {
+        let mut options = ListenOptions::new().access(access.unwrap_or_default());
+        if let Some(mode) = platform.mode {
+            options = options.mode(mode);
         }
-        uds.listen(address).await
+        options.listen(address).await
     }
 
-    pub(super) fn connector(address: &Address, options: ConnectOptions) -> UdsConnector {
-        grpc_ipc_uds::ConnectOptions::new().access(options.access.unwrap_or_default()).connector(address)
+    pub(super) fn connector(address: &Address, access: Option<AccessPolicy>) -> UdsConnector {
+        ConnectOptions::new().access(access.unwrap_or_default()).connector(address)
     }
 }
 

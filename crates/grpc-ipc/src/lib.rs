@@ -12,6 +12,7 @@ mod server;
 mod status;
 mod tcp;
 
+#[allow(unused_imports, clippy::allow_attributes, reason = "some platforms have nothing of their own")]
 #[doc(inline)]
 pub use backend::platform::*;
 pub use channel::{Channel, ResponseFuture};

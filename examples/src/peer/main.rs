@@ -1,10 +1,12 @@
 //! The peer of the interoperability tests and benchmarks: the same services and the same command line as the peers of
 //! other languages, so that any client can be put against any server.
 //!
-//!     peer serve ADDRESS...            prints `listening on ADDRESS`, serves until Ctrl-C
-//!     peer call ADDRESS [CASE...]      gRPC's interoperability cases, a line each; exits with 1 when one fails
-//!     peer bench ADDRESS [SECONDS]     a line of figures for each shape of call
-//!     peer greet ADDRESS NAME          one call; prints the reply
+//! ```text
+//! peer serve ADDRESS...            prints `listening on ADDRESS`, serves until Ctrl-C
+//! peer call ADDRESS [CASE...]      gRPC's interoperability cases, a line each; exits with 1 when one fails
+//! peer bench ADDRESS [SECONDS]     a line of figures for each shape of call
+//! peer greet ADDRESS NAME          one call; prints the reply
+//! ```
 
 #![forbid(unsafe_code)]
 

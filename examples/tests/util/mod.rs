@@ -7,8 +7,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use grpc_ipc_conformance::Watchdog;
@@ -81,7 +80,7 @@ impl Server {
 
     /// Asks it to stop, as a service manager does, and waits until it has.
     #[cfg(unix)]
-    pub fn terminate(mut self) -> ExitStatus {
+    pub fn terminate(mut self) -> std::process::ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.child.wait().unwrap()
@@ -97,9 +96,10 @@ impl Drop for Server {
 
 /// Lets every user run a copy of `program` out of `directory`.
 #[cfg(unix)]
-pub fn for_everyone(program: &str, directory: &Path) -> std::path::PathBuf {
+pub fn for_everyone(program: &str, directory: &std::path::Path) -> std::path::PathBuf {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::Path;
 
     let copy = directory.join(Path::new(program).file_name().unwrap());
     // By another process: a child that another test forks off this one in the meantime would hold the copy open for

@@ -24,7 +24,10 @@ pub(super) fn check() -> Result<Findings> {
         for (number, line) in (1..).zip(text.lines().map(str::trim)) {
             if let Some(more) = line.strip_prefix("///") {
                 documentation.push_str(more);
-            } else if let Some(name) = option(line, all) {
+            } else if let Some(name) = option(line, all)
+                // Without any, it implements a trait, which has it; rustc sees to that.
+                && !documentation.is_empty()
+            {
                 options += 1;
                 if !ends_with_default(&documentation) {
                     findings
