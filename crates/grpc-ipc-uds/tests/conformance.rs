@@ -1,7 +1,7 @@
 //! Unix domain sockets pass the suite that every transport passes: with a path, and with an abstract name.
 #![cfg(unix)]
 
-use grpc_ipc_conformance::{Transport, unique_name};
+use grpc_ipc_conformance::Transport;
 use grpc_ipc_core::{AccessPolicy, Address, BindError};
 use grpc_ipc_uds::{ConnectOptions, ListenOptions, UdsConnector, UdsListener};
 use tempfile::TempDir;
@@ -41,7 +41,7 @@ mod abstract_name {
     use super::*;
 
     fn fixture() -> Uds {
-        let address = Address::unix_abstract(unique_name("grpc-ipc")).unwrap();
+        let address = Address::unix_abstract(grpc_ipc_conformance::unique_name("grpc-ipc")).unwrap();
         Uds { address, _directory: None }
     }
 

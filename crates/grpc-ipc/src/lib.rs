@@ -1,5 +1,9 @@
 #![doc = include_str!("../docs/lib.md")]
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    not(feature = "tonic-transport"),
+    expect(unreachable_pub, reason = "used inside, but not exported")
+)]
 
 mod backend;
 mod channel;
@@ -12,7 +16,12 @@ mod server;
 mod status;
 mod tcp;
 
-#[allow(unused_imports, clippy::allow_attributes, reason = "some platforms have nothing of their own")]
+#[allow(
+    unused_imports,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "some platforms have nothing of their own"
+)]
 #[doc(inline)]
 pub use backend::platform::*;
 pub use channel::{Channel, ResponseFuture};
