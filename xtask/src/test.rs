@@ -9,7 +9,7 @@ use crate::summary::{Platform, show};
 use crate::{Result, cross, setup, tidy, wine, workspace};
 
 /// The features of the facade; every combination builds.
-const FEATURES: [&str; 3] = ["uds", "tonic-transport", "serde"];
+const FEATURES: [&str; 4] = ["uds", "named-pipe", "tonic-transport", "serde"];
 
 /// xtask itself is not tested by what it runs: it could not be built while it runs on Windows.
 const ALL: [&str; 4] = ["--workspace", "--exclude=xtask", "--all-features", "--all-targets"];

@@ -61,6 +61,12 @@ pub trait Transport {
 
     /// A connector to the fixture's address.
     fn connector(&self, access: AccessPolicy) -> Self::Connector;
+
+    /// Why `test` cannot run on this system, if so. Default: every test can.
+    fn cannot_run(&self, test: &str) -> Option<String> {
+        _ = test;
+        None
+    }
 }
 
 /// Runs `test` on a runtime of its own, under a watchdog.
@@ -99,7 +105,13 @@ macro_rules! conformance_tests {
     (@each ($transport:expr) $($test:ident)*) => {$(
         #[test]
         fn $test() {
-            $crate::run(stringify!($test), || async { $crate::suite::$test($transport).await });
+            $crate::run(stringify!($test), || async {
+                let transport = $transport;
+                match $crate::Transport::cannot_run(&transport, stringify!($test)) {
+                    Some(reason) => $crate::skip(concat!(module_path!(), "::", stringify!($test)), &reason),
+                    None => $crate::suite::$test(transport).await,
+                }
+            });
         }
     )*};
 }

@@ -64,6 +64,16 @@ pub enum BindError {
         /// What was tried, and what would do.
         reason: String,
     },
+    /// An option has a value that the operating system does not understand.
+    #[error("cannot listen on {address}: {option} is not valid")]
+    InvalidOption {
+        /// The address.
+        address: Address,
+        /// The option and its value.
+        option: String,
+        /// The operating system's error.
+        source: io::Error,
+    },
     /// The operating system does not permit it.
     #[error("cannot listen on {address}: no permission to {action}")]
     PermissionDenied {
@@ -104,7 +114,9 @@ impl BindError {
     /// The kind that this is as an [`io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::Address(_) | Self::TooLong { .. } => io::ErrorKind::InvalidInput,
+            Self::Address(_) | Self::TooLong { .. } | Self::InvalidOption { .. } => {
+                io::ErrorKind::InvalidInput
+            }
             Self::Unsupported { .. } => io::ErrorKind::Unsupported,
             Self::InUse { .. } => io::ErrorKind::AddrInUse,
             Self::NotASocket { .. } => io::ErrorKind::AlreadyExists,

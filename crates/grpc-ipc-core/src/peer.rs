@@ -22,13 +22,14 @@ pub struct Peer {
     pid: Option<u32>,
     user: Option<UserId>,
     group: Option<u32>,
+    session: Option<u32>,
     this_process: bool,
 }
 
 impl Peer {
     /// A peer over `transport` of which nothing is known yet.
     pub fn new(transport: &'static str) -> Self {
-        Self { transport, pid: None, user: None, group: None, this_process: false }
+        Self { transport, pid: None, user: None, group: None, session: None, this_process: false }
     }
 
     /// A peer over `transport` that is this process itself, and so the same user.
@@ -54,6 +55,12 @@ impl Peer {
         Self { group: Some(gid), ..self }
     }
 
+    /// Sets the Windows session.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_session(self, session: u32) -> Self {
+        Self { session: Some(session), ..self }
+    }
+
     /// What carries the connection: `unix`, `npipe`, `tcp`, `memory`, or what a transport of your own calls itself.
     pub fn transport(&self) -> &'static str {
         self.transport
@@ -72,6 +79,11 @@ impl Peer {
     /// The primary group's id. Windows has none.
     pub fn group(&self) -> Option<u32> {
         self.group
+    }
+
+    /// The Windows session: 0 is that of the services, each user that logs in gets another. Unix has none.
+    pub fn session(&self) -> Option<u32> {
+        self.session
     }
 
     /// Whether both ends are certain to be in this process, as with the in-memory transport.

@@ -23,6 +23,10 @@ fn bind_errors_have_the_kind_of_their_cause() {
         (BindError::TooLong { address: address(), length: 200, limit: 107 }, io::ErrorKind::InvalidInput),
         (BindError::NoParent { address: address(), parent: "/x".into() }, io::ErrorKind::NotFound),
         (BindError::NoRuntimeDirectory { address: address(), reason: "x".into() }, io::ErrorKind::NotFound),
+        (
+            BindError::InvalidOption { address: address(), option: "x".into(), source: denied() },
+            io::ErrorKind::InvalidInput,
+        ),
         (BindError::from_io(&address(), "bind", denied()), io::ErrorKind::PermissionDenied),
         (
             BindError::from_io(&address(), "bind", io::ErrorKind::StorageFull.into()),

@@ -10,4 +10,4 @@
 mod unix;
 
 #[cfg(unix)]
-pub use unix::{ConnectOptions, ListenOptions, UdsConnector, UdsListener, UdsStream};
+pub use unix::{ConnectOptions, ListenOptions, LocalConnector, LocalListener, LocalStream};

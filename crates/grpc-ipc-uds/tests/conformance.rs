@@ -3,7 +3,7 @@
 
 use grpc_ipc_conformance::Transport;
 use grpc_ipc_core::{AccessPolicy, Address, BindError};
-use grpc_ipc_uds::{ConnectOptions, ListenOptions, UdsConnector, UdsListener};
+use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalConnector, LocalListener};
 use tempfile::TempDir;
 
 struct Uds {
@@ -12,14 +12,14 @@ struct Uds {
 }
 
 impl Transport for Uds {
-    type Listener = UdsListener;
-    type Connector = UdsConnector;
+    type Listener = LocalListener;
+    type Connector = LocalConnector;
 
-    async fn listen(&self, access: AccessPolicy) -> Result<UdsListener, BindError> {
+    async fn listen(&self, access: AccessPolicy) -> Result<LocalListener, BindError> {
         ListenOptions::new().backlog(4).access(access).listen(&self.address).await
     }
 
-    fn connector(&self, access: AccessPolicy) -> UdsConnector {
+    fn connector(&self, access: AccessPolicy) -> LocalConnector {
         ConnectOptions::new().access(access).connector(&self.address)
     }
 }

@@ -10,7 +10,7 @@ use grpc_ipc_conformance::run;
 use grpc_ipc_core::{
     Address, BindError, ConnectError, Connection as _, Connector as _, Listener as _, UserId,
 };
-use grpc_ipc_uds::{ConnectOptions, ListenOptions, UdsListener};
+use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalListener};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -24,7 +24,7 @@ fn place() -> Place {
     Place { path: directory.path().join("s"), _directory: directory }
 }
 
-async fn listen(path: &Path) -> Result<UdsListener, BindError> {
+async fn listen(path: &Path) -> Result<LocalListener, BindError> {
     ListenOptions::new().listen(&Address::unix(path).unwrap()).await
 }
 

@@ -13,6 +13,10 @@ pub(crate) async fn listen(options: ListenOptions) -> Result<BoxListener, BindEr
         Address::Unix { .. } | Address::UnixAbstract { .. } | Address::Local { .. } => {
             uds::listen(&address, access, platform).await.map(BoxListener::new)
         }
+        #[cfg(all(feature = "named-pipe", windows))]
+        Address::NamedPipe { .. } | Address::Local { .. } => {
+            named_pipe::listen(&address, access, platform).await.map(BoxListener::new)
+        }
         Address::Tcp { .. } => tcp::listen(&address, access).await.map(BoxListener::new),
         _ => {
             // It has something in it only where there is a branch above that takes it.
@@ -24,28 +28,41 @@ pub(crate) async fn listen(options: ListenOptions) -> Result<BoxListener, BindEr
 
 /// A connector of the transport that `options`' address belongs to.
 pub(crate) fn connector(options: ConnectOptions) -> Result<BoxConnector, ConnectError> {
-    let address = options.address?;
+    let ConnectOptions { address, access, platform, .. } = options;
+    let address = address?;
     match address {
         #[cfg(all(feature = "uds", unix))]
         Address::Unix { .. } | Address::UnixAbstract { .. } | Address::Local { .. } => {
-            Ok(BoxConnector::new(uds::connector(&address, options.access)))
+            Ok(BoxConnector::new(uds::connector(&address, access)))
         }
-        Address::Tcp { .. } => Ok(BoxConnector::new(tcp::TcpConnector::new(address, options.access))),
-        _ => Err(ConnectError::Unsupported { reason: unsupported(&address), address }),
+        #[cfg(all(feature = "named-pipe", windows))]
+        Address::NamedPipe { .. } | Address::Local { .. } => {
+            Ok(BoxConnector::new(named_pipe::connector(&address, access, platform)))
+        }
+        Address::Tcp { .. } => Ok(BoxConnector::new(tcp::TcpConnector::new(address, access))),
+        _ => {
+            _ = platform;
+            Err(ConnectError::Unsupported { reason: unsupported(&address), address })
+        }
     }
 }
 
 fn unsupported(address: &Address) -> String {
     match address {
-        Address::NamedPipe { .. } => {
+        Address::NamedPipe { .. } if !cfg!(windows) => {
             "named pipes are on Windows only; use unix:PATH or local:NAME".to_owned()
         }
         Address::Custom { .. } => {
             "a transport of your own goes into Server::listener or Channel::from_connector".to_owned()
         }
-        _ if cfg!(unix) => "this program was built without the feature `uds` of grpc-ipc".to_owned(),
+        Address::NamedPipe { .. } | Address::Local { .. } if cfg!(windows) => without("named-pipe"),
+        _ if cfg!(any(unix, windows)) => without("uds"),
         _ => format!("grpc-ipc has no Unix domain sockets on {}", std::env::consts::OS),
     }
+}
+
+fn without(feature: &str) -> String {
+    format!("this program was built without the feature `{feature}` of grpc-ipc")
 }
 
 /// The options of the platform's transports, which its extension trait sets.
@@ -53,12 +70,21 @@ fn unsupported(address: &Address) -> String {
 pub(crate) struct PlatformListenOptions {
     #[cfg(all(feature = "uds", unix))]
     mode: Option<u32>,
+    #[cfg(all(feature = "named-pipe", windows))]
+    pipe: grpc_ipc_named_pipe::ListenOptions,
+}
+
+/// The options of the platform's transports, which its extension trait sets.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PlatformConnectOptions {
+    #[cfg(all(feature = "named-pipe", windows))]
+    pipe: grpc_ipc_named_pipe::ConnectOptions,
 }
 
 #[cfg(all(feature = "uds", unix))]
 mod uds {
     use grpc_ipc_core::{AccessPolicy, Address, BindError};
-    use grpc_ipc_uds::{ConnectOptions, ListenOptions, UdsConnector, UdsListener};
+    use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalConnector, LocalListener};
 
     use super::PlatformListenOptions;
 
@@ -66,7 +92,7 @@ mod uds {
         address: &Address,
         access: Option<AccessPolicy>,
         platform: PlatformListenOptions,
-    ) -> Result<UdsListener, BindError> {
+    ) -> Result<LocalListener, BindError> {
         let mut options = ListenOptions::new().access(access.unwrap_or_default());
         if let Some(mode) = platform.mode {
             options = options.mode(mode);
@@ -74,8 +100,32 @@ mod uds {
         options.listen(address).await
     }
 
-    pub(super) fn connector(address: &Address, access: Option<AccessPolicy>) -> UdsConnector {
+    pub(super) fn connector(address: &Address, access: Option<AccessPolicy>) -> LocalConnector {
         ConnectOptions::new().access(access.unwrap_or_default()).connector(address)
+    }
+}
+
+#[cfg(all(feature = "named-pipe", windows))]
+mod named_pipe {
+    use grpc_ipc_core::{AccessPolicy, Address, BindError};
+    use grpc_ipc_named_pipe::{LocalConnector, LocalListener};
+
+    use super::{PlatformConnectOptions, PlatformListenOptions};
+
+    pub(super) async fn listen(
+        address: &Address,
+        access: Option<AccessPolicy>,
+        platform: PlatformListenOptions,
+    ) -> Result<LocalListener, BindError> {
+        platform.pipe.access(access.unwrap_or_default()).listen(address).await
+    }
+
+    pub(super) fn connector(
+        address: &Address,
+        access: Option<AccessPolicy>,
+        platform: PlatformConnectOptions,
+    ) -> LocalConnector {
+        platform.pipe.access(access.unwrap_or_default()).connector(address)
     }
 }
 
@@ -104,6 +154,68 @@ pub(crate) mod platform {
         mod sealed {
             pub trait Sealed {}
             impl Sealed for crate::ListenOptions {}
+        }
+    }
+
+    /// What only Windows has.
+    #[cfg(all(feature = "named-pipe", windows))]
+    pub mod windows {
+        pub use grpc_ipc_named_pipe::{ImpersonationLevel, SecurityDescriptor};
+
+        use crate::{ConnectOptions, ListenOptions};
+
+        /// Options of named pipes. Addresses that are no pipe ignore them.
+        pub trait ListenOptionsExt: Sized + sealed::Sealed {
+            /// Whom Windows lets open the pipe, before the access policy is asked. Default:
+            /// [`SecurityDescriptor::current_user`].
+            #[must_use = "options do nothing until a server listens with them"]
+            fn descriptor(self, descriptor: SecurityDescriptor) -> Self;
+
+            /// How many instances of the pipe wait for clients. Default: as many as there are cores, at most 16.
+            #[must_use = "options do nothing until a server listens with them"]
+            fn backlog(self, instances: u32) -> Self;
+
+            /// How many bytes Windows keeps for a reader, in each direction. Default: 65536 (64 KiB).
+            #[must_use = "options do nothing until a server listens with them"]
+            fn buffer_size(self, bytes: u32) -> Self;
+        }
+
+        impl ListenOptionsExt for ListenOptions {
+            fn descriptor(mut self, descriptor: SecurityDescriptor) -> Self {
+                self.platform.pipe = self.platform.pipe.descriptor(descriptor);
+                self
+            }
+
+            fn backlog(mut self, instances: u32) -> Self {
+                self.platform.pipe = self.platform.pipe.backlog(instances);
+                self
+            }
+
+            fn buffer_size(mut self, bytes: u32) -> Self {
+                self.platform.pipe = self.platform.pipe.buffer_size(bytes);
+                self
+            }
+        }
+
+        /// Options of named pipes. Addresses that are no pipe ignore them.
+        pub trait ConnectOptionsExt: Sized + sealed::Sealed {
+            /// What the server may do with the identity of this client. Default:
+            /// [`ImpersonationLevel::Identification`].
+            #[must_use = "options do nothing until a channel connects with them"]
+            fn impersonation(self, level: ImpersonationLevel) -> Self;
+        }
+
+        impl ConnectOptionsExt for ConnectOptions {
+            fn impersonation(mut self, level: ImpersonationLevel) -> Self {
+                self.platform.pipe = self.platform.pipe.impersonation(level);
+                self
+            }
+        }
+
+        mod sealed {
+            pub trait Sealed {}
+            impl Sealed for crate::ListenOptions {}
+            impl Sealed for crate::ConnectOptions {}
         }
     }
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use grpc_ipc_core::{AccessPolicy, Address, AddressError, IntoAddress};
 
-use crate::backend::PlatformListenOptions;
+use crate::backend::{PlatformConnectOptions, PlatformListenOptions};
 
 /// Where a server listens, and whom it lets in there. A string or an [`Address`] alone converts into one with the
 /// defaults.
@@ -14,7 +14,7 @@ use crate::backend::PlatformListenOptions;
 /// let options = ListenOptions::new("unix:/run/greeter.sock").access(web_server);
 /// ```
 ///
-/// Options of one platform are in a trait of its own, such as `unix::ListenOptionsExt`.
+/// Options of one platform are in a trait of its own: `unix::ListenOptionsExt`, `windows::ListenOptionsExt`.
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a server listens with them"]
 pub struct ListenOptions {
@@ -51,12 +51,18 @@ pub struct ConnectOptions {
     pub(crate) address: Result<Address, AddressError>,
     pub(crate) access: Option<AccessPolicy>,
     pub(crate) connect_timeout: Duration,
+    pub(crate) platform: PlatformConnectOptions,
 }
 
 impl ConnectOptions {
     /// Connects to `address`. A wrong address is reported when the channel connects.
     pub fn new(address: impl IntoAddress) -> Self {
-        Self { address: address.into_address(), access: None, connect_timeout: DEFAULT_CONNECT_TIMEOUT }
+        Self {
+            address: address.into_address(),
+            access: None,
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            platform: PlatformConnectOptions::default(),
+        }
     }
 
     /// Who the server must be. Over TCP nothing is known of it, so every policy that asks who it is refuses it.

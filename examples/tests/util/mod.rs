@@ -10,7 +10,8 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use grpc_ipc_conformance::Watchdog;
+use grpc_ipc_conformance::{Watchdog, unique_name};
+use tempfile::TempDir;
 
 pub const GREETER: &str = env!("CARGO_BIN_EXE_greeter");
 
@@ -22,6 +23,20 @@ pub fn greeter(arguments: &[&str]) -> Command {
     let mut command = Command::new(GREETER);
     command.args(arguments).stdin(Stdio::null());
     command
+}
+
+/// Addresses of this platform's transports that nothing else uses; files go into `directory`.
+pub fn addresses(directory: &TempDir) -> Vec<String> {
+    let mut addresses = vec![format!("local:{}", unique_name("g"))];
+    if cfg!(windows) {
+        addresses.push(format!("npipe:{}", unique_name("g")));
+    } else {
+        addresses.push(format!("unix:{}", directory.path().join("g.sock").display()));
+    }
+    if cfg!(target_os = "linux") {
+        addresses.push(format!("unix-abstract:{}", unique_name("g")));
+    }
+    addresses
 }
 
 /// What a program printed that ended well.
@@ -56,7 +71,7 @@ pub struct Server {
 impl Server {
     /// Starts it, and waits until it says that it listens.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening on"));
         let ready = ready.unwrap_or_else(|| panic!("{command:?} has ended before it listened"));
@@ -78,12 +93,18 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Asks it to stop, as a service manager does, and waits until it has.
+    /// Asks it to stop, as a service manager does, and waits until it has ended well.
     #[cfg(unix)]
-    pub fn terminate(mut self) -> std::process::ExitStatus {
+    pub fn stop(mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        self.child.wait().unwrap()
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Ends it. Nobody but a user at the keyboard can ask a Windows program to stop that way.
+    #[cfg(windows)]
+    pub fn stop(self) {
+        self.kill();
     }
 }
 

@@ -7,28 +7,28 @@ use grpc_ipc_core::{AccessPolicy, Address, Backoff, ConnectError, Connector};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::UdsStream;
+use super::LocalStream;
 use super::endpoint::{Create, Endpoint, NoEndpoint};
 use super::peer::{own_user, peer_of};
 
 /// Connects to a Unix domain socket. [`ConnectOptions::connector`](crate::ConnectOptions::connector) makes one.
 #[derive(Clone, Debug)]
-pub struct UdsConnector {
+pub struct LocalConnector {
     address: Address,
     access: AccessPolicy,
 }
 
-impl UdsConnector {
+impl LocalConnector {
     pub(super) fn new(address: Address, access: AccessPolicy) -> Self {
         Self { address, access }
     }
 
     /// The stream, if the server at its other end is known and trusted.
-    fn admit(&self, stream: UnixStream) -> Result<UdsStream, ConnectError> {
+    fn admit(&self, stream: UnixStream) -> Result<LocalStream, ConnectError> {
         let peer = peer_of(&stream)
             .map_err(|error| ConnectError::from_io(&self.address, "find out who the server is", error))?;
         match self.access.check(&peer, Some(&own_user())) {
-            Ok(()) => Ok(UdsStream::new(stream, peer)),
+            Ok(()) => Ok(LocalStream::new(stream, peer)),
             Err(refused) => {
                 Err(ConnectError::Untrusted { address: self.address.clone(), refused: Box::new(refused) })
             }
@@ -46,10 +46,10 @@ impl UdsConnector {
     }
 }
 
-impl Connector for UdsConnector {
-    type Connection = UdsStream;
+impl Connector for LocalConnector {
+    type Connection = LocalStream;
 
-    async fn connect(&self, deadline: Instant) -> Result<UdsStream, ConnectError> {
+    async fn connect(&self, deadline: Instant) -> Result<LocalStream, ConnectError> {
         let endpoint =
             Endpoint::new(&self.address, Create::No).map_err(|why| no_endpoint(&self.address, why))?;
         let path = endpoint.socket_path();

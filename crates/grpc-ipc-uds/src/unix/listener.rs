@@ -9,10 +9,10 @@ use super::directory_lock::DirectoryLock;
 use super::endpoint::{Create, Endpoint, NoEndpoint, parent};
 use super::peer::{own_user, peer_of};
 use super::socket_file::{SocketFile, clear, in_use};
-use super::{ListenOptions, UdsStream};
+use super::{ListenOptions, LocalStream};
 
 /// A Unix domain socket that a server listens on. [`ListenOptions::listen`] makes one.
-pub struct UdsListener {
+pub struct LocalListener {
     // Dropped before the socket: see SocketFile.
     _file: Option<SocketFile>,
     socket: UnixListener,
@@ -20,7 +20,7 @@ pub struct UdsListener {
     access: AccessPolicy,
 }
 
-impl UdsListener {
+impl LocalListener {
     pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
         let endpoint = Endpoint::new(address, Create::Yes).map_err(|why| no_endpoint(address, why))?;
         let (file, socket) = match &endpoint {
@@ -35,11 +35,11 @@ impl UdsListener {
     }
 
     /// The connection, if its peer is known and let in.
-    fn admit(&self, stream: UnixStream) -> Option<UdsStream> {
+    fn admit(&self, stream: UnixStream) -> Option<LocalStream> {
         let peer = peer_of(&stream)
             .inspect_err(|error| debug!(address = %self.address, %error, "a client of which nothing is known is refused"))
             .ok()?;
-        let stream = UdsStream::new(stream, peer);
+        let stream = LocalStream::new(stream, peer);
         self.access
             .check(stream.peer(), Some(&own_user()))
             .inspect_err(|refused| warn!(address = %self.address, "{refused}"))
@@ -48,10 +48,10 @@ impl UdsListener {
     }
 }
 
-impl Listener for UdsListener {
-    type Connection = UdsStream;
+impl Listener for LocalListener {
+    type Connection = LocalStream;
 
-    async fn accept(&mut self) -> UdsStream {
+    async fn accept(&mut self) -> LocalStream {
         let mut backoff = Backoff::accept();
         loop {
             match self.socket.accept().await {

@@ -7,9 +7,9 @@ mod peer;
 mod runtime_dir;
 mod socket_file;
 
-pub use connector::UdsConnector;
-pub use listener::UdsListener;
+pub use connector::LocalConnector;
+pub use listener::LocalListener;
 pub use options::{ConnectOptions, ListenOptions};
 
 /// A connected Unix domain socket that knows its peer.
-pub type UdsStream = grpc_ipc_core::PeerStream<tokio::net::UnixStream>;
+pub type LocalStream = grpc_ipc_core::PeerStream<tokio::net::UnixStream>;

@@ -1,6 +1,6 @@
 use grpc_ipc_core::{AccessPolicy, Address, BindError};
 
-use super::{UdsConnector, UdsListener};
+use super::{LocalConnector, LocalListener};
 
 /// How to listen on a Unix domain socket.
 ///
@@ -52,8 +52,8 @@ impl ListenOptions {
     }
 
     #[doc = include_str!("../../docs/listen.md")]
-    pub async fn listen(self, address: &Address) -> Result<UdsListener, BindError> {
-        UdsListener::bind(self, address).await
+    pub async fn listen(self, address: &Address) -> Result<LocalListener, BindError> {
+        LocalListener::bind(self, address).await
     }
 }
 
@@ -82,8 +82,8 @@ impl ConnectOptions {
     }
 
     /// A connector to `address`. Whether there is such an endpoint is found out when it connects.
-    pub fn connector(self, address: &Address) -> UdsConnector {
-        UdsConnector::new(address.clone(), self.access)
+    pub fn connector(self, address: &Address) -> LocalConnector {
+        LocalConnector::new(address.clone(), self.access)
     }
 }
 

@@ -1,0 +1,69 @@
+use std::io;
+use std::time::Duration;
+
+use grpc_ipc_core::{AccessPolicy, Connection as _, Peer, PeerStream, UserId};
+use tokio::net::windows::named_pipe::{NamedPipeClient, NamedPipeServer};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+use windows_sys::Win32::Foundation::ERROR_CANNOT_IMPERSONATE;
+
+use super::stream::PipeStream;
+use super::{LocalStream, sys};
+
+/// How long a client that can be identified only by what it sends may take to send something.
+const FIRST_BYTE: Duration = Duration::from_secs(5);
+
+/// The connection, if its client is let in.
+///
+/// A client says at connect who it is, if it was opened with static tracking, as ours and most are. One with dynamic
+/// tracking says so with each write, so the first has to have arrived; it is not looked at.
+pub(super) async fn admit(pipe: NamedPipeServer, access: AccessPolicy, own: UserId) -> Option<LocalStream> {
+    let mut peer = Peer::new("npipe");
+    if let Ok(pid) = sys::client_process(&pipe) {
+        peer = peer.with_pid(pid);
+    }
+    if let Ok(session) = sys::client_session(&pipe) {
+        peer = peer.with_session(session);
+    }
+    let mut user = sys::client_user(&pipe);
+    let waits = |error: &io::Error| error.raw_os_error() == Some(ERROR_CANNOT_IMPERSONATE as i32);
+    if user.as_ref().is_err_and(waits) && access.check(&peer, Some(&own)).is_err() {
+        if !matches!(timeout(FIRST_BYTE, pipe.readable()).await, Ok(Ok(()))) {
+            debug!(%peer, "a client of which nothing is known has sent nothing, and is refused");
+            return None;
+        }
+        user = sys::client_user(&pipe);
+    }
+    match user {
+        Ok(sid) => peer = peer.with_user(UserId::Sid(sid.into())),
+        Err(error) => debug!(%peer, %error, "the client does not let itself be identified"),
+    }
+    let stream = PeerStream::new(PipeStream::server(pipe), peer);
+    access.check(stream.peer(), Some(&own)).inspect_err(|refused| warn!("{refused}")).ok()?;
+    Some(stream)
+}
+
+/// Who serves a pipe: its owner, which a squatter cannot choose to be another user.
+///
+/// Our servers say that they own their pipes. Those of others may not; then their pipes belong to whom everything
+/// belongs that such a process of `own` makes, which an elevated one shares with the other Administrators. They could
+/// become this user anyway.
+pub(super) fn server_of(pipe: &NamedPipeClient, own: &str) -> Peer {
+    let mut peer = Peer::new("npipe");
+    if let Ok(pid) = sys::server_process(pipe) {
+        peer = peer.with_pid(pid);
+    }
+    if let Ok(session) = sys::server_session(pipe) {
+        peer = peer.with_session(session);
+    }
+    match sys::owner_of(pipe) {
+        Ok(owner) if sys::own_default_owner().is_ok_and(|default| default == owner) => {
+            peer.with_user(UserId::Sid(own.into()))
+        }
+        Ok(owner) => peer.with_user(UserId::Sid(owner.into())),
+        Err(error) => {
+            debug!(%peer, %error, "the owner of the pipe is not known");
+            peer
+        }
+    }
+}

@@ -1,0 +1,18 @@
+mod connector;
+mod descriptor;
+mod endpoint;
+mod identify;
+mod instances;
+mod listener;
+mod options;
+mod stream;
+mod sys;
+
+pub use connector::LocalConnector;
+pub use descriptor::SecurityDescriptor;
+pub use listener::LocalListener;
+pub use options::{ConnectOptions, ImpersonationLevel, ListenOptions};
+pub use stream::PipeStream;
+
+/// A connected named pipe that knows its peer.
+pub type LocalStream = grpc_ipc_core::PeerStream<PipeStream>;

@@ -1,0 +1,111 @@
+use std::thread::available_parallelism;
+
+use grpc_ipc_core::{AccessPolicy, Address, BindError};
+
+use super::{LocalConnector, LocalListener, SecurityDescriptor};
+
+/// How to listen on a named pipe.
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until they are used to listen"]
+pub struct ListenOptions {
+    pub(super) access: AccessPolicy,
+    pub(super) descriptor: SecurityDescriptor,
+    pub(super) backlog: u32,
+    pub(super) buffer_size: u32,
+}
+
+impl ListenOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        let cores = available_parallelism().map_or(1, |cores| cores.get() as u32);
+        Self {
+            access: AccessPolicy::default(),
+            descriptor: SecurityDescriptor::default(),
+            backlog: cores.min(16),
+            buffer_size: 64 * 1024,
+        }
+    }
+
+    /// Who may connect. The user is asked for by impersonation; a client that does not let itself be identified
+    /// (`SECURITY_ANONYMOUS`) has no user. Default: [`AccessPolicy::same_user_or_system`].
+    pub fn access(self, access: AccessPolicy) -> Self {
+        Self { access, ..self }
+    }
+
+    /// Whom Windows lets open the pipe, before [`access`](Self::access) is asked. Default:
+    /// [`SecurityDescriptor::current_user`].
+    pub fn descriptor(self, descriptor: SecurityDescriptor) -> Self {
+        Self { descriptor, ..self }
+    }
+
+    /// How many instances of the pipe wait for clients; when each has one, the next client waits and tries again.
+    /// At least 1. Default: as many as there are cores, at most 16.
+    pub fn backlog(self, instances: u32) -> Self {
+        Self { backlog: instances.max(1), ..self }
+    }
+
+    /// How many bytes Windows keeps for a reader, in each direction; a write of more waits for the reader.
+    /// Default: 65536 (64 KiB).
+    pub fn buffer_size(self, bytes: u32) -> Self {
+        Self { buffer_size: bytes, ..self }
+    }
+
+    #[doc = include_str!("../../docs/listen.md")]
+    pub async fn listen(self, address: &Address) -> Result<LocalListener, BindError> {
+        LocalListener::bind(self, address).await
+    }
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How to connect to a named pipe.
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until they are used to connect"]
+pub struct ConnectOptions {
+    pub(super) access: AccessPolicy,
+    pub(super) impersonation: ImpersonationLevel,
+}
+
+impl ConnectOptions {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self { access: AccessPolicy::default(), impersonation: ImpersonationLevel::Identification }
+    }
+
+    /// Who the server must be: the owner of the pipe. Default: [`AccessPolicy::same_user_or_system`].
+    pub fn access(self, access: AccessPolicy) -> Self {
+        Self { access, ..self }
+    }
+
+    /// What the server may do with the identity of this client. Default: [`ImpersonationLevel::Identification`].
+    pub fn impersonation(self, level: ImpersonationLevel) -> Self {
+        Self { impersonation: level, ..self }
+    }
+
+    /// A connector to `address`. Whether there is such a pipe is found out when it connects.
+    pub fn connector(self, address: &Address) -> LocalConnector {
+        LocalConnector::new(self, address.clone())
+    }
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a server may do with the identity of a client
+/// ([Impersonation Levels](https://learn.microsoft.com/windows/win32/secauthz/impersonation-levels)). That it acts in
+/// the client's name is not offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImpersonationLevel {
+    /// The server does not learn who the client is. A server with the default access policy refuses it.
+    Anonymous,
+    /// The server learns who the client is.
+    Identification,
+}

@@ -1,0 +1,337 @@
+//! What is particular to pipes: instances, descriptors, identities, and what becomes of handles.
+#![cfg(windows)]
+
+mod sys;
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use grpc_ipc_conformance::{run, skip, unique_name};
+use grpc_ipc_core::{
+    AccessPolicy, Address, BindError, ConnectError, Connection as _, Connector as _, Listener as _, UserId,
+};
+use grpc_ipc_named_pipe::{
+    ConnectOptions, ImpersonationLevel, ListenOptions, LocalConnector, LocalListener, LocalStream,
+    SecurityDescriptor,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::windows::named_pipe::ClientOptions;
+use tokio::time::Instant;
+
+fn address() -> Address {
+    Address::named_pipe(unique_name("pipes")).unwrap()
+}
+
+fn connector(address: &Address) -> LocalConnector {
+    ConnectOptions::new().connector(address)
+}
+
+async fn pair(listener: &mut LocalListener) -> (LocalStream, LocalStream) {
+    let connector = connector(listener.local_address());
+    let (client, server) = tokio::join!(connector.connect(soon()), listener.accept());
+    (client.unwrap(), server)
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(50)
+}
+
+#[test]
+fn two_hundred_clients_connect_at_once() {
+    run("two_hundred_clients_connect_at_once", || async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let address = listener.local_address().clone();
+        let clients = join_all((0..200_u32).map(async |i| {
+            let mut client = connector(&address).connect(soon()).await.unwrap();
+            client.write_u32(i).await.unwrap();
+            assert_eq!(client.read_u32().await.unwrap(), i);
+        }));
+        let serve = async {
+            let mut serving = Vec::new();
+            for _ in 0..200 {
+                let mut server = listener.accept().await;
+                serving.push(tokio::spawn(async move {
+                    let i = server.read_u32().await.unwrap();
+                    server.write_u32(i).await.unwrap();
+                    // Open until the client has closed it.
+                    _ = server.read_u8().await;
+                }));
+            }
+            for served in serving {
+                served.await.unwrap();
+            }
+        };
+        tokio::join!(clients, serve);
+    });
+}
+
+#[test]
+fn a_thousand_connections_leak_no_handle() {
+    run("a_thousand_connections_leak_no_handle", || async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let cycles = async |listener: &mut LocalListener, count: u32| {
+            for _ in 0..count {
+                let (mut client, mut server) = pair(listener).await;
+                client.write_all(b"hello").await.unwrap();
+                let mut text = [0; 5];
+                server.read_exact(&mut text).await.unwrap();
+                drop(client);
+                assert_eq!(server.read(&mut text).await.unwrap(), 0);
+            }
+        };
+        // What is made once, such as threads, is made by then.
+        cycles(&mut listener, 50).await;
+        let before = sys::handles_of_this_process();
+        cycles(&mut listener, 1_000).await;
+        // A few may still be on their way out.
+        let after = sys::handles_of_this_process();
+        assert!(after < before + 50, "{before} handles before, {after} after 1000 connections");
+    });
+}
+
+#[test]
+fn a_hundred_mebibytes_arrive_byte_for_byte() {
+    run("a_hundred_mebibytes_arrive_byte_for_byte", || async {
+        const PIECES: u32 = 1600;
+        let noise: Vec<u8> =
+            (0..16 * 1024_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let piece = |i: u32| {
+            let mut piece = noise.clone();
+            piece.rotate_left(i as usize);
+            piece[..4].copy_from_slice(&i.to_le_bytes());
+            piece
+        };
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let (mut client, mut server) = pair(&mut listener).await;
+        let write = async {
+            for i in 0..PIECES {
+                client.write_all(&piece(i)).await.unwrap();
+            }
+            client.shutdown().await.unwrap();
+        };
+        let read = async {
+            let mut received = vec![0; 64 * 1024];
+            for i in 0..PIECES {
+                server.read_exact(&mut received).await.unwrap();
+                assert!(received == piece(i), "piece {i} of {PIECES}");
+            }
+            assert_eq!(server.read(&mut received).await.unwrap(), 0, "the end");
+        };
+        tokio::join!(write, read);
+    });
+}
+
+#[test]
+fn what_is_unread_at_the_close_is_read_after_it() {
+    run("what_is_unread_at_the_close_is_read_after_it", || async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        for length in [1, 4096, 60_000] {
+            let bytes = vec![7; length];
+            let (mut client, mut server) = pair(&mut listener).await;
+            server.write_all(&bytes).await.unwrap();
+            drop(server);
+            let mut received = Vec::new();
+            while let Ok(1..) = client.read_buf(&mut received).await {}
+            assert!(received == bytes, "{} of {length} bytes", received.len());
+        }
+        // More than Windows keeps: the rest is written while the other end reads, and nobody holds the pipe any more.
+        let bytes = vec![8; 1_000_000];
+        let (mut client, mut server) = pair(&mut listener).await;
+        server.write_all(&bytes).await.unwrap();
+        drop(server);
+        let mut received = Vec::new();
+        while let Ok(1..) = client.read_buf(&mut received).await {}
+        assert!(received == bytes, "{} of {} bytes", received.len(), bytes.len());
+    });
+}
+
+#[test]
+fn a_client_that_never_sends_holds_up_nobody() {
+    run("a_client_that_never_sends_holds_up_nobody", || async {
+        let mut listener = ListenOptions::new().backlog(1).listen(&address()).await.unwrap();
+        let path = path(listener.local_address());
+        // Dynamic tracking, as of a program that does not know about it: who it is shows when it sends.
+        let dynamic = || ClientOptions::new().security_qos_flags(0x0004_0000 | 0x0001_0000).open(&path);
+        let _silent = dynamic().unwrap();
+        for _ in 0..20 {
+            pair(&mut listener).await;
+        }
+    });
+}
+
+#[test]
+fn a_client_that_says_late_who_it_is_is_waited_for() {
+    run("a_client_that_says_late_who_it_is_is_waited_for", || async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let path = path(listener.local_address());
+        let mut client =
+            ClientOptions::new().security_qos_flags(0x0004_0000 | 0x0001_0000).open(&path).unwrap();
+        client.write_all(b"here").await.unwrap();
+        let mut server = listener.accept().await;
+        assert_eq!(server.peer().user(), Some(&own_user().await));
+        let mut text = [0; 4];
+        server.read_exact(&mut text).await.unwrap();
+        assert_eq!(&text, b"here", "identifying a client takes nothing of what it sends");
+    });
+}
+
+#[test]
+fn the_descriptor_is_the_intended_one() {
+    run("the_descriptor_is_the_intended_one", || async {
+        let UserId::Sid(own) = own_user().await else { panic!("a SID") };
+        let default = ListenOptions::new().listen(&address()).await.unwrap();
+        let read_back = default.security_descriptor().unwrap();
+        assert!(read_back.starts_with(&format!("O:{own}D:P")), "{read_back}");
+        assert_eq!(
+            aces(read_back),
+            aces(&format!("D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;{own})")),
+            "{read_back}"
+        );
+
+        let opened = SecurityDescriptor::current_user().authenticated_users().user("S-1-5-32-545");
+        let listener = ListenOptions::new().descriptor(opened).listen(&address()).await.unwrap();
+        let read_back = listener.security_descriptor().unwrap();
+        let expected = format!(
+            "D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;{own})(A;;0x12019b;;;AU)(A;;0x12019b;;;S-1-5-32-545)"
+        );
+        assert_eq!(aces(read_back), aces(&expected), "{read_back}");
+    });
+}
+
+/// The entries of a DACL: kind, rights, SID. Windows writes the same rights and SIDs in other ways than it was given.
+fn aces(sddl: &str) -> Vec<(String, String, String)> {
+    let dacl = sddl.split("D:P").nth(1).unwrap().split("S:").next().unwrap();
+    let entries = dacl.split(['(', ')']).filter(|entry| entry.contains(';'));
+    entries
+        .map(|entry| {
+            let parts: Vec<_> = entry.split(';').collect();
+            let rights = match parts[2] {
+                "GA" | "FA" | "0x1f01ff" | "0x10000000" => "all",
+                "0x12019b" => "connect",
+                other => other,
+            };
+            let sid = if parts[5] == "S-1-5-32-545" { "BU" } else { parts[5] };
+            (parts[0].to_owned(), rights.to_owned(), sid.to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn windows_refuses_whom_the_descriptor_does_not_let_in() {
+    let test = "windows_refuses_whom_the_descriptor_does_not_let_in";
+    run(test, || async {
+        // Nobody but the members of a group that has none: not even this user.
+        let nobody = SecurityDescriptor::from_sddl("D:P(A;;GA;;;S-1-5-32-551)(A;;0x4;;;WD)");
+        let listener = ListenOptions::new().backlog(1).descriptor(nobody).listen(&address()).await.unwrap();
+        match connector(listener.local_address()).connect(soon()).await {
+            Ok(_) => skip(test, "this system does not enforce the DACLs of pipes"),
+            Err(error) => assert!(matches!(error, ConnectError::PermissionDenied { .. }), "{error:?}"),
+        }
+    });
+}
+
+#[test]
+fn both_ends_know_user_process_and_session() {
+    run("both_ends_know_user_process_and_session", || async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let (client, server) = pair(&mut listener).await;
+        let own = own_user().await;
+        for peer in [client.peer(), server.peer()] {
+            assert_eq!(peer.user(), Some(&own));
+            assert_eq!(peer.pid(), Some(std::process::id()));
+            assert!(peer.session().is_some());
+            assert_eq!(peer.to_string(), format!("npipe:{own},pid={}", std::process::id()));
+        }
+    });
+}
+
+#[test]
+fn a_policy_refuses_by_sid() {
+    run("a_policy_refuses_by_sid", || async {
+        let somebody_else = AccessPolicy::users([UserId::Sid("S-1-5-21-1-2-3-1001".into())]);
+        let wary = ConnectOptions::new().access(somebody_else.clone());
+        let mut listener = ListenOptions::new().access(somebody_else).listen(&address()).await.unwrap();
+        let address = listener.local_address().clone();
+        let client = async {
+            let mut client = connector(&address).connect(soon()).await.unwrap();
+            let mut received = Vec::new();
+            while let Ok(1..) = client.read_buf(&mut received).await {}
+            received
+        };
+        tokio::select! {
+            _ = listener.accept() => panic!("a client was let in that the policy refuses"),
+            received = client => assert_eq!(received, b""),
+        }
+        let error = wary.connector(&address).connect(soon()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Untrusted { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn an_anonymous_client_has_no_user() {
+    run("an_anonymous_client_has_no_user", || async {
+        let anyone = ListenOptions::new().access(AccessPolicy::dangerous_allow_anyone());
+        let mut listener = anyone.listen(&address()).await.unwrap();
+        let anonymous = ConnectOptions::new().impersonation(ImpersonationLevel::Anonymous);
+        let anonymous = anonymous.connector(listener.local_address());
+        let (client, server) = tokio::join!(anonymous.connect(soon()), listener.accept());
+        client.unwrap();
+        let own = own_user().await;
+        match server.peer().user() {
+            None => {}
+            Some(user) if *user == own => {
+                skip(
+                    "an_anonymous_client_has_no_user",
+                    "this system does not keep an anonymous client's secret",
+                );
+            }
+            Some(other) => panic!("{other}"),
+        }
+    });
+}
+
+#[test]
+fn a_wrong_name_or_descriptor_is_told() {
+    run("a_wrong_name_or_descriptor_is_told", || async {
+        let nonsense = ListenOptions::new().descriptor(SecurityDescriptor::from_sddl("nonsense"));
+        let error = nonsense.listen(&address()).await.err().unwrap();
+        assert!(matches!(error, BindError::InvalidOption { .. }), "{error:?}");
+        let message = error.to_string();
+        assert!(
+            message.contains("the security descriptor \"O:S-1-")
+                && message.ends_with("nonsense\" is not valid"),
+            "{message}"
+        );
+
+        let socket = Address::unix("greeter.sock").unwrap();
+        let error = ListenOptions::new().listen(&socket).await.err().unwrap();
+        assert!(matches!(error, BindError::Unsupported { .. }), "{error:?}");
+        let error = connector(&socket).connect(soon()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Unsupported { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn a_local_name_has_the_user_in_it() {
+    run("a_local_name_has_the_user_in_it", || async {
+        let local = Address::local(unique_name("local")).unwrap();
+        let mut listener = ListenOptions::new().listen(&local).await.unwrap();
+        let UserId::Sid(own) = own_user().await else { panic!("a SID") };
+        let expected = format!("npipe:grpc-ipc-{own}-{}", local.to_string().trim_start_matches("local:"));
+        assert_eq!(listener.local_address().to_string(), expected);
+        let connector = connector(&local);
+        let (client, _server) = tokio::join!(connector.connect(soon()), listener.accept());
+        client.unwrap();
+    });
+}
+
+fn path(address: &Address) -> String {
+    format!(r"\\.\pipe\{}", address.to_string().trim_start_matches("npipe:"))
+}
+
+/// The user of this process, as the other end of a pipe sees it.
+async fn own_user() -> UserId {
+    let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+    let (_client, server) = pair(&mut listener).await;
+    server.peer().user().unwrap().clone()
+}
