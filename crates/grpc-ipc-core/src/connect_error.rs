@@ -47,6 +47,14 @@ pub enum ConnectError {
         /// The longest that fits.
         limit: usize,
     },
+    /// There is no directory of the user's own for an address `local:NAME`.
+    #[error("cannot connect to {address}: {reason}")]
+    NoRuntimeDirectory {
+        /// The address.
+        address: Address,
+        /// What was tried, and what would do.
+        reason: String,
+    },
     /// The operating system does not permit it.
     #[error("cannot connect to {address}: no permission; does the server run as another user?")]
     PermissionDenied {
@@ -63,6 +71,16 @@ pub enum ConnectError {
         /// Who it is, and whom the client trusts.
         #[source]
         refused: Box<Refused>,
+    },
+    /// The server took the connection and closed it at once, as it does with a client that its access policy refuses.
+    #[error(
+        "cannot connect to {address}: the server closed the connection at once; does it let in this user?"
+    )]
+    Closed {
+        /// The address.
+        address: Address,
+        /// How that was noticed.
+        source: io::Error,
     },
     /// The operating system failed otherwise.
     #[error("cannot connect to {address}: failed to {action}")]
@@ -94,9 +112,10 @@ impl ConnectError {
         match self {
             Self::Address(_) | Self::TooLong { .. } => io::ErrorKind::InvalidInput,
             Self::Unsupported { .. } => io::ErrorKind::Unsupported,
-            Self::NotFound { .. } => io::ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::NoRuntimeDirectory { .. } => io::ErrorKind::NotFound,
             Self::Refused { .. } => io::ErrorKind::ConnectionRefused,
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,
+            Self::Closed { .. } => io::ErrorKind::ConnectionReset,
             Self::PermissionDenied { .. } | Self::Untrusted { .. } => io::ErrorKind::PermissionDenied,
             Self::Io { source, .. } => source.kind(),
         }

@@ -2,7 +2,7 @@ use tokio::time::Instant;
 
 use crate::{Address, ConnectError, Connection};
 
-/// A client's end of a transport: makes connections to one address.
+/// A client's end of a transport: makes connections to one address. Any number of connections can be made at a time.
 pub trait Connector: Send + Sync + 'static {
     /// What this client and a server exchange bytes over.
     type Connection: Connection;

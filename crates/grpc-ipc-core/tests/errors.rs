@@ -55,11 +55,16 @@ fn connect_errors_have_the_kind_of_their_cause() {
     let cases = [
         (ConnectError::from(AddressError::Empty), io::ErrorKind::InvalidInput),
         (ConnectError::Unsupported { address: address(), reason: "x".into() }, io::ErrorKind::Unsupported),
+        (
+            ConnectError::NoRuntimeDirectory { address: address(), reason: "x".into() },
+            io::ErrorKind::NotFound,
+        ),
         (ConnectError::TooLong { address: address(), length: 200, limit: 107 }, io::ErrorKind::InvalidInput),
         (
             ConnectError::Untrusted { address: address(), refused: Box::new(refused) },
             io::ErrorKind::PermissionDenied,
         ),
+        (ConnectError::Closed { address: address(), source: denied() }, io::ErrorKind::ConnectionReset),
         (from_kind(io::ErrorKind::NotFound), io::ErrorKind::NotFound),
         (from_kind(io::ErrorKind::ConnectionRefused), io::ErrorKind::ConnectionRefused),
         (from_kind(io::ErrorKind::TimedOut), io::ErrorKind::TimedOut),

@@ -4,7 +4,6 @@
 //! is written at [`grpc_ipc_core::Listener`] and [`grpc_ipc_core::Connector`].
 //!
 //! It runs on Linux, and is type-checked for macOS. Elsewhere this crate is empty.
-#![forbid(unsafe_code)]
 
 #[cfg(unix)]
 mod unix;

@@ -7,6 +7,8 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 
 use grpc_ipc_conformance::run;
+#[cfg(target_os = "linux")]
+use grpc_ipc_conformance::skip;
 use grpc_ipc_core::{
     Address, BindError, ConnectError, Connection as _, Connector as _, Listener as _, UserId,
 };
@@ -177,6 +179,51 @@ fn a_path_over_the_limit_is_refused_with_both_lengths() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_client_with_a_name_of_the_full_length_is_accepted() {
+    run("a_client_with_a_name_of_the_full_length_is_accepted", || async {
+        let place = place();
+        let mut listener = listen(&place.path).await.unwrap();
+        // A path without the NUL at its end, which Linux takes, and reports as one byte longer than there is room for.
+        let directory = place.path.parent().unwrap();
+        let name = directory.join("c".repeat(108 - directory.as_os_str().len() - 1));
+        assert_eq!(name.as_os_str().len(), 108);
+        let script = r#"use Socket; socket(S, AF_UNIX, SOCK_STREAM, 0) or die; bind(S, pack("Sa108", AF_UNIX, $ARGV[0])) or die;
+            connect(S, pack_sockaddr_un($ARGV[1])) or die; syswrite(S, "x"); sysread(S, $_, 1)"#;
+        let mut client = std::process::Command::new("perl");
+        let Ok(mut client) = client.args(["-e", script]).arg(&name).arg(&place.path).spawn() else {
+            skip("a_client_with_a_name_of_the_full_length_is_accepted", "there is no perl");
+            return;
+        };
+        let mut server = listener.accept().await;
+        let mut byte = [0];
+        tokio::io::AsyncReadExt::read_exact(&mut server, &mut byte).await.unwrap();
+        drop(server);
+        assert!(client.wait().unwrap().success());
+    });
+}
+
+#[test]
+fn a_lock_that_another_process_holds_is_an_address_in_use() {
+    run("a_lock_that_another_process_holds_is_an_address_in_use", || async {
+        let place = place();
+        leave_stale_socket(&place.path);
+        let lock = fs::File::create(place.path.with_extension("lock")).unwrap();
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        // As of a server that has bound its socket and does not listen yet.
+        let error = listen_error(&place.path).await;
+        assert!(matches!(error, BindError::InUse { pid: None, .. }), "{error:?}");
+        assert!(place.path.exists());
+        fs::write(place.path.with_extension("lock"), "4242\n").unwrap();
+        let error = listen_error(&place.path).await;
+        assert!(matches!(error, BindError::InUse { pid: Some(4242), .. }), "{error:?}");
+        drop(lock);
+        drop(listen(&place.path).await.unwrap());
+        assert_eq!(fs::read_dir(place.path.parent().unwrap()).unwrap().count(), 0, "nothing is left");
+    });
+}
+
+#[test]
 fn the_file_is_removed_at_the_end() {
     run("the_file_is_removed_at_the_end", || async {
         let place = place();
@@ -190,9 +237,12 @@ fn the_file_of_a_successor_is_left() {
     run("the_file_of_a_successor_is_left", || async {
         let place = place();
         let first = listen(&place.path).await.unwrap();
+        // As a program does that tidies up the directory.
         fs::remove_file(&place.path).unwrap();
+        fs::remove_file(place.path.with_extension("lock")).unwrap();
         let _second = listen(&place.path).await.unwrap();
         drop(first);
+        assert!(place.path.with_extension("lock").exists());
         assert!(connects(&place.path).await);
 
         // Nor is anything removed that is no socket.

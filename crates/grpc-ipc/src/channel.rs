@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -8,6 +9,7 @@ use tonic::transport::{self, Endpoint};
 use tonic::{Status, client::GrpcService};
 use tower_service::Service;
 
+use crate::call_body::CallBody;
 use crate::connect::EndpointConnector;
 use crate::deadline::Deadline;
 use crate::options::{ConnectOptions, DEFAULT_CONNECT_TIMEOUT};
@@ -51,9 +53,15 @@ impl Channel {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
-        let channel = Self::lazy(options)?;
-        channel.connector.connect_ahead().await?;
-        Ok(channel)
+        let connector = EndpointConnector::new(options)?;
+        // Ahead, because tonic would hide what went wrong.
+        let address = connector.connect_ahead().await?;
+        let endpoint = endpoint();
+        let connecting = endpoint.connect_with_connector(connector.clone());
+        let inner = connecting
+            .await
+            .map_err(|error| ConnectError::Closed { address, source: io::Error::other(error) })?;
+        Ok(Self { inner, connector })
     }
 
     /// Connects at the first call, which fails with [`Unavailable`](tonic::Code::Unavailable) if there is no server by
@@ -78,15 +86,18 @@ impl Channel {
     }
 
     fn new(connector: EndpointConnector) -> Self {
-        // The URI is nobody's address: it gives the requests their `:scheme` and `:authority`.
-        let endpoint = Endpoint::from_static("http://localhost");
-        Self { inner: endpoint.connect_with_connector_lazy(connector.clone()), connector }
+        Self { inner: endpoint().connect_with_connector_lazy(connector.clone()), connector }
     }
 
     /// The server that was connected to last, if there was one.
     pub fn peer(&self) -> Option<Peer> {
         self.connector.server()
     }
+}
+
+/// The URI is nobody's address: it gives the requests their `:scheme` and `:authority`.
+fn endpoint() -> Endpoint {
+    Endpoint::from_static("http://localhost")
 }
 
 impl fmt::Debug for Channel {
@@ -126,9 +137,7 @@ impl Future for ResponseFuture {
             return Poll::Ready(Err(Deadline::exceeded()));
         }
         let response = ready!(Pin::new(&mut self.response).poll(cx)).map_err(status_from_transport)?;
-        Poll::Ready(Ok(match self.deadline.take() {
-            Some(deadline) => response.map(|body| deadline.bound(body)),
-            None => response,
-        }))
+        let deadline = self.deadline.take();
+        Poll::Ready(Ok(response.map(|body| CallBody::around(body, deadline))))
     }
 }

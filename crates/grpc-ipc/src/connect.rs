@@ -3,7 +3,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use grpc_ipc_core::{BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer};
+use grpc_ipc_core::{
+    Address, BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer,
+};
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::time::Instant;
@@ -55,11 +57,11 @@ impl EndpointConnector {
         Self { connector: Arc::new(connector), timeout, state: Arc::default() }
     }
 
-    /// Makes the connection that the next call gets.
-    pub(crate) async fn connect_ahead(&self) -> Result<(), ConnectError> {
+    /// Makes the connection that the next call gets, and tells its address.
+    pub(crate) async fn connect_ahead(&self) -> Result<Address, ConnectError> {
         let connection = self.connect().await?;
         self.state().ready = Some(connection);
-        Ok(())
+        Ok(self.connector.address().clone())
     }
 
     pub(crate) fn server(&self) -> Option<Peer> {

@@ -3,11 +3,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
-use tonic::body::Body;
 
 /// When a call is to end: its `grpc-timeout`
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)). tonic's transport only looks
@@ -24,11 +21,6 @@ impl Deadline {
         self.0.as_mut().poll(cx)
     }
 
-    /// `body`, which ends with an error when the deadline passes before it does.
-    pub(crate) fn bound(self, body: Body) -> Body {
-        if body.is_end_stream() { body } else { Body::new(Bounded { body, deadline: self }) }
-    }
-
     pub(crate) fn exceeded() -> Status {
         Status::deadline_exceeded("the deadline of the call has passed")
     }
@@ -37,36 +29,6 @@ impl Deadline {
 impl fmt::Debug for Deadline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Deadline").field(&self.0.deadline()).finish()
-    }
-}
-
-struct Bounded {
-    body: Body,
-    deadline: Deadline,
-}
-
-impl http_body::Body for Bounded {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.deadline.poll_passed(cx).is_ready() {
-            // Dropped, so that the stream is reset.
-            self.body = Body::empty();
-            return Poll::Ready(Some(Err(Deadline::exceeded())));
-        }
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

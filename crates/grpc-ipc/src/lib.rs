@@ -6,6 +6,7 @@
 )]
 
 mod backend;
+mod call_body;
 mod channel;
 mod connect;
 mod deadline;

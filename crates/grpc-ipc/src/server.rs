@@ -92,9 +92,10 @@ impl Server {
         self
     }
 
-    /// How many connections are served at a time; the next ones wait. Default: as many as come.
+    /// How many connections are served at a time, at least 1; the next ones wait. An idle connection counts, too.
+    /// Default: as many as come.
     pub fn max_connections(self, connections: usize) -> Self {
-        Self { max_connections: Some(connections), ..self }
+        Self { max_connections: Some(connections.clamp(1, Semaphore::MAX_PERMITS)), ..self }
     }
 
     /// Listens on all addresses; clients can connect from then on, and are served once [`BoundServer::serve`] runs.
@@ -122,7 +123,7 @@ impl Server {
         Ok(BoundServer { routes, incoming, cut })
     }
 
-    /// Binds, and serves until the process ends. [`BoundServer::serve`]
+    /// Binds, and serves until the process ends.
     ///
     /// # Errors
     /// As of [`bind`](Self::bind) and [`BoundServer::serve`].

@@ -26,9 +26,13 @@ pub(crate) fn status_from_transport(error: tonic::transport::Error) -> Status {
         if let Some(connect) = error.downcast_ref::<ConnectError>() {
             return status_from_connect(connect);
         }
-        // tonic calls this cancelled.
+        // tonic calls these two cancelled.
         if error.is::<tonic::TimeoutExpired>() {
             return Deadline::exceeded();
+        }
+        if error.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_canceled() || error.is_closed())
+        {
+            return Status::unavailable(with_sources(error));
         }
         cause = error.source();
     }
@@ -36,6 +40,14 @@ pub(crate) fn status_from_transport(error: tonic::transport::Error) -> Status {
     match Status::from_error(Box::new(error)) {
         unknown if unknown.code() == Code::Unknown => Status::unavailable(text),
         status => status,
+    }
+}
+
+/// The status of a body that broke off. A server's own status comes in the trailers, not as an error of the body.
+pub(crate) fn status_from_body(status: Status) -> Status {
+    match status.code() {
+        Code::Unknown if status.source().is_some() => Status::unavailable(with_sources(&status)),
+        _ => status,
     }
 }
 

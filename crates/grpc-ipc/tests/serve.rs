@@ -2,17 +2,25 @@
 
 mod util;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_core::Stream;
+use futures_util::{StreamExt as _, stream};
 use grpc_ipc::memory::Network;
 use grpc_ipc::{
     AccessPolicy, BindError, Channel, ConnectError, ConnectOptions, ListenOptions, ServeError, Server,
 };
 use grpc_ipc_conformance::run;
+use grpc_ipc_proto::bench::bench_client::BenchClient;
+use grpc_ipc_proto::bench::bench_server::{Bench, BenchServer};
+use grpc_ipc_proto::bench::{Chunk, Total, Transfer};
+use grpc_ipc_proto::greet::HelloRequest;
+use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 use tokio::io::AsyncReadExt as _;
-use tonic::Code;
+use tonic::{Code, Request, Response, Status, Streaming};
 use util::{DRAIN, MyGreeter, Running, greet};
 
 #[test]
@@ -67,9 +75,14 @@ fn tcp_refuses_whom_a_policy_wants_to_know() {
         let server = server.bind().await.unwrap();
         let address = server.local_addresses()[0].clone();
         let _running = Running::start(server, DRAIN);
-        let channel = Channel::connect(address).await.unwrap();
-        let status = greet(channel, "world").await.unwrap_err();
-        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        // How far the client gets before it notices is a matter of luck.
+        match Channel::connect(address).await {
+            Err(error) => assert!(matches!(error, ConnectError::Closed { .. }), "{error:?}"),
+            Ok(channel) => {
+                let status = greet(channel, "world").await.unwrap_err();
+                assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+            }
+        }
     });
 }
 
@@ -199,6 +212,122 @@ fn shutdown_ends_at_its_deadline() {
         assert!(matches!(status.code(), Code::Unavailable | Code::Cancelled), "{status:?}");
         let mut rest = Vec::new();
         silent.read_to_end(&mut rest).await.unwrap();
+    });
+}
+
+#[test]
+fn a_stream_that_is_cut_ends_as_unavailable() {
+    run("a_stream_that_is_cut_ends_as_unavailable", || async {
+        let network = Network::new();
+        let listener = network.listen("bench", AccessPolicy::default()).unwrap();
+        let server = Server::builder().add_service(BenchServer::new(Endless)).listener(listener);
+        let running = Running::start(server.bind().await.unwrap(), Duration::ZERO);
+        let channel = Channel::from_connector(network.connector("bench", AccessPolicy::default()));
+        let transfer = Transfer { count: 1, size: 1 };
+        let mut chunks = BenchClient::new(channel).download(transfer).await.unwrap().into_inner();
+        assert!(chunks.message().await.unwrap().is_some());
+        let stopping = running.stop();
+        let status = chunks.message().await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        stopping.await.unwrap().unwrap();
+    });
+}
+
+/// Sends one chunk, and then nothing, without an end.
+struct Endless;
+
+type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Bench for Endless {
+    type DownloadStream = Chunks;
+    type ExchangeStream = Chunks;
+
+    async fn echo(&self, request: Request<Chunk>) -> Result<Response<Chunk>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+
+    async fn download(&self, _: Request<Transfer>) -> Result<Response<Chunks>, Status> {
+        Ok(Response::new(Box::pin(stream::iter([Ok(Chunk::default())]).chain(stream::pending()))))
+    }
+
+    async fn upload(&self, _: Request<Streaming<Chunk>>) -> Result<Response<Total>, Status> {
+        Err(Status::unimplemented("not needed here"))
+    }
+
+    async fn exchange(&self, _: Request<Streaming<Chunk>>) -> Result<Response<Chunks>, Status> {
+        Err(Status::unimplemented("not needed here"))
+    }
+}
+
+#[test]
+fn a_deadline_ends_a_call_at_any_point() {
+    run("a_deadline_ends_a_call_at_any_point", || async {
+        let network = Network::new();
+        let listener = network.listen("both", AccessPolicy::default()).unwrap();
+        let greeter = MyGreeter::default();
+        let server = Server::builder().add_service(BenchServer::new(Endless)).add_service(greeter.service());
+        let running = Running::start(server.listener(listener).bind().await.unwrap(), Duration::ZERO);
+        let channel = Channel::from_connector(network.connector("both", AccessPolicy::default()));
+
+        // Before the response begins, and in the middle of it.
+        let mut request = Request::new(HelloRequest { name: "wait".to_owned() });
+        request.set_timeout(Duration::from_millis(50));
+        let status = GreeterClient::new(channel.clone()).say_hello(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+
+        let mut request = Request::new(Transfer { count: 1, size: 1 });
+        request.set_timeout(Duration::from_millis(50));
+        let response = BenchClient::new(channel).download(request).await;
+        let status = match response {
+            Ok(response) => {
+                let mut chunks = response.into_inner();
+                loop {
+                    match chunks.message().await {
+                        Ok(chunk) => assert!(chunk.is_some(), "an end"),
+                        Err(status) => break status,
+                    }
+                }
+            }
+            Err(status) => status,
+        };
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+        running.stop().await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_channel_notices_that_its_server_was_replaced() {
+    run("a_channel_notices_that_its_server_was_replaced", || async {
+        let serve = async || {
+            let server = Server::builder().add_service(MyGreeter::default().service());
+            server.listen("http://127.0.0.1:0").bind().await.unwrap()
+        };
+        let first = serve().await;
+        let address = first.local_addresses()[0].clone();
+        let first = Running::start(first, Duration::ZERO);
+        let channel = Channel::connect(&address).await.unwrap();
+        first.stop().await.unwrap().unwrap();
+        let second = Server::builder().add_service(MyGreeter::default().service()).listen(&address);
+        let second = Running::start(second.bind().await.unwrap(), DRAIN);
+        // Connected, and never called until now.
+        assert!(greet(channel, "world").await.unwrap().starts_with("Hello world"));
+        second.stop().await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn any_limit_of_connections_is_one() {
+    run("any_limit_of_connections_is_one", || async {
+        for limit in [0, usize::MAX] {
+            let network = Network::new();
+            let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
+            let server = Server::builder().add_service(MyGreeter::default().service()).listener(listener);
+            let running = Running::start(server.max_connections(limit).bind().await.unwrap(), DRAIN);
+            let channel = Channel::from_connector(network.connector("greeter", AccessPolicy::default()));
+            greet(channel, "world").await.unwrap();
+            running.stop().await.unwrap().unwrap();
+        }
     });
 }
 

@@ -19,10 +19,8 @@ pub(super) fn unsafe_code() -> Result<Findings> {
     }
     for path in rust_files(&["crates", "proto", "examples", "benches"])? {
         let is_sys = path.iter().any(|part| part == "sys" || part == "sys.rs");
-        let has =
-            |line: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe");
         for (number, line) in code(&read(&path)?) {
-            if !is_sys && has(line) {
+            if !is_sys && has_word(line, "unsafe") {
                 findings.push(format!("{}:{number}: unsafe code outside of sys", path.display()));
             }
         }
@@ -32,21 +30,38 @@ pub(super) fn unsafe_code() -> Result<Findings> {
 
 /// `cfg(unix)` and the like stand in the facade's `backend.rs`, and in no other file of facade and core.
 pub(super) fn platforms() -> Result<Findings> {
-    const TELL_APART: [&str; 6] =
-        ["unix", "windows", "target_os", "target_family", "target_vendor", "std::os::"];
     let mut findings = Vec::new();
     for path in rust_files(&["crates/grpc-ipc/src", "crates/grpc-ipc-core/src"])? {
         if path.ends_with("grpc-ipc/src/backend.rs") {
             continue;
         }
-        for (number, line) in code(&read(&path)?) {
-            let conditional = line.contains("cfg(") || line.contains("cfg!(") || line.contains("std::os::");
-            if conditional && TELL_APART.iter().any(|word| line.contains(word)) {
-                findings.push(format!("{}:{number}: tells platforms apart", path.display()));
-            }
-        }
+        let lines = platform_lines(&read(&path)?).into_iter();
+        findings.extend(lines.map(|number| format!("{}:{number}: tells platforms apart", path.display())));
     }
     Ok(findings)
+}
+
+/// The lines on which something is conditional on the platform, or belongs to one.
+fn platform_lines(text: &str) -> Vec<usize> {
+    const WORDS: [&str; 5] = ["unix", "windows", "target_os", "target_family", "target_vendor"];
+    let mut found = Vec::new();
+    // How many parentheses of a condition are open.
+    let mut open = 0_usize;
+    for (number, line) in code(text) {
+        let starts = ["cfg(", "cfg!(", "cfg_attr("].iter().any(|start| line.contains(start));
+        let inside = open > 0 || starts;
+        if inside {
+            open = (open + line.matches('(').count()).saturating_sub(line.matches(')').count());
+        }
+        if line.contains("std::os::") || inside && WORDS.iter().any(|word| has_word(line, word)) {
+            found.push(number);
+        }
+    }
+    found
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == word)
 }
 
 fn rust_files(directories: &[&str]) -> Result<Vec<std::path::PathBuf>> {
@@ -64,4 +79,22 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
         let line = line.trim_start();
         !line.starts_with("//") && !line.starts_with("#![forbid(unsafe_code)]")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_on_the_platform_are_seen() {
+        let text = "#[cfg(unix)]\n// cfg(unix)\n#[cfg_attr(windows, allow(x))]\n#[cfg(any(\n    target_os = \"linux\",\n))]\n\
+                    fn unix() {}\n#[cfg(feature = \"uds\")]\nuse std::os::fd::OwnedFd;\nif cfg!(windows) {}\n";
+        assert_eq!(platform_lines(text), [1, 3, 5, 9, 10]);
+    }
+
+    #[test]
+    fn unsafe_is_a_word() {
+        assert!(has_word("    unsafe { x() }", "unsafe"));
+        assert!(!has_word("#[expect(unsafe_code)]", "unsafe"));
+    }
 }

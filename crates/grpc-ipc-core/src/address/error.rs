@@ -31,12 +31,6 @@ pub enum AddressError {
         /// The address without the host.
         right: String,
     },
-    /// A path in ASP.NET Core's form is relative.
-    #[error("address {address:?} has a relative path: expected http://unix:/ABSOLUTE/PATH")]
-    RelativePath {
-        /// The address as given.
-        address: String,
-    },
     /// A NUL stands in a path or name.
     #[error("address {address:?} has a NUL inside: no path or name can contain one")]
     Nul {

@@ -1,4 +1,5 @@
 use std::ffi::{OsStr, OsString};
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use clap_lex::OsStrExt as _;
@@ -51,19 +52,17 @@ fn unix_form(text: &OsStr, rest: &OsStr) -> Result<Address, AddressError> {
 
 /// The forms of ASP.NET Core, and TCP.
 fn http_form(text: &str, rest: &str) -> Result<Address, AddressError> {
-    if let Some(path) = rest.strip_prefix("unix:") {
-        return match path.starts_with('/') {
-            true => unix(path.into()),
-            false => Err(AddressError::RelativePath { address: text.to_owned() }),
-        };
+    if let Some(path) = rest.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
+        // As nginx writes it, with an empty path of a request after the socket's.
+        return unix(path.strip_suffix(":/").unwrap_or(path).into());
     }
-    if let Some(name) = rest.strip_prefix("pipe:") {
-        return named_pipe(name.strip_prefix('/').unwrap_or(name).to_owned());
+    if let Some(name) = rest.strip_prefix("pipe:/") {
+        return named_pipe(name.to_owned());
     }
     let wrong = || AddressError::HostPort { address: text.to_owned() };
     let (host, port) = rest.strip_suffix('/').unwrap_or(rest).rsplit_once(':').ok_or_else(wrong)?;
     let host = match host.strip_prefix('[') {
-        Some(v6) => v6.strip_suffix(']').ok_or_else(wrong)?,
+        Some(v6) => v6.strip_suffix(']').filter(|v6| is_ipv6(v6)).ok_or_else(wrong)?,
         None if host.contains(':') => return Err(wrong()),
         None => host,
     };
@@ -73,12 +72,20 @@ fn http_form(text: &str, rest: &str) -> Result<Address, AddressError> {
     tcp(host.to_owned(), port.parse().map_err(|_| wrong())?).map_err(|_| wrong())
 }
 
+/// Whether it is an IPv6 address, perhaps with a zone.
+fn is_ipv6(host: &str) -> bool {
+    let address = host.split_once('%').map_or(host, |(address, _)| address);
+    address.parse::<Ipv6Addr>().is_ok()
+}
+
 /// The name alone, from `NAME`, `\\.\pipe\NAME` or docker's `//./pipe/NAME` with or without an empty authority.
 fn pipe_name(rest: &str) -> &str {
-    [PIPE_PREFIX, "////./pipe/", "//./pipe/"]
-        .iter()
-        .find_map(|prefix| rest.strip_prefix(prefix))
-        .unwrap_or(rest)
+    let without = |prefix: &str| {
+        // Windows does not tell upper from lower case here.
+        let (head, name) = rest.split_at_checked(prefix.len())?;
+        head.eq_ignore_ascii_case(prefix).then_some(name)
+    };
+    [PIPE_PREFIX, "////./pipe/", "//./pipe/"].into_iter().find_map(without).unwrap_or(rest)
 }
 
 pub(super) fn unix(path: PathBuf) -> Result<Address, AddressError> {

@@ -11,7 +11,12 @@ use super::LocalStream;
 use super::endpoint::{Create, Endpoint, NoEndpoint};
 use super::peer::{own_user, peer_of};
 
-/// Connects to a Unix domain socket. [`ConnectOptions::connector`](crate::ConnectOptions::connector) makes one.
+/// Connects to a Unix domain socket.
+///
+/// On macOS and the BSDs a server whose backlog is full cannot be told from one that is not there: connecting to it
+/// fails at once with [`ConnectError::Refused`]. On Linux it is waited for.
+///
+/// [`ConnectOptions::connector`](crate::ConnectOptions::connector) makes one.
 #[derive(Clone, Debug)]
 pub struct LocalConnector {
     address: Address,
@@ -36,9 +41,10 @@ impl LocalConnector {
     }
 
     fn error(&self, path: &Path, error: io::Error) -> ConnectError {
-        // connect(2) says of a regular file what it says of a dead server's socket.
+        // connect(2) says of a regular file what it says of a dead server's socket; on macOS it says ENOTSOCK.
         let is_other = || fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket());
-        if error.kind() == io::ErrorKind::ConnectionRefused && is_other() {
+        let refused = error.kind() == io::ErrorKind::ConnectionRefused && is_other();
+        if refused || error.raw_os_error() == Some(libc::ENOTSOCK) {
             let not_a_socket = io::Error::new(io::ErrorKind::InvalidInput, "there is no socket at this path");
             return ConnectError::from_io(&self.address, "connect", not_a_socket);
         }
@@ -56,14 +62,14 @@ impl Connector for LocalConnector {
         let timed_out = || ConnectError::TimedOut { address: self.address.clone() };
         let mut backoff = Backoff::connect();
         loop {
-            match timeout_at(deadline, UnixStream::connect(&path)).await {
-                Ok(Ok(stream)) => return self.admit(stream),
+            // Without a time limit: this waits for nobody, and one try is made also after the deadline.
+            match UnixStream::connect(&path).await {
+                Ok(stream) => return self.admit(stream),
                 // The backlog is full, and no readiness tells when it is not: connect(2), EAGAIN.
-                Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     timeout_at(deadline, backoff.wait()).await.map_err(|_| timed_out())?;
                 }
-                Ok(Err(error)) => return Err(self.error(&path, error)),
-                Err(_) => return Err(timed_out()),
+                Err(error) => return Err(self.error(&path, error)),
             }
         }
     }
@@ -76,9 +82,8 @@ impl Connector for LocalConnector {
 fn no_endpoint(address: &Address, why: NoEndpoint) -> ConnectError {
     let address = address.clone();
     match why {
-        NoEndpoint::Unsupported(reason) | NoEndpoint::NoRuntimeDirectory(reason) => {
-            ConnectError::Unsupported { address, reason }
-        }
+        NoEndpoint::Unsupported(reason) => ConnectError::Unsupported { address, reason },
+        NoEndpoint::NoRuntimeDirectory(reason) => ConnectError::NoRuntimeDirectory { address, reason },
         NoEndpoint::TooLong { length, limit } => ConnectError::TooLong { address, length, limit },
     }
 }

@@ -1,21 +1,27 @@
 use std::io;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use grpc_ipc_core::{AccessPolicy, Address, Backoff, BindError, Connection as _, Listener};
-use tokio::net::{UnixListener, UnixSocket, UnixStream};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::{UnixSocket, UnixStream};
 use tracing::{debug, warn};
 
-use super::directory_lock::DirectoryLock;
 use super::endpoint::{Create, Endpoint, NoEndpoint, parent};
+use super::lock_file::LockFile;
 use super::peer::{own_user, peer_of};
-use super::socket_file::{SocketFile, clear, in_use};
-use super::{ListenOptions, LocalStream};
+use super::socket_file::{SocketFile, clear, in_use, refuse_other_than_socket};
+use super::{ListenOptions, LocalStream, sys};
 
 /// A Unix domain socket that a server listens on. [`ListenOptions::listen`] makes one.
 pub struct LocalListener {
-    // Dropped before the socket: see SocketFile.
+    // Dropped in this order: see SocketFile and LockFile.
     _file: Option<SocketFile>,
-    socket: UnixListener,
+    // Not tokio's, which panics when it accepts a client that has bound a path of the full 108 bytes: mio 1.2.5 counts
+    // the NUL that such a path has not.
+    socket: AsyncFd<UnixListener>,
+    _lock: Option<LockFile>,
     address: Address,
     access: AccessPolicy,
 }
@@ -23,15 +29,17 @@ pub struct LocalListener {
 impl LocalListener {
     pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
         let endpoint = Endpoint::new(address, Create::Yes).map_err(|why| no_endpoint(address, why))?;
-        let (file, socket) = match &endpoint {
+        let (lock, file, socket) = match &endpoint {
             Endpoint::Path(path) => {
-                let (file, socket) = bind_path(&options, address, path).await?;
-                (Some(file), socket)
+                let (lock, file, socket) = bind_path(&options, address, path).await?;
+                (Some(lock), Some(file), socket)
             }
-            Endpoint::Abstract(_) => (None, bind_abstract(&options, address, &endpoint.socket_path()).await?),
+            Endpoint::Abstract(_) => {
+                (None, None, bind_abstract(&options, address, &endpoint.socket_path()).await?)
+            }
         };
         let address = endpoint.address(address);
-        Ok(Self { _file: file, socket, address, access: options.access })
+        Ok(Self { _file: file, socket, _lock: lock, address, access: options.access })
     }
 
     /// The connection, if its peer is known and let in.
@@ -54,8 +62,9 @@ impl Listener for LocalListener {
     async fn accept(&mut self) -> LocalStream {
         let mut backoff = Backoff::accept();
         loop {
-            match self.socket.accept().await {
-                Ok((stream, _)) => {
+            let accepted = self.socket.async_io(Interest::READABLE, |socket| socket.accept()).await;
+            match accepted.and_then(|(stream, _)| into_tokio(stream)) {
+                Ok(stream) => {
                     if let Some(stream) = self.admit(stream) {
                         return stream;
                     }
@@ -73,29 +82,37 @@ impl Listener for LocalListener {
     }
 }
 
+fn into_tokio(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
 async fn bind_path(
     options: &ListenOptions,
     address: &Address,
     path: &Path,
-) -> Result<(SocketFile, UnixListener), BindError> {
-    let _lock = DirectoryLock::acquire(parent(path)).await.map_err(|error| match error.kind() {
+) -> Result<(LockFile, SocketFile, AsyncFd<UnixListener>), BindError> {
+    refuse_other_than_socket(address, path)?;
+    let lock = LockFile::acquire(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             BindError::NoParent { address: address.clone(), parent: parent(path).to_owned() }
         }
-        _ => BindError::from_io(address, "lock the socket's directory", error),
+        _ => BindError::from_io(address, "create the lock file beside the socket", error),
     })?;
+    // By a server that lives, or that is about to.
+    let lock = lock.map_err(|pid| BindError::InUse { address: address.clone(), pid })?;
     clear(address, path).await?;
     let socket = new_socket(address)?;
     let file = SocketFile::bind(&socket, path, options.mode)
         .map_err(|error| BindError::from_io(address, "create the socket in its directory", error))?;
-    Ok((file, listen(socket, options, address)?))
+    Ok((lock, file, listen(socket, options, address)?))
 }
 
 async fn bind_abstract(
     options: &ListenOptions,
     address: &Address,
     path: &Path,
-) -> Result<UnixListener, BindError> {
+) -> Result<AsyncFd<UnixListener>, BindError> {
     let socket = new_socket(address)?;
     match socket.bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -111,8 +128,13 @@ fn new_socket(address: &Address) -> Result<UnixSocket, BindError> {
     UnixSocket::new_stream().map_err(|error| BindError::from_io(address, "create a socket", error))
 }
 
-fn listen(socket: UnixSocket, options: &ListenOptions, address: &Address) -> Result<UnixListener, BindError> {
-    socket.listen(options.backlog).map_err(|error| BindError::from_io(address, "listen", error))
+fn listen(
+    socket: UnixSocket,
+    options: &ListenOptions,
+    address: &Address,
+) -> Result<AsyncFd<UnixListener>, BindError> {
+    let listening = socket.listen(options.backlog).and_then(|listener| listener.into_std());
+    listening.and_then(sys::register).map_err(|error| BindError::from_io(address, "listen", error))
 }
 
 fn no_endpoint(address: &Address, why: NoEndpoint) -> BindError {

@@ -1,11 +1,12 @@
 mod connector;
-mod directory_lock;
 mod endpoint;
 mod listener;
+mod lock_file;
 mod options;
 mod peer;
 mod runtime_dir;
 mod socket_file;
+mod sys;
 
 pub use connector::LocalConnector;
 pub use listener::LocalListener;

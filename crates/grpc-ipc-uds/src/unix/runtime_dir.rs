@@ -11,38 +11,55 @@ use super::endpoint::Create;
 
 /// The socket's path for `local:name`, or why there is none.
 ///
-/// A server and a client of one user must come to the same path, whatever session each was started in. So what an
-/// environment variable says counts only where the platform defines it, and never for root: `sudo` may leave it
-/// pointing at somebody else's directory.
+/// A server and a client of one user must find each other, whatever session each was started in. A server takes the
+/// first of the directories that there are; a client looks into all of them. For root it is always the same one: `sudo`
+/// may leave the environment pointing at somebody else's.
 pub(super) fn socket_path(name: &str, create: Create) -> Result<PathBuf, String> {
     let file = format!("{name}.sock");
     if geteuid().is_root() {
         let run = if Path::new("/run").is_dir() { "/run" } else { "/var/run" };
         return Ok(Path::new(run).join(file));
     }
-    if let Some(directory) = session_directories().into_iter().find(|directory| is_private(directory)) {
-        return Ok(directory.join(file));
-    }
-    let home = std::env::home_dir().filter(|home| home.is_absolute());
-    let directory = home.ok_or_else(|| no_directory("there is no home directory"))?.join(".grpc-ipc");
-    if create == Create::Yes {
-        match DirBuilder::new().mode(0o700).create(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(no_directory(&format!("{} cannot be created: {error}", directory.display())));
+    let mut directories = session_directories();
+    directories.retain(|directory| is_private(directory));
+    match create {
+        Create::Yes => {
+            let directory = directories.into_iter().next().map_or_else(make_home_directory, Ok)?;
+            Ok(directory.join(file))
+        }
+        Create::No => {
+            let home = home_directory().ok().filter(|directory| is_private(directory));
+            let paths: Vec<_> =
+                directories.into_iter().chain(home).map(|directory| directory.join(&file)).collect();
+            let found = paths.iter().find(|path| path.symlink_metadata().is_ok());
+            match found.or(paths.first()) {
+                Some(path) => Ok(path.clone()),
+                // No server has made a directory, so there is none.
+                None => Ok(home_directory()?.join(file)),
             }
-            _ => {}
         }
     }
-    match directory.symlink_metadata() {
-        Ok(_) if is_private(&directory) => {}
-        // A client: no server has made it, so there is none.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && create == Create::No => {}
-        _ => {
-            let what = format!("{} is no directory of this user's alone (mode 0700)", directory.display());
-            return Err(no_directory(&what));
+}
+
+/// The directory of last resort, created if it is missing.
+fn make_home_directory() -> Result<PathBuf, String> {
+    let directory = home_directory()?;
+    match DirBuilder::new().mode(0o700).create(&directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(no_directory(&format!("{} cannot be created: {error}", directory.display())));
         }
+        _ => {}
     }
-    Ok(directory.join(file))
+    if !is_private(&directory) {
+        let problem = format!("{} is no directory of this user's alone (mode 0700)", directory.display());
+        return Err(no_directory(&problem));
+    }
+    Ok(directory)
+}
+
+fn home_directory() -> Result<PathBuf, String> {
+    let home = std::env::home_dir().filter(|home| home.is_absolute());
+    Ok(home.ok_or_else(|| no_directory("there is no home directory"))?.join(".grpc-ipc"))
 }
 
 /// The user's runtime directory by the XDG Base Directory Specification, where systemd puts it even when the variable

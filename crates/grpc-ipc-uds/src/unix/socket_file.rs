@@ -91,15 +91,23 @@ fn change_mode(path: &Path, mode: u32) -> io::Result<()> {
     Ok(chmodat(CWD, path, mode, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
+/// Whether there is a socket at `path`, or nothing; an error if it is something else.
+pub(super) fn refuse_other_than_socket(address: &Address, path: &Path) -> Result<bool, BindError> {
+    match fs::symlink_metadata(path).map(|metadata| metadata.file_type()) {
+        Ok(found) if found.is_socket() => Ok(true),
+        Ok(found) => Err(BindError::NotASocket { address: address.clone(), found: describe(found) }),
+        // Which of the two it is shows when the lock file is made.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(false)
+        }
+        Err(error) => Err(BindError::from_io(address, "look at the path", error)),
+    }
+}
+
 /// Makes room at `path`: removes the file of a dead server, and nothing else.
 pub(super) async fn clear(address: &Address, path: &Path) -> Result<(), BindError> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata.file_type(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(BindError::from_io(address, "look at the path", error)),
-    };
-    if !found.is_socket() {
-        return Err(BindError::NotASocket { address: address.clone(), found: describe(found) });
+    if !refuse_other_than_socket(address, path)? {
+        return Ok(());
     }
     if let Some(in_use) = in_use(address, path).await? {
         return Err(in_use);
@@ -117,7 +125,8 @@ pub(super) async fn in_use(address: &Address, path: &Path) -> Result<Option<Bind
     let in_use = |pid| Some(BindError::InUse { address: address.clone(), pid });
     match UnixStream::connect(path).await {
         Ok(stream) => Ok(in_use(peer_of(&stream).ok().and_then(|peer| peer.pid()))),
-        // Bound by nobody, or gone by now.
+        // Bound by nobody, or gone by now. On macOS and the BSDs also by a server whose backlog is full; one of ours
+        // has the lock file, which was asked before.
         Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
             Ok(None)
         }
