@@ -14,6 +14,7 @@ mod incoming;
 mod options;
 mod serve_error;
 mod server;
+mod services;
 mod status;
 mod tcp;
 
@@ -37,3 +38,4 @@ pub use incoming::{Incoming, IncomingConnection};
 pub use options::{ConnectOptions, ListenOptions};
 pub use serve_error::ServeError;
 pub use server::{BoundServer, Server};
+pub use services::Services;

@@ -4,8 +4,8 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::Request as AxumRequest;
 use axum::response::IntoResponse;
+use bytes::Bytes;
 use grpc_ipc_core::{Address, BoxListener, Listener};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
@@ -17,6 +17,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::incoming::{Incoming, Limits};
+use crate::services::{BoxError, Services};
 use crate::{ListenOptions, ServeError};
 
 /// Serves tonic services on local addresses: a builder.
@@ -38,7 +39,7 @@ use crate::{ListenOptions, ServeError};
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {
     routes: Routes,
-    layers: Vec<Box<dyn FnOnce(axum::Router) -> axum::Router + Send>>,
+    layers: Vec<Box<dyn FnOnce(Services) -> Services + Send>>,
     listen: Vec<ListenOptions>,
     listeners: Vec<BoxListener>,
     max_connections: Option<usize>,
@@ -67,16 +68,16 @@ impl Server {
     }
 
     /// Puts a tower layer around all services, also around those that are added later. The last one added sees a
-    /// request first.
-    pub fn layer<L>(mut self, layer: L) -> Self
+    /// request first. An error of the layer becomes the status that the call ends with.
+    pub fn layer<L, B>(mut self, layer: L) -> Self
     where
-        L: Layer<axum::routing::Route> + Clone + Send + Sync + 'static,
-        L::Service: Service<AxumRequest> + Clone + Send + Sync + 'static,
-        <L::Service as Service<AxumRequest>>::Response: IntoResponse + 'static,
-        <L::Service as Service<AxumRequest>>::Error: Into<Infallible> + 'static,
-        <L::Service as Service<AxumRequest>>::Future: Send + 'static,
+        L: Layer<Services> + Send + 'static,
+        L::Service: Service<http::Request<Body>, Response = http::Response<B>> + Clone + Send + 'static,
+        <L::Service as Service<http::Request<Body>>>::Error: Into<BoxError>,
+        <L::Service as Service<http::Request<Body>>>::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        self.layers.push(Box::new(|router| router.layer(layer)));
+        self.layers.push(Box::new(move |services| Services::around(layer.layer(services))));
         self
     }
 
@@ -118,9 +119,9 @@ impl Server {
         if incoming.local_addresses().is_empty() {
             return Err(ServeError::NoListener);
         }
-        let router = self.routes.into_axum_router();
-        let routes = Routes::from(self.layers.into_iter().fold(router, |router, layer| layer(router)));
-        Ok(BoundServer { routes, incoming, cut })
+        let services = Services::from(self.routes.prepare());
+        let services = self.layers.into_iter().fold(services, |services, layer| layer(services));
+        Ok(BoundServer { services, incoming, cut })
     }
 
     /// Binds, and serves until the process ends.
@@ -154,7 +155,7 @@ impl fmt::Debug for Server {
 #[derive(Debug)]
 #[must_use = "a server does nothing until it serves"]
 pub struct BoundServer {
-    routes: Routes,
+    services: Services,
     incoming: Incoming,
     cut: CancellationToken,
 }
@@ -191,16 +192,15 @@ impl BoundServer {
         signal: impl Future<Output = ()>,
         drain: Duration,
     ) -> Result<(), ServeError> {
-        let Self { routes, incoming, cut } = self;
+        let Self { services, incoming, cut } = self;
         let _cut_when_dropped = cut.clone().drop_guard();
         let stopping = CancellationToken::new();
-        let serving = tonic::transport::Server::builder().add_routes(routes).serve_with_incoming_shutdown(
-            incoming,
-            async {
-                signal.await;
-                stopping.cancel();
-            },
-        );
+        let signal = async {
+            signal.await;
+            stopping.cancel();
+        };
+        let serving =
+            tonic::transport::Server::builder().serve_with_incoming_shutdown(services, incoming, signal);
         tokio::pin!(serving);
         let overdue = async {
             stopping.cancelled().await;

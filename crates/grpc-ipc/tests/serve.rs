@@ -406,3 +406,21 @@ fn a_layer_sees_every_request() {
         running.stop().await.unwrap().unwrap();
     });
 }
+
+#[test]
+fn the_error_of_a_layer_is_the_status_of_the_call() {
+    run("the_error_of_a_layer_is_the_status_of_the_call", || async {
+        let network = Network::new();
+        let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
+        let server = Server::builder()
+            .add_service(MyGreeter::default().service())
+            .layer(tower::timeout::TimeoutLayer::new(Duration::from_millis(10)))
+            .listener(listener);
+        let running = Running::start(server.bind().await.unwrap(), DRAIN);
+        let channel = Channel::from_connector(network.connector("greeter", AccessPolicy::default()));
+        let status = greet(channel.clone(), "wait").await.unwrap_err();
+        assert_eq!(status.message(), "request timed out");
+        assert!(greet(channel, "world").await.is_ok());
+        running.stop().await.unwrap().unwrap();
+    });
+}

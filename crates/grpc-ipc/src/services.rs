@@ -1,0 +1,81 @@
+use std::error::Error;
+use std::fmt;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::TryFutureExt as _;
+use futures_util::future::{BoxFuture, Either, ErrInto};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tower::ServiceExt as _;
+use tower::util::BoxCloneService;
+use tower_service::Service;
+
+type Request = http::Request<Body>;
+type Response = http::Response<Body>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
+
+/// All services of a [`Server`](crate::Server), as one: what a layer is put around.
+#[derive(Clone)]
+pub struct Services(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    /// Without a layer, and so without a box for each call.
+    Plain(Routes),
+    Layered(BoxCloneService<Request, Response, BoxError>),
+}
+
+impl Services {
+    pub(crate) fn around<S, B>(service: S) -> Self
+    where
+        S: Service<Request, Response = http::Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let service = service.map_err(Into::into).map_future(async |response| {
+            Ok::<_, BoxError>(match response.await {
+                Ok(response) => response.map(Body::new),
+                Err(error) => Status::from_error(error).into_http(),
+            })
+        });
+        Self(Kind::Layered(service.boxed_clone()))
+    }
+}
+
+impl From<Routes> for Services {
+    fn from(routes: Routes) -> Self {
+        Self(Kind::Plain(routes))
+    }
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}
+
+impl Service<Request> for Services {
+    type Response = Response;
+    type Error = BoxError;
+    type Future = Either<
+        ErrInto<<Routes as Service<Request>>::Future, BoxError>,
+        BoxFuture<'static, Result<Response, BoxError>>,
+    >;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        match &mut self.0 {
+            Kind::Plain(routes) => Service::<Request>::poll_ready(routes, cx).map_err(Into::into),
+            Kind::Layered(service) => service.poll_ready(cx),
+        }
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        match &mut self.0 {
+            Kind::Plain(routes) => Either::Left(routes.call(request).err_into()),
+            Kind::Layered(service) => Either::Right(service.call(request)),
+        }
+    }
+}
