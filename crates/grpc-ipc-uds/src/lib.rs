@@ -3,10 +3,17 @@
 //! [`ListenOptions::listen`] and [`ConnectOptions::connector`] make the listener and the connector; what they promise
 //! is written at [`grpc_ipc_core::Listener`] and [`grpc_ipc_core::Connector`].
 //!
-//! It runs on Linux, and is type-checked for macOS. Elsewhere this crate is empty.
+//! It runs on Linux, and is type-checked for macOS. On Windows it serves `unix:PATH` by AF_UNIX; that is type-checked,
+//! and only its error on a system without AF_UNIX has run. Prefer named pipes there: they tell for certain who is at
+//! the other end, and keep others out by themselves. Elsewhere this crate is empty.
 
 #[cfg(unix)]
 mod unix;
 
+#[cfg(windows)]
+mod windows;
+
 #[cfg(unix)]
 pub use unix::{ConnectOptions, ListenOptions, LocalConnector, LocalListener, LocalStream};
+#[cfg(windows)]
+pub use windows::{ConnectOptions, ListenOptions, LocalConnector, LocalListener, LocalStream};

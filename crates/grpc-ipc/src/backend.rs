@@ -9,6 +9,10 @@ pub(crate) async fn listen(options: ListenOptions) -> Result<BoxListener, BindEr
     let ListenOptions { address, access, platform } = options;
     let address = address?;
     match address {
+        #[cfg(all(feature = "uds", windows))]
+        Address::Unix { .. } | Address::UnixAbstract { .. } => {
+            uds::listen(&address, access, platform).await.map(BoxListener::new)
+        }
         #[cfg(all(feature = "uds", unix))]
         Address::Unix { .. } | Address::UnixAbstract { .. } | Address::Local { .. } => {
             uds::listen(&address, access, platform).await.map(BoxListener::new)
@@ -31,6 +35,10 @@ pub(crate) fn connector(options: ConnectOptions) -> Result<BoxConnector, Connect
     let ConnectOptions { address, access, platform, .. } = options;
     let address = address?;
     match address {
+        #[cfg(all(feature = "uds", windows))]
+        Address::Unix { .. } | Address::UnixAbstract { .. } => {
+            Ok(BoxConnector::new(uds::connector(&address, access)))
+        }
         #[cfg(all(feature = "uds", unix))]
         Address::Unix { .. } | Address::UnixAbstract { .. } | Address::Local { .. } => {
             Ok(BoxConnector::new(uds::connector(&address, access)))
@@ -81,7 +89,7 @@ pub(crate) struct PlatformConnectOptions {
     pipe: grpc_ipc_named_pipe::ConnectOptions,
 }
 
-#[cfg(all(feature = "uds", unix))]
+#[cfg(all(feature = "uds", any(unix, windows)))]
 mod uds {
     use grpc_ipc_core::{AccessPolicy, Address, BindError};
     use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalConnector, LocalListener};
@@ -93,10 +101,14 @@ mod uds {
         access: Option<AccessPolicy>,
         platform: PlatformListenOptions,
     ) -> Result<LocalListener, BindError> {
-        let mut options = ListenOptions::new().access(access.unwrap_or_default());
-        if let Some(mode) = platform.mode {
-            options = options.mode(mode);
-        }
+        let options = ListenOptions::new().access(access.unwrap_or_default());
+        #[cfg(unix)]
+        let options = match platform.mode {
+            Some(mode) => options.mode(mode),
+            None => options,
+        };
+        // Windows has no options of sockets.
+        _ = platform;
         options.listen(address).await
     }
 

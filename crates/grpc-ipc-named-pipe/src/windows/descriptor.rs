@@ -75,7 +75,13 @@ impl SecurityDescriptor {
     /// What Windows makes of it, for a server that runs as the user `own`.
     pub(super) fn compile(&self, own: &str) -> io::Result<Descriptor> {
         if let Kind::Sddl(sddl) = &self.0 {
-            // First as it was given: in what is put before it, a mistake could look right.
+            if !sddl.contains("D:") {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "it has no DACL (D:…), and so would let in everyone; D:P(A;;GA;;;WD) says so",
+                ));
+            }
+            // First as it was given: behind what is put before it, a mistake could look right.
             Descriptor::from_sddl(sddl)?;
         }
         Descriptor::from_sddl(&self.to_sddl(own))
@@ -138,7 +144,7 @@ mod tests {
     fn windows_understands_the_presets_and_refuses_nonsense() {
         let all = SecurityDescriptor::current_user().administrators().authenticated_users().app_containers();
         Descriptor::from_sddl(&all.low_integrity().to_sddl("S-1-5-21-1-2-3-1001")).unwrap();
-        for wrong in ["D:P(A;;GA;;;nobody I know)", "nonsense", ""] {
+        for wrong in ["D:P(A;;GA;;;nobody I know)", "nonsense", "", "O:SY"] {
             assert!(SecurityDescriptor::from_sddl(wrong).compile("S-1-5-18").is_err(), "{wrong:?}");
         }
     }

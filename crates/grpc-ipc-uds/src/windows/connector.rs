@@ -1,0 +1,65 @@
+use std::io;
+
+use grpc_ipc_core::{AccessPolicy, Address, ConnectError, Connector, PeerStream};
+use tokio::time::{Instant, timeout_at};
+
+use super::LocalStream;
+use super::endpoint::{Endpoint, NoEndpoint};
+use super::listener::into_tokio;
+use super::peer::{own_user, peer_of};
+
+/// Connects to an AF_UNIX socket. [`ConnectOptions::connector`](crate::ConnectOptions::connector) makes one.
+#[derive(Clone, Debug)]
+pub struct LocalConnector {
+    address: Address,
+    access: AccessPolicy,
+}
+
+impl LocalConnector {
+    pub(super) fn new(address: Address, access: AccessPolicy) -> Self {
+        Self { address, access }
+    }
+}
+
+impl Connector for LocalConnector {
+    type Connection = LocalStream;
+
+    async fn connect(&self, deadline: Instant) -> Result<LocalStream, ConnectError> {
+        let failed = |error| ConnectError::from_io(&self.address, "connect", error);
+        let Endpoint { socket, name, .. } =
+            Endpoint::new(&self.address).map_err(|why| no_endpoint(&self.address, why))?;
+        match socket.connect(&name) {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(failed(error)),
+            _ => {}
+        }
+        let stream = into_tokio(socket).map_err(failed)?;
+        // Writable once it is connected, or has failed to.
+        timeout_at(deadline, stream.writable())
+            .await
+            .map_err(|_| ConnectError::TimedOut { address: self.address.clone() })?
+            .map_err(failed)?;
+        if let Some(error) = stream.take_error().map_err(failed)? {
+            return Err(failed(error));
+        }
+        let peer = peer_of(&stream);
+        match self.access.check(&peer, own_user().as_ref()) {
+            Ok(()) => Ok(PeerStream::new(stream, peer)),
+            Err(refused) => {
+                Err(ConnectError::Untrusted { address: self.address.clone(), refused: Box::new(refused) })
+            }
+        }
+    }
+
+    fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+fn no_endpoint(address: &Address, why: NoEndpoint) -> ConnectError {
+    let address = address.clone();
+    match why {
+        NoEndpoint::Unsupported(reason) => ConnectError::Unsupported { address, reason },
+        NoEndpoint::TooLong { length, limit } => ConnectError::TooLong { address, length, limit },
+        NoEndpoint::Io(source) => ConnectError::from_io(&address, "create a socket", source),
+    }
+}

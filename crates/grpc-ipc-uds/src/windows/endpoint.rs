@@ -1,0 +1,62 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use grpc_ipc_core::Address;
+use socket2::{Domain, SockAddr, Socket, Type};
+use windows_sys::Win32::Networking::WinSock::WSAEAFNOSUPPORT;
+
+/// The longest path that fits into a socket address, in bytes of UTF-8, without the NUL at its end.
+const LIMIT: usize = 107;
+
+/// A socket that can be bound or connected, and the address to do so.
+pub(super) struct Endpoint {
+    pub(super) path: PathBuf,
+    pub(super) socket: Socket,
+    pub(super) name: SockAddr,
+}
+
+/// Why an address is no endpoint of this backend.
+pub(super) enum NoEndpoint {
+    Unsupported(String),
+    TooLong { length: usize, limit: usize },
+    Io(io::Error),
+}
+
+impl Endpoint {
+    pub(super) fn new(address: &Address) -> Result<Self, NoEndpoint> {
+        let Address::Unix { path, .. } = address else {
+            let reason = "this is no address of an AF_UNIX socket; Windows has no abstract ones";
+            return Err(NoEndpoint::Unsupported(reason.to_owned()));
+        };
+        let path = without_root_slash(path);
+        let length = path.to_str().map_or(usize::MAX, str::len);
+        if length > LIMIT {
+            return Err(NoEndpoint::TooLong { length, limit: LIMIT });
+        }
+        let socket = new_socket().map_err(|error| match error.raw_os_error() {
+            Some(WSAEAFNOSUPPORT) => NoEndpoint::Unsupported(
+                "AF_UNIX is not available on this system; it takes Windows 10 1803 or Windows Server 2019. Use \
+                 npipe:NAME or local:NAME"
+                    .to_owned(),
+            ),
+            _ => NoEndpoint::Io(error),
+        })?;
+        let name = SockAddr::unix(&path).map_err(NoEndpoint::Io)?;
+        Ok(Self { path, socket, name })
+    }
+}
+
+pub(super) fn new_socket() -> io::Result<Socket> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// `C:/dir` of `/C:/dir`, which is how `unix:///C:/dir` comes.
+fn without_root_slash(path: &Path) -> PathBuf {
+    let text = path.as_os_str().to_string_lossy();
+    match text.strip_prefix('/') {
+        Some(rest) if rest.as_bytes().get(1) == Some(&b':') => rest.into(),
+        _ => path.to_owned(),
+    }
+}

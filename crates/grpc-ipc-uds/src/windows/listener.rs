@@ -1,0 +1,103 @@
+use std::io;
+use std::path::Path;
+
+use grpc_ipc_core::{AccessPolicy, Address, Backoff, BindError, Connection as _, Listener, PeerStream};
+use socket2::{SockRef, Socket};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tracing::warn;
+
+use super::endpoint::{Endpoint, NoEndpoint};
+use super::peer::{own_user, peer_of};
+use super::socket_file::{Lock, SocketFile, clear};
+use super::{ListenOptions, LocalStream};
+
+/// An AF_UNIX socket that a server listens on. [`ListenOptions::listen`] makes one.
+pub struct LocalListener {
+    // Dropped in this order: the file goes while nobody else can have the path.
+    _file: SocketFile,
+    /// The listening socket. It is no stream, but it becomes readable when there is a connection to accept, and tokio's
+    /// own listener cannot accept one that is not of TCP.
+    socket: TcpStream,
+    _lock: Lock,
+    address: Address,
+    access: AccessPolicy,
+}
+
+impl LocalListener {
+    pub(super) fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
+        let Endpoint { path, socket, name } =
+            Endpoint::new(address).map_err(|why| no_endpoint(address, why))?;
+        let lock = Lock::acquire(&path).map_err(|error| match (error.kind(), path.parent()) {
+            (io::ErrorKind::NotFound, Some(parent)) => {
+                BindError::NoParent { address: address.clone(), parent: parent.to_owned() }
+            }
+            _ => BindError::from_io(address, "create the lock file beside the socket", error),
+        })?;
+        let lock = lock.ok_or_else(|| BindError::InUse { address: address.clone(), pid: None })?;
+        clear(address, &path, &name)?;
+        let failed = |action| move |error| BindError::from_io(address, action, error);
+        socket.bind(&name).map_err(failed("create the socket in its directory"))?;
+        let file = SocketFile(absolute(&path));
+        socket.listen(options.backlog).map_err(failed("listen"))?;
+        let socket = into_tokio(socket).map_err(failed("listen"))?;
+        Ok(Self { _file: file, socket, _lock: lock, address: address.clone(), access: options.access })
+    }
+
+    /// The connection, if its peer is let in.
+    fn admit(&self, socket: Socket) -> io::Result<Option<LocalStream>> {
+        socket.set_nonblocking(true)?;
+        let peer = peer_of(&socket);
+        let stream = PeerStream::new(into_tokio(socket)?, peer);
+        let admitted = self.access.check(stream.peer(), own_user().as_ref());
+        Ok(match admitted {
+            Ok(()) => Some(stream),
+            Err(refused) => {
+                warn!(address = %self.address, "{refused}");
+                None
+            }
+        })
+    }
+}
+
+impl Listener for LocalListener {
+    type Connection = LocalStream;
+
+    async fn accept(&mut self) -> LocalStream {
+        let mut backoff = Backoff::accept();
+        loop {
+            let accept = || SockRef::from(&self.socket).accept();
+            let accepted = self.socket.async_io(Interest::READABLE, accept).await;
+            match accepted.and_then(|(socket, _)| self.admit(socket)) {
+                Ok(Some(stream)) => return stream,
+                Ok(None) => {}
+                Err(error) => {
+                    warn!(address = %self.address, %error, "accept failed, and is tried again");
+                    backoff.wait_after(&error).await;
+                }
+            }
+        }
+    }
+
+    fn local_address(&self) -> &Address {
+        &self.address
+    }
+}
+
+fn absolute(path: &Path) -> std::path::PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// A socket that does not block, as tokio carries it.
+pub(super) fn into_tokio(socket: Socket) -> io::Result<TcpStream> {
+    TcpStream::from_std(socket.into())
+}
+
+fn no_endpoint(address: &Address, why: NoEndpoint) -> BindError {
+    let address = address.clone();
+    match why {
+        NoEndpoint::Unsupported(reason) => BindError::Unsupported { address, reason },
+        NoEndpoint::TooLong { length, limit } => BindError::TooLong { address, length, limit },
+        NoEndpoint::Io(source) => BindError::from_io(&address, "create a socket", source),
+    }
+}

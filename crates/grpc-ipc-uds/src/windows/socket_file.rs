@@ -1,0 +1,74 @@
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::windows::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use grpc_ipc_core::{Address, BindError};
+use socket2::SockAddr;
+use windows_sys::Win32::Storage::FileSystem::{FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_DELETE_ON_CLOSE};
+
+use super::endpoint::new_socket;
+
+/// The right to the socket at a path: the file `PATH.lock`, open for nobody else. Windows removes it when it is closed,
+/// also when the process dies.
+pub(super) struct Lock(#[expect(dead_code, reason = "closing the file ends the lock")] File);
+
+impl Lock {
+    /// `None` if another listener has it.
+    pub(super) fn acquire(socket: &Path) -> io::Result<Option<Self>> {
+        const ERROR_SHARING_VIOLATION: i32 = 32;
+        let mut path = std::path::absolute(socket)?.into_os_string();
+        path.push(".lock");
+        let mut options = OpenOptions::new();
+        options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .share_mode(0)
+            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
+        match options.open(path) {
+            Ok(file) => Ok(Some(Self(file))),
+            Err(error) if error.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The file of a socket that this process has bound; removed when it is dropped. The lock keeps others from replacing
+/// it before.
+pub(super) struct SocketFile(pub(super) PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Makes room at `path`: removes the file of a dead server, and nothing else. A socket's file is a reparse point.
+pub(super) fn clear(address: &Address, path: &Path, name: &SockAddr) -> Result<(), BindError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(BindError::from_io(address, "look at the path", error)),
+    };
+    let what = if found.is_dir() {
+        Some("a directory")
+    } else if found.is_symlink() {
+        Some("a symbolic link")
+    } else if found.file_attributes() & FILE_ATTRIBUTE_REPARSE_POINT == 0 {
+        Some("a regular file")
+    } else {
+        None
+    };
+    if let Some(found) = what {
+        return Err(BindError::NotASocket { address: address.clone(), found });
+    }
+    let probe = new_socket().map_err(|error| BindError::from_io(address, "create a socket", error))?;
+    match probe.connect(name) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
+        // Connected, or about to be: somebody listens.
+        _ => return Err(BindError::InUse { address: address.clone(), pid: None }),
+    }
+    fs::remove_file(path)
+        .map_err(|error| BindError::from_io(address, "remove the socket that a dead server left", error))
+}
