@@ -92,6 +92,25 @@ fn another_user_is_refused_at_accept() {
 }
 
 #[test]
+fn a_user_that_is_not_mapped_is_nobody() {
+    let test = "a_user_that_is_not_mapped_is_nobody";
+    run(test, || async {
+        let Some(place) = Place::new(test) else { return };
+        let namespace = ["--user", "--map-user=65534", "--map-group=65534"];
+        if !Command::new("unshare").args(namespace).arg("true").status().is_ok_and(|status| status.success())
+        {
+            return skip(test, "this system lets nobody make a user namespace");
+        }
+        // In it, Bob and this server have the same number: that of all users who have none there.
+        let address = place.address();
+        let mut server = Command::new("unshare");
+        let _server = Server::start(server.args(namespace).arg(&place.greeter).args(["serve", &address]));
+        place.open_mode();
+        fail(&mut place.greeter(BOB, &["call", &address]));
+    });
+}
+
+#[test]
 fn the_server_of_another_user_is_not_trusted() {
     run("the_server_of_another_user_is_not_trusted", || async {
         let Some(place) = Place::new("the_server_of_another_user_is_not_trusted") else { return };

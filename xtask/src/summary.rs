@@ -1,5 +1,6 @@
 //! What ran, platform by platform.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What became of one platform.
@@ -66,8 +67,11 @@ pub(crate) fn show(platforms: &[Platform]) -> String {
         for note in &platform.notes {
             _ = writeln!(text, "    {note}");
         }
-        for skip in &platform.skipped {
-            _ = writeln!(text, "    skipped: {skip}");
+        for (reason, tests) in by_reason(&platform.skipped) {
+            _ = writeln!(text, "    skipped: {reason}");
+            for test in tests {
+                _ = writeln!(text, "        {test}");
+            }
         }
         for failure in &platform.failures {
             _ = writeln!(text, "    FAILED: {failure}");
@@ -78,6 +82,20 @@ pub(crate) fn show(platforms: &[Platform]) -> String {
     }
     _ = write!(text, "\n{passed} passed, {failed} failed, {skipped} skipped");
     text
+}
+
+/// The skipped tests of each reason, from lines `TEST: REASON`.
+fn by_reason(skipped: &[String]) -> BTreeMap<&str, Vec<&str>> {
+    let mut reasons: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for skip in skipped {
+        let (test, reason) =
+            skip.split_once(": ").map_or(("", skip.as_str()), |(test, reason)| (test, reason));
+        let tests = reasons.entry(reason).or_default();
+        if !test.is_empty() {
+            tests.push(test);
+        }
+    }
+    reasons
 }
 
 #[cfg(test)]
@@ -96,5 +114,13 @@ mod tests {
         platform.check("another", Err("it broke".into()));
         assert_eq!((platform.passed, platform.failed, platform.skipped.len()), (16, 3, 1));
         assert!(show(&[platform]).ends_with("\n16 passed, 3 failed, 1 skipped"));
+    }
+
+    #[test]
+    fn skipped_tests_are_shown_by_reason() {
+        let skipped = ["a: no pipes", "b::c: no sockets: none", "d: no pipes", "not here"].map(str::to_owned);
+        let expected =
+            [("no pipes", vec!["a", "d"]), ("no sockets: none", vec!["b::c"]), ("not here", vec![])];
+        assert_eq!(by_reason(&skipped).into_iter().collect::<Vec<_>>(), expected);
     }
 }

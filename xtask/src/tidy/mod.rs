@@ -8,6 +8,8 @@ mod source;
 
 use crate::Result;
 
+pub(crate) use readme::features;
+
 /// What is wrong, a line each.
 type Findings = Vec<String>;
 type Check = fn() -> Result<Findings>;

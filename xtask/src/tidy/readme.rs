@@ -7,6 +7,15 @@ use super::dependencies::{members, metadata, packages};
 use crate::Result;
 use crate::workspace::read;
 
+/// The features of the facade that can be chosen, as its manifest has them.
+pub(crate) fn features() -> Result<Vec<String>> {
+    let metadata: Value = serde_json::from_str(&metadata()?)?;
+    let facade = members(&metadata).find(|package| package["name"] == "grpc-ipc");
+    let features =
+        facade.and_then(|facade| facade["features"].as_object()).ok_or("grpc-ipc has no features")?;
+    Ok(features.keys().filter(|feature| *feature != "default").cloned().collect())
+}
+
 pub(super) fn check() -> Result<Findings> {
     let metadata: Value = serde_json::from_str(&metadata()?)?;
     let readme = read("README.md")?;
