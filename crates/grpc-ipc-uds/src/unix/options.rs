@@ -9,9 +9,10 @@ use super::{LocalConnector, LocalListener};
 /// use grpc_ipc_core::{AccessPolicy, UserId};
 /// use grpc_ipc_uds::ListenOptions;
 ///
+/// // User 33 can reach the socket, as everyone can, and is let in, as nobody else is.
 /// let web_server = AccessPolicy::default().or(AccessPolicy::users([UserId::Uid(33)]));
 /// let listener = ListenOptions::new()
-///     .mode(0o660)
+///     .mode(0o666)
 ///     .access(web_server)
 ///     .listen(&"unix:/run/greeter.sock".parse()?)
 ///     .await?;
