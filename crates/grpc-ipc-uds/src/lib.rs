@@ -7,13 +7,16 @@
 //! and only its error on a system without AF_UNIX has run. Prefer named pipes there: they tell for certain who is at
 //! the other end, and keep others out by themselves. Elsewhere this crate is empty.
 
+#[cfg(any(unix, windows))]
+mod connect_options;
 #[cfg(unix)]
-mod unix;
-
+#[path = "unix/mod.rs"]
+mod platform;
 #[cfg(windows)]
-mod windows;
+#[path = "windows/mod.rs"]
+mod platform;
 
-#[cfg(unix)]
-pub use unix::{ConnectOptions, ListenOptions, LocalConnector, LocalListener, LocalStream};
-#[cfg(windows)]
-pub use windows::{ConnectOptions, ListenOptions, LocalConnector, LocalListener, LocalStream};
+#[cfg(any(unix, windows))]
+pub use connect_options::ConnectOptions;
+#[cfg(any(unix, windows))]
+pub use platform::{ListenOptions, LocalConnector, LocalListener, LocalStream};

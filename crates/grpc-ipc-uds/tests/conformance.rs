@@ -26,7 +26,7 @@ impl Transport for Uds {
     #[cfg(windows)]
     fn cannot_run(&self, _: &str) -> Option<String> {
         let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None);
-        socket.err().map(|error| format!("AF_UNIX is not available on this system: {error}"))
+        socket.is_err().then(|| "AF_UNIX is not available on this system".to_owned())
     }
 
     #[cfg(all(unix, not(target_os = "linux")))]

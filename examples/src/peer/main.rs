@@ -33,6 +33,9 @@ struct Arguments {
     /// What carries the calls of `serve` and `bench`.
     #[arg(long, global = true, value_enum, default_value_t = Stack::GrpcIpc)]
     stack: Stack,
+    /// Lets in every user of this machine; as a client, trusts the server of any user.
+    #[arg(long, global = true)]
+    any_user: bool,
     /// The tokio runtime.
     #[arg(long, global = true, value_enum, default_value_t = Runtime::Multi)]
     runtime: Runtime,
@@ -44,9 +47,6 @@ enum Command {
     Serve {
         #[arg(required = true)]
         addresses: Vec<String>,
-        /// Lets in every user of this machine.
-        #[arg(long)]
-        any_user: bool,
     },
     /// Runs gRPC's interoperability cases, or those that are named.
     Call { address: String, cases: Vec<String> },
@@ -82,32 +82,34 @@ fn main() -> ExitCode {
         Runtime::Multi => tokio::runtime::Builder::new_multi_thread(),
     };
     exit(match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(arguments.command, arguments.stack)),
+        Ok(runtime) => runtime.block_on(run(arguments.command, arguments.stack, arguments.any_user)),
         Err(error) => Err(error.into()),
     })
 }
 
-async fn run(command: Command, stack: Stack) -> Result<(), Box<dyn Error>> {
+async fn run(command: Command, stack: Stack, any_user: bool) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Serve { addresses, any_user } => match stack {
+        Command::Serve { addresses } => match stack {
             Stack::GrpcIpc => transport::serve(addresses, any_user).await,
             Stack::Tonic => transport::serve_with_tonic(addresses, any_user).await,
         },
         Command::Call { address, cases } => {
             let cases = cases::select(&cases)?;
-            let channel = grpc_ipc::Channel::connect(address).await?;
+            let channel = transport::connect(&address, any_user).await?;
             if cases::run(channel, &cases).await { Ok(()) } else { Err("some cases failed".into()) }
         }
         Command::Bench { address, seconds } => {
             let time = Duration::try_from_secs_f64(seconds)?;
             match stack {
-                Stack::GrpcIpc => bench::run(grpc_ipc::Channel::connect(address).await?, time).await?,
-                Stack::Tonic => bench::run(transport::connect_with_tonic(&address).await?, time).await?,
+                Stack::GrpcIpc => bench::run(transport::connect(&address, any_user).await?, time).await?,
+                Stack::Tonic => {
+                    bench::run(transport::connect_with_tonic(&address, any_user).await?, time).await?;
+                }
             }
             Ok(())
         }
         Command::Greet { address, name } => {
-            let mut client = GreeterClient::new(grpc_ipc::Channel::connect(address).await?);
+            let mut client = GreeterClient::new(transport::connect(&address, any_user).await?);
             println!("{}", client.say_hello(HelloRequest { name }).await?.into_inner().message);
             Ok(())
         }

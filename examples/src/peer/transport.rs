@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use grpc_ipc::{AccessPolicy, EndpointConnector, Incoming, ListenOptions, Server};
+use grpc_ipc::{AccessPolicy, ConnectOptions, EndpointConnector, Incoming, ListenOptions, Server};
 use grpc_ipc_examples::stop_signal;
 use tonic::transport::{Channel, Endpoint};
 
@@ -35,8 +35,12 @@ pub(crate) async fn serve_with_tonic(addresses: Vec<String>, any_user: bool) -> 
     Ok(())
 }
 
-pub(crate) async fn connect_with_tonic(address: &str) -> Result<Channel, Box<dyn Error>> {
-    let connector = EndpointConnector::new(address)?;
+pub(crate) async fn connect(address: &str, any_user: bool) -> Result<grpc_ipc::Channel, Box<dyn Error>> {
+    Ok(grpc_ipc::Channel::connect(connect_options(address, any_user)).await?)
+}
+
+pub(crate) async fn connect_with_tonic(address: &str, any_user: bool) -> Result<Channel, Box<dyn Error>> {
+    let connector = EndpointConnector::new(connect_options(address, any_user))?;
     Ok(Endpoint::from_static("http://localhost").connect_with_connector(connector).await?)
 }
 
@@ -44,6 +48,11 @@ fn announce(addresses: Vec<String>) {
     for address in addresses {
         println!("listening on {address}");
     }
+}
+
+fn connect_options(address: &str, any_user: bool) -> ConnectOptions {
+    let options = ConnectOptions::new(address);
+    if any_user { options.access(AccessPolicy::dangerous_allow_anyone()) } else { options }
 }
 
 fn options(address: &str, any_user: bool) -> ListenOptions {

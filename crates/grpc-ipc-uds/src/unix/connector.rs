@@ -8,8 +8,9 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::LocalStream;
-use super::endpoint::{Create, Endpoint, NoEndpoint};
+use super::endpoint::{Endpoint, NoEndpoint};
 use super::peer::{own_user, peer_of};
+use super::runtime_dir::Create;
 
 /// Connects to a Unix domain socket.
 ///
@@ -24,7 +25,7 @@ pub struct LocalConnector {
 }
 
 impl LocalConnector {
-    pub(super) fn new(address: Address, access: AccessPolicy) -> Self {
+    pub(crate) fn new(address: Address, access: AccessPolicy) -> Self {
         Self { address, access }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use grpc_ipc_core::Address;
 
-use super::runtime_dir;
+use super::runtime_dir::{self, Create};
 
 /// Where a socket is: an [`Address`] that this backend serves, worked out.
 #[derive(Clone, Debug)]
@@ -23,13 +23,6 @@ pub(super) enum NoEndpoint {
     TooLong { length: usize, limit: usize },
     /// There is no directory for `local:NAME`.
     NoRuntimeDirectory(String),
-}
-
-/// Whether the directory behind `local:NAME` may be created: a server does, a client does not.
-#[derive(Clone, Copy, PartialEq)]
-pub(super) enum Create {
-    Yes,
-    No,
 }
 
 impl Endpoint {

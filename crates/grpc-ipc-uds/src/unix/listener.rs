@@ -8,9 +8,10 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixSocket, UnixStream};
 use tracing::{debug, warn};
 
-use super::endpoint::{Create, Endpoint, NoEndpoint, parent};
+use super::endpoint::{Endpoint, NoEndpoint, parent};
 use super::lock_file::LockFile;
 use super::peer::{own_user, peer_of};
+use super::runtime_dir::Create;
 use super::socket_file::{SocketFile, clear, in_use, refuse_other_than_socket};
 use super::{ListenOptions, LocalStream, sys};
 

@@ -10,7 +10,7 @@ mod sys;
 
 pub use connector::LocalConnector;
 pub use listener::LocalListener;
-pub use options::{ConnectOptions, ListenOptions};
+pub use options::ListenOptions;
 
 /// A connected Unix domain socket that knows its peer.
 pub type LocalStream = grpc_ipc_core::PeerStream<tokio::net::UnixStream>;

@@ -7,7 +7,12 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-use super::endpoint::Create;
+/// Whether the directory behind `local:NAME` may be created: a server does, a client does not.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Create {
+    Yes,
+    No,
+}
 
 /// The socket's path for `local:name`, or why there is none.
 ///

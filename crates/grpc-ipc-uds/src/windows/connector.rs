@@ -16,7 +16,7 @@ pub struct LocalConnector {
 }
 
 impl LocalConnector {
-    pub(super) fn new(address: Address, access: AccessPolicy) -> Self {
+    pub(crate) fn new(address: Address, access: AccessPolicy) -> Self {
         Self { address, access }
     }
 }
