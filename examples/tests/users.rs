@@ -188,8 +188,7 @@ fn a_directory_without_permission_is_named() {
     run("a_directory_without_permission_is_named", || async {
         let Some(place) = Place::new("a_directory_without_permission_is_named") else { return };
         let closed = place.directory.path().join("closed");
-        for (mode, action) in [(0o700, "look at the path"), (0o755, "create the lock file beside the socket")]
-        {
+        for (mode, action) in [(0o700, "look at the path"), (0o755, "open the lock file beside the socket")] {
             _ = fs::create_dir(&closed);
             fs::set_permissions(&closed, Permissions::from_mode(mode)).unwrap();
             let address = format!("unix:{}", closed.join("g.sock").display());

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use super::sys::Descriptor;
+use super::sys::{self, Descriptor};
 
 /// Whom Windows itself lets open a pipe: its security descriptor.
 ///
@@ -84,7 +84,12 @@ impl SecurityDescriptor {
             // First as it was given: behind what is put before it, a mistake could look right.
             Descriptor::from_sddl(sddl)?;
         }
-        Descriptor::from_sddl(&self.to_sddl(own))
+        let sddl = self.to_sddl(own);
+        // Whoever is logged on over the network would deny the pipe to himself; that remote clients are rejected keeps
+        // the others out. If it is not known, it is denied.
+        let sddl =
+            if sys::is_network_logon().unwrap_or(false) { sddl.replace(DENY_NETWORK, "") } else { sddl };
+        Descriptor::from_sddl(&sddl)
     }
 
     /// As SDDL, for a server that runs as the user `own`.
@@ -93,7 +98,7 @@ impl SecurityDescriptor {
             Kind::Sddl(sddl) if sddl.starts_with("O:") => sddl.clone(),
             Kind::Sddl(sddl) => format!("O:{own}{sddl}"),
             Kind::Preset { others, low_integrity } => {
-                let mut sddl = format!("O:{own}D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;{own})");
+                let mut sddl = format!("O:{own}D:P{DENY_NETWORK}(A;;GA;;;SY)(A;;GA;;;{own})");
                 for sid in others {
                     // Writing to a string does not fail.
                     _ = write!(sddl, "(A;;{CONNECT};;;{sid})");
@@ -112,6 +117,9 @@ impl Default for SecurityDescriptor {
         Self::current_user()
     }
 }
+
+/// No access for logons over the network.
+const DENY_NETWORK: &str = "(D;;GA;;;NU)";
 
 /// `FILE_GENERIC_READ | FILE_GENERIC_WRITE` without `FILE_CREATE_PIPE_INSTANCE`, which is the bit of
 /// `FILE_APPEND_DATA`. Windows asks a client that opens a pipe for `GENERIC_WRITE` for all but that bit, too.

@@ -15,8 +15,9 @@ const FIRST_BYTE: Duration = Duration::from_secs(5);
 
 /// The connection, if its client is let in.
 ///
-/// A client says at connect who it is, if it was opened with static tracking, as ours and most are. One with dynamic
-/// tracking says so with each write, so the first has to have arrived; it is not looked at.
+/// A client says at connect who it is, if it was opened with static tracking, as ours are, those of Rust's tokio and of
+/// .NET (but for `TokenImpersonationLevel.None`). One with dynamic tracking, as of programs that do not say, says so with
+/// each write; so the first is waited for. It is not looked at.
 pub(super) async fn admit(pipe: NamedPipeServer, access: AccessPolicy, own: UserId) -> Option<LocalStream> {
     let mut peer = Peer::new("npipe");
     if let Ok(pid) = sys::client_process(&pipe) {
@@ -27,11 +28,7 @@ pub(super) async fn admit(pipe: NamedPipeServer, access: AccessPolicy, own: User
     }
     let mut user = sys::client_user(&pipe);
     let waits = |error: &io::Error| error.raw_os_error() == Some(ERROR_CANNOT_IMPERSONATE as i32);
-    if user.as_ref().is_err_and(waits) && access.check(&peer, Some(&own)).is_err() {
-        if !matches!(timeout(FIRST_BYTE, pipe.readable()).await, Ok(Ok(()))) {
-            debug!(%peer, "a client of which nothing is known has sent nothing, and is refused");
-            return None;
-        }
+    if user.as_ref().is_err_and(waits) && matches!(timeout(FIRST_BYTE, pipe.readable()).await, Ok(Ok(()))) {
         user = sys::client_user(&pipe);
     }
     match user {

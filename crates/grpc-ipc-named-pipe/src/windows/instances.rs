@@ -8,6 +8,7 @@ use grpc_ipc_core::{Address, Backoff, BindError};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
+use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 
 use super::endpoint;
 use super::sys::{self, Descriptor};
@@ -22,7 +23,7 @@ pub(super) struct Instances {
     descriptor: Descriptor,
     described: Option<String>,
     wanted: usize,
-    waiting: FuturesUnordered<BoxFuture<'static, io::Result<NamedPipeServer>>>,
+    waiting: FuturesUnordered<BoxFuture<'static, (Waiting, io::Result<()>)>>,
 }
 
 impl Instances {
@@ -65,12 +66,16 @@ impl Instances {
                 }
             }
             tokio::select! {
-                Some(connected) = self.waiting.next() => {
-                    // Before this one is handed out: the name is never without an instance.
+                Some((mut instance, connected)) = self.waiting.next() => {
+                    // Before this one is handed out, or dropped: the name is never without an instance.
                     _ = self.add();
-                    match connected {
-                        Ok(pipe) => return pipe,
-                        Err(error) => warn!(pipe = self.path, %error, "a client could not connect"),
+                    match (connected, instance.0.take()) {
+                        (Ok(()), Some(pipe)) => return pipe,
+                        (Err(error), pipe) => {
+                            warn!(pipe = self.path, %error, "a client could not connect");
+                            drop(pipe);
+                        }
+                        (Ok(()), None) => {}
                     }
                 }
                 () = backoff.wait(), if self.missing() => {}
@@ -92,7 +97,29 @@ impl Instances {
     }
 
     fn wait(&self, pipe: NamedPipeServer) {
-        self.waiting.push(async move { pipe.connect().await.map(|()| pipe) }.boxed());
+        let instance = Waiting(Some(pipe));
+        self.waiting.push(
+            async move {
+                let connected = match &instance.0 {
+                    Some(pipe) => pipe.connect().await,
+                    None => Ok(()),
+                };
+                (instance, connected)
+            }
+            .boxed(),
+        );
+    }
+}
+
+/// An instance that waits for a client, until it is taken out. When it is dropped before, it is disconnected: mio closes
+/// it only when the runtime comes to it, and until then a client could still connect to it.
+struct Waiting(Option<NamedPipeServer>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(pipe) = &self.0 {
+            _ = pipe.disconnect();
+        }
     }
 }
 
@@ -113,10 +140,31 @@ async fn create_first(
         let in_use = |pid| BindError::InUse { address: address.clone(), pid };
         match ClientOptions::new().open(path) {
             Ok(pipe) => return Err(in_use(sys::server_process(&pipe).ok())),
-            // No instance waits, so no server listens: what is left of one goes away.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if may_go_away(&error) => {}
             Err(_) => return Err(in_use(None)),
         }
         timeout_at(deadline, backoff.wait()).await.map_err(|_| in_use(None))?;
+    }
+}
+
+/// Whether what opening the pipe says may be about what is left of a server: no instance at all, or only those of
+/// connections that clients have not closed yet. (Or the server lives, and all of its instances have a client; then one
+/// will be free again, and tell.)
+fn may_go_away(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND};
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_server_is_waited_for() {
+        let says = |code: u32| may_go_away(&io::Error::from_raw_os_error(code as i32));
+        assert!(says(ERROR_FILE_NOT_FOUND));
+        assert!(says(ERROR_PIPE_BUSY));
+        assert!(!says(ERROR_ACCESS_DENIED), "the pipe of another user");
     }
 }

@@ -21,7 +21,7 @@ impl ListenOptions {
         Self {
             access: AccessPolicy::default(),
             descriptor: SecurityDescriptor::default(),
-            backlog: cores.min(16),
+            backlog: cores.clamp(2, 16),
             buffer_size: 64 * 1024,
         }
     }
@@ -39,9 +39,10 @@ impl ListenOptions {
     }
 
     /// How many instances of the pipe wait for clients; when each has one, the next client waits and tries again.
-    /// At least 1. Default: as many as there are cores, at most 16.
+    /// At least 2, so that one is there while the next is created. Default: as many as there are cores, at least 2 and
+    /// at most 16.
     pub fn backlog(self, instances: u32) -> Self {
-        Self { backlog: instances.max(1), ..self }
+        Self { backlog: instances.max(2), ..self }
     }
 
     /// How many bytes Windows keeps for a reader, in each direction; a write of more waits for the reader.
@@ -76,7 +77,11 @@ impl ConnectOptions {
         Self { access: AccessPolicy::default(), impersonation: ImpersonationLevel::Identification }
     }
 
-    /// Who the server must be: the owner of the pipe. Default: [`AccessPolicy::same_user_or_system`].
+    /// Who the server must be: the owner of the pipe, which with our servers is the user that they run as.
+    ///
+    /// The servers of others may not say who owns their pipes. Then it is the user; but of one that runs elevated, or as
+    /// SYSTEM, it is the Administrators group (`S-1-5-32-544`): a client that does not run elevated refuses it unless
+    /// told to trust that, and one that does takes it for this user. Default: [`AccessPolicy::same_user_or_system`].
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access, ..self }
     }

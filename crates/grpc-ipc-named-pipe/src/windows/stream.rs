@@ -48,6 +48,10 @@ impl AsyncRead for PipeStream {
 
 impl AsyncWrite for PipeStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() {
+            // The other end would take it for the end.
+            return Poll::Ready(Ok(0));
+        }
         match &mut self.0 {
             End::Server(pipe) => Pin::new(pipe).poll_write(cx, buf),
             End::Client(pipe) => Pin::new(pipe).poll_write(cx, buf),
@@ -60,6 +64,9 @@ impl AsyncWrite for PipeStream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
+            return Poll::Ready(Ok(0));
+        }
         match &mut self.0 {
             End::Server(pipe) => Pin::new(pipe).poll_write_vectored(cx, bufs),
             End::Client(pipe) => Pin::new(pipe).poll_write_vectored(cx, bufs),

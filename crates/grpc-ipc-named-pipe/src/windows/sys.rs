@@ -13,9 +13,10 @@ use windows_sys::Win32::Security::Authorization::{
     ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1, SE_KERNEL_OBJECT,
 };
 use windows_sys::Win32::Security::{
-    DACL_SECURITY_INFORMATION, GetTokenInformation, LABEL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION,
-    PSECURITY_DESCRIPTOR, PSID, RevertToSelf, SECURITY_ATTRIBUTES, TOKEN_INFORMATION_CLASS, TOKEN_OWNER,
-    TOKEN_QUERY, TOKEN_USER, TokenOwner, TokenUser,
+    CheckTokenMembership, CreateWellKnownSid, DACL_SECURITY_INFORMATION, GetTokenInformation,
+    LABEL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, RevertToSelf,
+    SECURITY_ATTRIBUTES, SECURITY_MAX_SID_SIZE, TOKEN_INFORMATION_CLASS, TOKEN_OWNER, TOKEN_QUERY,
+    TOKEN_USER, TokenOwner, TokenUser, WinNetworkSid,
 };
 use windows_sys::Win32::System::Pipes::{
     GetNamedPipeClientProcessId, GetNamedPipeClientSessionId, GetNamedPipeServerProcessId,
@@ -141,6 +142,19 @@ pub(super) fn own_default_owner() -> io::Result<String> {
     // SAFETY: the call has written a TOKEN_OWNER, and the SID that it points to, into the buffer, which lives on.
     let owner = unsafe { &*buffer.as_ptr().cast::<TOKEN_OWNER>() };
     sid_text(owner.Owner)
+}
+
+/// Whether this process belongs to a logon over the network, as in a session of SSH or PowerShell remoting.
+pub(super) fn is_network_logon() -> io::Result<bool> {
+    let mut sid = [0_u64; (SECURITY_MAX_SID_SIZE as usize).div_ceil(size_of::<u64>())];
+    let (mut length, mut member) = (SECURITY_MAX_SID_SIZE, FALSE);
+    // SAFETY: the buffer has room for the longest SID, which is what `length` says.
+    check(unsafe {
+        CreateWellKnownSid(WinNetworkSid, null_mut(), sid.as_mut_ptr().cast(), &raw mut length)
+    })?;
+    // SAFETY: the SID was just written; without a token the call asks about this thread; it writes one number.
+    check(unsafe { CheckTokenMembership(null_mut(), sid.as_mut_ptr().cast(), &raw mut member) })?;
+    Ok(member != FALSE)
 }
 
 fn own_token() -> io::Result<OwnedHandle> {

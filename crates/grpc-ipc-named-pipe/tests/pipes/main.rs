@@ -15,7 +15,7 @@ use grpc_ipc_named_pipe::{
     SecurityDescriptor,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::windows::named_pipe::ClientOptions;
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
 use tokio::time::Instant;
 
 fn address() -> Address {
@@ -69,16 +69,22 @@ fn two_hundred_clients_connect_at_once() {
 fn a_thousand_connections_leak_no_handle() {
     run("a_thousand_connections_leak_no_handle", || async {
         let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
-        let cycles = async |listener: &mut LocalListener, count: u32| {
-            for _ in 0..count {
-                let (mut client, mut server) = pair(listener).await;
-                client.write_all(b"hello").await.unwrap();
-                let mut text = [0; 5];
-                server.read_exact(&mut text).await.unwrap();
-                drop(client);
-                assert_eq!(server.read(&mut text).await.unwrap(), 0);
+        // The load: a stream that is busy all the time.
+        let (mut busy, mut echo) = pair(&mut listener).await;
+        let echoing = tokio::spawn(async move {
+            let mut bytes = vec![0; 4096];
+            while let Ok(length @ 1..) = echo.read(&mut bytes).await {
+                echo.write_all(&bytes[..length]).await.unwrap();
             }
-        };
+        });
+        let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+        let load = tokio::spawn(async move {
+            let mut bytes = vec![1; 4096];
+            while stopped.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
+                busy.write_all(&bytes).await.unwrap();
+                busy.read_exact(&mut bytes).await.unwrap();
+            }
+        });
         // What is made once, such as threads, is made by then.
         cycles(&mut listener, 50).await;
         let before = sys::handles_of_this_process();
@@ -86,7 +92,40 @@ fn a_thousand_connections_leak_no_handle() {
         // A few may still be on their way out.
         let after = sys::handles_of_this_process();
         assert!(after < before + 50, "{before} handles before, {after} after 1000 connections");
+        stop.send(()).unwrap();
+        load.await.unwrap();
+        echoing.await.unwrap();
     });
+}
+
+/// Connections that come and go, four at a time, closed by one end and by the other.
+async fn cycles(listener: &mut LocalListener, count: u32) {
+    let address = listener.local_address().clone();
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let address = address.clone();
+            tokio::spawn(async move {
+                for i in 0..count / 4 {
+                    let mut client = connector(&address).connect(soon()).await.unwrap();
+                    client.write_all(&[u8::from(i % 2 == 0)]).await.unwrap();
+                    if i % 2 == 1 {
+                        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "the server closes");
+                    }
+                }
+            })
+        })
+        .collect();
+    for _ in 0..count / 4 * 4 {
+        let mut server = listener.accept().await;
+        tokio::spawn(async move {
+            if server.read_u8().await.unwrap() == 1 {
+                assert_eq!(server.read(&mut [0]).await.unwrap(), 0, "the client closes");
+            }
+        });
+    }
+    for client in clients {
+        client.await.unwrap();
+    }
 }
 
 #[test]
@@ -149,10 +188,7 @@ fn what_is_unread_at_the_close_is_read_after_it() {
 fn a_client_that_never_sends_holds_up_nobody() {
     run("a_client_that_never_sends_holds_up_nobody", || async {
         let mut listener = ListenOptions::new().backlog(1).listen(&address()).await.unwrap();
-        let path = path(listener.local_address());
-        // Dynamic tracking, as of a program that does not know about it: who it is shows when it sends.
-        let dynamic = || ClientOptions::new().security_qos_flags(0x0004_0000 | 0x0001_0000).open(&path);
-        let _silent = dynamic().unwrap();
+        let _silent = open_dynamic(listener.local_address());
         for _ in 0..20 {
             pair(&mut listener).await;
         }
@@ -161,18 +197,62 @@ fn a_client_that_never_sends_holds_up_nobody() {
 
 #[test]
 fn a_client_that_says_late_who_it_is_is_waited_for() {
-    run("a_client_that_says_late_who_it_is_is_waited_for", || async {
+    let test = "a_client_that_says_late_who_it_is_is_waited_for";
+    run(test, || async {
         let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
-        let path = path(listener.local_address());
-        let mut client =
-            ClientOptions::new().security_qos_flags(0x0004_0000 | 0x0001_0000).open(&path).unwrap();
-        client.write_all(b"here").await.unwrap();
-        let mut server = listener.accept().await;
+        let mut client = open_dynamic(listener.local_address());
+        let server = match accept_before_it_sends(&mut listener).await {
+            Some(server) => {
+                skip(test, "this system identifies a client before it has sent anything");
+                client.write_all(b"here").await.unwrap();
+                server
+            }
+            None => tokio::join!(listener.accept(), async { client.write_all(b"here").await.unwrap() }).0,
+        };
         assert_eq!(server.peer().user(), Some(&own_user().await));
-        let mut text = [0; 4];
+        let (mut server, mut text) = (server, [0; 4]);
         server.read_exact(&mut text).await.unwrap();
         assert_eq!(&text, b"here", "identifying a client takes nothing of what it sends");
     });
+}
+
+#[test]
+fn a_client_that_never_says_who_it_is_is_refused() {
+    let test = "a_client_that_never_says_who_it_is_is_refused";
+    run(test, || async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let mut client = open_dynamic(listener.local_address());
+        if accept_before_it_sends(&mut listener).await.is_some() {
+            return skip(test, "this system identifies a client before it has sent anything");
+        }
+        let mut received = Vec::new();
+        let refused = async { while let Ok(1..) = client.read_buf(&mut received).await {} };
+        tokio::select! {
+            _ = listener.accept() => panic!("a client was let in that has not said who it is"),
+            () = refused => {}
+        }
+        assert_eq!(received, b"");
+    });
+}
+
+/// A client with dynamic tracking, as of a program that does not know about it: who it is shows when it sends.
+fn open_dynamic(address: &Address) -> NamedPipeClient {
+    const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
+    const SECURITY_CONTEXT_TRACKING: u32 = 0x0004_0000;
+    let flags = SECURITY_IDENTIFICATION | SECURITY_CONTEXT_TRACKING;
+    ClientOptions::new().security_qos_flags(flags).open(path(address)).unwrap()
+}
+
+/// The connection, if it is accepted while its client says nothing, and the runtime has had every chance to.
+async fn accept_before_it_sends(listener: &mut LocalListener) -> Option<LocalStream> {
+    let mut accept = std::pin::pin!(listener.accept());
+    for _ in 0..1_000 {
+        if let std::task::Poll::Ready(server) = futures_util::poll!(accept.as_mut()) {
+            return Some(server);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
 
 #[test]
@@ -195,6 +275,43 @@ fn the_descriptor_is_the_intended_one() {
             "D:P(D;;GA;;;NU)(A;;GA;;;SY)(A;;GA;;;{own})(A;;0x12019b;;;AU)(A;;0x12019b;;;S-1-5-32-545)"
         );
         assert_eq!(aces(read_back), aces(&expected), "{read_back}");
+
+        let low = SecurityDescriptor::current_user().low_integrity();
+        let listener = ListenOptions::new().descriptor(low).listen(&address()).await.unwrap();
+        let read_back = listener.security_descriptor().unwrap();
+        if read_back.contains("S:") {
+            assert!(read_back.contains("(ML;;NW;;;LW)"), "{read_back}");
+        } else {
+            skip(
+                "the_descriptor_is_the_intended_one (label)",
+                "this system keeps no mandatory labels of pipes",
+            );
+        }
+    });
+}
+
+#[test]
+fn an_empty_write_is_not_the_end() {
+    run("an_empty_write_is_not_the_end", || async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let (mut client, mut server) = pair(&mut listener).await;
+        assert_eq!(client.write(&[]).await.unwrap(), 0);
+        assert_eq!(client.write_vectored(&[std::io::IoSlice::new(&[])]).await.unwrap(), 0);
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), b'x');
+    });
+}
+
+#[test]
+fn a_dropped_listener_can_be_followed_at_once() {
+    run("a_dropped_listener_can_be_followed_at_once", || async {
+        let address = address();
+        for _ in 0..10 {
+            drop(ListenOptions::new().listen(&address).await.unwrap());
+            let error = connector(&address).connect(Instant::now()).await.unwrap_err();
+            let gone = matches!(error, ConnectError::NotFound { .. } | ConnectError::TimedOut { .. });
+            assert!(gone, "{error:?}");
+        }
     });
 }
 

@@ -98,7 +98,7 @@ async fn bind_path(
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             BindError::NoParent { address: address.clone(), parent: parent(path).to_owned() }
         }
-        _ => BindError::from_io(address, "create the lock file beside the socket", error),
+        _ => BindError::from_io(address, "open the lock file beside the socket (its path with .lock)", error),
     })?;
     // By a server that lives, or that is about to.
     let lock = lock.map_err(|pid| BindError::InUse { address: address.clone(), pid })?;

@@ -2,6 +2,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::windows::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use grpc_ipc_core::{Address, BindError};
 use socket2::SockAddr;
@@ -64,9 +65,9 @@ pub(super) fn clear(address: &Address, path: &Path, name: &SockAddr) -> Result<(
         return Err(BindError::NotASocket { address: address.clone(), found });
     }
     let probe = new_socket().map_err(|error| BindError::from_io(address, "create a socket", error))?;
-    match probe.connect(name) {
+    match probe.connect_timeout(name, Duration::from_secs(1)) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-        // Connected, or about to be: somebody listens.
+        // Connected, or too busy to: somebody listens.
         _ => return Err(BindError::InUse { address: address.clone(), pid: None }),
     }
     fs::remove_file(path)
