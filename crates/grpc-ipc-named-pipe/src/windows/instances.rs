@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::io;
 use std::time::Duration;
 
@@ -111,8 +112,23 @@ impl Instances {
     }
 }
 
-/// An instance that waits for a client, until it is taken out. When it is dropped before, it is disconnected: mio closes
-/// it only when the runtime comes to it, and until then a client could still connect to it.
+/// Nobody can connect any more once this is dropped.
+///
+/// mio closes an instance that waits for a client only when the runtime comes to it. Until then it would take one, if it
+/// were not disconnected; and where that cannot be done (Wine: `ERROR_PIPE_LISTENING`), this is its last client.
+impl Drop for Instances {
+    fn drop(&mut self) {
+        let waited = self.waiting.len();
+        self.waiting.clear();
+        for _ in 0..waited {
+            if File::options().read(true).write(true).open(&self.path).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// An instance that waits for a client, until it is taken out; disconnected if it is dropped before.
 struct Waiting(Option<NamedPipeServer>);
 
 impl Drop for Waiting {
