@@ -107,6 +107,11 @@ impl ConnectError {
         }
     }
 
+    /// [`Untrusted`](Self::Untrusted), because of what the connector's access policy says of the server.
+    pub fn untrusted(address: &Address, refused: Refused) -> Self {
+        Self::Untrusted { address: address.clone(), refused: Box::new(refused) }
+    }
+
     /// The kind that this is as an [`io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {

@@ -138,7 +138,7 @@ impl Connector for MemoryConnector {
         let client = stream(client);
         self.access
             .check(client.peer(), None)
-            .map_err(|refused| ConnectError::Untrusted { address: address(), refused: Box::new(refused) })?;
+            .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
         match timeout_at(deadline, listener.send(server)).await {
             Ok(Ok(())) => Ok(client),
             Ok(Err(_)) => Err(ConnectError::Refused { address: address() }),

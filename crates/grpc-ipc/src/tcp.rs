@@ -81,13 +81,10 @@ impl Connector for TcpConnector {
         match timeout_at(deadline, TcpStream::connect(host_port(&self.address))).await {
             Ok(Ok(stream)) => {
                 let stream = with_peer(stream);
-                match self.access.check(stream.peer(), None) {
-                    Ok(()) => Ok(stream),
-                    Err(refused) => Err(ConnectError::Untrusted {
-                        address: self.address.clone(),
-                        refused: Box::new(refused),
-                    }),
-                }
+                self.access
+                    .check(stream.peer(), None)
+                    .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
+                Ok(stream)
             }
             Ok(Err(error)) => Err(ConnectError::from_io(&self.address, "connect", error)),
             Err(_) => Err(ConnectError::TimedOut { address: self.address.clone() }),

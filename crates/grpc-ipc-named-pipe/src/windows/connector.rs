@@ -27,12 +27,11 @@ impl LocalConnector {
     /// The stream, if the server at its other end is trusted.
     fn admit(&self, pipe: NamedPipeClient, own: String) -> Result<LocalStream, ConnectError> {
         let peer = identify::server_of(&pipe, &own);
-        match self.options.access.check(&peer, Some(&UserId::Sid(own.into()))) {
-            Ok(()) => Ok(PeerStream::new(PipeStream::client(pipe), peer)),
-            Err(refused) => {
-                Err(ConnectError::Untrusted { address: self.address.clone(), refused: Box::new(refused) })
-            }
-        }
+        self.options
+            .access
+            .check(&peer, Some(&UserId::Sid(own.into())))
+            .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
+        Ok(PeerStream::new(PipeStream::client(pipe), peer))
     }
 }
 

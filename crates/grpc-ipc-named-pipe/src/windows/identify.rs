@@ -19,13 +19,7 @@ const FIRST_BYTE: Duration = Duration::from_secs(5);
 /// .NET (but for `TokenImpersonationLevel.None`). One with dynamic tracking, as of programs that do not say, says so with
 /// each write; so the first is waited for. It is not looked at.
 pub(super) async fn admit(pipe: NamedPipeServer, access: AccessPolicy, own: UserId) -> Option<LocalStream> {
-    let mut peer = Peer::new("npipe");
-    if let Ok(pid) = sys::client_process(&pipe) {
-        peer = peer.with_pid(pid);
-    }
-    if let Ok(session) = sys::client_session(&pipe) {
-        peer = peer.with_session(session);
-    }
+    let mut peer = process(sys::client_process(&pipe), sys::client_session(&pipe));
     let mut user = sys::client_user(&pipe);
     let waits = |error: &io::Error| error.raw_os_error() == Some(ERROR_CANNOT_IMPERSONATE as i32);
     if user.as_ref().is_err_and(waits) && matches!(timeout(FIRST_BYTE, pipe.readable()).await, Ok(Ok(()))) {
@@ -46,13 +40,7 @@ pub(super) async fn admit(pipe: NamedPipeServer, access: AccessPolicy, own: User
 /// belongs that such a process of `own` makes, which an elevated one shares with the other Administrators. They could
 /// become this user anyway.
 pub(super) fn server_of(pipe: &NamedPipeClient, own: &str) -> Peer {
-    let mut peer = Peer::new("npipe");
-    if let Ok(pid) = sys::server_process(pipe) {
-        peer = peer.with_pid(pid);
-    }
-    if let Ok(session) = sys::server_session(pipe) {
-        peer = peer.with_session(session);
-    }
+    let peer = process(sys::server_process(pipe), sys::server_session(pipe));
     match sys::owner_of(pipe) {
         Ok(owner) if sys::own_default_owner().is_ok_and(|default| default == owner) => {
             peer.with_user(UserId::Sid(own.into()))
@@ -63,4 +51,16 @@ pub(super) fn server_of(pipe: &NamedPipeClient, own: &str) -> Peer {
             peer
         }
     }
+}
+
+/// A peer of which the process and its session are known, as far as Windows says.
+fn process(pid: io::Result<u32>, session: io::Result<u32>) -> Peer {
+    let mut peer = Peer::new("npipe");
+    if let Ok(pid) = pid {
+        peer = peer.with_pid(pid);
+    }
+    if let Ok(session) = session {
+        peer = peer.with_session(session);
+    }
+    peer
 }

@@ -33,12 +33,10 @@ impl LocalConnector {
     fn admit(&self, stream: UnixStream) -> Result<LocalStream, ConnectError> {
         let peer = peer_of(&stream)
             .map_err(|error| ConnectError::from_io(&self.address, "find out who the server is", error))?;
-        match self.access.check(&peer, Some(&own_user())) {
-            Ok(()) => Ok(LocalStream::new(stream, peer)),
-            Err(refused) => {
-                Err(ConnectError::Untrusted { address: self.address.clone(), refused: Box::new(refused) })
-            }
-        }
+        self.access
+            .check(&peer, Some(&own_user()))
+            .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
+        Ok(LocalStream::new(stream, peer))
     }
 
     fn error(&self, path: &Path, error: io::Error) -> ConnectError {

@@ -39,7 +39,7 @@ pub(super) fn socket_path(name: &str, create: Create) -> Result<PathBuf, String>
             let found = paths.iter().find(|path| path.symlink_metadata().is_ok());
             match found.or(paths.first()) {
                 Some(path) => Ok(path.clone()),
-                // No server has made a directory, so there is none.
+                // No server of this user has a directory, so there is none; connecting says so, or who else is there.
                 None => Ok(home_directory()?.join(file)),
             }
         }

@@ -42,12 +42,10 @@ impl Connector for LocalConnector {
             return Err(failed(error));
         }
         let peer = peer_of(&stream);
-        match self.access.check(&peer, own_user().as_ref()) {
-            Ok(()) => Ok(PeerStream::new(stream, peer)),
-            Err(refused) => {
-                Err(ConnectError::Untrusted { address: self.address.clone(), refused: Box::new(refused) })
-            }
-        }
+        self.access
+            .check(&peer, own_user().as_ref())
+            .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
+        Ok(PeerStream::new(stream, peer))
     }
 
     fn address(&self) -> &Address {
