@@ -115,6 +115,7 @@ fn wine_prefix() -> Result {
     }
     // No .NET and no browser of Wine's own, whose installers would ask for them; no display.
     run_command(wine::wine("wineboot", &["--init"]).env("WINEDLLOVERRIDES", "mscoree,mshtml="))?;
+    let _session = wine::Session::start()?;
     run_command(&mut wine::wine(
         "reg",
         &["add", r"HKCU\Software\Wine\Drivers", "/v", "Graphics", "/d", "null", "/f"],

@@ -32,13 +32,7 @@ pub(crate) fn ready() -> PathBuf {
 
 /// Why no Windows program can be run here, if so.
 pub(crate) fn missing() -> Option<String> {
-    if !ready().exists() {
-        return Some("Wine is missing; run `cargo xtask setup`".to_owned());
-    }
-    let refused = !works(&mut wine("cmd", &["/c", "ver"]));
-    refused.then(|| {
-        "Wine does not start: it needs a mount namespace (root, or unprivileged user namespaces)".to_owned()
-    })
+    (!ready().exists()).then(|| "Wine is missing; run `cargo xtask setup`".to_owned())
 }
 
 /// What cargo is told to run Windows programs with.
@@ -87,12 +81,21 @@ pub(crate) fn wine(program: &str, arguments: &[&str]) -> Command {
 pub(crate) struct Session(Child);
 
 impl Session {
+    /// Starts it; once more if that fails, because the server of an earlier program may be about to end, and takes a
+    /// program that starts just then with it.
     pub(crate) fn start() -> Result<Self> {
+        Self::start_once().or_else(|_| Self::start_once())
+    }
+
+    fn start_once() -> Result<Self> {
         let mut wait = wine("cmd", &["/c", "echo ready & pause >nul"]);
-        let mut child = wait.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut session = Self(wait.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?);
         let mut line = String::new();
-        BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut line)?;
-        if line.trim() == "ready" { Ok(Self(child)) } else { Err(format!("Wine said {line:?}").into()) }
+        BufReader::new(session.0.stdout.take().ok_or("no standard output")?).read_line(&mut line)?;
+        if line.trim() == "ready" {
+            return Ok(session);
+        }
+        Err("Wine does not start; it needs a mount namespace (root, or unprivileged user namespaces)".into())
     }
 }
 
