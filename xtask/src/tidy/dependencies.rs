@@ -9,18 +9,20 @@ use crate::Result;
 use crate::command::{cargo, output};
 
 /// The crates of the workspace that each published crate may depend on, itself excluded.
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     ("grpc-ipc-core", &[]),
     ("grpc-ipc-conformance", &["grpc-ipc-core"]),
+    ("grpc-ipc-http2", &[]),
     ("grpc-ipc-named-pipe", &["grpc-ipc-core"]),
     ("grpc-ipc-uds", &["grpc-ipc-core"]),
-    ("grpc-ipc", &["grpc-ipc-core", "grpc-ipc-named-pipe", "grpc-ipc-uds"]),
+    ("grpc-ipc", &["grpc-ipc-core", "grpc-ipc-http2", "grpc-ipc-named-pipe", "grpc-ipc-uds"]),
 ];
 
 /// What must be nowhere below a crate.
-const FORBIDDEN: [(&str, &[&str]); 4] = [
+const FORBIDDEN: [(&str, &[&str]); 5] = [
     ("grpc-ipc-core", &["tonic", "http", "hyper", "h2", "prost", "mio", "rustix", "libc", "windows-sys"]),
     ("grpc-ipc-conformance", &["tonic", "http", "hyper", "h2", "prost"]),
+    ("grpc-ipc-http2", &["tonic", "hyper", "h2", "prost"]),
     ("grpc-ipc-named-pipe", &["tonic", "http", "hyper", "h2", "prost"]),
     ("grpc-ipc-uds", &["tonic", "http", "hyper", "h2", "prost"]),
 ];

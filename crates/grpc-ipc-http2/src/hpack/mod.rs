@@ -1,0 +1,1 @@
+//! HPACK ([RFC 7541](https://www.rfc-editor.org/rfc/rfc7541)).

@@ -1,0 +1,4 @@
+//! HTTP/2 as gRPC uses it, over one local byte stream.
+#![forbid(unsafe_code)]
+
+mod hpack;
