@@ -1,0 +1,266 @@
+use super::dynamic_table::DynamicTable;
+use super::{DEFAULT_TABLE_SIZE, entry_size, huffman, integer, static_table};
+
+/// Encodes the header blocks of one direction of a connection. Every block that is encoded has to be sent, in order.
+pub(crate) struct Encoder {
+    table: DynamicTable<Entry>,
+    update: Option<SizeUpdate>,
+    /// What the generation counts beyond the table's: updates requested, and updates written.
+    updates: u64,
+}
+
+/// What to do with a field that is not in the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Indexing {
+    /// Add it, unless it is larger than the table (RFC 7541 section 6.2.1).
+    Index,
+    /// Do not add it (RFC 7541 section 6.2.2).
+    No,
+    /// Do not add it, do not refer to its value if the tables have it, and have nobody on the way do either: for
+    /// secrets that could be guessed from the length of a block (RFC 7541 section 7.1.3).
+    Never,
+}
+
+impl Encoder {
+    /// An encoder at the start of a connection, with a table of 4096 octets.
+    pub(crate) fn new() -> Self {
+        Self { table: DynamicTable::new(DEFAULT_TABLE_SIZE), update: None, updates: 0 }
+    }
+
+    /// Takes the peer's SETTINGS_HEADER_TABLE_SIZE. At most 4096 octets are used of it. The next block begins with the
+    /// change, if it is one.
+    pub(crate) fn set_max_table_size(&mut self, size: usize) {
+        let size = size.min(DEFAULT_TABLE_SIZE);
+        let lowest = match &self.update {
+            None if size == self.table.max_size() => return,
+            None => size,
+            Some(update) => update.lowest.min(size),
+        };
+        self.update = Some(SizeUpdate { lowest, last: size });
+        self.updates += 1;
+    }
+
+    /// Begins a block. Table size updates come first (RFC 7541 section 4.2): the lowest size since the last block, for
+    /// the peer to evict as it had to, and the size from now on.
+    pub(crate) fn begin(&mut self, out: &mut Vec<u8>) {
+        let Some(SizeUpdate { lowest, last }) = self.update.take() else { return };
+        self.updates += 1;
+        if lowest < last {
+            self.update_table_size(lowest, out);
+        }
+        self.update_table_size(last, out);
+    }
+
+    /// Appends a field. A field of the tables is its index, unless it is never to be indexed.
+    pub(crate) fn encode(&mut self, name: &[u8], value: &[u8], indexing: Indexing, out: &mut Vec<u8>) {
+        debug_assert!(self.update.is_none(), "a block begins with `begin`");
+        let size = entry_size(name, value);
+        let name_index = match self.find(name, value) {
+            Found::Field(index) if indexing != Indexing::Never => {
+                integer::encode(index, 7, 0x80, out);
+                return;
+            }
+            Found::Field(index) | Found::Name(index) => index,
+            Found::Nothing => 0,
+        };
+        match indexing {
+            Indexing::Index if size <= self.table.max_size() => {
+                integer::encode(name_index, 6, 0x40, out);
+                self.table.insert(Entry { name: name.into(), value: value.into() }, size);
+            }
+            Indexing::Index | Indexing::No => integer::encode(name_index, 4, 0x00, out),
+            Indexing::Never => integer::encode(name_index, 4, 0x10, out),
+        }
+        if name_index == 0 {
+            string(name, out);
+        }
+        string(value, out);
+    }
+
+    /// Changes whenever the dynamic table does, and when the next block has to begin with a table size update: a block
+    /// that was encoded in this generation, and left it the same, may be sent again.
+    pub(crate) fn generation(&self) -> u64 {
+        self.table.generation() + self.updates
+    }
+
+    fn update_table_size(&mut self, size: usize, out: &mut Vec<u8>) {
+        integer::encode(size, 5, 0x20, out);
+        self.table.set_max_size(size);
+    }
+
+    fn find(&self, name: &[u8], value: &[u8]) -> Found {
+        let static_entries =
+            static_table::ENTRIES.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let dynamic_entries = self.table.iter().map(|entry| (&*entry.name, &*entry.value));
+        let mut found = Found::Nothing;
+        for (position, (entry_name, entry_value)) in static_entries.chain(dynamic_entries).enumerate() {
+            if entry_name != name {
+                continue;
+            }
+            let index = position + 1;
+            if entry_value == value {
+                return Found::Field(index);
+            }
+            if matches!(found, Found::Nothing) {
+                found = Found::Name(index);
+            }
+        }
+        found
+    }
+}
+
+struct Entry {
+    name: Box<[u8]>,
+    value: Box<[u8]>,
+}
+
+/// A change of the table size that the peer does not know of.
+struct SizeUpdate {
+    lowest: usize,
+    last: usize,
+}
+
+/// An index of the tables (RFC 7541 section 2.3.3).
+enum Found {
+    Field(usize),
+    Name(usize),
+    Nothing,
+}
+
+/// Appends a string (RFC 7541 section 5.2), Huffman-encoded if that is shorter.
+fn string(text: &[u8], out: &mut Vec<u8>) {
+    let huffman_len = huffman::encoded_len(text);
+    if huffman_len < text.len() {
+        integer::encode(huffman_len, 7, 0x80, out);
+        huffman::encode(text, out);
+    } else {
+        integer::encode(text.len(), 7, 0x00, out);
+        out.extend_from_slice(text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Encoder, Indexing};
+
+    fn encode(encoder: &mut Encoder, fields: &[(&str, &str, Indexing)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        encoder.begin(&mut out);
+        for (name, value, indexing) in fields {
+            encoder.encode(name.as_bytes(), value.as_bytes(), *indexing, &mut out);
+        }
+        out
+    }
+
+    const CUSTOM: (&str, &str, Indexing) = ("x", "~~", Indexing::Index);
+
+    #[test]
+    fn appendix_c_2_4_an_indexed_field() {
+        let mut encoder = Encoder::new();
+        assert_eq!(encode(&mut encoder, &[(":method", "GET", Indexing::No)]), [0x82]);
+    }
+
+    #[test]
+    fn section_4_1_the_table_holds_what_the_peer_can_hold() {
+        let mut encoder = Encoder::new();
+        encoder.set_max_table_size(35);
+        assert_eq!(encode(&mut encoder, &[CUSTOM, CUSTOM]), b"\x3f\x04\x40\x01x\x02~~\xbe");
+        encoder.set_max_table_size(34);
+        assert_eq!(encode(&mut encoder, &[CUSTOM, CUSTOM]), b"\x3f\x03\x00\x01x\x02~~\x00\x01x\x02~~");
+    }
+
+    #[test]
+    fn section_4_2_a_change_of_the_size_begins_the_next_block() {
+        let mut encoder = Encoder::new();
+        encoder.set_max_table_size(256);
+        assert_eq!(encode(&mut encoder, &[(":method", "GET", Indexing::Index)]), b"\x3f\xe1\x01\x82");
+        assert_eq!(encode(&mut encoder, &[(":method", "GET", Indexing::Index)]), b"\x82");
+    }
+
+    #[test]
+    fn section_4_2_the_lowest_size_between_two_blocks_is_signaled() {
+        let mut encoder = Encoder::new();
+        assert_eq!(encode(&mut encoder, &[CUSTOM, CUSTOM]), b"\x40\x01x\x02~~\xbe");
+        for size in [100, 0, 50, 4096] {
+            encoder.set_max_table_size(size);
+        }
+        assert_eq!(encode(&mut encoder, &[CUSTOM, CUSTOM]), b"\x20\x3f\xe1\x1f\x40\x01x\x02~~\xbe");
+    }
+
+    #[test]
+    fn section_4_2_a_falling_size_is_signaled_once() {
+        let mut encoder = Encoder::new();
+        encoder.set_max_table_size(256);
+        encoder.set_max_table_size(0);
+        assert_eq!(encode(&mut encoder, &[]), b"\x20");
+    }
+
+    #[test]
+    fn section_4_2_no_more_than_4096_octets_are_used() {
+        let mut encoder = Encoder::new();
+        encoder.set_max_table_size(65536);
+        assert_eq!(encode(&mut encoder, &[]), b"");
+        encoder.set_max_table_size(0);
+        encoder.set_max_table_size(usize::MAX);
+        assert_eq!(encode(&mut encoder, &[]), b"\x20\x3f\xe1\x1f");
+    }
+
+    #[test]
+    fn section_4_4_a_field_larger_than_the_table_does_not_empty_it() {
+        let mut encoder = Encoder::new();
+        let value = "~".repeat(4096);
+        encode(&mut encoder, &[CUSTOM]);
+        let block = encode(&mut encoder, &[("y", &value, Indexing::Index), CUSTOM]);
+        assert_eq!((block[0], block.last()), (0x00, Some(&0xbe)));
+    }
+
+    #[test]
+    fn section_5_2_a_string_is_huffman_encoded_if_that_is_shorter() {
+        let mut encoder = Encoder::new();
+        // '0' has 5 bits, so that two take two octets either way.
+        assert_eq!(encode(&mut encoder, &[(":path", "00", Indexing::No)]), b"\x04\x0200");
+        assert_eq!(encode(&mut encoder, &[(":path", "000", Indexing::No)]), b"\x04\x82\x00\x01");
+        assert_eq!(encode(&mut encoder, &[(":path", "", Indexing::No)]), b"\x04\x00");
+    }
+
+    #[test]
+    fn section_6_2_2_a_field_that_is_not_to_be_indexed_is_not() {
+        let mut encoder = Encoder::new();
+        let generation = encoder.generation();
+        let (name, value, _) = CUSTOM;
+        let field = (name, value, Indexing::No);
+        assert_eq!(encode(&mut encoder, &[field, field]), b"\x00\x01x\x02~~\x00\x01x\x02~~");
+        assert_eq!(encoder.generation(), generation);
+    }
+
+    #[test]
+    fn section_6_2_3_a_field_never_to_be_indexed_is_a_literal_even_if_the_tables_have_it() {
+        let mut encoder = Encoder::new();
+        let (name, value, _) = CUSTOM;
+        let never = (name, value, Indexing::Never);
+        assert_eq!(
+            encode(&mut encoder, &[never, CUSTOM, never]),
+            b"\x10\x01x\x02~~\x40\x01x\x02~~\x1f\x2f\x02~~"
+        );
+        assert_eq!(encode(&mut encoder, &[(":method", "GET", Indexing::Never)]), b"\x12\x03GET");
+    }
+
+    #[test]
+    fn the_generation_tells_whether_a_block_may_be_sent_again() {
+        let mut encoder = Encoder::new();
+        let mut seen = vec![encoder.generation()];
+        encode(&mut encoder, &[(":method", "GET", Indexing::Index)]);
+        assert_eq!(encoder.generation(), seen[0], "nothing was added");
+        encode(&mut encoder, &[CUSTOM]);
+        seen.push(encoder.generation());
+        encode(&mut encoder, &[CUSTOM]);
+        assert_eq!(encoder.generation(), seen[1], "it was there");
+        encoder.set_max_table_size(65536);
+        assert_eq!(encoder.generation(), seen[1], "the size is the same");
+        encoder.set_max_table_size(256);
+        seen.push(encoder.generation());
+        encode(&mut encoder, &[]);
+        seen.push(encoder.generation());
+        assert!(seen.is_sorted_by(|a, b| a < b), "{seen:?}");
+    }
+}
