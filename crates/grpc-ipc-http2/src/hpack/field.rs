@@ -30,11 +30,13 @@ pub(crate) enum Field {
 
 impl Field {
     /// The field of that name and value.
+    #[cfg(test)]
     pub(crate) fn new(name: impl AsRef<[u8]>, value: Bytes) -> Self {
         Name::new(name.as_ref()).with_value(value)
     }
 
     /// The name, with the colon of a pseudo-header field.
+    #[cfg(test)]
     pub(crate) fn name(&self) -> &[u8] {
         match self {
             Self::Authority(_) => AUTHORITY,

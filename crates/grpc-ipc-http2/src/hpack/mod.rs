@@ -3,7 +3,6 @@
 //! Both directions keep a [dynamic table](dynamic_table) that is a function of all blocks so far, so every block
 //! has to be decoded, in order, also that of a stream nobody wants any more; and after a [`DecodeError`] the
 //! connection is lost.
-#![cfg_attr(not(test), expect(dead_code, unused_imports, reason = "nothing uses it yet"))]
 
 mod decoder;
 mod dynamic_table;

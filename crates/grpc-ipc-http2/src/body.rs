@@ -1,0 +1,172 @@
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Frame, SizeHint};
+
+use crate::deadline::Deadline;
+use crate::message::ResponseHead;
+use crate::shared::Shared;
+use crate::{Error, Reason};
+
+/// The body of a message that comes from the peer. Dropping that of a response before its end cancels the call.
+pub struct RecvBody {
+    kind: Kind,
+    deadline: Option<Deadline>,
+}
+
+enum Kind {
+    /// All of it is here.
+    Whole {
+        data: VecDeque<Bytes>,
+        trailers: Option<HeaderMap>,
+    },
+    Stream(RecvStream),
+}
+
+impl RecvBody {
+    pub(crate) fn whole(data: VecDeque<Bytes>, trailers: Option<HeaderMap>) -> Self {
+        Self { kind: Kind::Whole { data, trailers }, deadline: None }
+    }
+
+    pub(crate) fn stream(stream: RecvStream, deadline: Option<Deadline>) -> Self {
+        Self { kind: Kind::Stream(stream), deadline }
+    }
+}
+
+impl fmt::Debug for RecvBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecvBody").finish_non_exhaustive()
+    }
+}
+
+impl http_body::Body for RecvBody {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = &mut *self;
+        match &mut this.kind {
+            Kind::Whole { data, trailers } => Poll::Ready(match data.pop_front() {
+                Some(data) => Some(Ok(Frame::data(data))),
+                None => trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
+            }),
+            Kind::Stream(stream) => {
+                let passed =
+                    this.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready());
+                let frame = match passed {
+                    true => Poll::Ready(Some(Err(Error::DeadlineExceeded))),
+                    false => stream.poll_frame(cx),
+                };
+                if let Poll::Ready(None | Some(Err(_))) = frame {
+                    // The stream is told, and not asked again.
+                    this.kind = Kind::Whole { data: VecDeque::new(), trailers: None };
+                }
+                frame
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.kind, Kind::Whole { data, trailers: None } if data.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Whole { data, .. } => SizeHint::with_exact(data.iter().map(|data| data.len() as u64).sum()),
+            Kind::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// The receiving half of a stream.
+pub(crate) struct RecvStream {
+    shared: Arc<Shared>,
+    id: u32,
+    /// What the peer is told when it is dropped before its end; `None` if the answer goes on.
+    when_dropped: Option<Reason>,
+    /// Nothing is left of it.
+    over: bool,
+}
+
+/// All of a body, and its trailers.
+pub(crate) type WholeBody = (VecDeque<Bytes>, Option<HeaderMap>);
+
+impl RecvStream {
+    pub(crate) fn new(shared: &Arc<Shared>, id: u32, when_dropped: Option<Reason>) -> Self {
+        Self { shared: Arc::clone(shared), id, when_dropped, over: false }
+    }
+
+    /// The head of the response, and the body if all of it is here.
+    pub(crate) fn poll_response(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(ResponseHead, Option<WholeBody>), Error>> {
+        let id = self.id;
+        self.shared.with(|state| {
+            let connection = &mut state.connection;
+            connection.reader_runs(id);
+            let Some(stream) = connection.stream_mut(id) else { return Poll::Ready(Err(Error::Closed)) };
+            if let Some(head) = stream.response.take() {
+                let whole = connection.take_all(id);
+                self.over = whole.is_some();
+                return Poll::Ready(Ok((head, whole)));
+            }
+            if let Some(error) = &stream.failed {
+                return Poll::Ready(Err(error.clone()));
+            }
+            connection.wait_to_read(id, cx.waker());
+            Poll::Pending
+        })
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let id = self.id;
+        self.shared.with(|state| {
+            let connection = &mut state.connection;
+            connection.reader_runs(id);
+            let alone = connection.output.is_empty();
+            if let Some(data) = connection.take_data(id) {
+                state.send(alone);
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+            let Some(stream) = connection.stream_mut(id) else { return Poll::Ready(None) };
+            if let Some(trailers) = stream.trailers.take() {
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            }
+            if stream.recv_ended {
+                return Poll::Ready(None);
+            }
+            if let Some(error) = &stream.failed {
+                return Poll::Ready(Some(Err(error.clone())));
+            }
+            connection.wait_to_read(id, cx.waker());
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for RecvStream {
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        self.shared.with(|state| {
+            let alone = state.connection.output.is_empty();
+            if let Some(reason) = self.when_dropped
+                && state.connection.stream(self.id).is_some_and(|stream| !stream.recv_ended)
+            {
+                state.connection.reset(self.id, reason);
+            }
+            state.connection.drop_reader(self.id);
+            state.send(alone);
+        });
+    }
+}

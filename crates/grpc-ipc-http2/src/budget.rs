@@ -1,0 +1,76 @@
+use std::time::Instant;
+
+/// How often the peer may do something: as many times as there are tokens, which come back with time.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    tokens: u32,
+    burst: u32,
+    per_second: u32,
+    refilled: Instant,
+}
+
+impl Budget {
+    /// `burst` at once, and `per_second` in the long run.
+    pub(crate) fn new(burst: u32, per_second: u32) -> Self {
+        Self { tokens: burst, burst, per_second, refilled: Instant::now() }
+    }
+
+    /// Takes one token; whether there was one. The clock is looked at only when they run out.
+    #[must_use]
+    pub(crate) fn take(&mut self) -> bool {
+        if self.tokens == 0 {
+            self.refill(Instant::now());
+        }
+        let Some(left) = self.tokens.checked_sub(1) else { return false };
+        self.tokens = left;
+        true
+    }
+
+    /// The peer did something useful.
+    pub(crate) fn give_back(&mut self) {
+        self.tokens = self.tokens.saturating_add(1).min(self.burst);
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let since = now.saturating_duration_since(self.refilled);
+        let tokens = since.as_millis().saturating_mul(self.per_second.into()) / 1000;
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX).min(self.burst);
+        if tokens > 0 {
+            self.tokens = tokens;
+            self.refilled = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_is_used_up_and_comes_back_with_time() {
+        let mut budget = Budget::new(3, 2);
+        let start = Instant::now();
+        budget.refilled = start;
+        assert!((0..3).all(|_| budget.tokens > 0 && budget.take()));
+        budget.refill(start + Duration::from_millis(400));
+        assert_eq!(budget.tokens, 0, "0.8 of a token");
+        budget.refill(start + Duration::from_millis(500));
+        assert_eq!(budget.tokens, 1);
+        budget.refill(start + Duration::from_secs(3600));
+        assert_eq!(budget.tokens, 3, "never more than the burst");
+    }
+
+    #[test]
+    fn what_is_useful_gives_back() {
+        let mut budget = Budget::new(1, 0);
+        for _ in 0..10 {
+            assert!(budget.take());
+            budget.give_back();
+        }
+        budget.give_back();
+        assert!(budget.take());
+        assert!(!budget.take());
+    }
+}

@@ -1,0 +1,349 @@
+//! The client's end of a connection.
+
+use std::error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response, Version, request};
+use http_body::Body;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::body::{RecvBody, RecvStream};
+use crate::connection::Role;
+use crate::deadline::{Deadline, timeout_of};
+use crate::driver::Driver;
+use crate::encode::Start;
+use crate::message::ResponseHead;
+use crate::pump::{Beginning, Pump};
+use crate::shared::{SendStream, Shared, State};
+use crate::{Error, Options, Reason};
+
+/// How many times a connection reads before callers get their turn.
+const READS_PER_POLL: usize = 2;
+
+/// The two parts of a client's end of `io`: what makes calls, and the future that runs the connection.
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn handshake<IO>(io: IO, options: &Options) -> (SendRequest, Connection<IO>)
+where
+    IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let driver = Driver::new(io, Role::Client, options);
+    let shared = Arc::clone(&driver.shared);
+    shared.with(|state| state.callers = 1);
+    (SendRequest { shared }, Connection { driver })
+}
+
+/// Runs a connection: a future that is ready when it is over, which is also when nobody can call any more. Spawn it.
+///
+/// # Panics
+/// When it is polled outside of a tokio runtime.
+#[must_use = "futures do nothing unless polled"]
+pub struct Connection<IO> {
+    driver: Driver<IO>,
+}
+
+impl<IO> Future for Connection<IO>
+where
+    IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let driver = &mut self.driver;
+        driver.with(|state| {
+            state.driver_runs(cx);
+            if state.callers == 0 && state.connection.is_idle() {
+                state.connection.go_away();
+            }
+        });
+        driver.check_time(cx);
+        for _ in 0..READS_PER_POLL {
+            // First, because callers have left something to write.
+            if let Poll::Ready(result) = driver.poll_send(cx) {
+                return Poll::Ready(result);
+            }
+            if driver.poll_receive(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<IO> fmt::Debug for Connection<IO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+/// Makes calls on a connection. Cloning is cheap; the connection ends when the last one is dropped and its calls are
+/// over.
+pub struct SendRequest {
+    shared: Arc<Shared>,
+}
+
+impl SendRequest {
+    /// Sends a request. The response is an error when the connection cannot take it.
+    pub fn send<B>(&self, request: Request<B>) -> ResponseFuture<B>
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    {
+        ResponseFuture { connection: self.clone(), call: Call::new(request) }
+    }
+
+    /// Whether the connection takes calls, now or when others have ended.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.shared.with(|state| state.connection.accepts_calls())
+    }
+
+    /// Whether a call can be made now, within the number of streams that the server allows at a time.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.shared.with(|state| state.connection.has_room())
+    }
+
+    /// Why the connection is over, if it is.
+    #[must_use]
+    pub fn error(&self) -> Option<Error> {
+        self.shared.with(|state| state.connection.failed.clone())
+    }
+}
+
+impl Clone for SendRequest {
+    fn clone(&self) -> Self {
+        self.shared.with(|state| state.callers += 1);
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl Drop for SendRequest {
+    fn drop(&mut self) {
+        self.shared.with(|state| {
+            state.callers -= 1;
+            if state.callers == 0 {
+                state.wake_driver();
+            }
+        });
+    }
+}
+
+impl fmt::Debug for SendRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendRequest").finish_non_exhaustive()
+    }
+}
+
+/// The response to a request. Dropping it before it is ready cancels the call.
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct ResponseFuture<B> {
+    connection: SendRequest,
+    call: Call<B>,
+}
+
+impl<B> Future for ResponseFuture<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    type Output = Result<Response<RecvBody>, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        this.call.poll_on(&this.connection, cx)
+    }
+}
+
+/// A call that is made on one connection, and on another if the first has not processed it.
+pub struct Call<B> {
+    head: request::Parts,
+    body: CallBody<B>,
+    /// Where it is under way.
+    stream: Option<RecvStream>,
+    deadline: Option<Deadline>,
+}
+
+enum CallBody<B> {
+    /// Nobody has looked at it.
+    Fresh(B),
+    /// All of it is here, and can be sent again.
+    Whole(Beginning),
+    /// It was begun, and nothing is sent yet.
+    Begun(Beginning, B),
+    /// It has been sent, or is being sent.
+    Sent,
+}
+
+impl<B> Call<B>
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    /// A call that nothing has been done for yet; its time (`grpc-timeout`) begins now.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, if it has a deadline.
+    pub fn new(request: Request<B>) -> Self {
+        let (head, body) = request.into_parts();
+        let deadline = timeout_of(&head.headers).map(Deadline::after);
+        Self { head, body: CallBody::Fresh(body), stream: None, deadline }
+    }
+
+    /// Whether it can be polled on another connection after an [error that allows that](Error::is_unprocessed): all of
+    /// it was there when it was begun.
+    #[must_use]
+    pub fn can_be_sent_again(&self) -> bool {
+        !matches!(self.body, CallBody::Sent)
+    }
+
+    /// Makes the call on `connection`, or goes on with it there: use the same one until it is ready.
+    ///
+    /// # Errors
+    /// Why there is no response.
+    pub fn poll_on(
+        &mut self,
+        connection: &SendRequest,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<RecvBody>, Error>> {
+        if self.poll_deadline(cx).is_ready() {
+            self.stream = None;
+            return Poll::Ready(Err(Error::DeadlineExceeded));
+        }
+        let Some(stream) = &mut self.stream else { return self.poll_begin(connection, cx) };
+        let result = ready!(stream.poll_response(cx));
+        let stream = self.stream.take();
+        Poll::Ready(match (result?, stream) {
+            ((head, Some((data, trailers))), _) => Ok(response(head, RecvBody::whole(data, trailers))),
+            ((head, None), Some(stream)) => {
+                Ok(response(head, RecvBody::stream(stream, self.deadline.take())))
+            }
+            ((_, None), None) => Err(Error::Closed),
+        })
+    }
+
+    /// Ready when the deadline of the call has passed.
+    pub fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.deadline.as_mut().map_or(Poll::Pending, |deadline| deadline.poll_passed(cx))
+    }
+
+    fn poll_begin(
+        &mut self,
+        connection: &SendRequest,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<RecvBody>, Error>> {
+        let body = match std::mem::replace(&mut self.body, CallBody::Sent) {
+            CallBody::Fresh(mut body) => match Beginning::of(&mut body, cx) {
+                Ok(beginning) if beginning.ended => CallBody::Whole(beginning),
+                Ok(beginning) => CallBody::Begun(beginning, body),
+                Err(error) => return Poll::Ready(Err(Error::Body(error.into().into()))),
+            },
+            body => body,
+        };
+        let beginning = match &body {
+            CallBody::Whole(beginning) | CallBody::Begun(beginning, _) => beginning,
+            CallBody::Fresh(_) | CallBody::Sent => return Poll::Ready(Err(Error::Closed)),
+        };
+        let begun = connection.shared.with(|state| begin(state, &self.head, beginning, cx));
+        let Poll::Ready(begun) = begun else {
+            self.body = body;
+            return Poll::Pending;
+        };
+        let id = match begun {
+            Ok(id) => id,
+            Err(error) => {
+                self.body = body;
+                return Poll::Ready(Err(error));
+            }
+        };
+        self.stream = Some(RecvStream::new(&connection.shared, id, Some(Reason::CANCEL)));
+        match body {
+            CallBody::Begun(_, body) => {
+                let shared = Arc::clone(&connection.shared);
+                let stream = SendStream { shared, id, when_dropped: Reason::CANCEL };
+                tokio::spawn(RequestBody { pump: Pump::new(body), stream });
+            }
+            whole => self.body = whole,
+        }
+        Poll::Pending
+    }
+}
+
+impl<B> fmt::Debug for Call<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("head", &self.head).finish_non_exhaustive()
+    }
+}
+
+/// Opens a stream, and sends what there is of the request.
+fn begin(
+    state: &mut State,
+    head: &request::Parts,
+    beginning: &Beginning,
+    cx: &Context<'_>,
+) -> Poll<Result<u32, Error>> {
+    let connection = &mut state.connection;
+    if !connection.has_room() {
+        if connection.accepts_calls() {
+            connection.wait_for_room(cx.waker());
+            return Poll::Pending;
+        }
+        return Poll::Ready(Err(Error::Unprocessed));
+    }
+    let alone = connection.output.is_empty() && connection.woken == 0;
+    let start = Start::Request {
+        method: &head.method,
+        scheme: head.uri.scheme_str().unwrap_or("http"),
+        authority: head.uri.authority().map_or("localhost", |authority| authority.as_str()),
+        path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
+    };
+    let empty = beginning.is_empty_body();
+    let id = connection.open(start, &head.headers, empty)?;
+    if !empty {
+        beginning.clone().send(connection, id);
+    }
+    if beginning.ended {
+        connection.drop_sender(id, Reason::CANCEL);
+    }
+    connection.wait_to_read(id, cx.waker());
+    state.send(alone);
+    Poll::Ready(Ok(id))
+}
+
+fn response(head: ResponseHead, body: RecvBody) -> Response<RecvBody> {
+    let mut response = Response::new(body);
+    *response.status_mut() = head.status;
+    *response.version_mut() = Version::HTTP_2;
+    *response.headers_mut() = head.headers;
+    response
+}
+
+/// Sends the rest of a request while its caller waits for the response, or reads it.
+struct RequestBody<B> {
+    pump: Pump<B>,
+    stream: SendStream,
+}
+
+impl<B> Future for RequestBody<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if let Err(error) = ready!(this.pump.poll_send(&this.stream, cx)) {
+            let error = Error::Body(error.into().into());
+            this.stream.send(|connection, id| connection.reset_because(id, Reason::CANCEL, error));
+        }
+        Poll::Ready(())
+    }
+}

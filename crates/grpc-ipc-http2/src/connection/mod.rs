@@ -1,0 +1,473 @@
+//! The state machine of a connection: bytes in, streams, bytes out. It does no I/O and knows no time but that of its
+//! budgets.
+
+mod recv;
+mod send;
+mod stream;
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+pub(crate) use self::stream::Stream;
+use self::stream::{End, Streams};
+use crate::budget::Budget;
+use crate::decode::MessageDecoder;
+use crate::encode::MessageEncoder;
+use crate::frame::{self, DEFAULT_WINDOW, MAX_WINDOW, MIN_MAX_FRAME_SIZE, PREFACE, setting};
+use crate::message::RequestHead;
+use crate::output::Output;
+use crate::{Error, Options, Reason, Side};
+
+/// Which end of the connection this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Client,
+    Server,
+}
+
+/// One end of an HTTP/2 connection.
+pub(crate) struct Connection {
+    role: Role,
+    options: Options,
+    streams: Streams,
+    /// Streams that the protocol is not through with.
+    open: u32,
+    /// Requests that nobody has looked at yet.
+    accepted: VecDeque<(u32, Box<RequestHead>)>,
+    /// The highest id the peer has used.
+    last_peer_stream: u32,
+    /// The id of our next stream.
+    next_stream: u32,
+    closed_lately: ClosedLately,
+    pub(crate) output: Output,
+    /// How much of the output is answers to frames of the peer: it can make us answer, but not pile answers up.
+    answers: usize,
+    /// To be woken once the lock is released.
+    pub(crate) wakers: Vec<Waker>,
+    /// Callers that wait for a stream.
+    waiting: VecDeque<Waker>,
+    /// Callers that were woken and have not run yet.
+    pub(crate) woken: usize,
+
+    // What comes.
+    received: Received,
+    decoder: MessageDecoder,
+    block: Option<PartialBlock>,
+    data: Option<PartialData>,
+    recv_window: i64,
+    credit: u32,
+
+    // What goes.
+    encoder: MessageEncoder,
+    peer: PeerSettings,
+    send_window: i64,
+    /// Streams that have something to send and a window for it, in turn.
+    queue: VecDeque<u32>,
+
+    control_frames: Budget,
+    resets: Budget,
+
+    going_away: GoingAway,
+    pub(crate) failed: Option<Error>,
+    /// An answer to a ping of ours has come.
+    pub(crate) ponged: bool,
+}
+
+/// How far the handshake is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum Received {
+    Nothing,
+    Preface,
+    Settings,
+}
+
+/// A block of headers whose end has not come yet.
+#[derive(Debug)]
+struct PartialBlock {
+    stream: u32,
+    end_stream: bool,
+    bytes: Vec<u8>,
+    frames: u32,
+}
+
+/// A frame of DATA whose end has not come yet.
+#[derive(Debug)]
+struct PartialData {
+    stream: u32,
+    /// Whether anybody wants it.
+    wanted: bool,
+    left: u32,
+    padding: u32,
+    end_stream: bool,
+}
+
+#[derive(Debug)]
+struct PeerSettings {
+    initial_window: u32,
+    max_frame_size: u32,
+    max_concurrent_streams: u32,
+    max_header_list_size: u32,
+}
+
+/// How far the end of the connection is.
+#[derive(Debug, Default)]
+struct GoingAway {
+    /// We have said that we go, but still take what the peer has sent before it heard that.
+    announced: bool,
+    /// We have said which stream was the last one.
+    last_stream: Option<u32>,
+    /// The peer goes.
+    peer: Option<Error>,
+}
+
+/// How a stream ended that is not there any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closed {
+    /// We have reset it: the peer may not know that yet.
+    ByReset,
+    /// Both ends know.
+    ByPeer,
+}
+
+/// The streams that ended last.
+#[derive(Debug)]
+struct ClosedLately {
+    streams: [(u32, Closed); 64],
+    next: usize,
+}
+
+impl ClosedLately {
+    fn add(&mut self, stream: u32, how: Closed) {
+        self.streams[self.next] = (stream, how);
+        self.next = (self.next + 1) % self.streams.len();
+    }
+
+    fn get(&self, stream: u32) -> Option<Closed> {
+        self.streams.iter().find(|(id, _)| *id == stream).map(|(_, how)| *how)
+    }
+}
+
+/// The payload of the ping that finds out when the peer has heard that we go.
+const DRAIN_PING: [u8; 8] = *b"goodbye!";
+pub(crate) const KEEPALIVE_PING: [u8; 8] = *b"anybody?";
+
+impl Connection {
+    pub(crate) fn new(role: Role, options: Options) -> Self {
+        let mut connection = Self {
+            role,
+            streams: Streams::default(),
+            open: 0,
+            accepted: VecDeque::new(),
+            last_peer_stream: 0,
+            next_stream: 1,
+            closed_lately: ClosedLately { streams: [(0, Closed::ByPeer); 64], next: 0 },
+            output: Output::default(),
+            answers: 0,
+            wakers: Vec::new(),
+            waiting: VecDeque::new(),
+            woken: 0,
+            received: if role == Role::Server { Received::Nothing } else { Received::Preface },
+            decoder: MessageDecoder::new(options.header_table_size, options.max_header_list_size),
+            block: None,
+            data: None,
+            recv_window: options.initial_connection_window.into(),
+            credit: 0,
+            encoder: MessageEncoder::new(),
+            peer: PeerSettings {
+                initial_window: DEFAULT_WINDOW,
+                max_frame_size: MIN_MAX_FRAME_SIZE,
+                // What section 6.5.2 advises a server to allow at least.
+                max_concurrent_streams: 100,
+                max_header_list_size: u32::MAX,
+            },
+            send_window: DEFAULT_WINDOW.into(),
+            queue: VecDeque::new(),
+            control_frames: Budget::new(options.max_control_frames.0, options.max_control_frames.1),
+            resets: Budget::new(options.max_resets.0, options.max_resets.1),
+            going_away: GoingAway::default(),
+            failed: None,
+            ponged: false,
+            options,
+        };
+        connection.begin();
+        connection
+    }
+
+    fn begin(&mut self) {
+        let Options {
+            max_concurrent_streams,
+            initial_stream_window,
+            initial_connection_window,
+            max_frame_size,
+            max_header_list_size,
+            header_table_size,
+            ..
+        } = self.options;
+        let role = match self.role {
+            Role::Client => (setting::ENABLE_PUSH, 0),
+            Role::Server => (setting::MAX_CONCURRENT_STREAMS, max_concurrent_streams),
+        };
+        let settings = [
+            role,
+            (setting::INITIAL_WINDOW_SIZE, initial_stream_window),
+            (setting::MAX_FRAME_SIZE, max_frame_size),
+            (setting::MAX_HEADER_LIST_SIZE, max_header_list_size),
+            (setting::HEADER_TABLE_SIZE, header_table_size),
+        ];
+        self.output.write(|out| {
+            if self.role == Role::Client {
+                out.extend_from_slice(PREFACE);
+            }
+            frame::write_settings(out, &settings);
+            if initial_connection_window > DEFAULT_WINDOW {
+                frame::write_window_update(out, 0, initial_connection_window - DEFAULT_WINDOW);
+            }
+        });
+    }
+
+    /// The next request that nobody has looked at, if its stream is still there.
+    pub(crate) fn accept(&mut self) -> Option<(u32, Box<RequestHead>)> {
+        while let Some((id, head)) = self.accepted.pop_front() {
+            match self.streams.get_mut(&id) {
+                Some(stream) if stream.failed.is_none() => return Some((id, head)),
+                Some(stream) => {
+                    (stream.has_reader, stream.has_sender) = (false, false);
+                    self.remove_if_done(id);
+                }
+                None => {}
+            }
+        }
+        None
+    }
+
+    pub(crate) fn stream(&self, id: u32) -> Option<&Stream> {
+        self.streams.get(&id).map(|stream| &**stream)
+    }
+
+    pub(crate) fn stream_mut(&mut self, id: u32) -> Option<&mut Stream> {
+        self.streams.get_mut(&id).map(|stream| &mut **stream)
+    }
+
+    /// The peer has begun with HTTP/2.
+    pub(crate) fn is_established(&self) -> bool {
+        self.received == Received::Settings
+    }
+
+    /// A request can be sent now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.accepts_calls() && self.open < self.peer.max_concurrent_streams
+    }
+
+    /// Requests can be sent, now or later.
+    pub(crate) fn accepts_calls(&self) -> bool {
+        self.failed.is_none()
+            && self.going_away.peer.is_none()
+            && !self.going_away.announced
+            && self.next_stream <= MAX_WINDOW
+    }
+
+    /// Waits until [`has_room`](Self::has_room) may have changed.
+    pub(crate) fn wait_for_room(&mut self, waker: &Waker) {
+        self.waiting.push_back(waker.clone());
+    }
+
+    /// The next one of those that wait for a stream may look again.
+    pub(crate) fn wake_waiting(&mut self) {
+        self.wakers.extend(self.waiting.pop_front());
+    }
+
+    /// Nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    pub(crate) fn open_streams(&self) -> u32 {
+        self.open
+    }
+
+    /// Takes no more streams, once the peer has heard of it; those that are there go on.
+    pub(crate) fn go_away(&mut self) {
+        if self.going_away.announced || self.failed.is_some() {
+            return;
+        }
+        self.going_away.announced = true;
+        match self.role {
+            Role::Server if self.received == Received::Settings => self.output.write(|out| {
+                frame::write_goaway(out, MAX_WINDOW, Reason::NO_ERROR, "");
+                frame::write_ping(out, DRAIN_PING, false);
+            }),
+            _ => self.say_last_stream(),
+        }
+    }
+
+    fn say_last_stream(&mut self) {
+        let last = self.last_peer_stream;
+        self.going_away.last_stream = Some(last);
+        self.output.write(|out| frame::write_goaway(out, last, Reason::NO_ERROR, ""));
+    }
+
+    /// Everything has been said, and everybody has heard it.
+    pub(crate) fn is_over(&self) -> bool {
+        let goes = self.going_away.last_stream.is_some() || self.going_away.peer.is_some();
+        self.failed.is_some() || goes && self.streams.is_empty()
+    }
+
+    /// Ends the connection, and all that is under way on it.
+    pub(crate) fn fail(&mut self, error: Error) {
+        if self.failed.is_some() {
+            return;
+        }
+        if let Error::GoAway { by: Side::Local, reason, detail } = &error {
+            let last = self.going_away.last_stream.unwrap_or(self.last_peer_stream);
+            self.output.write(|out| frame::write_goaway(out, last, *reason, detail));
+        }
+        // What the peer has said of the end tells more than that it came.
+        let error = match (&self.going_away.peer, error) {
+            (Some(said), Error::Closed | Error::Io(_)) => said.clone(),
+            (_, error) => error,
+        };
+        let ids: Vec<u32> = self.streams.keys().copied().collect();
+        for id in ids {
+            self.fail_stream(id, error.clone());
+        }
+        self.wakers.extend(self.waiting.drain(..));
+        self.failed = Some(error);
+    }
+
+    /// A stream is over before its end.
+    fn fail_stream(&mut self, id: u32, error: Error) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.failed.is_none() {
+            stream.failed = Some(error);
+        }
+        stream.pending.clear();
+        stream.end = End::Sent;
+        self.wakers.extend(stream.send_waker.take());
+        wake_reader(stream, &mut self.wakers, &mut self.woken);
+        self.close(id);
+    }
+
+    /// The protocol is through with a stream.
+    fn close(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && !stream.closed
+        {
+            stream.closed = true;
+            self.open -= 1;
+            self.wake_waiting();
+        }
+        self.remove_if_done(id);
+    }
+
+    /// Closes a stream if both of its directions are over.
+    fn close_if_ended(&mut self, id: u32) {
+        let Some(stream) = self.streams.get(&id) else { return };
+        if stream.end != End::Sent {
+            return;
+        }
+        if !stream.recv_ended && stream.failed.is_none() {
+            if self.role == Role::Client {
+                return;
+            }
+            // The answer is complete: the rest of the request need not come (section 8.1).
+            self.output.write(|out| frame::write_reset(out, id, Reason::NO_ERROR));
+            self.closed_lately.add(id, Closed::ByReset);
+            if let Some(stream) = self.streams.get_mut(&id) {
+                stream.failed = Some(Error::Reset { by: Side::Local, reason: Reason::NO_ERROR });
+                wake_reader(stream, &mut self.wakers, &mut self.woken);
+            }
+        }
+        self.close(id);
+    }
+
+    /// Forgets a stream that nobody needs any more.
+    pub(crate) fn remove_if_done(&mut self, id: u32) {
+        let Some(stream) = self.streams.get(&id) else { return };
+        if stream.closed && !stream.has_reader && !stream.has_sender {
+            if stream.failed.is_none() {
+                self.closed_lately.add(id, Closed::ByPeer);
+            }
+            let stream = self.streams.remove(&id);
+            if stream.is_some_and(|stream| stream.woken) {
+                self.woken -= 1;
+            }
+        }
+    }
+
+    /// The caller that waits for what comes on a stream runs.
+    pub(crate) fn reader_runs(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && stream.woken
+        {
+            stream.woken = false;
+            self.woken -= 1;
+        }
+    }
+
+    /// The reader of a stream is gone; what it has not read counts as read.
+    pub(crate) fn drop_reader(&mut self, id: u32) {
+        self.reader_runs(id);
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.has_reader = false;
+        stream.recv_waker = None;
+        let unread: usize = stream.data.drain(..).map(|data| data.len()).sum();
+        self.give_back(id, unread as u32);
+        self.remove_if_done(id);
+    }
+
+    /// What comes is complete, and small: the reader gets all of it at once, and need not come back.
+    pub(crate) fn take_all(&mut self, id: u32) -> Option<(VecDeque<Bytes>, Option<HeaderMap>)> {
+        const SMALL: u64 = 16 * 1024;
+        let stream = self.streams.get_mut(&id)?;
+        if !stream.recv_ended || stream.received > SMALL {
+            return None;
+        }
+        let all = (std::mem::take(&mut stream.data), stream.trailers.take());
+        let length = stream.received as u32;
+        stream.has_reader = false;
+        self.give_back(id, length);
+        self.remove_if_done(id);
+        Some(all)
+    }
+
+    /// The next piece of a body.
+    pub(crate) fn take_data(&mut self, id: u32) -> Option<Bytes> {
+        let data = self.streams.get_mut(&id)?.data.pop_front()?;
+        self.give_back(id, data.len() as u32);
+        Some(data)
+    }
+
+    /// Lets the peer send as much as was read, when it is worth a frame.
+    fn give_back(&mut self, id: u32, length: u32) {
+        self.credit += length;
+        if self.credit >= self.options.initial_connection_window / 2 {
+            let credit = std::mem::take(&mut self.credit);
+            self.recv_window += i64::from(credit);
+            self.output.write(|out| frame::write_window_update(out, 0, credit));
+        }
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.recv_ended || stream.failed.is_some() {
+            return;
+        }
+        stream.credit += length;
+        if stream.credit >= (self.options.initial_stream_window / 2).max(1) {
+            let credit = std::mem::take(&mut stream.credit);
+            stream.recv_window += i64::from(credit);
+            self.output.write(|out| frame::write_window_update(out, id, credit));
+        }
+    }
+}
+
+/// Wakes whoever waits for what comes on a stream, and counts a caller that will probably call again.
+fn wake_reader(stream: &mut Stream, wakers: &mut Vec<Waker>, woken: &mut usize) {
+    if let Some(waker) = stream.recv_waker.take() {
+        wakers.push(waker);
+        if !stream.woken {
+            stream.woken = true;
+            *woken += 1;
+        }
+    }
+}

@@ -1,0 +1,678 @@
+//! Frames that come ([RFC 9113, section 6](https://www.rfc-editor.org/rfc/rfc9113#section-6)).
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::stream::End;
+use super::{Closed, Connection, DRAIN_PING, PartialBlock, PartialData, Received, Role, Stream, wake_reader};
+use crate::frame::{
+    self, DEFAULT_WINDOW, HEAD, Head, MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE, PREFACE, flag,
+    kind, setting,
+};
+use crate::message::{Message, ResponseHead};
+use crate::{Error, Reason, Side};
+
+type Result<T = ()> = std::result::Result<T, Error>;
+
+/// A piece of a body that is smaller is copied, so that it does not keep all of the buffer that it came in.
+const COPY_BELOW: usize = 1024;
+/// How many frames a block of headers may be in.
+const MAX_BLOCK_FRAMES: u32 = 32;
+/// How many bytes of answers may wait for the peer to read them.
+const MAX_ANSWERS: usize = 64 * 1024;
+
+impl Connection {
+    /// Takes what has come; what is left in `input` is the beginning of a frame.
+    ///
+    /// # Errors
+    /// How the peer has broken a rule of the connection, which is over then.
+    pub(crate) fn receive(&mut self, input: &mut BytesMut) -> Result {
+        loop {
+            if self.data.is_some() {
+                if !self.data_piece(input)? {
+                    return Ok(());
+                }
+                continue;
+            }
+            if self.received == Received::Nothing && !self.preface(input)? {
+                return Ok(());
+            }
+            let Some(head) = input.first_chunk() else { return Ok(()) };
+            let head = Head::parse(head);
+            self.check_head(head)?;
+            if head.kind == kind::DATA {
+                let padded = usize::from(head.has(flag::PADDED) && head.length > 0);
+                if input.len() < HEAD + padded {
+                    return Ok(());
+                }
+                let padding = if padded == 1 { u32::from(input[HEAD]) + 1 } else { 0 };
+                input.advance(HEAD + padded);
+                self.data_head(head, padding)?;
+                continue;
+            }
+            let end = HEAD + head.length as usize;
+            if input.len() < end {
+                return Ok(());
+            }
+            self.frame(head, &input[HEAD..end])?;
+            input.advance(end);
+        }
+    }
+
+    /// Whether the client's preface is complete.
+    fn preface(&mut self, input: &mut BytesMut) -> Result<bool> {
+        let length = input.len().min(PREFACE.len());
+        if input[..length] != PREFACE[..length] {
+            return Err(Error::protocol("the client does not speak HTTP/2"));
+        }
+        if length < PREFACE.len() {
+            return Ok(false);
+        }
+        input.advance(length);
+        self.received = Received::Preface;
+        Ok(true)
+    }
+
+    fn check_head(&mut self, head: Head) -> Result {
+        if head.length > self.options.max_frame_size {
+            let detail = format!("a frame of {} bytes", head.length);
+            return Err(Error::violation(Reason::FRAME_SIZE_ERROR, detail));
+        }
+        if self.received == Received::Preface {
+            if head.kind != kind::SETTINGS || head.has(flag::ACK) {
+                return Err(Error::protocol("the first frame is not SETTINGS"));
+            }
+            self.received = Received::Settings;
+            // The first ones cost nothing.
+            self.control_frames.give_back();
+        }
+        if self.block.is_some() && head.kind != kind::CONTINUATION {
+            return Err(Error::protocol("another frame in a block of headers"));
+        }
+        Ok(())
+    }
+
+    fn frame(&mut self, head: Head, payload: &[u8]) -> Result {
+        match head.kind {
+            kind::HEADERS => self.headers(head, payload),
+            kind::CONTINUATION => self.continuation(head, payload),
+            kind::PRIORITY => self.priority(head),
+            kind::RST_STREAM => self.reset_stream(head, payload),
+            kind::SETTINGS => self.settings(head, payload),
+            kind::PUSH_PROMISE => Err(Error::protocol("PUSH_PROMISE, which is not enabled")),
+            kind::PING => self.receive_ping(head, payload),
+            kind::GOAWAY => self.goaway(head, payload),
+            kind::WINDOW_UPDATE => self.window_update(head, payload),
+            _ => self.spend(),
+        }
+    }
+
+    /// A frame that moves nothing forward.
+    fn spend(&mut self) -> Result {
+        if self.control_frames.take() {
+            return Ok(());
+        }
+        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many frames that move nothing forward"))
+    }
+
+    /// A frame that the peer made us send. They cannot be more than it reads.
+    fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result {
+        if self.output.is_empty() {
+            self.answers = 0;
+        }
+        let before = self.output.len();
+        self.output.write(write);
+        self.answers += self.output.len() - before;
+        if self.answers <= MAX_ANSWERS {
+            return Ok(());
+        }
+        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many answers that are not read"))
+    }
+
+    /// Resets a stream on which the peer has broken a rule.
+    fn stream_error(&mut self, id: u32, reason: Reason) -> Result {
+        if self.role == Role::Server && !self.resets.take() {
+            return Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many streams are reset"));
+        }
+        self.closed_lately.add(id, Closed::ByReset);
+        self.fail_stream(id, Error::Reset { by: Side::Local, reason });
+        self.answer(|out| frame::write_reset(out, id, reason))
+    }
+
+    /// Whether nobody has used a stream yet.
+    fn is_idle_stream(&self, id: u32) -> bool {
+        let ours = (id % 2 == 1) == (self.role == Role::Client);
+        if ours { id >= self.next_stream } else { id > self.last_peer_stream }
+    }
+
+    // DATA
+
+    /// `padding` counts the byte that tells its length.
+    fn data_head(&mut self, head: Head, padding: u32) -> Result {
+        let id = head.stream;
+        if id == 0 {
+            return Err(Error::protocol("DATA on stream 0"));
+        }
+        if head.has(flag::PADDED) && (head.length == 0 || padding > head.length) {
+            return Err(Error::protocol("DATA with more padding than it is long"));
+        }
+        if i64::from(head.length) > self.recv_window {
+            return Err(Error::violation(
+                Reason::FLOW_CONTROL_ERROR,
+                "more DATA than the connection's window",
+            ));
+        }
+        self.recv_window -= i64::from(head.length);
+        let length = head.length - padding;
+        let end_stream = head.has(flag::END_STREAM);
+        if length == 0 && !end_stream {
+            self.spend()?;
+        } else {
+            self.control_frames.give_back();
+        }
+        let wanted = self.data_is_wanted(head, length)?;
+        // Padding is not read by anybody.
+        if wanted {
+            self.give_back(id, padding);
+        } else {
+            self.give_back(0, head.length);
+        }
+        self.data = Some(PartialData {
+            stream: id,
+            wanted,
+            left: length,
+            padding: padding.saturating_sub(1),
+            end_stream: end_stream && wanted,
+        });
+        Ok(())
+    }
+
+    fn data_is_wanted(&mut self, head: Head, length: u32) -> Result<bool> {
+        let id = head.stream;
+        let role = self.role;
+        let slack = DEFAULT_WINDOW.saturating_sub(self.options.initial_stream_window);
+        let Some(stream) = self.streams.get_mut(&id) else {
+            if self.is_idle_stream(id) {
+                return Err(Error::protocol("DATA on a stream that is not open"));
+            }
+            // The peer may not have known that we reset it.
+            if self.closed_lately.get(id) != Some(Closed::ByReset) {
+                self.stream_error(id, Reason::STREAM_CLOSED)?;
+            }
+            return Ok(false);
+        };
+        if stream.failed.is_some() {
+            return Ok(false);
+        }
+        if stream.recv_ended {
+            self.stream_error(id, Reason::STREAM_CLOSED)?;
+            return Ok(false);
+        }
+        if i64::from(head.length) > stream.recv_window + i64::from(slack) {
+            self.stream_error(id, Reason::FLOW_CONTROL_ERROR)?;
+            return Ok(false);
+        }
+        if role == Role::Client && !stream.has_response {
+            self.stream_error(id, Reason::PROTOCOL_ERROR)?;
+            return Ok(false);
+        }
+        stream.recv_window -= i64::from(head.length);
+        stream.received += u64::from(length);
+        if stream.content_length.is_some_and(|expected| stream.received > expected) {
+            self.stream_error(id, Reason::PROTOCOL_ERROR)?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Takes what is there of a frame of DATA; whether that is all of it.
+    fn data_piece(&mut self, input: &mut BytesMut) -> Result<bool> {
+        let Some(data) = &mut self.data else { return Ok(true) };
+        let length = input.len().min(data.left as usize);
+        if length > 0 {
+            data.left -= length as u32;
+            let id = data.stream;
+            if data.wanted {
+                let piece = if length < COPY_BELOW {
+                    let piece = Bytes::copy_from_slice(&input[..length]);
+                    input.advance(length);
+                    piece
+                } else {
+                    input.split_to(length).freeze()
+                };
+                match self.streams.get_mut(&id) {
+                    Some(stream) if stream.has_reader && stream.failed.is_none() => {
+                        stream.data.push_back(piece);
+                        wake_reader(stream, &mut self.wakers, &mut self.woken);
+                    }
+                    _ => self.give_back(id, length as u32),
+                }
+            } else {
+                input.advance(length);
+            }
+        }
+        let Some(data) = &mut self.data else { return Ok(true) };
+        if data.left > 0 {
+            return Ok(false);
+        }
+        let padding = input.len().min(data.padding as usize);
+        input.advance(padding);
+        data.padding -= padding as u32;
+        if data.padding > 0 {
+            return Ok(false);
+        }
+        let (id, end_stream) = (data.stream, data.end_stream);
+        self.data = None;
+        if end_stream {
+            self.end_of_stream(id)?;
+        }
+        Ok(true)
+    }
+
+    /// Nothing more comes on a stream.
+    fn end_of_stream(&mut self, id: u32) -> Result {
+        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        if stream.failed.is_some() {
+            return Ok(());
+        }
+        if stream.content_length.is_some_and(|expected| stream.received != expected) {
+            return self.stream_error(id, Reason::PROTOCOL_ERROR);
+        }
+        stream.recv_ended = true;
+        wake_reader(stream, &mut self.wakers, &mut self.woken);
+        if self.role == Role::Client && stream.end != End::Sent {
+            // The call is over, whatever was left to say.
+            stream.pending.clear();
+            stream.end = End::Sent;
+            self.wakers.extend(stream.send_waker.take());
+            self.closed_lately.add(id, Closed::ByReset);
+            self.answer(|out| frame::write_reset(out, id, Reason::NO_ERROR))?;
+        }
+        self.close_if_ended(id);
+        Ok(())
+    }
+
+    // HEADERS and CONTINUATION
+
+    fn headers(&mut self, head: Head, payload: &[u8]) -> Result {
+        if head.stream == 0 {
+            return Err(Error::protocol("HEADERS on stream 0"));
+        }
+        let too_short = || Error::violation(Reason::FRAME_SIZE_ERROR, "HEADERS that are too short");
+        let mut block = payload;
+        let mut padding = 0;
+        if head.has(flag::PADDED) {
+            let (length, rest) = block.split_first().ok_or_else(too_short)?;
+            (padding, block) = (usize::from(*length), rest);
+        }
+        if head.has(flag::PRIORITY) {
+            block = block.get(5..).ok_or_else(too_short)?;
+        }
+        let length = block.len().checked_sub(padding);
+        let length = length.ok_or_else(|| Error::protocol("HEADERS with more padding than they are long"))?;
+        let (block, end_stream) = (&block[..length], head.has(flag::END_STREAM));
+        self.check_block(block.len(), 1)?;
+        if head.has(flag::END_HEADERS) {
+            return self.block(head.stream, end_stream, block);
+        }
+        self.block = Some(PartialBlock { stream: head.stream, end_stream, bytes: block.to_vec(), frames: 1 });
+        Ok(())
+    }
+
+    fn continuation(&mut self, head: Head, payload: &[u8]) -> Result {
+        let Some(mut block) = self.block.take_if(|block| block.stream == head.stream) else {
+            return Err(Error::protocol("CONTINUATION of no HEADERS"));
+        };
+        block.frames += 1;
+        self.check_block(block.bytes.len() + payload.len(), block.frames)?;
+        block.bytes.extend_from_slice(payload);
+        if head.has(flag::END_HEADERS) {
+            return self.block(block.stream, block.end_stream, &block.bytes);
+        }
+        self.block = Some(block);
+        Ok(())
+    }
+
+    /// CVE-2024-27316 and its relatives.
+    fn check_block(&self, length: usize, frames: u32) -> Result {
+        let limit = (self.options.max_header_list_size as usize).saturating_mul(2);
+        if length <= limit && frames <= MAX_BLOCK_FRAMES {
+            return Ok(());
+        }
+        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too large a block of headers"))
+    }
+
+    fn block(&mut self, id: u32, end_stream: bool, block: &[u8]) -> Result {
+        // Also of a stream that nobody wants any more: the compression goes on.
+        let message = self.decoder.decode(block);
+        let message =
+            message.map_err(|error| Error::violation(Reason::COMPRESSION_ERROR, error.to_string()))?;
+        self.control_frames.give_back();
+        if self.streams.contains_key(&id) {
+            return self.message(id, end_stream, message);
+        }
+        if self.role == Role::Server && self.is_idle_stream(id) {
+            return self.request(id, end_stream, message);
+        }
+        match self.closed_lately.get(id) {
+            Some(Closed::ByReset) => Ok(()),
+            Some(Closed::ByPeer) => {
+                Err(Error::violation(Reason::STREAM_CLOSED, "HEADERS on a stream that ended"))
+            }
+            None => Err(Error::protocol("HEADERS on a stream that cannot be opened")),
+        }
+    }
+
+    /// A new stream.
+    fn request(&mut self, id: u32, end_stream: bool, message: Message) -> Result {
+        if id.is_multiple_of(2) {
+            return Err(Error::protocol("a client opens a stream with an even id"));
+        }
+        self.last_peer_stream = id;
+        if self.going_away.last_stream.is_some() {
+            self.closed_lately.add(id, Closed::ByReset);
+            return Ok(());
+        }
+        if self.streams.len() >= self.options.max_concurrent_streams as usize {
+            return self.stream_error(id, Reason::REFUSED_STREAM);
+        }
+        match message {
+            Message::Request(head) => {
+                self.insert(id);
+                if let Some(stream) = self.streams.get_mut(&id) {
+                    stream.content_length = head.content_length;
+                }
+                if end_stream {
+                    self.end_of_stream(id)?;
+                }
+                if self.streams.get(&id).is_some_and(|stream| stream.failed.is_none()) {
+                    self.accepted.push_back((id, head));
+                } else {
+                    self.disown(id);
+                }
+                Ok(())
+            }
+            Message::TooLarge => self.refuse_too_large(id, end_stream),
+            wrong => self.malformed(id, &wrong),
+        }
+    }
+
+    /// Nobody will ever hold a stream.
+    fn disown(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            (stream.has_reader, stream.has_sender) = (false, false);
+            self.remove_if_done(id);
+        }
+    }
+
+    /// The status that gRPC has for metadata that is too large, without asking a handler.
+    fn refuse_too_large(&mut self, id: u32, end_stream: bool) -> Result {
+        self.insert(id);
+        if end_stream {
+            self.end_of_stream(id)?;
+        }
+        let mut headers = HeaderMap::with_capacity(3);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        headers.insert("grpc-status", HeaderValue::from_static("8"));
+        headers.insert("grpc-message", HeaderValue::from_static("the metadata is too large"));
+        self.send_response(id, StatusCode::OK, &headers, true);
+        self.disown(id);
+        Ok(())
+    }
+
+    /// Headers on a stream that is there.
+    fn message(&mut self, id: u32, end_stream: bool, message: Message) -> Result {
+        let role = self.role;
+        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        if stream.failed.is_some() {
+            return Ok(());
+        }
+        if stream.recv_ended {
+            return self.stream_error(id, Reason::STREAM_CLOSED);
+        }
+        match message {
+            Message::Response(head) if role == Role::Client && !stream.has_response => {
+                self.response(id, end_stream, head)
+            }
+            Message::Trailers(trailers) if end_stream && (role == Role::Server || stream.has_response) => {
+                stream.trailers = Some(trailers);
+                self.end_of_stream(id)
+            }
+            Message::TooLarge => self.stream_error(id, Reason::ENHANCE_YOUR_CALM),
+            wrong => self.malformed(id, &wrong),
+        }
+    }
+
+    /// [Section 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1).
+    fn malformed(&mut self, id: u32, message: &Message) -> Result {
+        let reason = if let Message::Malformed(reason) = message { reason } else { "not expected here" };
+        tracing::debug!(stream = id, reason, "a malformed message");
+        self.stream_error(id, Reason::PROTOCOL_ERROR)
+    }
+
+    fn response(&mut self, id: u32, end_stream: bool, head: ResponseHead) -> Result {
+        if head.status.is_informational() {
+            // There is no 101 in HTTP/2, and none of the others is the last.
+            if end_stream || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                return self.stream_error(id, Reason::PROTOCOL_ERROR);
+            }
+            return self.spend();
+        }
+        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        let has_body = head.status != StatusCode::NOT_MODIFIED && head.status != StatusCode::NO_CONTENT;
+        stream.content_length = head.content_length.filter(|_| has_body);
+        stream.response = Some(head);
+        stream.has_response = true;
+        if end_stream {
+            return self.end_of_stream(id);
+        }
+        wake_reader(stream, &mut self.wakers, &mut self.woken);
+        Ok(())
+    }
+
+    // The others
+
+    fn priority(&mut self, head: Head) -> Result {
+        if head.stream == 0 {
+            return Err(Error::protocol("PRIORITY on stream 0"));
+        }
+        expect_length(head, 5)?;
+        self.spend()
+    }
+
+    fn reset_stream(&mut self, head: Head, payload: &[u8]) -> Result {
+        let id = head.stream;
+        expect_length(head, 4)?;
+        if id == 0 {
+            return Err(Error::protocol("RST_STREAM on stream 0"));
+        }
+        let Some(stream) = self.streams.get_mut(&id) else {
+            if self.is_idle_stream(id) {
+                return Err(Error::protocol("RST_STREAM on a stream that is not open"));
+            }
+            return self.spend();
+        };
+        if stream.closed {
+            return self.spend();
+        }
+        if self.role == Role::Server && !self.resets.take() {
+            return Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many streams are reset"));
+        }
+        let reason = Reason::from(number(payload));
+        if stream.recv_ended && self.role == Role::Client {
+            // The response is complete; only the rest of the request is not wanted.
+            stream.pending.clear();
+            stream.end = End::Sent;
+            self.wakers.extend(stream.send_waker.take());
+            self.close(id);
+        } else {
+            self.fail_stream(id, Error::Reset { by: Side::Peer, reason });
+        }
+        Ok(())
+    }
+
+    fn settings(&mut self, head: Head, payload: &[u8]) -> Result {
+        if head.stream != 0 {
+            return Err(Error::protocol("SETTINGS on a stream"));
+        }
+        if head.has(flag::ACK) {
+            return expect_length(head, 0);
+        }
+        let (settings, []) = payload.as_chunks::<6>() else {
+            return Err(Error::violation(
+                Reason::FRAME_SIZE_ERROR,
+                "SETTINGS whose length is no multiple of 6",
+            ));
+        };
+        self.spend()?;
+        let mut initial_window = self.peer.initial_window;
+        for [i0, i1, v0, v1, v2, v3] in settings {
+            let value = u32::from_be_bytes([*v0, *v1, *v2, *v3]);
+            match u16::from_be_bytes([*i0, *i1]) {
+                setting::HEADER_TABLE_SIZE => self.encoder.set_max_table_size(value),
+                setting::ENABLE_PUSH if value > 1 || value == 1 && self.role == Role::Client => {
+                    return Err(Error::protocol("a wrong SETTINGS_ENABLE_PUSH"));
+                }
+                setting::MAX_CONCURRENT_STREAMS => self.peer.max_concurrent_streams = value,
+                setting::INITIAL_WINDOW_SIZE if value > MAX_WINDOW => {
+                    let detail = "a wrong SETTINGS_INITIAL_WINDOW_SIZE";
+                    return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, detail));
+                }
+                setting::INITIAL_WINDOW_SIZE => initial_window = value,
+                setting::MAX_FRAME_SIZE if !(MIN_MAX_FRAME_SIZE..=MAX_MAX_FRAME_SIZE).contains(&value) => {
+                    return Err(Error::protocol("a wrong SETTINGS_MAX_FRAME_SIZE"));
+                }
+                setting::MAX_FRAME_SIZE => self.peer.max_frame_size = value,
+                setting::MAX_HEADER_LIST_SIZE => self.peer.max_header_list_size = value,
+                _ => {}
+            }
+        }
+        self.set_initial_window(initial_window)?;
+        self.wakers.extend(self.waiting.drain(..));
+        self.answer(frame::write_settings_ack)
+    }
+
+    /// Once for all the values in a frame, because it looks at all streams.
+    fn set_initial_window(&mut self, window: u32) -> Result {
+        let change = i64::from(window) - i64::from(self.peer.initial_window);
+        if change == 0 {
+            return Ok(());
+        }
+        self.peer.initial_window = window;
+        for (id, stream) in &mut self.streams {
+            stream.send_window += change;
+            if stream.send_window > i64::from(MAX_WINDOW) {
+                return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, "SETTINGS make a window overflow"));
+            }
+            if stream.send_window > 0 && !stream.pending.is_empty() && !stream.queued {
+                stream.queued = true;
+                self.queue.push_back(*id);
+            }
+        }
+        Ok(())
+    }
+
+    fn receive_ping(&mut self, head: Head, payload: &[u8]) -> Result {
+        expect_length(head, 8)?;
+        if head.stream != 0 {
+            return Err(Error::protocol("PING on a stream"));
+        }
+        let Some(payload) = payload.first_chunk() else { return Ok(()) };
+        if !head.has(flag::ACK) {
+            self.spend()?;
+            return self.answer(|out| frame::write_ping(out, *payload, true));
+        }
+        self.ponged = true;
+        if *payload == DRAIN_PING && self.going_away.announced && self.going_away.last_stream.is_none() {
+            self.say_last_stream();
+        }
+        Ok(())
+    }
+
+    fn goaway(&mut self, head: Head, payload: &[u8]) -> Result {
+        if head.stream != 0 {
+            return Err(Error::protocol("GOAWAY on a stream"));
+        }
+        let Some((last, rest)) = payload.split_first_chunk::<4>() else {
+            return Err(Error::violation(Reason::FRAME_SIZE_ERROR, "GOAWAY that is too short"));
+        };
+        let Some((reason, detail)) = rest.split_first_chunk::<4>() else {
+            return Err(Error::violation(Reason::FRAME_SIZE_ERROR, "GOAWAY that is too short"));
+        };
+        self.spend()?;
+        let last = number(last) & MAX_WINDOW;
+        let detail = String::from_utf8_lossy(&detail[..detail.len().min(256)]).into_owned();
+        self.going_away.peer =
+            Some(Error::GoAway { by: Side::Peer, reason: Reason::from(number(reason)), detail });
+        if self.role == Role::Client {
+            let unprocessed: Vec<u32> = self.streams.keys().copied().filter(|id| *id > last).collect();
+            for id in unprocessed {
+                self.closed_lately.add(id, Closed::ByReset);
+                self.fail_stream(id, Error::Unprocessed);
+            }
+        }
+        self.wakers.extend(self.waiting.drain(..));
+        Ok(())
+    }
+
+    fn window_update(&mut self, head: Head, payload: &[u8]) -> Result {
+        let id = head.stream;
+        expect_length(head, 4)?;
+        self.spend()?;
+        let increment = i64::from(number(payload) & MAX_WINDOW);
+        if id == 0 {
+            if increment == 0 {
+                return Err(Error::protocol("WINDOW_UPDATE of 0"));
+            }
+            self.send_window += increment;
+            if self.send_window > i64::from(MAX_WINDOW) {
+                return Err(Error::violation(
+                    Reason::FLOW_CONTROL_ERROR,
+                    "the connection's window overflows",
+                ));
+            }
+            return Ok(());
+        }
+        let Some(stream) = self.streams.get_mut(&id) else {
+            if self.is_idle_stream(id) {
+                return Err(Error::protocol("WINDOW_UPDATE on a stream that is not open"));
+            }
+            return Ok(());
+        };
+        if stream.failed.is_some() {
+            return Ok(());
+        }
+        if increment == 0 {
+            return self.stream_error(id, Reason::PROTOCOL_ERROR);
+        }
+        stream.send_window += increment;
+        if stream.send_window > i64::from(MAX_WINDOW) {
+            return self.stream_error(id, Reason::FLOW_CONTROL_ERROR);
+        }
+        if stream.send_window > 0 && !stream.pending.is_empty() && !stream.queued {
+            stream.queued = true;
+            self.queue.push_back(id);
+        }
+        Ok(())
+    }
+
+    pub(super) fn insert(&mut self, id: u32) {
+        let stream = Stream::new(self.options.initial_stream_window, self.peer.initial_window);
+        self.streams.insert(id, Box::new(stream));
+        self.open += 1;
+    }
+}
+
+fn expect_length(head: Head, length: u32) -> Result {
+    if head.length == length {
+        return Ok(());
+    }
+    let detail = format!("a frame of type {} with {} bytes", head.kind, head.length);
+    Err(Error::violation(Reason::FRAME_SIZE_ERROR, detail))
+}
+
+/// The four bytes of a frame whose length was checked.
+fn number(payload: &[u8]) -> u32 {
+    payload.first_chunk().copied().map_or(0, u32::from_be_bytes)
+}

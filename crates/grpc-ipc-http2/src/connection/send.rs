@@ -1,0 +1,231 @@
+//! Messages that go.
+
+use std::task::Waker;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::stream::End;
+use super::{Closed, Connection};
+use crate::encode::Start;
+use crate::frame;
+use crate::{Error, Reason, Side};
+
+/// The longest frame of DATA that is sent: others wait for no longer than that one.
+const MAX_DATA: usize = 64 * 1024;
+/// A frame of DATA that the peer's window has made smaller than this moves nothing forward.
+const SMALL_DATA: usize = 256;
+
+impl Connection {
+    /// Opens a stream. There must be [room](Self::has_room).
+    ///
+    /// # Errors
+    /// [`Error::Unsendable`] for more headers than the server takes.
+    pub(crate) fn open(
+        &mut self,
+        start: Start<'_>,
+        headers: &HeaderMap,
+        end_stream: bool,
+    ) -> Result<u32, Error> {
+        let block = self.encoder.encode(start, headers, self.peer.max_header_list_size);
+        let block = block.ok_or(Error::Unsendable("more metadata than the server takes"))?;
+        let id = self.next_stream;
+        let max_frame_size = self.peer.max_frame_size;
+        self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
+        self.next_stream += 2;
+        self.insert(id);
+        if end_stream && let Some(stream) = self.streams.get_mut(&id) {
+            stream.end = End::Sent;
+        }
+        Ok(id)
+    }
+
+    /// Begins the answer to a request, or is all of it.
+    pub(crate) fn send_response(
+        &mut self,
+        id: u32,
+        status: StatusCode,
+        headers: &HeaderMap,
+        end_stream: bool,
+    ) {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.end == End::Open) else { return };
+        stream.has_answer = true;
+        self.send_block(id, Start::Response(status), headers, end_stream);
+    }
+
+    fn send_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) {
+        let Some(block) = self.encoder.encode(start, headers, self.peer.max_header_list_size) else {
+            self.reset(id, Reason::INTERNAL_ERROR);
+            return;
+        };
+        let max_frame_size = self.peer.max_frame_size;
+        self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
+        self.control_frames.give_back();
+        if end_stream {
+            self.end_sent(id);
+        }
+    }
+
+    /// Sends a piece of a body, as soon as the peer lets us.
+    pub(crate) fn send_data(&mut self, id: u32, data: Bytes, end_stream: bool) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.end != End::Open {
+            return;
+        }
+        if end_stream {
+            stream.end = End::Data;
+        }
+        if data.is_empty() && (!end_stream || !stream.pending.is_empty()) {
+            return;
+        }
+        stream.pending.push_back(data);
+        self.send_pending(id);
+    }
+
+    /// Ends a stream after what was given to it.
+    pub(crate) fn send_end(&mut self, id: u32, trailers: Option<HeaderMap>) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.end != End::Open {
+            return;
+        }
+        match trailers {
+            None => self.send_data(id, Bytes::new(), true),
+            Some(trailers) if stream.pending.is_empty() => {
+                self.send_block(id, Start::Trailers, &trailers, true);
+            }
+            Some(trailers) => stream.end = End::Trailers(trailers),
+        }
+    }
+
+    /// Gives a stream up; the peer is told, unless it is through with it anyway.
+    pub(crate) fn reset(&mut self, id: u32, reason: Reason) {
+        self.reset_because(id, reason, Error::Reset { by: Side::Local, reason });
+    }
+
+    /// As [`reset`](Self::reset), with what this end is told.
+    pub(crate) fn reset_because(&mut self, id: u32, reason: Reason, error: Error) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.closed {
+            return;
+        }
+        self.output.write(|out| frame::write_reset(out, id, reason));
+        self.closed_lately.add(id, Closed::ByReset);
+        self.fail_stream(id, error);
+    }
+
+    /// Nobody sends on a stream any more. What is not ended is reset.
+    pub(crate) fn drop_sender(&mut self, id: u32, reason: Reason) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.has_sender = false;
+        stream.send_waker = None;
+        if stream.end == End::Open {
+            self.reset(id, reason);
+        }
+        self.remove_if_done(id);
+    }
+
+    pub(crate) fn ping(&mut self, payload: [u8; 8]) {
+        self.ponged = false;
+        self.output.write(|out| frame::write_ping(out, payload, false));
+    }
+
+    /// Puts what waits into frames, stream by stream, until there is enough to write.
+    pub(crate) fn fill_output(&mut self) {
+        while self.send_window > 0 && self.output.len() < self.options.max_output {
+            let Some(id) = self.queue.pop_front() else { return };
+            let Some(stream) = self.streams.get_mut(&id) else { continue };
+            stream.queued = false;
+            if self.send_frame(id) {
+                self.enqueue(id);
+            }
+        }
+    }
+
+    /// Puts what is pending into frames for as long as windows and output allow.
+    fn send_pending(&mut self, id: u32) {
+        // Others wait: this one gets into the queue behind them.
+        let may_go = |connection: &Self| {
+            connection.queue.is_empty() && connection.output.len() < connection.options.max_output
+        };
+        while may_go(self) {
+            if !self.send_frame(id) || self.send_window <= 0 {
+                break;
+            }
+        }
+        self.enqueue(id);
+    }
+
+    fn enqueue(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let sendable = stream.send_window > 0 || stream.pending.front().is_some_and(Bytes::is_empty);
+        if !stream.queued && !stream.pending.is_empty() && sendable {
+            stream.queued = true;
+            self.queue.push_back(id);
+        }
+    }
+
+    /// Sends one frame of what is pending; whether there is more that can be sent.
+    fn send_frame(&mut self, id: u32) -> bool {
+        let Some(stream) = self.streams.get_mut(&id) else { return false };
+        let Some(data) = stream.pending.front_mut() else { return false };
+        let window = stream.send_window.min(self.send_window).max(0) as usize;
+        let length = data.len().min(window).min(MAX_DATA).min(self.peer.max_frame_size as usize);
+        if length == 0 && !data.is_empty() {
+            return false;
+        }
+        let piece = if length == data.len() {
+            stream.pending.pop_front().unwrap_or_default()
+        } else {
+            if length >= SMALL_DATA {
+                self.control_frames.give_back();
+            }
+            data.split_to(length)
+        };
+        let last = stream.pending.is_empty();
+        if last {
+            self.control_frames.give_back();
+        }
+        stream.send_window -= length as i64;
+        self.send_window -= length as i64;
+        let end_stream = last && stream.end == End::Data;
+        self.output.write(|out| frame::write_data_head(out, id, length as u32, end_stream));
+        self.output.put(piece);
+        if !last {
+            return stream.send_window > 0;
+        }
+        if end_stream {
+            self.end_sent(id);
+        } else if let End::Trailers(trailers) = &mut stream.end {
+            let trailers = std::mem::take(trailers);
+            self.send_block(id, Start::Trailers, &trailers, true);
+        } else {
+            self.wakers.extend(stream.send_waker.take());
+        }
+        false
+    }
+
+    fn end_sent(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.end = End::Sent;
+        self.wakers.extend(stream.send_waker.take());
+        self.close_if_ended(id);
+    }
+
+    /// Waits for what comes on a stream.
+    pub(crate) fn wait_to_read(&mut self, id: u32, waker: &Waker) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && !stream.recv_waker.as_ref().is_some_and(|known| known.will_wake(waker))
+        {
+            stream.recv_waker = Some(waker.clone());
+        }
+    }
+
+    /// Waits until a stream is drained, or fails.
+    pub(crate) fn wait_to_send(&mut self, id: u32, waker: &Waker) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && !stream.send_waker.as_ref().is_some_and(|known| known.will_wake(waker))
+        {
+            stream.send_waker = Some(waker.clone());
+        }
+    }
+}

@@ -1,0 +1,116 @@
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::task::Waker;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use crate::Error;
+use crate::message::ResponseHead;
+
+/// A call, as its connection sees it ([RFC 9113, section 5.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.1)).
+#[derive(Debug)]
+pub(crate) struct Stream {
+    // What comes.
+    pub(crate) response: Option<ResponseHead>,
+    pub(super) has_response: bool,
+    pub(crate) data: VecDeque<Bytes>,
+    pub(crate) trailers: Option<HeaderMap>,
+    pub(super) content_length: Option<u64>,
+    pub(super) received: u64,
+    /// How much the peer may send.
+    pub(super) recv_window: i64,
+    /// How much was read since the peer was last told.
+    pub(super) credit: u32,
+    pub(crate) recv_ended: bool,
+    pub(crate) recv_waker: Option<Waker>,
+    /// Somebody may still read.
+    pub(crate) has_reader: bool,
+    // What goes.
+    /// The answer has begun.
+    pub(crate) has_answer: bool,
+    pub(super) pending: VecDeque<Bytes>,
+    pub(super) end: End,
+    /// How much the peer lets us send; less than nothing after it has made all windows smaller.
+    pub(super) send_window: i64,
+    /// It stands in the queue of those that have something to send.
+    pub(super) queued: bool,
+    pub(crate) send_waker: Option<Waker>,
+    /// Somebody may still send: a handler, or the body of a request.
+    pub(crate) has_sender: bool,
+    /// Why it is over before its end.
+    pub(crate) failed: Option<Error>,
+    /// A caller was woken and has not run yet.
+    pub(crate) woken: bool,
+    /// The protocol is through with it.
+    pub(super) closed: bool,
+}
+
+/// How the sending of a stream ends.
+#[derive(Debug, PartialEq)]
+pub(super) enum End {
+    /// Not known yet.
+    Open,
+    /// With the last of what is pending.
+    Data,
+    /// With trailers, after what is pending.
+    Trailers(HeaderMap),
+    /// It is over.
+    Sent,
+}
+
+impl Stream {
+    pub(super) fn new(recv_window: u32, send_window: u32) -> Self {
+        Self {
+            response: None,
+            has_response: false,
+            data: VecDeque::new(),
+            trailers: None,
+            content_length: None,
+            received: 0,
+            recv_window: recv_window.into(),
+            credit: 0,
+            recv_ended: false,
+            recv_waker: None,
+            has_reader: true,
+            has_answer: false,
+            pending: VecDeque::new(),
+            end: End::Open,
+            send_window: send_window.into(),
+            queued: false,
+            send_waker: None,
+            has_sender: true,
+            failed: None,
+            woken: false,
+            closed: false,
+        }
+    }
+
+    /// Everything that was given to it has been put into frames.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.pending.is_empty()
+    }
+}
+
+/// Streams by their id. Ids are counted up by the peer, so a hash that spreads them need not keep secrets.
+pub(super) type Streams = HashMap<u32, Box<Stream>, BuildHasherDefault<IdHasher>>;
+
+#[derive(Default)]
+pub(super) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        // Fibonacci hashing: a bijection, so two ids never collide.
+        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}

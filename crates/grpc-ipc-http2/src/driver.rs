@@ -1,0 +1,175 @@
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite, ReadHalf};
+use tokio::time::{Instant, Sleep, sleep};
+use tokio_util::io::poll_read_buf;
+
+use crate::connection::{Connection, KEEPALIVE_PING, Role};
+use crate::shared::{Shared, State};
+use crate::{Error, Options};
+
+/// The task of a connection: it reads, and writes what others leave to it.
+pub(crate) struct Driver<IO> {
+    reader: ReadHalf<IO>,
+    input: BytesMut,
+    /// How much is read at once.
+    read_size: usize,
+    pub(crate) shared: Arc<Shared>,
+    wakers: Vec<Waker>,
+    /// Until the peer has begun with HTTP/2.
+    handshake: Option<Pin<Box<Sleep>>>,
+    keepalive: Option<Keepalive>,
+    /// Until the end of a connection that is over.
+    last_words: Option<Pin<Box<Sleep>>>,
+}
+
+const MIN_READ: usize = 16 * 1024;
+const MAX_READ: usize = 128 * 1024;
+/// How long a peer may take to read the last of a connection.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
+    pub(crate) fn new(io: IO, role: Role, options: &Options) -> Self {
+        let (reader, writer) = tokio::io::split(io);
+        Self {
+            reader,
+            input: BytesMut::new(),
+            read_size: MIN_READ,
+            shared: Shared::new(Connection::new(role, options.clone()), writer),
+            wakers: Vec::new(),
+            handshake: Some(Box::pin(sleep(options.handshake_timeout))),
+            keepalive: options.keepalive.map(|interval| Keepalive::new(interval, options.keepalive_timeout)),
+            last_words: None,
+        }
+    }
+
+    /// Does something with the connection.
+    pub(crate) fn with<T>(&mut self, act: impl FnOnce(&mut State) -> T) -> T {
+        self.shared.with_all(&mut self.wakers, act)
+    }
+
+    /// Reads once, and takes what has come.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.input.capacity() - self.input.len() < MIN_READ / 2 {
+            self.input.reserve(self.read_size);
+        }
+        let room = self.input.capacity() - self.input.len();
+        let read = ready!(poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input));
+        if matches!(read, Ok(length) if length == room) {
+            self.read_size = (self.read_size * 2).min(MAX_READ);
+        }
+        if let Some(keepalive) = &mut self.keepalive {
+            keepalive.heard = true;
+        }
+        let Self { shared, wakers, input, handshake, .. } = self;
+        shared.with_all(wakers, |state| {
+            let connection = &mut state.connection;
+            let received = match read {
+                Ok(0) => Err(Error::Closed),
+                Ok(_) => connection.receive(input),
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = received {
+                connection.fail(error);
+            }
+            if connection.is_established() {
+                *handshake = None;
+            }
+        });
+        Poll::Ready(())
+    }
+
+    /// Ends the connection when a time is over.
+    pub(crate) fn check_time(&mut self, cx: &mut Context<'_>) {
+        if self.handshake.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
+            self.handshake = None;
+            self.with(|state| state.connection.fail(Error::HandshakeTimeout));
+        }
+        let Some(keepalive) = &mut self.keepalive else { return };
+        match keepalive.poll(cx) {
+            Due::Nothing => {}
+            Due::Ping => self.with(|state| state.connection.ping(KEEPALIVE_PING)),
+            Due::End => self.with(|state| state.connection.fail(Error::KeepAlive)),
+        }
+    }
+
+    /// Writes what there is; ready when the connection is over and everything is written.
+    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Self { shared, wakers, last_words, .. } = self;
+        shared.with_all(wakers, |state| {
+            let flushed = state.poll_flush(cx);
+            if let Poll::Ready(Err(error)) = &flushed {
+                state.connection.fail(error.clone());
+            }
+            if !state.connection.is_over() {
+                return Poll::Pending;
+            }
+            // Not for ever, if the peer does not read. Whether this succeeds changes nothing: it is over.
+            let last_words = last_words.get_or_insert_with(|| Box::pin(sleep(LAST_WORDS)));
+            if last_words.as_mut().poll(cx).is_pending()
+                && (flushed.is_pending() || state.poll_shutdown(cx).is_pending())
+            {
+                return Poll::Pending;
+            }
+            Poll::Ready(match &state.connection.failed {
+                Some(error) => Err(error.clone()),
+                None => Ok(()),
+            })
+        })
+    }
+}
+
+impl<IO> Drop for Driver<IO> {
+    /// Whoever has something under way hears that it is over.
+    fn drop(&mut self) {
+        self.shared.with(|state| state.connection.fail(Error::Closed));
+    }
+}
+
+/// Pings a peer of which nothing is heard.
+struct Keepalive {
+    interval: Duration,
+    timeout: Duration,
+    sleep: Pin<Box<Sleep>>,
+    /// Something came since the last look.
+    heard: bool,
+    /// It was pinged, and is to answer.
+    pinged: bool,
+}
+
+enum Due {
+    Nothing,
+    Ping,
+    End,
+}
+
+impl Keepalive {
+    fn new(interval: Duration, timeout: Duration) -> Self {
+        Self { interval, timeout, sleep: Box::pin(sleep(interval)), heard: false, pinged: false }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Due {
+        let mut due = Due::Nothing;
+        while self.sleep.as_mut().poll(cx).is_ready() {
+            let heard = std::mem::take(&mut self.heard);
+            let wait = match (heard, self.pinged) {
+                (false, true) => return Due::End,
+                (false, false) => {
+                    due = Due::Ping;
+                    self.pinged = true;
+                    self.timeout
+                }
+                (true, _) => {
+                    self.pinged = false;
+                    self.interval
+                }
+            };
+            self.sleep.as_mut().reset(Instant::now() + wait);
+        }
+        due
+    }
+}

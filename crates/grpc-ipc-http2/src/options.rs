@@ -1,0 +1,140 @@
+use std::time::Duration;
+
+use crate::frame::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
+
+/// What a connection allows its peer, and how it goes about its work. Every bound is on one connection.
+///
+/// ```
+/// use std::time::Duration;
+/// use grpc_ipc_http2::Options;
+///
+/// let options = Options::new().max_concurrent_streams(100).keepalive(Duration::from_secs(30));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until a connection is made with them"]
+pub struct Options {
+    pub(crate) max_concurrent_streams: u32,
+    pub(crate) initial_stream_window: u32,
+    pub(crate) initial_connection_window: u32,
+    pub(crate) max_frame_size: u32,
+    pub(crate) max_header_list_size: u32,
+    pub(crate) header_table_size: u32,
+    pub(crate) max_resets: (u32, u32),
+    pub(crate) max_control_frames: (u32, u32),
+    pub(crate) max_output: usize,
+    pub(crate) keepalive: Option<Duration>,
+    pub(crate) keepalive_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) poll_in_place: bool,
+}
+
+impl Options {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self {
+            max_concurrent_streams: 1000,
+            initial_stream_window: 1 << 20,
+            initial_connection_window: 8 << 20,
+            max_frame_size: 64 << 10,
+            max_header_list_size: 32 << 10,
+            header_table_size: 4096,
+            max_resets: (1000, 200),
+            max_control_frames: (1000, 200),
+            max_output: 256 << 10,
+            keepalive: None,
+            keepalive_timeout: Duration::from_secs(20),
+            handshake_timeout: Duration::from_secs(10),
+            poll_in_place: true,
+        }
+    }
+
+    /// How many calls of the peer there may be at a time; a stream whose handler still runs counts, also after it was
+    /// reset. One more is refused with `REFUSED_STREAM`. A client allows none, whatever is set.
+    /// ([RFC 9113, section 5.1.2](https://www.rfc-editor.org/rfc/rfc9113#section-5.1.2).) Default: 1000.
+    pub fn max_concurrent_streams(self, streams: u32) -> Self {
+        Self { max_concurrent_streams: streams, ..self }
+    }
+
+    /// How many bytes of a body the peer may send before somebody reads them, at most 2^31 - 1.
+    /// ([RFC 9113, section 6.9](https://www.rfc-editor.org/rfc/rfc9113#section-6.9).) Default: 1048576 (1 MiB).
+    pub fn initial_stream_window(self, bytes: u32) -> Self {
+        Self { initial_stream_window: bytes.min(MAX_WINDOW), ..self }
+    }
+
+    /// How many bytes of all bodies of the connection the peer may send before somebody reads them, from 65535 to
+    /// 2^31 - 1: the bound on what is buffered for a connection. Default: 8388608 (8 MiB).
+    pub fn initial_connection_window(self, bytes: u32) -> Self {
+        let bytes = bytes.clamp(crate::frame::DEFAULT_WINDOW, MAX_WINDOW);
+        Self { initial_connection_window: bytes, ..self }
+    }
+
+    /// How long a frame of the peer may be, from 16384 to 2^24 - 1 bytes.
+    /// ([RFC 9113, section 4.2](https://www.rfc-editor.org/rfc/rfc9113#section-4.2).) Default: 65536 (64 KiB).
+    pub fn max_frame_size(self, bytes: u32) -> Self {
+        Self { max_frame_size: bytes.clamp(MIN_MAX_FRAME_SIZE, MAX_MAX_FRAME_SIZE), ..self }
+    }
+
+    /// How large the header fields of a message may be, which are gRPC's metadata: names, values, and 32 bytes for
+    /// each. A call with more ends with gRPC's `RESOURCE_EXHAUSTED`; a block of headers that is more than twice as
+    /// long on the wire, or comes in more than 32 frames, ends the connection with `ENHANCE_YOUR_CALM`.
+    /// ([RFC 9113, section 10.5.1](https://www.rfc-editor.org/rfc/rfc9113#section-10.5.1).) Default: 32768 (32 KiB).
+    pub fn max_header_list_size(self, bytes: u32) -> Self {
+        Self { max_header_list_size: bytes, ..self }
+    }
+
+    /// How many bytes of header fields the peer may have us remember, so that it need not send them again.
+    /// ([RFC 7541, section 4.2](https://www.rfc-editor.org/rfc/rfc7541#section-4.2).) Default: 4096.
+    pub fn header_table_size(self, bytes: u32) -> Self {
+        Self { header_table_size: bytes, ..self }
+    }
+
+    /// How many streams may be reset, by the peer or because of what it sends: `burst` at once, and `per_second` in the
+    /// long run. More ends the connection with `ENHANCE_YOUR_CALM` (CVE-2023-44487, CVE-2025-8671). Default: 1000 and
+    /// 200.
+    pub fn max_resets(self, burst: u32, per_second: u32) -> Self {
+        Self { max_resets: (burst, per_second), ..self }
+    }
+
+    /// How many frames that move no message forward (PING, SETTINGS, PRIORITY, empty DATA, small WINDOW_UPDATE and
+    /// unknown ones) the peer may send: `burst` at once, and `per_second` in the long run; each message that comes or
+    /// goes allows for more. More ends the connection with `ENHANCE_YOUR_CALM` (CVE-2019-9511 to 9518). Default: 1000
+    /// and 200.
+    pub fn max_control_frames(self, burst: u32, per_second: u32) -> Self {
+        Self { max_control_frames: (burst, per_second), ..self }
+    }
+
+    /// How many bytes are put into frames before the peer takes them, about; bodies wait when there are more. Default:
+    /// 262144 (256 KiB).
+    pub fn max_output(self, bytes: usize) -> Self {
+        Self { max_output: bytes, ..self }
+    }
+
+    /// Pings the peer when nothing came from it for so long, and gives the connection up when it does not answer. A
+    /// process that ends closes its connections; this finds one that is stopped. Default: never.
+    pub fn keepalive(self, interval: Duration) -> Self {
+        Self { keepalive: Some(interval), ..self }
+    }
+
+    /// How long the peer may take to answer such a ping. Default: 20 seconds.
+    pub fn keepalive_timeout(self, timeout: Duration) -> Self {
+        Self { keepalive_timeout: timeout, ..self }
+    }
+
+    /// How long the peer may take to begin with HTTP/2 once it is connected. Default: 10 seconds.
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        Self { handshake_timeout: timeout, ..self }
+    }
+
+    /// Whether a handler is first polled in the task of its connection. One that is ready at once then costs no task of
+    /// its own; any other moves to one. Turn it off for handlers that compute for long before they first wait: they
+    /// would hold up the other calls of their connection. Default: `true`.
+    pub fn poll_in_place(self, in_place: bool) -> Self {
+        Self { poll_in_place: in_place, ..self }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}

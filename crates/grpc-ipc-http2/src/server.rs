@@ -1,0 +1,297 @@
+//! The server's end of a connection.
+
+use std::error;
+use std::fmt;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower_service::Service;
+
+use crate::body::{RecvBody, RecvStream};
+use crate::connection::Role;
+use crate::deadline::{Deadline, timeout_of};
+use crate::driver::Driver;
+use crate::message::RequestHead;
+use crate::pump::{Beginning, Pump};
+use crate::shared::SendStream;
+use crate::{Error, Options, Reason};
+
+/// How many times a connection reads before others get their turn.
+const READS_PER_POLL: usize = 8;
+
+/// A connection that serves requests: a future that runs it, and is ready when it is over.
+///
+/// A request's deadline (`grpc-timeout`) is kept: its handler is dropped when it has passed, and the call ends with
+/// gRPC's `DEADLINE_EXCEEDED`. A handler is dropped, too, when the client resets its stream or goes away. A handler
+/// that panics, or fails, resets its stream with `INTERNAL_ERROR`; the others go on.
+///
+/// # Panics
+/// When it is made or polled outside of a tokio runtime.
+#[must_use = "futures do nothing unless polled"]
+pub struct Connection<IO, S> {
+    driver: Driver<IO>,
+    service: S,
+    poll_in_place: bool,
+}
+
+type Handler<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
+
+impl<IO, S, B> Connection<IO, S>
+where
+    IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: Service<Request<RecvBody>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    /// Serves the client at the other end of `io`.
+    pub fn new(io: IO, service: S, options: Options) -> Self {
+        let driver = Driver::new(io, Role::Server, &options);
+        Self { driver, service, poll_in_place: options.poll_in_place }
+    }
+
+    /// Takes no more requests once the client has heard of it, and ends when those under way are answered. Poll the
+    /// connection until then.
+    pub fn graceful_shutdown(&mut self) {
+        self.driver.with(|state| {
+            state.connection.go_away();
+            state.wake_driver();
+        });
+    }
+
+    /// Has the service answer the requests that have come.
+    fn serve(&mut self, cx: &mut Context<'_>) {
+        loop {
+            let shared = &self.driver.shared;
+            let accepted = shared.with(|state| {
+                let (id, head) = state.connection.accept()?;
+                let body = match state.connection.take_all(id) {
+                    Some((data, trailers)) => RecvBody::whole(data, trailers),
+                    None => RecvBody::stream(RecvStream::new(shared, id, None), None),
+                };
+                Some((id, request(*head, body)))
+            });
+            let Some((id, request)) = accepted else { return };
+            self.call(id, request, cx);
+        }
+    }
+
+    fn call(&mut self, id: u32, request: Request<RecvBody>, cx: &mut Context<'_>) {
+        let timeout = timeout_of(request.headers());
+        let (service, in_place) = (&mut self.service, self.poll_in_place);
+        let progress = catch_unwind(AssertUnwindSafe(|| {
+            let handler: Handler<B, S::Error> = match service.poll_ready(cx) {
+                Poll::Ready(Ok(())) => Box::pin(service.call(request)),
+                Poll::Ready(Err(error)) => return Progress::Failed(error.into()),
+                Poll::Pending => Box::pin(when_ready(service.clone(), request)),
+            };
+            if in_place { begin(handler, cx) } else { Progress::Handler(handler) }
+        }));
+        let rest = match progress {
+            Ok(Progress::Handler(handler)) => Rest::Handler(handler),
+            Ok(Progress::Response(response, beginning, body)) => {
+                let ended = beginning.ended;
+                // What is written leaves when all requests of this turn are answered.
+                self.driver.shared.with(|state| {
+                    respond(&mut state.connection, id, &response, beginning);
+                    if ended {
+                        state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
+                    }
+                });
+                if ended {
+                    return;
+                }
+                Rest::Body(Pump::new(body))
+            }
+            failed => {
+                // A panic has been reported by its hook.
+                if let Ok(Progress::Failed(error)) = failed {
+                    tracing::debug!(error, "a handler has failed");
+                }
+                self.driver.shared.with(|state| state.connection.drop_sender(id, Reason::INTERNAL_ERROR));
+                return;
+            }
+        };
+        let shared = Arc::clone(&self.driver.shared);
+        let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
+        tokio::spawn(Call { sender, deadline: timeout.map(Deadline::after), rest });
+    }
+}
+
+/// How far a handler got in the task of its connection.
+enum Progress<B, E> {
+    Handler(Handler<B, E>),
+    Response(Response<()>, Beginning, B),
+    Failed(Box<dyn error::Error + Send + Sync>),
+}
+
+/// Polls a handler, and the body of its response, once.
+fn begin<B, E>(mut handler: Handler<B, E>, cx: &mut Context<'_>) -> Progress<B, E>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    E: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    match handler.as_mut().poll(cx) {
+        Poll::Pending => Progress::Handler(handler),
+        Poll::Ready(Err(error)) => Progress::Failed(error.into()),
+        Poll::Ready(Ok(response)) => {
+            let (parts, mut body) = response.into_parts();
+            match Beginning::of(&mut body, cx) {
+                Ok(beginning) => Progress::Response(Response::from_parts(parts, ()), beginning, body),
+                Err(error) => Progress::Failed(error.into()),
+            }
+        }
+    }
+}
+
+async fn when_ready<S, R>(mut service: S, request: R) -> Result<S::Response, S::Error>
+where
+    S: Service<R>,
+{
+    poll_fn(|cx| service.poll_ready(cx)).await?;
+    service.call(request).await
+}
+
+fn request(head: RequestHead, body: RecvBody) -> Request<RecvBody> {
+    let RequestHead { method, uri, authority, headers, content_length: _ } = head;
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.version_mut() = Version::HTTP_2;
+    *request.headers_mut() = headers;
+    if let Some(authority) = authority {
+        request.extensions_mut().insert(authority);
+    }
+    request
+}
+
+fn respond(
+    connection: &mut crate::connection::Connection,
+    id: u32,
+    response: &Response<()>,
+    beginning: Beginning,
+) {
+    let empty = beginning.is_empty_body();
+    connection.send_response(id, response.status(), response.headers(), empty);
+    if !empty {
+        beginning.send(connection, id);
+    }
+}
+
+impl<IO, S, B> Future for Connection<IO, S>
+where
+    Self: Unpin,
+    IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    S: Service<Request<RecvBody>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    type Output = Result<(), Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let this = &mut *self;
+        this.driver.with(|state| state.driver_runs(cx));
+        this.driver.check_time(cx);
+        for _ in 0..READS_PER_POLL {
+            let received = this.driver.poll_receive(cx);
+            this.serve(cx);
+            if let Poll::Ready(result) = this.driver.poll_send(cx) {
+                return Poll::Ready(result);
+            }
+            if received.is_pending() {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<IO, S> fmt::Debug for Connection<IO, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+/// A call that is not answered at once: the task it has of its own.
+struct Call<B, E> {
+    sender: SendStream,
+    deadline: Option<Deadline>,
+    rest: Rest<B, E>,
+}
+
+enum Rest<B, E> {
+    Handler(Handler<B, E>),
+    Body(Pump<B>),
+}
+
+impl<B, E> Future for Call<B, E>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    E: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.sender.poll_drained(cx).is_none() {
+            return Poll::Ready(());
+        }
+        if this.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
+            this.sender.send(deadline_exceeded);
+            return Poll::Ready(());
+        }
+        if let Rest::Handler(handler) = &mut this.rest {
+            match ready!(handler.as_mut().poll(cx)) {
+                Err(error) => {
+                    tracing::debug!(error = error.into(), "a handler has failed");
+                    return Poll::Ready(());
+                }
+                Ok(response) => {
+                    let (parts, mut body) = response.into_parts();
+                    let Ok(beginning) = Beginning::of(&mut body, cx) else { return Poll::Ready(()) };
+                    let ended = beginning.ended;
+                    let response = Response::from_parts(parts, ());
+                    this.sender.send(|connection, id| respond(connection, id, &response, beginning));
+                    if ended {
+                        return Poll::Ready(());
+                    }
+                    this.rest = Rest::Body(Pump::new(body));
+                }
+            }
+        }
+        if let Rest::Body(pump) = &mut this.rest
+            && let Err(error) = ready!(pump.poll_send(&this.sender, cx))
+        {
+            tracing::debug!(error = error.into(), "the body of a response has failed");
+        }
+        Poll::Ready(())
+    }
+}
+
+/// Ends a call with gRPC's status for a deadline that has passed.
+fn deadline_exceeded(connection: &mut crate::connection::Connection, id: u32) {
+    let mut status = HeaderMap::with_capacity(3);
+    status.insert("grpc-status", HeaderValue::from_static("4"));
+    status.insert("grpc-message", HeaderValue::from_static("the deadline of the call has passed"));
+    let answered = connection.stream(id).is_some_and(|stream| stream.has_answer);
+    if answered {
+        connection.send_end(id, Some(status));
+    } else {
+        status.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        connection.send_response(id, StatusCode::OK, &status, true);
+    }
+}

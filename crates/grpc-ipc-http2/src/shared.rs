@@ -1,0 +1,187 @@
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use tokio::io::AsyncWrite;
+
+use crate::connection::Connection;
+use crate::output::SLICES;
+use crate::{Error, Reason};
+
+/// A connection, and the end of the byte stream that it writes to: for the task that reads, and for those that call or
+/// answer.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) connection: Connection,
+    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Something was written since the last flush.
+    unflushed: bool,
+    /// The task that reads.
+    driver: Option<Waker>,
+    /// It has been woken and will write what there is.
+    driver_woken: bool,
+    /// How many can make calls.
+    pub(crate) callers: usize,
+}
+
+impl Shared {
+    pub(crate) fn new(connection: Connection, writer: impl AsyncWrite + Send + Unpin + 'static) -> Arc<Self> {
+        let state = State {
+            connection,
+            writer: Box::new(writer),
+            unflushed: false,
+            driver: None,
+            driver_woken: false,
+            callers: 0,
+        };
+        Arc::new(Self { state: Mutex::new(state) })
+    }
+
+    /// Does something with the connection, and wakes whoever waits for it once the lock is released.
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = act(&mut state);
+        if state.connection.wakers.is_empty() {
+            return result;
+        }
+        let wakers = std::mem::take(&mut state.connection.wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// As [`with`](Self::with), for the task that reads: it keeps the list of wakers for the next time.
+    pub(crate) fn with_all<T>(&self, wakers: &mut Vec<Waker>, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let result = act(&mut state);
+        std::mem::swap(&mut state.connection.wakers, wakers);
+        drop(state);
+        wakers.drain(..).for_each(Waker::wake);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic while it is held would be a bug of the engine; the connection then goes on as well as it can.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The task that reads runs.
+    pub(crate) fn driver_runs(&mut self, cx: &Context<'_>) {
+        self.driver_woken = false;
+        if !self.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
+            self.driver = Some(cx.waker().clone());
+        }
+    }
+
+    /// Has the task that reads look at the connection.
+    pub(crate) fn wake_driver(&mut self) {
+        if !self.driver_woken
+            && let Some(driver) = &self.driver
+        {
+            self.driver_woken = true;
+            driver.wake_by_ref();
+        }
+    }
+
+    /// What was queued gets written: at once, if it was `alone` in the queue and nobody else is about to add to it;
+    /// otherwise together with what others add, by the task that reads.
+    pub(crate) fn send(&mut self, alone: bool) {
+        if self.connection.output.is_empty() {
+            return;
+        }
+        if alone
+            && !self.driver_woken
+            && let Some(driver) = self.driver.clone()
+        {
+            // When the stream takes no more now, it is the driver that waits.
+            match self.poll_flush(&mut Context::from_waker(&driver)) {
+                Poll::Ready(Ok(())) | Poll::Pending => return,
+                Poll::Ready(Err(error)) => self.connection.fail(error),
+            }
+        }
+        self.wake_driver();
+    }
+
+    /// Writes everything that may be written.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            self.connection.fill_output();
+            let output = &mut self.connection.output;
+            if output.is_empty() {
+                break;
+            }
+            let mut writer = Pin::new(&mut self.writer);
+            let written = if let Some(bytes) = output.contiguous() {
+                ready!(writer.as_mut().poll_write(cx, bytes))?
+            } else {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = output.slices(&mut slices);
+                if writer.is_write_vectored() {
+                    ready!(writer.as_mut().poll_write_vectored(cx, &slices[..count]))?
+                } else {
+                    ready!(writer.as_mut().poll_write(cx, &slices[0]))?
+                }
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+            }
+            output.advance(written);
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(Pin::new(&mut self.writer).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.writer).poll_shutdown(cx).map_err(Into::into)
+    }
+}
+
+/// The sending half of a stream, for whoever answers it or has more of a request to send.
+pub(crate) struct SendStream {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) id: u32,
+    /// What the peer is told when it is dropped before its end.
+    pub(crate) when_dropped: Reason,
+}
+
+impl SendStream {
+    /// Waits until everything that was sent is in frames, or the stream has failed; `None` then. Whoever asks is also
+    /// woken when the stream fails later.
+    pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Option<Poll<()>> {
+        self.shared.with(|state| {
+            let connection = &mut state.connection;
+            let stream = connection.stream(self.id)?;
+            if stream.failed.is_some() {
+                return None;
+            }
+            let drained = stream.is_drained();
+            connection.wait_to_send(self.id, cx.waker());
+            Some(if drained { Poll::Ready(()) } else { Poll::Pending })
+        })
+    }
+
+    /// Does something with the stream, and has the result written.
+    pub(crate) fn send(&self, act: impl FnOnce(&mut Connection, u32)) {
+        self.shared.with(|state| {
+            let alone = state.connection.output.is_empty() && state.connection.open_streams() <= 1;
+            act(&mut state.connection, self.id);
+            state.send(alone);
+        });
+    }
+}
+
+impl Drop for SendStream {
+    fn drop(&mut self) {
+        self.send(|connection, id| connection.drop_sender(id, self.when_dropped));
+    }
+}
