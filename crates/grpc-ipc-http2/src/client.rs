@@ -2,6 +2,7 @@
 
 use std::error;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -110,6 +111,32 @@ impl SendRequest {
         self.shared.with(|state| state.connection.has_room())
     }
 
+    /// Waits until the server has begun with HTTP/2.
+    ///
+    /// # Errors
+    /// Why it has not.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn established(&self) -> Result<(), Error> {
+        poll_fn(|cx| {
+            self.shared.with(|state| match &state.connection.failed {
+                Some(error) => Poll::Ready(Err(error.clone())),
+                None if state.connection.is_established() => Poll::Ready(Ok(())),
+                None => {
+                    state.connection.wait_for_room(cx.waker());
+                    Poll::Pending
+                }
+            })
+        })
+        .await
+    }
+
+    /// Has every call that waits for a stream of this connection polled again: there may be another connection for it.
+    pub fn wake_waiting(&self) {
+        self.shared.with(|state| state.connection.wake_all_waiting());
+    }
+
     /// Why the connection is over, if it is.
     #[must_use]
     pub fn error(&self) -> Option<Error> {
@@ -166,6 +193,8 @@ where
 pub struct Call<B> {
     head: request::Parts,
     body: CallBody<B>,
+    /// Its place among those that wait for a stream.
+    place: Option<Place>,
     /// Where it is under way.
     stream: Option<RecvStream>,
     deadline: Option<Deadline>,
@@ -194,7 +223,7 @@ where
     pub fn new(request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let deadline = timeout_of(&head.headers).map(Deadline::after);
-        Self { head, body: CallBody::Fresh(body), stream: None, deadline }
+        Self { head, body: CallBody::Fresh(body), place: None, stream: None, deadline }
     }
 
     /// Whether it can be polled on another connection after an [error that allows that](Error::is_unprocessed): all of
@@ -202,6 +231,12 @@ where
     #[must_use]
     pub fn can_be_sent_again(&self) -> bool {
         !matches!(self.body, CallBody::Sent)
+    }
+
+    /// Whether it is under way on a connection; until then it may be polled on any.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.stream.is_some()
     }
 
     /// Makes the call on `connection`, or goes on with it there: use the same one until it is ready.
@@ -251,14 +286,24 @@ where
             CallBody::Whole(beginning) | CallBody::Begun(beginning, _) => beginning,
             CallBody::Fresh(_) | CallBody::Sent => return Poll::Ready(Err(Error::Closed)),
         };
+        let place = self.place.take();
         let begun = connection.shared.with(|state| begin(state, &self.head, beginning, cx));
-        let Poll::Ready(begun) = begun else {
-            self.body = body;
-            return Poll::Pending;
-        };
         let id = match begun {
-            Ok(id) => id,
-            Err(error) => {
+            Begun::Stream(id) => {
+                if let Some(place) = place {
+                    place.leave();
+                }
+                id
+            }
+            Begun::Waits(ticket) => {
+                if let Some(place) = place {
+                    place.leave();
+                }
+                self.body = body;
+                self.place = Some(Place { shared: Arc::clone(&connection.shared), ticket, left: false });
+                return Poll::Pending;
+            }
+            Begun::Failed(error) => {
                 self.body = body;
                 return Poll::Ready(Err(error));
             }
@@ -282,20 +327,49 @@ impl<B> fmt::Debug for Call<B> {
     }
 }
 
+/// The place of a call among those that wait for a stream.
+struct Place {
+    shared: Arc<Shared>,
+    ticket: u64,
+    left: bool,
+}
+
+impl Place {
+    /// It has found out for itself whether there is a stream.
+    fn leave(mut self) {
+        self.left = true;
+        self.shared.with(|state| state.connection.stop_waiting(self.ticket));
+    }
+}
+
+impl Drop for Place {
+    /// A call that was woken, and is gone, leaves the stream to the next one.
+    fn drop(&mut self) {
+        if self.left {
+            return;
+        }
+        self.shared.with(|state| {
+            if !state.connection.stop_waiting(self.ticket) {
+                state.connection.wake_waiting();
+            }
+        });
+    }
+}
+
+enum Begun {
+    Stream(u32),
+    Waits(u64),
+    Failed(Error),
+}
+
 /// Opens a stream, and sends what there is of the request.
-fn begin(
-    state: &mut State,
-    head: &request::Parts,
-    beginning: &Beginning,
-    cx: &Context<'_>,
-) -> Poll<Result<u32, Error>> {
+fn begin(state: &mut State, head: &request::Parts, beginning: &Beginning, cx: &Context<'_>) -> Begun {
     let connection = &mut state.connection;
     if !connection.has_room() {
         if connection.accepts_calls() {
-            connection.wait_for_room(cx.waker());
-            return Poll::Pending;
+            return Begun::Waits(connection.wait_for_room(cx.waker()));
         }
-        return Poll::Ready(Err(Error::Unprocessed));
+        return Begun::Failed(Error::Unprocessed);
     }
     let alone = connection.output.is_empty() && connection.woken == 0;
     let start = Start::Request {
@@ -305,7 +379,10 @@ fn begin(
         path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
     };
     let empty = beginning.is_empty_body();
-    let id = connection.open(start, &head.headers, empty)?;
+    let id = match connection.open(start, &head.headers, empty) {
+        Ok(id) => id,
+        Err(error) => return Begun::Failed(error),
+    };
     if !empty {
         beginning.clone().send(connection, id);
     }
@@ -314,7 +391,7 @@ fn begin(
     }
     connection.wait_to_read(id, cx.waker());
     state.send(alone);
-    Poll::Ready(Ok(id))
+    Begun::Stream(id)
 }
 
 fn response(head: ResponseHead, body: RecvBody) -> Response<RecvBody> {

@@ -21,7 +21,7 @@ use crate::deadline::{Deadline, timeout_of};
 use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
-use crate::shared::SendStream;
+use crate::shared::{SendStream, Shared};
 use crate::{Error, Options, Reason};
 
 /// How many times a connection reads before others get their turn.
@@ -42,6 +42,28 @@ pub struct Connection<IO, S> {
     poll_in_place: bool,
 }
 
+/// Ends a [`Connection`] without a call being lost.
+pub struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    /// The connection takes no more requests once the client has heard of it, and ends when those under way are
+    /// answered. One on which the client has not begun with HTTP/2 ends at once.
+    pub fn graceful_shutdown(&self) {
+        self.shared.with(|state| {
+            state.connection.go_away();
+            state.wake_driver();
+        });
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
 type Handler<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
 
 impl<IO, S, B> Connection<IO, S>
@@ -59,13 +81,9 @@ where
         Self { driver, service, poll_in_place: options.poll_in_place }
     }
 
-    /// Takes no more requests once the client has heard of it, and ends when those under way are answered. Poll the
-    /// connection until then.
-    pub fn graceful_shutdown(&mut self) {
-        self.driver.with(|state| {
-            state.connection.go_away();
-            state.wake_driver();
-        });
+    /// What ends the connection while its future runs elsewhere.
+    pub fn handle(&self) -> Handle {
+        Handle { shared: Arc::clone(&self.driver.shared) }
     }
 
     /// Has the service answer the requests that have come.

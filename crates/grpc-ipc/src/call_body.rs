@@ -2,27 +2,23 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use grpc_ipc_http2::RecvBody;
+use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
-use tonic::body::Body;
 
-use crate::deadline::Deadline;
-use crate::status::status_from_body;
+use crate::status::status_from_http2;
 
-/// The body of a response: it ends with the status that gRPC has for it when the deadline passes first, and when the
-/// connection breaks.
-pub(crate) struct CallBody {
-    body: Body,
-    deadline: Option<Deadline>,
-}
+/// The body of a message that comes from the other end. It fails with the status that gRPC has for what went wrong.
+#[derive(Debug)]
+pub struct CallBody(RecvBody);
 
 impl CallBody {
-    pub(crate) fn around(body: Body, deadline: Option<Deadline>) -> Body {
-        if body.is_end_stream() { body } else { Body::new(Self { body, deadline }) }
+    pub(crate) fn new(body: RecvBody) -> Self {
+        Self(body)
     }
 }
 
-impl http_body::Body for CallBody {
+impl Body for CallBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -30,20 +26,15 @@ impl http_body::Body for CallBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if self.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
-            // Dropped, so that the stream is reset.
-            self.body = Body::empty();
-            return Poll::Ready(Some(Err(Deadline::exceeded())));
-        }
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        frame.map(|frame| frame.map(|frame| frame.map_err(status_from_body)))
+        let frame = Pin::new(&mut self.0).poll_frame(cx);
+        frame.map(|frame| frame.map(|frame| frame.map_err(|error| status_from_http2(&error))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.0.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.0.size_hint()
     }
 }

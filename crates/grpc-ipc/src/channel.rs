@@ -1,25 +1,26 @@
 use std::fmt;
-use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use grpc_ipc_core::{BoxConnector, ConnectError, Connector, Peer};
+use grpc_ipc_http2::client::{Call, SendRequest};
+use tonic::Status;
 use tonic::body::Body;
-use tonic::transport::{self, Endpoint};
-use tonic::{Status, client::GrpcService};
 use tower_service::Service;
 
+use crate::backend;
 use crate::call_body::CallBody;
-use crate::connect::EndpointConnector;
-use crate::deadline::Deadline;
-use crate::options::{ConnectOptions, DEFAULT_CONNECT_TIMEOUT};
-use crate::status::status_from_transport;
+use crate::connections::{Connecting, Connections, ConnectionsOptions, Place};
+use crate::options::ConnectOptions;
+use crate::status::{deadline_exceeded, status_from_http2};
 
 /// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
 ///
 /// It goes into any client that tonic has generated: `GreeterClient::new(channel)`. Requests carry
 /// `:authority: localhost`. A call whose deadline ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends
-/// with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses.
+/// with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses. A call that a
+/// server which goes away has certainly not looked at is made again on the next connection.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,8 +38,7 @@ use crate::status::status_from_transport;
 /// ```
 #[derive(Clone)]
 pub struct Channel {
-    inner: transport::Channel,
-    connector: EndpointConnector,
+    connections: Arc<Connections>,
 }
 
 impl Channel {
@@ -53,15 +53,9 @@ impl Channel {
     /// # Panics
     /// Outside of a tokio runtime.
     pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
-        let connector = EndpointConnector::new(options)?;
-        // Ahead, because tonic would hide what went wrong.
-        let address = connector.connect_ahead().await?;
-        let endpoint = endpoint();
-        let connecting = endpoint.connect_with_connector(connector.clone());
-        let inner = connecting
-            .await
-            .map_err(|error| ConnectError::Closed { address, source: io::Error::other(error) })?;
-        Ok(Self { inner, connector })
+        let channel = Self::lazy(options)?;
+        channel.connections.connect().await?;
+        Ok(channel)
     }
 
     /// Connects at the first call, which fails with [`Unavailable`](tonic::Code::Unavailable) if there is no server by
@@ -70,34 +64,25 @@ impl Channel {
     /// # Errors
     /// [`ConnectError::Address`] for a wrong address, [`ConnectError::Unsupported`] for one of a transport that this
     /// platform has not.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
     pub fn lazy(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
-        Ok(Self::new(EndpointConnector::new(options)?))
+        let options = options.into();
+        let connections = options.connections.clone();
+        Ok(Self::new(backend::connector(options)?, connections))
     }
 
     /// Connects at the first call, over a transport of your own. A server that is there may take 5 seconds to accept.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
     pub fn from_connector(connector: impl Connector) -> Self {
-        Self::new(EndpointConnector::from_connector(BoxConnector::new(connector), DEFAULT_CONNECT_TIMEOUT))
+        Self::new(BoxConnector::new(connector), ConnectionsOptions::default())
     }
 
-    fn new(connector: EndpointConnector) -> Self {
-        Self { inner: endpoint().connect_with_connector_lazy(connector.clone()), connector }
+    fn new(connector: BoxConnector, options: ConnectionsOptions) -> Self {
+        Self { connections: Connections::new(connector, options) }
     }
 
     /// The server that was connected to last, if there was one.
     pub fn peer(&self) -> Option<Peer> {
-        self.connector.server()
+        self.connections.server()
     }
-}
-
-/// The URI is nobody's address: it gives the requests their `:scheme` and `:authority`.
-fn endpoint() -> Endpoint {
-    Endpoint::from_static("http://localhost")
 }
 
 impl fmt::Debug for Channel {
@@ -107,37 +92,83 @@ impl fmt::Debug for Channel {
 }
 
 impl Service<http::Request<Body>> for Channel {
-    type Response = http::Response<Body>;
+    type Response = http::Response<CallBody>;
     type Error = Status;
     type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        GrpcService::poll_ready(&mut self.inner, cx).map_err(status_from_transport)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        let deadline = Deadline::of(&request);
-        ResponseFuture { response: GrpcService::call(&mut self.inner, request), deadline }
+        ResponseFuture {
+            connections: Arc::clone(&self.connections),
+            call: Call::new(request),
+            stage: Stage::Begin,
+            attempts: MAX_ATTEMPTS,
+        }
     }
 }
 
-/// The response to a call on a [`Channel`], or the status it failed with.
-#[derive(Debug)]
+/// How often a call is made that no server looks at.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// The response to a call on a [`Channel`], or the status it failed with. Dropping it cancels the call.
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture {
-    response: transport::channel::ResponseFuture,
-    deadline: Option<Deadline>,
+    connections: Arc<Connections>,
+    call: Call<Body>,
+    stage: Stage,
+    attempts: u32,
+}
+
+enum Stage {
+    Begin,
+    Connecting(Connecting),
+    Connected(Arc<SendRequest>),
 }
 
 impl Future for ResponseFuture {
-    type Output = Result<http::Response<Body>, Status>;
+    type Output = Result<http::Response<CallBody>, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
-            return Poll::Ready(Err(Deadline::exceeded()));
+        let this = &mut *self;
+        loop {
+            this.stage = match &mut this.stage {
+                Stage::Begin => match this.connections.place() {
+                    Place::Connection(connection) => Stage::Connected(connection),
+                    Place::Connecting(connecting) => Stage::Connecting(connecting),
+                },
+                Stage::Connecting(connecting) => {
+                    if this.call.poll_deadline(cx).is_ready() {
+                        return Poll::Ready(Err(deadline_exceeded()));
+                    }
+                    Stage::Connected(ready!(Pin::new(connecting).poll(cx))?)
+                }
+                Stage::Connected(connection) => match this.call.poll_on(connection, cx) {
+                    Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response.map(CallBody::new))),
+                    Poll::Ready(Err(error)) => {
+                        this.attempts -= 1;
+                        if !error.is_unprocessed() || !this.call.can_be_sent_again() || this.attempts == 0 {
+                            return Poll::Ready(Err(status_from_http2(&error)));
+                        }
+                        Stage::Begin
+                    }
+                    Poll::Pending => {
+                        if !this.call.is_begun() {
+                            // Next time there may be another connection with room for it.
+                            this.stage = Stage::Begin;
+                        }
+                        return Poll::Pending;
+                    }
+                },
+            };
         }
-        let response = ready!(Pin::new(&mut self.response).poll(cx)).map_err(status_from_transport)?;
-        let deadline = self.deadline.take();
-        Poll::Ready(Ok(response.map(|body| CallBody::around(body, deadline))))
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").field("call", &self.call).finish_non_exhaustive()
     }
 }

@@ -1,19 +1,16 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_util::StreamExt as _;
-use futures_util::stream::{BoxStream, SelectAll, unfold};
 use grpc_ipc_core::{Address, BindError, BoxConnection, BoxListener, Connection as _, Listener, Peer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use crate::{ListenOptions, backend};
+use crate::ListenOptions;
+use crate::listeners::Listeners;
 
 /// The connections of one or more listeners, for tonic's own
 /// [`Server::serve_with_incoming`](tonic::transport::server::Router::serve_with_incoming). A handler finds its
@@ -30,69 +27,35 @@ use crate::{ListenOptions, backend};
 /// ```
 ///
 /// The stream never ends, and none of its items is an error. Dropping it drops the listeners.
-pub struct Incoming {
-    addresses: Vec<Address>,
-    connections: SelectAll<BoxStream<'static, IncomingConnection>>,
-    limits: Limits,
-}
-
-/// What a server puts on its connections.
-#[derive(Clone, Default)]
-pub(crate) struct Limits {
-    /// How many connections there may be at a time.
-    pub(crate) connections: Option<Arc<Semaphore>>,
-    /// Ends every connection when it is cancelled.
-    pub(crate) cut: Option<CancellationToken>,
-}
+pub struct Incoming(Listeners);
 
 impl Incoming {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { addresses: Vec::new(), connections: SelectAll::new(), limits }
-    }
-
     /// Listens on an address, or with [`ListenOptions`].
     ///
     /// # Errors
     /// [`BindError`] when that is not possible.
-    #[cfg(feature = "tonic-transport")]
     pub async fn bind(options: impl Into<ListenOptions>) -> Result<Self, BindError> {
-        let mut incoming = Self::new(Limits::default());
-        incoming.listen(options.into()).await?;
-        Ok(incoming)
+        let mut listeners = Listeners::new(None);
+        listeners.listen(options.into()).await?;
+        Ok(Self(listeners))
     }
 
     /// The connections of a transport of your own.
-    #[cfg(feature = "tonic-transport")]
     pub fn from_listener(listener: impl Listener) -> Self {
-        let mut incoming = Self::new(Limits::default());
-        incoming.add(BoxListener::new(listener));
-        incoming
-    }
-
-    pub(crate) async fn listen(&mut self, options: ListenOptions) -> Result<(), BindError> {
-        self.add(backend::listen(options).await?);
-        Ok(())
-    }
-
-    pub(crate) fn add(&mut self, listener: BoxListener) {
-        self.addresses.push(listener.local_address().clone());
-        let limits = self.limits.clone();
-        let connections = unfold((listener, limits), async |(mut listener, limits)| {
-            let connection = listener.accept().await;
-            Some((IncomingConnection::new(connection, &limits).await, (listener, limits)))
-        });
-        self.connections.push(connections.boxed());
+        let mut listeners = Listeners::new(None);
+        listeners.add(BoxListener::new(listener));
+        Self(listeners)
     }
 
     /// Where clients can connect, one address for each listener.
     pub fn local_addresses(&self) -> &[Address] {
-        &self.addresses
+        self.0.local_addresses()
     }
 }
 
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Incoming").field("local_addresses", &self.addresses).finish_non_exhaustive()
+        f.debug_struct("Incoming").field("local_addresses", &self.local_addresses()).finish_non_exhaustive()
     }
 }
 
@@ -100,31 +63,14 @@ impl Stream for Incoming {
     type Item = io::Result<IncomingConnection>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.connections.poll_next_unpin(cx).map(|connection| connection.map(Ok))
+        let accepted = self.0.connections().poll_next_unpin(cx);
+        accepted.map(|accepted| accepted.map(|(connection, _)| Ok(IncomingConnection { connection })))
     }
 }
 
 /// One connection of [`Incoming`].
 pub struct IncomingConnection {
     connection: BoxConnection,
-    cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    _permit: Option<OwnedSemaphorePermit>,
-}
-
-impl IncomingConnection {
-    async fn new(connection: BoxConnection, limits: &Limits) -> Self {
-        let permit = match &limits.connections {
-            // It is never closed, so there is always a permit in the end.
-            Some(connections) => Arc::clone(connections).acquire_owned().await.ok(),
-            None => None,
-        };
-        let cut = limits.cut.clone().map(|cut| Box::pin(cut.cancelled_owned()));
-        Self { connection, cut, _permit: permit }
-    }
-
-    fn poll_cut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.cut.as_mut().map_or(Poll::Pending, |cut| cut.as_mut().poll(cx))
-    }
 }
 
 impl Connected for IncomingConnection {
@@ -135,26 +81,18 @@ impl Connected for IncomingConnection {
     }
 }
 
-/// The end of the stream, once the connection is cut.
 impl AsyncRead for IncomingConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.poll_cut(cx).is_ready() {
-            return Poll::Ready(Ok(()));
-        }
         Pin::new(&mut self.connection).poll_read(cx, buf)
     }
 }
 
-/// A broken pipe, once the connection is cut.
 impl AsyncWrite for IncomingConnection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.poll_cut(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
         Pin::new(&mut self.connection).poll_write(cx, buf)
     }
 
@@ -163,9 +101,6 @@ impl AsyncWrite for IncomingConnection {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.poll_cut(cx).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
         Pin::new(&mut self.connection).poll_write_vectored(cx, bufs)
     }
 

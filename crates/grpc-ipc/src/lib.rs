@@ -1,16 +1,15 @@
 #![doc = include_str!("../docs/lib.md")]
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    not(feature = "tonic-transport"),
-    expect(unreachable_pub, reason = "used inside, but not exported")
-)]
 
 mod backend;
 mod call_body;
 mod channel;
+#[cfg(feature = "tonic-transport")]
 mod connect;
-mod deadline;
+mod connections;
+#[cfg(feature = "tonic-transport")]
 mod incoming;
+mod listeners;
 mod options;
 mod serve_error;
 mod server;
@@ -26,6 +25,7 @@ mod tcp;
 )]
 #[doc(inline)]
 pub use backend::platform::*;
+pub use call_body::CallBody;
 pub use channel::{Channel, ResponseFuture};
 #[cfg(feature = "tonic-transport")]
 pub use connect::EndpointConnector;
@@ -33,6 +33,7 @@ pub use grpc_ipc_core::{
     AccessPolicy, Address, AddressError, Backoff, BindError, BoxConnection, BoxConnector, BoxListener,
     ConnectError, Connection, Connector, IntoAddress, Listener, Peer, PeerStream, Refused, UserId, memory,
 };
+pub use grpc_ipc_http2::{Authority, Options as Http2Options};
 #[cfg(feature = "tonic-transport")]
 pub use incoming::{Incoming, IncomingConnection};
 pub use options::{ConnectOptions, ListenOptions};

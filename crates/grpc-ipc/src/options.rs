@@ -2,7 +2,9 @@ use std::time::Duration;
 
 use grpc_ipc_core::{AccessPolicy, Address, AddressError, IntoAddress};
 
+use crate::Http2Options;
 use crate::backend::{PlatformConnectOptions, PlatformListenOptions};
+use crate::connections::ConnectionsOptions;
 
 /// Where a server listens, and whom it lets in there. A string or an [`Address`] alone converts into one with the
 /// defaults.
@@ -50,7 +52,7 @@ impl<A: IntoAddress> From<A> for ListenOptions {
 pub struct ConnectOptions {
     pub(crate) address: Result<Address, AddressError>,
     pub(crate) access: Option<AccessPolicy>,
-    pub(crate) connect_timeout: Duration,
+    pub(crate) connections: ConnectionsOptions,
     pub(crate) platform: PlatformConnectOptions,
 }
 
@@ -60,7 +62,7 @@ impl ConnectOptions {
         Self {
             address: address.into_address(),
             access: None,
-            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
+            connections: ConnectionsOptions::default(),
             platform: PlatformConnectOptions::default(),
         }
     }
@@ -73,8 +75,22 @@ impl ConnectOptions {
     }
 
     /// How long a server that is there may take to accept a connection. Default: 5 seconds.
-    pub fn connect_timeout(self, timeout: Duration) -> Self {
-        Self { connect_timeout: timeout, ..self }
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connections.connect_timeout = timeout;
+        self
+    }
+
+    /// How many connections there may be at a time, at least 1. There are more than one only when the server allows no
+    /// more calls on those that there are. Default: 8.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.connections.max_connections = connections.max(1);
+        self
+    }
+
+    /// How HTTP/2 is spoken. Default: [`Http2Options::new`].
+    pub fn http2(mut self, options: Http2Options) -> Self {
+        self.connections.http2 = options;
+        self
     }
 }
 
@@ -83,5 +99,3 @@ impl<A: IntoAddress> From<A> for ConnectOptions {
         Self::new(address)
     }
 }
-
-pub(crate) const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

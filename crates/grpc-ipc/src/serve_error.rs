@@ -1,5 +1,3 @@
-use std::error::Error;
-
 use grpc_ipc_core::BindError;
 
 /// Why a server cannot serve.
@@ -12,7 +10,4 @@ pub enum ServeError {
     /// It cannot listen on one of its addresses; it has let go of the others.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The transport failed.
-    #[error("the server failed")]
-    Transport(#[source] Box<dyn Error + Send + Sync>),
 }

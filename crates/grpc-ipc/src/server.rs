@@ -1,24 +1,28 @@
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::pending;
-use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::response::IntoResponse;
 use bytes::Bytes;
-use grpc_ipc_core::{Address, BoxListener, Listener};
-use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use futures_util::StreamExt as _;
+use grpc_ipc_core::{Address, BoxListener, Connection as _, Listener, Peer};
+use grpc_ipc_http2::RecvBody;
+use grpc_ipc_http2::server::{self, Handle};
+use tokio::task::{self, JoinSet};
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::incoming::{Incoming, Limits};
+use crate::call_body::CallBody;
+use crate::listeners::{Accepted, Listeners};
 use crate::services::{BoxError, Services};
-use crate::{ListenOptions, ServeError};
+use crate::{Http2Options, ListenOptions, ServeError};
 
 /// Serves tonic services on local addresses: a builder.
 ///
@@ -43,6 +47,7 @@ pub struct Server {
     listen: Vec<ListenOptions>,
     listeners: Vec<BoxListener>,
     max_connections: Option<usize>,
+    http2: Http2Options,
 }
 
 impl Server {
@@ -96,7 +101,13 @@ impl Server {
     /// How many connections are served at a time, at least 1; the next ones wait. An idle connection counts, too.
     /// Default: as many as come.
     pub fn max_connections(self, connections: usize) -> Self {
-        Self { max_connections: Some(connections.clamp(1, Semaphore::MAX_PERMITS)), ..self }
+        Self { max_connections: Some(connections.max(1)), ..self }
+    }
+
+    /// How HTTP/2 is spoken: the bounds on what one connection may cost, and how calls are run. Default:
+    /// [`Http2Options::new`].
+    pub fn http2(self, options: Http2Options) -> Self {
+        Self { http2: options, ..self }
     }
 
     /// Listens on all addresses; clients can connect from then on, and are served once [`BoundServer::serve`] runs.
@@ -107,21 +118,19 @@ impl Server {
     /// # Cancel safety
     /// Dropping the future lets go of all addresses.
     pub async fn bind(self) -> Result<BoundServer, ServeError> {
-        let cut = CancellationToken::new();
-        let connections = self.max_connections.map(|limit| Arc::new(Semaphore::new(limit)));
-        let mut incoming = Incoming::new(Limits { connections, cut: Some(cut.clone()) });
+        let mut listeners = Listeners::new(self.max_connections);
         for listener in self.listeners {
-            incoming.add(listener);
+            listeners.add(listener);
         }
         for options in self.listen {
-            incoming.listen(options).await?;
+            listeners.listen(options).await?;
         }
-        if incoming.local_addresses().is_empty() {
+        if listeners.local_addresses().is_empty() {
             return Err(ServeError::NoListener);
         }
         let services = Services::from(self.routes.prepare());
         let services = self.layers.into_iter().fold(services, |services, layer| layer(services));
-        Ok(BoundServer { services, incoming, cut })
+        Ok(BoundServer { services, listeners, http2: self.http2 })
     }
 
     /// Binds, and serves until the process ends.
@@ -152,25 +161,24 @@ impl fmt::Debug for Server {
 }
 
 /// A [`Server`] that listens on all of its addresses.
-#[derive(Debug)]
 #[must_use = "a server does nothing until it serves"]
 pub struct BoundServer {
     services: Services,
-    incoming: Incoming,
-    cut: CancellationToken,
+    listeners: Listeners,
+    http2: Http2Options,
 }
 
 impl BoundServer {
     /// Where clients can connect, as it came out in the end: with the path behind `local:NAME`, and with the port that
     /// was chosen for `http://HOST:0`. First those of [`Server::listener`], then those of [`Server::listen`].
     pub fn local_addresses(&self) -> &[Address] {
-        self.incoming.local_addresses()
+        self.listeners.local_addresses()
     }
 
     /// Serves until the process ends.
     ///
     /// # Errors
-    /// [`ServeError::Transport`] when the transport fails for good.
+    /// None at present: what fails later than [`Server::bind`] is a single connection.
     ///
     /// # Cancel safety
     /// Dropping the future lets go of the addresses and ends every connection.
@@ -183,7 +191,7 @@ impl BoundServer {
     /// [`Unavailable`](tonic::Code::Unavailable) or [`Cancelled`](tonic::Code::Cancelled).
     ///
     /// # Errors
-    /// [`ServeError::Transport`] when the transport fails for good.
+    /// None at present: what fails later than [`Server::bind`] is a single connection.
     ///
     /// # Cancel safety
     /// Dropping the future lets go of the addresses and ends every connection.
@@ -192,31 +200,100 @@ impl BoundServer {
         signal: impl Future<Output = ()>,
         drain: Duration,
     ) -> Result<(), ServeError> {
-        let Self { services, incoming, cut } = self;
-        let _cut_when_dropped = cut.clone().drop_guard();
-        let stopping = CancellationToken::new();
-        let signal = async {
-            signal.await;
-            stopping.cancel();
-        };
-        let serving =
-            tonic::transport::Server::builder().serve_with_incoming_shutdown(services, incoming, signal);
-        tokio::pin!(serving);
-        let overdue = async {
-            stopping.cancelled().await;
-            sleep(drain).await;
-        };
-        tokio::select! {
-            ended = &mut serving => ended,
-            () = overdue => {
-                cut.cancel();
-                // The connections end at once; a handler that blocks its thread does not, and is left behind.
-                timeout(AFTER_CUT, serving).await.unwrap_or(Ok(()))
+        let Self { services, mut listeners, http2 } = self;
+        let mut connections = Connections::default();
+        tokio::pin!(signal);
+        loop {
+            tokio::select! {
+                () = &mut signal => break,
+                Some(accepted) = listeners.connections().next() => connections.serve(accepted, &services, &http2),
+                () = connections.ended() => {}
             }
         }
-        .map_err(|error| ServeError::Transport(Box::new(error)))
+        drop(listeners);
+        connections.go_away();
+        if timeout(drain, connections.all_ended()).await.is_err() {
+            connections.tasks.abort_all();
+            // The connections end at once; a handler that blocks its thread does not, and is left behind.
+            _ = timeout(AFTER_CUT, connections.all_ended()).await;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for BoundServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundServer")
+            .field("local_addresses", &self.local_addresses())
+            .finish_non_exhaustive()
     }
 }
 
 /// How long connections that were cut may take to end.
 const AFTER_CUT: Duration = Duration::from_secs(1);
+
+/// The connections of a server, each in a task of its own. Dropping them ends them.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    handles: HashMap<task::Id, Handle>,
+}
+
+impl Connections {
+    fn serve(&mut self, (connection, permit): Accepted, services: &Services, http2: &Http2Options) {
+        let service = PeerService { services: services.clone(), peer: connection.peer().clone() };
+        let connection = server::Connection::new(connection, service, http2.clone());
+        let handle = connection.handle();
+        let task = self.tasks.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection has ended");
+            }
+            drop(permit);
+        });
+        self.handles.insert(task.id(), handle);
+    }
+
+    /// Waits until one more has ended; for ever while there is none.
+    async fn ended(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(ended) => {
+                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                self.handles.remove(&id);
+            }
+            None => pending().await,
+        }
+    }
+
+    fn go_away(&self) {
+        self.handles.values().for_each(Handle::graceful_shutdown);
+    }
+
+    async fn all_ended(&mut self) {
+        while !self.tasks.is_empty() {
+            self.ended().await;
+        }
+    }
+}
+
+/// All services, for the requests of one peer.
+#[derive(Clone)]
+struct PeerService {
+    services: Services,
+    peer: Peer,
+}
+
+impl Service<http::Request<RecvBody>> for PeerService {
+    type Response = http::Response<Body>;
+    type Error = BoxError;
+    type Future = <Services as Service<http::Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.services.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<RecvBody>) -> Self::Future {
+        let mut request = request.map(|body| Body::new(CallBody::new(body)));
+        request.extensions_mut().insert(self.peer.clone());
+        self.services.call(request)
+    }
+}

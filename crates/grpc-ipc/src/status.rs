@@ -1,10 +1,9 @@
-use std::error::Error;
+use std::error;
 use std::fmt::Write as _;
 
 use grpc_ipc_core::ConnectError;
+use grpc_ipc_http2::{Error, Reason, Side};
 use tonic::{Code, Status};
-
-use crate::deadline::Deadline;
 
 /// What a call ends with that cannot be made because its channel cannot connect.
 pub(crate) fn status_from_connect(error: &ConnectError) -> Status {
@@ -18,40 +17,40 @@ pub(crate) fn status_from_connect(error: &ConnectError) -> Status {
     Status::new(code, with_sources(error))
 }
 
-/// tonic's own mapping, except for our errors, which tonic hides behind "transport error", and for connections that
-/// broke: gRPC calls those `UNAVAILABLE`, tonic does not know them.
-pub(crate) fn status_from_transport(error: tonic::transport::Error) -> Status {
-    let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(error) = cause {
-        if let Some(connect) = error.downcast_ref::<ConnectError>() {
-            return status_from_connect(connect);
-        }
-        // tonic calls these two cancelled.
-        if error.is::<tonic::TimeoutExpired>() {
-            return Deadline::exceeded();
-        }
-        if error.downcast_ref::<hyper::Error>().is_some_and(|error| error.is_canceled() || error.is_closed())
-        {
-            return Status::unavailable(with_sources(error));
-        }
-        cause = error.source();
-    }
-    let text = with_sources(&error);
-    match Status::from_error(Box::new(error)) {
-        unknown if unknown.code() == Code::Unknown => Status::unavailable(text),
-        status => status,
+/// What gRPC has for a failure of HTTP/2
+/// ([gRPC over HTTP/2, errors](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors)).
+pub(crate) fn status_from_http2(error: &Error) -> Status {
+    let code = match error {
+        Error::Body(cause) => match cause.downcast_ref::<Status>() {
+            Some(status) => return status.clone(),
+            None => Code::Cancelled,
+        },
+        Error::Reset { reason, .. } => code_of(*reason),
+        Error::GoAway { by: Side::Local, .. } => Code::Internal,
+        Error::DeadlineExceeded => return deadline_exceeded(),
+        Error::Unsendable(_) => Code::ResourceExhausted,
+        // Trying again may help.
+        _ => Code::Unavailable,
+    };
+    Status::new(code, with_sources(error))
+}
+
+fn code_of(reason: Reason) -> Code {
+    match reason {
+        Reason::REFUSED_STREAM => Code::Unavailable,
+        // The peer, or this end, has said all it had to say, or wants to hear no more.
+        Reason::NO_ERROR | Reason::CANCEL => Code::Cancelled,
+        Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
+        Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
+        _ => Code::Internal,
     }
 }
 
-/// The status of a body that broke off. A server's own status comes in the trailers, not as an error of the body.
-pub(crate) fn status_from_body(status: Status) -> Status {
-    match status.code() {
-        Code::Unknown if status.source().is_some() => Status::unavailable(with_sources(&status)),
-        _ => status,
-    }
+pub(crate) fn deadline_exceeded() -> Status {
+    Status::deadline_exceeded("the deadline of the call has passed")
 }
 
-fn with_sources(error: &dyn Error) -> String {
+fn with_sources(error: &dyn error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

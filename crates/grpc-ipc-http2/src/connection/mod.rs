@@ -48,7 +48,8 @@ pub(crate) struct Connection {
     /// To be woken once the lock is released.
     pub(crate) wakers: Vec<Waker>,
     /// Callers that wait for a stream.
-    waiting: VecDeque<Waker>,
+    waiting: VecDeque<(u64, Waker)>,
+    next_ticket: u64,
     /// Callers that were woken and have not run yet.
     pub(crate) woken: usize,
 
@@ -168,6 +169,7 @@ impl Connection {
             answers: 0,
             wakers: Vec::new(),
             waiting: VecDeque::new(),
+            next_ticket: 0,
             woken: 0,
             received: if role == Role::Server { Received::Nothing } else { Received::Preface },
             decoder: MessageDecoder::new(options.header_table_size, options.max_header_list_size),
@@ -269,14 +271,28 @@ impl Connection {
             && self.next_stream <= MAX_WINDOW
     }
 
-    /// Waits until [`has_room`](Self::has_room) may have changed.
-    pub(crate) fn wait_for_room(&mut self, waker: &Waker) {
-        self.waiting.push_back(waker.clone());
+    /// Waits until [`has_room`](Self::has_room) may have changed; the ticket is for
+    /// [`stop_waiting`](Self::stop_waiting).
+    pub(crate) fn wait_for_room(&mut self, waker: &Waker) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting.push_back((ticket, waker.clone()));
+        ticket
+    }
+
+    /// Whoever has the ticket does not wait any more; whether it was still in the queue.
+    pub(crate) fn stop_waiting(&mut self, ticket: u64) -> bool {
+        let place = self.waiting.iter().position(|(waiting, _)| *waiting == ticket);
+        place.is_some_and(|place| self.waiting.remove(place).is_some())
     }
 
     /// The next one of those that wait for a stream may look again.
     pub(crate) fn wake_waiting(&mut self) {
-        self.wakers.extend(self.waiting.pop_front());
+        self.wakers.extend(self.waiting.pop_front().map(|(_, waker)| waker));
+    }
+
+    pub(crate) fn wake_all_waiting(&mut self) {
+        self.wakers.extend(self.waiting.drain(..).map(|(_, waker)| waker));
     }
 
     /// Nothing is under way.
@@ -333,7 +349,7 @@ impl Connection {
         for id in ids {
             self.fail_stream(id, error.clone());
         }
-        self.wakers.extend(self.waiting.drain(..));
+        self.wake_all_waiting();
         self.failed = Some(error);
     }
 

@@ -549,7 +549,7 @@ impl Connection {
             }
         }
         self.set_initial_window(initial_window)?;
-        self.wakers.extend(self.waiting.drain(..));
+        self.wake_all_waiting();
         self.answer(frame::write_settings_ack)
     }
 
@@ -612,7 +612,7 @@ impl Connection {
                 self.fail_stream(id, Error::Unprocessed);
             }
         }
-        self.wakers.extend(self.waiting.drain(..));
+        self.wake_all_waiting();
         Ok(())
     }
 
