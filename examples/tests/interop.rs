@@ -161,7 +161,8 @@ fn grpc_js_and_we_pass_each_others_cases() {
     pass_both_ways(grpc_js, &COMPRESSION);
 }
 
-/// A current gRPC C-core, which has no pipes.
+/// A current gRPC C-core with its default options, and so with the percent-encoded path as its `:authority`. It has no
+/// pipes.
 #[cfg(unix)]
 fn python(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
     let python = installed(test, "python/bin/python")?;
@@ -172,22 +173,11 @@ fn python(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
     })
 }
 
-/// What Python needs to be told to be understood by our server. Without it, it sends C-core's own `:authority`, which is
-/// the percent-encoded path: see `pythons_own_authority_is_not_taken_yet`.
-#[cfg(unix)]
-const PYTHON_OPTIONS: &[&str] = &["--authority", "localhost"];
-
-#[cfg(unix)]
-fn python_understood(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
-    let python = python(test)?;
-    Some(move |arguments: &[&str]| python(&[PYTHON_OPTIONS, arguments].concat()))
-}
-
 #[test]
 #[cfg(unix)]
 fn python_greets_and_is_greeted() {
     let _watchdog = watch("python_greets_and_is_greeted");
-    let Some(python) = python_understood("python_greets_and_is_greeted") else { return };
+    let Some(python) = python("python_greets_and_is_greeted") else { return };
     greet_both_ways(python);
 }
 
@@ -195,21 +185,8 @@ fn python_greets_and_is_greeted() {
 #[cfg(unix)]
 fn python_and_we_pass_each_others_cases() {
     let _watchdog = watch("python_and_we_pass_each_others_cases");
-    let Some(python) = python_understood("python_and_we_pass_each_others_cases") else { return };
+    let Some(python) = python("python_and_we_pass_each_others_cases") else { return };
     pass_both_ways(python, &REQUEST_COMPRESSION);
-}
-
-/// A limit of tonic's transport, which this pins so that its end is noticed: `h2` does not take the percent-encoded
-/// path that C-core sends as `:authority` unless told otherwise.
-#[test]
-#[cfg(unix)]
-fn pythons_own_authority_is_not_taken_yet() {
-    let _watchdog = watch("pythons_own_authority_is_not_taken_yet");
-    let Some(python) = python("pythons_own_authority_is_not_taken_yet") else { return };
-    let place = place();
-    let _server = Server::start(&mut greeter(&["serve", &place.ours]));
-    let said = fail(&mut python(&["greet", &place.grpc, "Ada"]));
-    assert!(said.contains("RST_STREAM with error code 1"), "PROTOCOL_ERROR: {said}");
 }
 
 /// An older gRPC C-core, Debian's, whose `:authority` on a Unix socket is `localhost`.
