@@ -7,6 +7,9 @@ use grpc_ipc_proto::bench::{Chunk, Transfer, bench_client::BenchClient};
 use tokio::task::JoinSet;
 use tonic::{Status, body::Body, client::GrpcService, codegen::StdError};
 
+/// The payload of the unary calls, in bytes.
+pub(crate) const SMALL: usize = 100;
+
 /// Calls made before anything is measured.
 const WARM_UP: u32 = 5_000;
 
@@ -24,7 +27,7 @@ const DOWNLOADS: [(u32, u32); 3] = [(100_000, 100), (4_000, 65_536), (300, 1_048
 /// The status of the first call that failed.
 pub(crate) async fn run<C: Channel>(channel: C, duration: Duration) -> Result<(), Status> {
     let mut client = BenchClient::new(channel).max_decoding_message_size(usize::MAX);
-    let small = Chunk { payload: Bytes::from(vec![0; 100]) };
+    let small = Chunk { payload: Bytes::from(vec![0; SMALL]) };
     for _ in 0..WARM_UP {
         client.echo(small.clone()).await?;
     }
@@ -39,6 +42,37 @@ pub(crate) async fn run<C: Channel>(channel: C, duration: Duration) -> Result<()
         println!("download-{size} {messages:.0} messages/s {:.0} MB/s", messages * f64::from(size) / 1e6);
     }
     Ok(())
+}
+
+/// Makes exactly `count` unary calls with payloads of `size` bytes, `in_flight` at a time, and returns how many it made.
+///
+/// # Errors
+///
+/// The status of the first call that failed.
+pub(crate) async fn calls<C: Channel>(
+    channel: C,
+    count: u64,
+    in_flight: u64,
+    size: usize,
+) -> Result<u64, Status> {
+    let client = BenchClient::new(channel).max_decoding_message_size(usize::MAX);
+    let chunk = Chunk { payload: Bytes::from(vec![0; size]) };
+    let mut callers = JoinSet::new();
+    for caller in 0..in_flight {
+        let (mut client, chunk) = (client.clone(), chunk.clone());
+        let share = count / in_flight + u64::from(caller < count % in_flight);
+        callers.spawn(async move {
+            for _ in 0..share {
+                client.echo(chunk.clone()).await?;
+            }
+            Ok::<_, Status>(share)
+        });
+    }
+    let mut made = 0;
+    while let Some(caller) = callers.join_next().await {
+        made += caller.expect("a caller neither panics nor is aborted")?;
+    }
+    Ok(made)
 }
 
 /// What a generated client needs of a channel whose calls run in tasks.

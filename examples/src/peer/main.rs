@@ -6,6 +6,7 @@
 //! peer call ADDRESS [CASE...]      gRPC's interoperability cases, a line each; exits with 1 when one fails
 //! peer bench ADDRESS [SECONDS]     a line of figures for each shape of call
 //! peer greet ADDRESS NAME          one call; prints the reply
+//! peer calls ADDRESS COUNT         exactly so many unary calls, for tools that count what a call costs
 //! ```
 
 #![forbid(unsafe_code)]
@@ -30,7 +31,7 @@ use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// What carries the calls of `serve` and `bench`.
+    /// What carries the calls of `serve`, `bench` and `calls`.
     #[arg(long, global = true, value_enum, default_value_t = Stack::GrpcIpc)]
     stack: Stack,
     /// Lets in every user of this machine; as a client, trusts the server of any user.
@@ -58,6 +59,17 @@ enum Command {
     },
     /// Makes one call, and prints the reply.
     Greet { address: String, name: String },
+    /// Makes exactly COUNT unary calls, and prints how many it made.
+    Calls {
+        address: String,
+        count: u64,
+        /// How many at a time, all on one connection.
+        #[arg(long, default_value_t = 1)]
+        in_flight: u64,
+        /// The size of the payload, in bytes.
+        #[arg(long, default_value_t = bench::SMALL)]
+        size: usize,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -111,6 +123,20 @@ async fn run(command: Command, stack: Stack, any_user: bool) -> Result<(), Box<d
         Command::Greet { address, name } => {
             let mut client = GreeterClient::new(transport::connect(&address, any_user).await?);
             println!("{}", client.say_hello(HelloRequest { name }).await?.into_inner().message);
+            Ok(())
+        }
+        Command::Calls { address, count, in_flight, size } => {
+            let made = match stack {
+                Stack::GrpcIpc => {
+                    let channel = transport::connect(&address, any_user).await?;
+                    bench::calls(channel, count, in_flight, size).await?
+                }
+                Stack::Tonic => {
+                    let channel = transport::connect_with_tonic(&address, any_user).await?;
+                    bench::calls(channel, count, in_flight, size).await?
+                }
+            };
+            println!("{made} calls");
             Ok(())
         }
     }
