@@ -1,6 +1,7 @@
 //! The project's commands. `cargo xtask` alone lists them.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod command;
 mod cross;
 mod setup;
@@ -19,7 +20,10 @@ cargo xtask COMMAND
                                  with --require linux|macos|windows it fails if that platform was skipped, or
                                  anything on it that setup would have installed
   tidy                           checks the invariants of ARCHITECTURE.md
-  setup                          installs what the tests need beside Rust (Debian, as root)
+  bench [--seconds N] [--rounds N] [SECTION]...
+                                 measures grpc-ipc beside other stacks (Linux), and prints a table in Markdown;
+                                 sections: calls, h2load, instructions, syscalls (all of them)
+  setup                          installs what tests and benchmarks need beside Rust (Debian, as root)
   wine PROGRAM [ARGUMENT]...     runs a Windows program under the Wine that setup has installed";
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -30,6 +34,7 @@ fn main() -> ExitCode {
     let result = match arguments[..] {
         ["test", ref options @ ..] => test::run(options),
         ["tidy"] => tidy::run(),
+        ["bench", ref options @ ..] => bench::run(options),
         ["setup"] => setup::run(),
         ["wine", program, ref arguments @ ..] => wine::run(program, arguments),
         _ => Err(USAGE.into()),

@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: installs what the tests need beside Rust, on Debian 12. The peers go below `target/peers`, Wine
+//! `cargo xtask setup`: installs what tests and benchmarks need beside Rust, on Debian 12. The peers go below `target/peers`, Wine
 //! below the user's cache directory. What is there already is left alone.
 
 use std::fs;
@@ -11,7 +11,7 @@ use crate::{Result, wine, workspace};
 pub(crate) const CURE: &str = "cargo xtask setup";
 
 /// Debian's packages, each with what shows that it, or something that does as well, is there.
-const PACKAGES: [(&[&str], &[&str]); 13] = [
+const PACKAGES: [(&[&str], &[&str]); 15] = [
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
     (&["npm", "--version"], &["npm"]),
@@ -28,6 +28,8 @@ const PACKAGES: [(&[&str], &[&str]); 13] = [
     ),
     (&["test", "-x", "/usr/sbin/debootstrap"], &["debootstrap"]),
     (&["unshare", "--version"], &["util-linux"]),
+    (&["strace", "--version"], &["strace"]),
+    (&["valgrind", "--version"], &["valgrind"]),
 ];
 /// A toolchain with the source of its standard library.
 const RUST: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "libstd-rust-web-dev"];

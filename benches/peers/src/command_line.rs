@@ -1,0 +1,82 @@
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{Result, Stack, Until, bench};
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves until SIGINT or SIGTERM; prints `listening on ADDRESS` once a client can connect.
+    Serve { address: String },
+    /// Measures each shape of call.
+    Bench {
+        address: String,
+        #[arg(default_value_t = 2.0)]
+        seconds: f64,
+    },
+    /// Makes exactly COUNT unary calls, and prints how many it made.
+    Calls {
+        address: String,
+        count: u64,
+        /// How many at a time, all on one connection.
+        #[arg(long, default_value_t = 1)]
+        in_flight: u64,
+        /// The size of the payload, in bytes.
+        #[arg(long, default_value_t = bench::SMALL)]
+        size: usize,
+    },
+}
+
+/// The whole program of a peer. Its runtime is tokio's of one thread.
+pub fn main<S: Stack>() -> ExitCode {
+    let command = Arguments::parse().command;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let result = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run::<S>(command)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run<S: Stack>(command: Command) -> Result {
+    match command {
+        Command::Serve { address } => {
+            let mut interrupt = signal(SignalKind::interrupt())?;
+            let mut terminate = signal(SignalKind::terminate())?;
+            tokio::select! {
+                result = S::serve(path(&address)?, || println!("listening on {address}")) => result,
+                _ = interrupt.recv() => Ok(()),
+                _ = terminate.recv() => Ok(()),
+            }
+        }
+        Command::Bench { address, seconds } => {
+            let mut client = S::connect(path(&address)?).await?;
+            bench::run(&mut client, Duration::try_from_secs_f64(seconds)?).await
+        }
+        Command::Calls { address, count, in_flight, size } => {
+            let mut client = S::connect(path(&address)?).await?;
+            let payload = Bytes::from(vec![0; size]);
+            let made = client.echo_many(&payload, in_flight, Until::Count(count)).await?;
+            println!("{made} calls");
+            Ok(())
+        }
+    }
+}
+
+fn path(address: &str) -> Result<&Path> {
+    let path = address.strip_prefix("unix:").ok_or_else(|| format!("{address}: expected unix:PATH"))?;
+    Ok(Path::new(path))
+}

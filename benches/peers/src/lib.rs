@@ -1,0 +1,72 @@
+//! What the peers of the benchmarks share: the command line, the shapes of call and the lines of grpc-ipc's own peer
+//! (`examples/src/peer`).
+//!
+//! ```text
+//! PEER serve ADDRESS             prints `listening on ADDRESS`, serves until SIGINT or SIGTERM
+//! PEER bench ADDRESS [SECONDS]   a line of figures for each shape of call
+//! PEER calls ADDRESS COUNT       exactly so many unary calls
+//! ```
+//!
+//! An address is `unix:PATH`.
+#![forbid(unsafe_code)]
+
+mod bench;
+mod callers;
+mod command_line;
+
+pub use callers::echo_in_tasks;
+pub use command_line::main;
+
+use std::error::Error;
+use std::future::Future;
+use std::path::Path;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+/// Whatever went wrong.
+pub type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// A stack: how it serves, and its client with one connection.
+pub trait Stack: Sized {
+    /// Listens on the socket `path`, calls `listening`, and serves until the future is dropped.
+    fn serve(path: &Path, listening: impl FnOnce()) -> impl Future<Output = Result>;
+
+    /// Connects to a server.
+    fn connect(path: &Path) -> impl Future<Output = Result<Self>>;
+
+    /// Makes one call with `payload`, which the server answers with the same.
+    fn echo(&mut self, payload: &Bytes) -> impl Future<Output = Result> + Send;
+
+    /// Makes calls as long as `until` lets it, `in_flight` at a time, and returns how many it made.
+    fn echo_many(
+        &mut self,
+        payload: &Bytes,
+        in_flight: u64,
+        until: Until,
+    ) -> impl Future<Output = Result<u64>>;
+
+    /// Receives `count` messages of `size` bytes that the server sends as fast as it can. `None`: no part of this stack.
+    fn download(&mut self, _count: u32, _size: u32) -> impl Future<Output = Option<Result>> {
+        async { None }
+    }
+}
+
+/// When to stop making calls.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// After so many.
+    Count(u64),
+    /// Once it has come.
+    Instant(Instant),
+}
+
+impl Until {
+    /// Whether to stop, when `made` calls were made.
+    pub fn reached(self, made: u64) -> bool {
+        match self {
+            Self::Count(count) => made >= count,
+            Self::Instant(instant) => Instant::now() >= instant,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A client that nobody here wrote, the same for both servers: what a call costs the server alone.
+
+use std::fs;
+use std::path::Path;
+
+use super::build::Profile;
+use super::process::{Process, pinned};
+use super::server::Server;
+use super::stack::Stack;
+use super::table::{Row, Table};
+use super::{Bench, Placement};
+use crate::command::{command, output, works};
+use crate::{Result, setup};
+
+const SECTION: &str = "h2load";
+const STREAMS: [&str; 2] = ["1", "64"];
+const STACKS: [Stack; 2] = [Stack::Tonic, Stack::GrpcIpc];
+
+pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
+    if !works(command("h2load").arg("--version")) {
+        table.skip(SECTION, &format!("h2load is missing; run `{}`", setup::CURE));
+        return Ok(());
+    }
+    let body = bench.directory.path().join("body");
+    fs::write(&body, message())?;
+    let ticks: f64 = output(command("getconf").arg("CLK_TCK"))?.trim().parse()?;
+    for placement in &bench.placements {
+        let place = format!("release, {}", placement.name);
+        for round in 1..=bench.rounds {
+            eprintln!("h2load, {place}: round {round} of {}", bench.rounds);
+            for streams in STREAMS {
+                for stack in STACKS {
+                    let server = Server::start(bench, stack, Profile::Release, *placement, &Vec::new())?;
+                    let before = cpu_ticks(server.id())?;
+                    let report = load(bench, *placement, server.path(), streams, &body)?;
+                    let cpu = (cpu_ticks(server.id())? - before) / ticks;
+                    server.stop()?;
+                    let row = |what, unit| Row {
+                        section: SECTION,
+                        what: format!("{streams} in flight{what}"),
+                        place: place.clone(),
+                        unit,
+                        base: Stack::Tonic,
+                    };
+                    table.add(row("", "calls/s"), stack, report.rate);
+                    table.add(row(", CPU of the server", "µs/call"), stack, cpu * 1e6 / report.calls);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A `Chunk` with 100 bytes of payload behind gRPC's prefix of flag and length.
+fn message() -> Vec<u8> {
+    const CHUNK: [u8; 2] = [1 << 3 | 2, 100];
+    let mut message = vec![0, 0, 0, 0, 102];
+    message.extend(CHUNK);
+    message.resize(5 + 102, 0);
+    message
+}
+
+fn load(bench: &Bench, placement: Placement, socket: &str, streams: &str, body: &Path) -> Result<Report> {
+    let mut h2load = pinned(placement.client, "h2load");
+    h2load
+        .arg(format!("--duration={:.0}ms", bench.seconds * 1e3))
+        .args(["--clients=1", "--threads=1", "--max-concurrent-streams", streams])
+        .arg(format!("--base-uri=unix:{socket}"))
+        .arg("--data")
+        .arg(body)
+        .args(["--header=content-type: application/grpc", "--header=te: trailers"])
+        .arg("http://localhost/ipc.bench.Bench/Echo");
+    Report::read(&Process::start(&mut h2load, bench.limit())?.finish()?)
+}
+
+/// What h2load says that it did.
+#[derive(Debug, PartialEq)]
+struct Report {
+    calls: f64,
+    /// Calls a second.
+    rate: f64,
+}
+
+impl Report {
+    /// Fails unless all calls were answered with the message that they sent.
+    fn read(printed: &str) -> Result<Self> {
+        let number = |line: &str, unit: &str| {
+            let line = printed.lines().find(|found| found.starts_with(line))?;
+            let words: Vec<_> =
+                line.split([' ', ',', ';', '(', ')']).filter(|word| !word.is_empty()).collect();
+            let at = words.iter().rposition(|word| *word == unit)?;
+            words.get(at.checked_sub(1)?)?.parse::<f64>().ok()
+        };
+        let get = |line, unit| {
+            number(line, unit).ok_or_else(|| format!("h2load printed no number of {line} {unit}: {printed}"))
+        };
+        let calls = get("requests:", "done")?;
+        // A call that failed has no data: its status is in the headers.
+        let data = get("traffic:", "data")?;
+        if calls == 0.0 || get("status codes:", "2xx")? != calls || data != calls * message().len() as f64 {
+            return Err(format!("not all calls were answered: {printed}").into());
+        }
+        Ok(Self { calls, rate: get("finished in", "req/s")? })
+    }
+}
+
+/// The processor time that a process has used.
+fn cpu_ticks(process: u32) -> Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // proc_pid_stat(5): the second field is the name in parentheses; utime and stime are the 14th and 15th.
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    match fields.get(11..13) {
+        Some([user, system]) => Ok(user.parse::<f64>()? + system.parse::<f64>()?),
+        _ => Err(format!("/proc/{process}/stat is short: {stat}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRINTED: &str = "\
+finished in 500.57ms, 71808.00 req/s, 9.45MB/s
+requests: 35904 total, 35968 started, 35904 done, 35904 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 35904 2xx, 0 3xx, 0 4xx, 0 5xx
+traffic: 4.73MB (4954977) total, 105.22KB (107747) headers (space savings 95.77%), 3.66MB (3841728) data
+";
+
+    #[test]
+    fn a_report_is_read() {
+        assert_eq!(Report::read(PRINTED).unwrap(), Report { calls: 35904.0, rate: 71808.0 });
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_seen() {
+        assert!(Report::read(&PRINTED.replace("35904 2xx, 0 3xx", "35903 2xx, 1 3xx")).is_err());
+        assert!(Report::read(&PRINTED.replace("3841728", "3841621")).is_err());
+        assert!(Report::read("").is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! `cargo xtask bench`: one table of one run, in which every figure stands beside what ran next to it.
+//!
+//! Server and client are two processes, each pinned to a core: where the system puts them would otherwise decide the
+//! figures.
+
+mod build;
+mod calls;
+mod counted;
+mod h2load;
+mod instructions;
+mod process;
+mod server;
+mod stack;
+mod syscalls;
+mod table;
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::command::works;
+use build::{Profile, Programs};
+use process::pinned;
+use table::Table;
+
+/// What a run measures with.
+struct Bench {
+    /// Of each shape of call, in seconds.
+    seconds: f64,
+    /// How often each stack has its turn.
+    rounds: usize,
+    programs: Programs,
+    /// Where the sockets are, and what the tools write.
+    directory: TempDir,
+    placements: Vec<Placement>,
+}
+
+impl Bench {
+    /// What no program of this run takes longer than.
+    fn limit(&self) -> Duration {
+        Duration::from_secs(300) + Duration::from_secs_f64(4.0 * self.seconds)
+    }
+}
+
+/// On which cores the two processes are.
+#[derive(Clone, Copy)]
+struct Placement {
+    name: &'static str,
+    server: u32,
+    client: u32,
+}
+
+const ONE_CORE: Placement = Placement { name: "one core", server: 0, client: 0 };
+const TWO_CORES: Placement = Placement { name: "two cores", server: 0, client: 1 };
+
+/// A part of the table.
+#[derive(Clone, Copy)]
+struct Section {
+    /// What it is called on the command line.
+    name: &'static str,
+    /// What the programs are built with for it.
+    profiles: &'static [Profile],
+    measure: fn(&Bench, &mut Table) -> Result,
+}
+
+const SECTIONS: [Section; 4] = [
+    Section { name: "calls", profiles: &Profile::ALL, measure: calls::measure },
+    Section { name: "h2load", profiles: &[Profile::Release], measure: h2load::measure },
+    Section { name: "instructions", profiles: &[Profile::Release], measure: instructions::measure },
+    Section { name: "syscalls", profiles: &[Profile::Release], measure: syscalls::measure },
+];
+
+pub(crate) fn run(options: &[&str]) -> Result {
+    let Options { seconds, rounds, sections } = Options::parse(options)?;
+    if !works(&mut pinned(ONE_CORE.server, "true")) {
+        return Err(
+            "setsid, setpriv and taskset (util-linux) do not work here, or nothing may run on core 0".into(),
+        );
+    }
+    let mut table = Table::default();
+    let mut placements = vec![ONE_CORE];
+    if works(&mut pinned(TWO_CORES.client, "true")) {
+        placements.push(TWO_CORES);
+    } else {
+        table.skip("two cores", "nothing may run on core 1");
+    }
+    let programs = Programs::build(
+        Profile::ALL
+            .iter()
+            .copied()
+            .filter(|profile| sections.iter().any(|section| section.profiles.contains(profile))),
+    )?;
+    let bench = Bench { seconds, rounds, programs, directory: tempfile::tempdir()?, placements };
+    let mut failures = Vec::new();
+    for section in sections {
+        if let Err(error) = (section.measure)(&bench, &mut table) {
+            failures.push(format!("{}: {error}", section.name));
+        }
+    }
+    println!("{table}");
+    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
+}
+
+/// What the command line asks for.
+struct Options {
+    seconds: f64,
+    rounds: usize,
+    sections: Vec<Section>,
+}
+
+impl Options {
+    fn parse(words: &[&str]) -> Result<Self> {
+        let (mut seconds, mut rounds, mut sections) = (2.0, 3, Vec::new());
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word}: expected a number after it"));
+            match *word {
+                "--seconds" => seconds = value()?.parse()?,
+                "--rounds" => rounds = value()?.parse()?,
+                name => sections.push(Section::named(name)?),
+            }
+        }
+        if !(seconds > 0.0 && seconds <= 3600.0) || rounds == 0 {
+            return Err("expected --seconds above 0 and up to 3600, and --rounds of at least 1".into());
+        }
+        if sections.is_empty() {
+            sections.extend(SECTIONS);
+        }
+        Ok(Self { seconds, rounds, sections })
+    }
+}
+
+impl Section {
+    fn named(name: &str) -> Result<Self> {
+        let known = SECTIONS.iter().find(|section| section.name == name).copied();
+        known.ok_or_else(|| {
+            let names = SECTIONS.map(|section| section.name).join("|");
+            format!("{name}: expected --seconds N, --rounds N, or {names}").into()
+        })
+    }
+}

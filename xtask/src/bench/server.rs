@@ -1,0 +1,80 @@
+//! A stack's two sides.
+
+use std::ffi::OsString;
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::build::Profile;
+use super::process::{Process, pinned};
+use super::stack::Stack;
+use super::{Bench, Placement};
+use crate::Result;
+
+/// The next socket's number.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// What runs a program, such as `strace`; nothing: it runs by itself.
+pub(super) type Tool = Vec<OsString>;
+
+/// A stack that serves.
+pub(super) struct Server<'a> {
+    process: Process,
+    path: String,
+    bench: &'a Bench,
+    stack: Stack,
+    profile: Profile,
+    placement: Placement,
+}
+
+impl<'a> Server<'a> {
+    /// Starts it, and waits until a client can connect.
+    pub(super) fn start(
+        bench: &'a Bench,
+        stack: Stack,
+        profile: Profile,
+        placement: Placement,
+        tool: &Tool,
+    ) -> Result<Self> {
+        let name = format!("{}.sock", NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = bench.directory.path().join(name);
+        let path = path.to_str().ok_or("the path of the temporary directory is not Unicode")?.to_owned();
+        let mut command = program(bench, stack, profile, placement.server, tool);
+        command.args(["serve", &format!("unix:{path}")]);
+        let mut process = Process::start(&mut command, bench.limit())?;
+        let line = process.line()?;
+        if !line.starts_with("listening on ") {
+            return Err(format!("{}: {line}", stack.name()).into());
+        }
+        Ok(Self { process, path, bench, stack, profile, placement })
+    }
+
+    /// The number of its process, or of the tool's.
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The path of its socket.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Runs a command of the same stack's client, and returns what it prints.
+    pub(super) fn client(&self, tool: &Tool, name: &str, arguments: &[&str]) -> Result<String> {
+        let mut command = program(self.bench, self.stack, self.profile, self.placement.client, tool);
+        command.args([name, &format!("unix:{}", self.path)]).args(arguments);
+        Process::start(&mut command, self.bench.limit())?.finish()
+    }
+
+    /// Waits until it has drained, and its tool has reported.
+    pub(super) fn stop(self) -> Result {
+        self.process.stop()
+    }
+}
+
+fn program(bench: &Bench, stack: Stack, profile: Profile, core: u32, tool: &Tool) -> Command {
+    let path = bench.programs.path(stack, profile);
+    let mut words = tool.iter().cloned().chain([path.into_os_string()]);
+    let mut command = pinned(core, words.next().unwrap_or_default());
+    command.args(words).args(stack.options());
+    command
+}

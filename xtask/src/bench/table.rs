@@ -1,0 +1,157 @@
+//! The table, in Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+
+use super::stack::Stack;
+
+/// What the figures of a row are.
+#[derive(PartialEq)]
+pub(super) struct Row {
+    pub(super) section: &'static str,
+    pub(super) what: String,
+    /// How the programs were built, and where they ran.
+    pub(super) place: String,
+    pub(super) unit: &'static str,
+    /// The stack to whose figures the others are ratios.
+    pub(super) base: Stack,
+}
+
+/// All figures of a run.
+#[derive(Default)]
+pub(super) struct Table {
+    /// A figure for each round that the stack was in.
+    rows: Vec<(Row, BTreeMap<Stack, Vec<f64>>)>,
+    skipped: Vec<String>,
+}
+
+impl Table {
+    /// Adds the figure of one round.
+    pub(super) fn add(&mut self, row: Row, stack: Stack, figure: f64) {
+        let at = self.rows.iter().position(|(known, _)| *known == row).unwrap_or_else(|| {
+            self.rows.push((row, BTreeMap::new()));
+            self.rows.len() - 1
+        });
+        self.rows[at].1.entry(stack).or_default().push(figure);
+    }
+
+    /// Notes what was not measured.
+    pub(super) fn skip(&mut self, what: &str, reason: &str) {
+        self.skipped.push(format!("{what}: {reason}"));
+    }
+}
+
+impl Display for Table {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        let names = Stack::ALL.map(Stack::name).join(" | ");
+        writeln!(to, "| | built, placed | unit | ratio to | {names} | grpc-ipc to tonic |")?;
+        writeln!(to, "|---|---|---|---|{}---:|", "---:|".repeat(Stack::ALL.len()))?;
+        let mut sections: Vec<_> = self.rows.iter().map(|(row, _)| row.section).collect();
+        // A section may have come back for more rows: each is shown once, where it began.
+        let mut shown = Vec::new();
+        sections.retain(|section| {
+            let first = !shown.contains(section);
+            shown.push(*section);
+            first
+        });
+        for section in sections {
+            for (row, figures) in self.rows.iter().filter(|(row, _)| row.section == section) {
+                let Row { section, what, place, unit, base } = row;
+                write!(to, "| {section}: {what} | {place} | {unit} | {} |", base.name())?;
+                for stack in Stack::ALL {
+                    write!(to, " {} |", cell(figures, stack, *base))?;
+                }
+                writeln!(to, " {} |", to_tonic(figures))?;
+            }
+        }
+        writeln!(
+            to,
+            "\nFigures are medians of the rounds. In parentheses: the median of the ratios to the figure, in the \
+             same round, of the stack that the column \"ratio to\" names. Last column: median, least and greatest \
+             ratio."
+        )?;
+        for skipped in &self.skipped {
+            writeln!(to, "\nSkipped: {skipped}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A stack's figure, and its ratio to another one's.
+fn cell(figures: &BTreeMap<Stack, Vec<f64>>, stack: Stack, base: Stack) -> String {
+    let Some(own) = figures.get(&stack) else { return "–".to_owned() };
+    let figure = number(median(own));
+    match ratios(figures, stack, base) {
+        Some(ratios) if stack != base => format!("{figure} ({}×)", number(median(&ratios))),
+        _ => figure,
+    }
+}
+
+/// grpc-ipc's ratio to tonic, and how far it went up and down.
+fn to_tonic(figures: &BTreeMap<Stack, Vec<f64>>) -> String {
+    let Some(mut ratios) = ratios(figures, Stack::GrpcIpc, Stack::Tonic) else { return "–".to_owned() };
+    ratios.sort_unstable_by(f64::total_cmp);
+    let middle = number(median(&ratios));
+    match ratios[..] {
+        [least, .., most] => format!("{middle}× ({}–{})", number(least), number(most)),
+        _ => format!("{middle}×"),
+    }
+}
+
+/// One stack's figures over another one's, round by round.
+fn ratios(figures: &BTreeMap<Stack, Vec<f64>>, stack: Stack, base: Stack) -> Option<Vec<f64>> {
+    let rounds = figures.get(&stack)?.iter().zip(figures.get(&base)?);
+    Some(rounds.map(|(own, base)| own / base).collect())
+}
+
+fn median(figures: &[f64]) -> f64 {
+    let mut figures = figures.to_vec();
+    figures.sort_unstable_by(f64::total_cmp);
+    let middle = figures.len() / 2;
+    if figures.len() % 2 == 1 { figures[middle] } else { (figures[middle - 1] + figures[middle]) / 2.0 }
+}
+
+/// With two or three significant digits, or all before the point.
+fn number(value: f64) -> String {
+    let decimals = match value.abs() {
+        value if value < 0.1 && value > 0.0 => 4,
+        value if value >= 100.0 => 0,
+        value if value >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{value:.decimals$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_is_one_of_the_same_round() {
+        let mut table = Table::default();
+        let row = |section, what: &str| Row {
+            section,
+            what: what.to_owned(),
+            place: "release".to_owned(),
+            unit: "µs",
+            base: Stack::Raw,
+        };
+        for (raw, tonic, ours) in [(10.0, 20.0, 15.0), (30.0, 90.0, 45.0), (20.0, 60.0, 46.0)] {
+            table.add(row("Calls", "one"), Stack::Raw, raw);
+            table.add(row("Downloads", "many"), Stack::Raw, 1234.0);
+            table.add(row("Calls", "one"), Stack::Tonic, tonic);
+            table.add(row("Calls", "one"), Stack::GrpcIpc, ours);
+            table.add(row("Calls", "two"), Stack::Tonic, 1.0);
+        }
+        let shown = table.to_string();
+        let lines: Vec<_> = shown.lines().skip(2).take(3).collect();
+        assert_eq!(
+            lines,
+            [
+                "| Calls: one | release | µs | raw | 20.0 | – | – | 60.0 (3.00×) | 45.0 (1.50×) | 0.75× (0.50–0.77) |",
+                "| Calls: two | release | µs | raw | – | – | – | 1.00 | – | – |",
+                "| Downloads: many | release | µs | raw | 1234 | – | – | – | – | – |",
+            ]
+        );
+    }
+}
