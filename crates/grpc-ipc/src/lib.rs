@@ -11,6 +11,7 @@ mod connections;
 mod incoming;
 mod listeners;
 mod options;
+mod router;
 mod serve_error;
 mod server;
 mod services;

@@ -5,7 +5,6 @@ use std::future::pending;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::response::IntoResponse;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use grpc_ipc_core::{Address, BoxListener, Connection as _, Listener, Peer};
@@ -21,6 +20,7 @@ use tower_service::Service;
 
 use crate::call_body::CallBody;
 use crate::listeners::{Accepted, Listeners};
+use crate::router::Router;
 use crate::services::{BoxError, Services};
 use crate::{Http2Options, ListenOptions, ServeError};
 
@@ -42,7 +42,7 @@ use crate::{Http2Options, ListenOptions, ServeError};
 #[derive(Default)]
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {
-    routes: Routes,
+    router: Router,
     layers: Vec<Box<dyn FnOnce(Services) -> Services + Send>>,
     listen: Vec<ListenOptions>,
     listeners: Vec<BoxListener>,
@@ -56,20 +56,27 @@ impl Server {
         Self::default()
     }
 
-    /// Adds a service, as tonic has generated it.
-    pub fn add_service<S>(mut self, service: S) -> Self
+    /// Adds a service, as tonic has generated it, or with an interceptor around it.
+    pub fn add_service<S, B>(mut self, service: S) -> Self
     where
-        S: Service<http::Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
-        S::Response: IntoResponse,
+        S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
         S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        self.routes = self.routes.add_service(service);
+        self.router.add(service);
         self
     }
 
-    /// Serves `routes` in place of the services that were added so far.
-    pub fn routes(self, routes: Routes) -> Self {
-        Self { routes, ..self }
+    /// Where requests go that are for none of the services: tonic's [`Routes`], which can also hold routes of axum.
+    /// Default: they end with [`Unimplemented`](tonic::Code::Unimplemented).
+    pub fn routes(mut self, routes: Routes) -> Self {
+        self.router.set_others(routes);
+        self
     }
 
     /// Puts a tower layer around all services, also around those that are added later. The last one added sees a
@@ -128,7 +135,7 @@ impl Server {
         if listeners.local_addresses().is_empty() {
             return Err(ServeError::NoListener);
         }
-        let services = Services::from(self.routes.prepare());
+        let services = Services::from(self.router);
         let services = self.layers.into_iter().fold(services, |services, layer| layer(services));
         Ok(BoundServer { services, listeners, http2: self.http2 })
     }

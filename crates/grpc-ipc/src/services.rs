@@ -3,17 +3,17 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures_util::TryFutureExt as _;
-use futures_util::future::{BoxFuture, Either, ErrInto};
+use futures_util::future::BoxFuture;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::service::Routes;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneService;
 use tower_service::Service;
 
-type Request = http::Request<Body>;
-type Response = http::Response<Body>;
+use crate::router::Router;
+
+pub(crate) type Request = http::Request<Body>;
+pub(crate) type Response = http::Response<Body>;
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// All services of a [`Server`](crate::Server), as one: what a layer is put around.
@@ -22,8 +22,8 @@ pub struct Services(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    /// Without a layer, and so without a box for each call.
-    Plain(Routes),
+    /// Without a layer, and so without what a layer costs.
+    Plain(Router),
     Layered(BoxCloneService<Request, Response, BoxError>),
 }
 
@@ -45,9 +45,9 @@ impl Services {
     }
 }
 
-impl From<Routes> for Services {
-    fn from(routes: Routes) -> Self {
-        Self(Kind::Plain(routes))
+impl From<Router> for Services {
+    fn from(router: Router) -> Self {
+        Self(Kind::Plain(router))
     }
 }
 
@@ -60,22 +60,19 @@ impl fmt::Debug for Services {
 impl Service<Request> for Services {
     type Response = Response;
     type Error = BoxError;
-    type Future = Either<
-        ErrInto<<Routes as Service<Request>>::Future, BoxError>,
-        BoxFuture<'static, Result<Response, BoxError>>,
-    >;
+    type Future = BoxFuture<'static, Result<Response, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match &mut self.0 {
-            Kind::Plain(routes) => Service::<Request>::poll_ready(routes, cx).map_err(Into::into),
+            Kind::Plain(_) => Poll::Ready(Ok(())),
             Kind::Layered(service) => service.poll_ready(cx),
         }
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
         match &mut self.0 {
-            Kind::Plain(routes) => Either::Left(routes.call(request).err_into()),
-            Kind::Layered(service) => Either::Right(service.call(request)),
+            Kind::Plain(router) => router.call(request),
+            Kind::Layered(service) => service.call(request),
         }
     }
 }

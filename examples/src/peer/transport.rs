@@ -13,7 +13,7 @@ use crate::services;
 const DRAIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(addresses: Vec<String>, any_user: bool) -> Result<(), Box<dyn Error>> {
-    let mut server = Server::builder().routes(services::routes());
+    let mut server = services::add_to(Server::builder());
     for address in &addresses {
         server = server.listen(options(address, any_user));
     }

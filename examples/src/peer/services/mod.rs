@@ -5,6 +5,7 @@ mod greeter;
 mod interop;
 mod wire;
 
+use grpc_ipc::Server;
 use grpc_ipc_proto::{
     bench::bench_server::BenchServer, greet::greeter_server::GreeterServer,
     testing::test_service_server::TestServiceServer,
@@ -15,20 +16,37 @@ use tonic::{
 };
 use tower::layer::layer_fn;
 
-/// `greet.Greeter`, `ipc.bench.Bench` and `grpc.testing.TestService`, with no limit on the size of a message and with
-/// compressed requests accepted. `grpc.testing.UnimplementedService` is absent on purpose: a case calls it.
+/// For tonic's own server: `greet.Greeter`, `ipc.bench.Bench` and `grpc.testing.TestService`, with no limit on the size
+/// of a message and with compressed requests accepted. `grpc.testing.UnimplementedService` is absent on purpose: a case
+/// calls it.
 pub(crate) fn routes() -> Routes {
-    let greeter = GreeterServer::new(greeter::Greeter)
+    let interop = layer_fn(wire::around).named_layer(interop());
+    Routes::new(greeter()).add_service(bench()).add_service(interop)
+}
+
+/// The same, on ours.
+pub(crate) fn add_to(server: Server) -> Server {
+    let interop = layer_fn(wire::around).named_layer(interop());
+    server.add_service(greeter()).add_service(bench()).add_service(interop)
+}
+
+fn greeter() -> GreeterServer<greeter::Greeter> {
+    GreeterServer::new(greeter::Greeter)
         .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(usize::MAX);
-    let bench = BenchServer::new(bench::Bench)
+        .max_decoding_message_size(usize::MAX)
+}
+
+fn bench() -> BenchServer<bench::Bench> {
+    BenchServer::new(bench::Bench)
         .accept_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(usize::MAX);
-    let interop = TestServiceServer::new(interop::Interop)
+        .max_decoding_message_size(usize::MAX)
+}
+
+fn interop() -> TestServiceServer<interop::Interop> {
+    TestServiceServer::new(interop::Interop)
         .accept_compressed(CompressionEncoding::Gzip)
         .send_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(usize::MAX);
-    Routes::new(greeter).add_service(bench).add_service(layer_fn(wire::around).named_layer(interop))
+        .max_decoding_message_size(usize::MAX)
 }
 
 #[cfg(test)]
