@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use http_body::{Frame, SizeHint};
 
 use crate::deadline::Deadline;
 use crate::message::ResponseHead;
+use crate::pieces::Pieces;
 use crate::shared::Shared;
 use crate::{Error, Reason};
 
@@ -22,14 +22,14 @@ pub struct RecvBody {
 enum Kind {
     /// All of it is here.
     Whole {
-        data: VecDeque<Bytes>,
+        data: Pieces,
         trailers: Option<HeaderMap>,
     },
     Stream(RecvStream),
 }
 
 impl RecvBody {
-    pub(crate) fn whole(data: VecDeque<Bytes>, trailers: Option<HeaderMap>) -> Self {
+    pub(crate) fn whole(data: Pieces, trailers: Option<HeaderMap>) -> Self {
         Self { kind: Kind::Whole { data, trailers }, deadline: None }
     }
 
@@ -54,7 +54,7 @@ impl http_body::Body for RecvBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
         match &mut this.kind {
-            Kind::Whole { data, trailers } => Poll::Ready(match data.pop_front() {
+            Kind::Whole { data, trailers } => Poll::Ready(match data.pop() {
                 Some(data) => Some(Ok(Frame::data(data))),
                 None => trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
             }),
@@ -67,7 +67,7 @@ impl http_body::Body for RecvBody {
                 };
                 if let Poll::Ready(None | Some(Err(_))) = frame {
                     // The stream is told, and not asked again.
-                    this.kind = Kind::Whole { data: VecDeque::new(), trailers: None };
+                    this.kind = Kind::Whole { data: Pieces::default(), trailers: None };
                 }
                 frame
             }
@@ -80,7 +80,7 @@ impl http_body::Body for RecvBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Whole { data, .. } => SizeHint::with_exact(data.iter().map(|data| data.len() as u64).sum()),
+            Kind::Whole { data, .. } => SizeHint::with_exact(data.length() as u64),
             Kind::Stream(_) => SizeHint::default(),
         }
     }
@@ -97,7 +97,7 @@ pub(crate) struct RecvStream {
 }
 
 /// All of a body, and its trailers.
-pub(crate) type WholeBody = (VecDeque<Bytes>, Option<HeaderMap>);
+pub(crate) type WholeBody = (Pieces, Option<HeaderMap>);
 
 impl RecvStream {
     pub(crate) fn new(shared: &Arc<Shared>, id: u32, when_dropped: Option<Reason>) -> Self {

@@ -15,6 +15,7 @@ mod hpack;
 mod message;
 mod options;
 mod output;
+mod pieces;
 mod pump;
 pub mod server;
 mod shared;

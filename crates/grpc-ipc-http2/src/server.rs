@@ -3,6 +3,7 @@
 use std::error;
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -40,6 +41,8 @@ pub struct Connection<IO, S> {
     driver: Driver<IO>,
     service: S,
     poll_in_place: bool,
+    /// Those of one turn, to be answered.
+    requests: Vec<(u32, Request<RecvBody>)>,
 }
 
 /// Ends a [`Connection`] without a call being lost.
@@ -78,7 +81,7 @@ where
     /// Serves the client at the other end of `io`.
     pub fn new(io: IO, service: S, options: Options) -> Self {
         let driver = Driver::new(io, Role::Server, &options);
-        Self { driver, service, poll_in_place: options.poll_in_place }
+        Self { driver, service, poll_in_place: options.poll_in_place, requests: Vec::new() }
     }
 
     /// What ends the connection while its future runs elsewhere.
@@ -88,19 +91,21 @@ where
 
     /// Has the service answer the requests that have come.
     fn serve(&mut self, cx: &mut Context<'_>) {
-        loop {
-            let shared = &self.driver.shared;
-            let accepted = shared.with(|state| {
-                let (id, head) = state.connection.accept()?;
+        let mut requests = mem::take(&mut self.requests);
+        let shared = &self.driver.shared;
+        shared.with(|state| {
+            while let Some((id, head)) = state.connection.accept() {
                 let body = match state.connection.take_all(id) {
                     Some((data, trailers)) => RecvBody::whole(data, trailers),
                     None => RecvBody::stream(RecvStream::new(shared, id, None), None),
                 };
-                Some((id, request(*head, body)))
-            });
-            let Some((id, request)) = accepted else { return };
+                requests.push((id, request(*head, body)));
+            }
+        });
+        for (id, request) in requests.drain(..) {
             self.call(id, request, cx);
         }
+        self.requests = requests;
     }
 
     fn call(&mut self, id: u32, request: Request<RecvBody>, cx: &mut Context<'_>) {
@@ -222,9 +227,14 @@ where
         let this = &mut *self;
         this.driver.with(|state| state.driver_runs(cx));
         this.driver.check_time(cx);
-        for _ in 0..READS_PER_POLL {
+        for read in 0..READS_PER_POLL {
             let received = this.driver.poll_receive(cx);
-            this.serve(cx);
+            if received.is_ready() {
+                this.serve(cx);
+            } else if read > 0 {
+                return Poll::Pending;
+            }
+            // Once at least, because tasks of calls have left something to write.
             if let Poll::Ready(result) = this.driver.poll_send(cx) {
                 return Poll::Ready(result);
             }

@@ -19,6 +19,7 @@ use crate::encode::MessageEncoder;
 use crate::frame::{self, DEFAULT_WINDOW, MAX_WINDOW, MIN_MAX_FRAME_SIZE, PREFACE, setting};
 use crate::message::RequestHead;
 use crate::output::Output;
+use crate::pieces::Pieces;
 use crate::{Error, Options, Reason, Side};
 
 /// Which end of the connection this is.
@@ -33,6 +34,8 @@ pub(crate) struct Connection {
     role: Role,
     options: Options,
     streams: Streams,
+    /// The memory of streams that are over, for the next ones.
+    spare: Vec<Box<Stream>>,
     /// Streams that the protocol is not through with.
     open: u32,
     /// Requests that nobody has looked at yet.
@@ -151,6 +154,8 @@ impl ClosedLately {
     }
 }
 
+/// How many streams have their memory kept.
+const MAX_SPARE: usize = 64;
 /// The payload of the ping that finds out when the peer has heard that we go.
 const DRAIN_PING: [u8; 8] = *b"goodbye!";
 pub(crate) const KEEPALIVE_PING: [u8; 8] = *b"anybody?";
@@ -160,6 +165,7 @@ impl Connection {
         let mut connection = Self {
             role,
             streams: Streams::default(),
+            spare: Vec::new(),
             open: 0,
             accepted: VecDeque::new(),
             last_peer_stream: 0,
@@ -406,9 +412,15 @@ impl Connection {
             if stream.failed.is_none() {
                 self.closed_lately.add(id, Closed::ByPeer);
             }
-            let stream = self.streams.remove(&id);
-            if stream.is_some_and(|stream| stream.woken) {
+            let Some(mut stream) = self.streams.remove(&id) else { return };
+            if stream.woken {
                 self.woken -= 1;
+            }
+            if self.spare.len() < MAX_SPARE {
+                // What it holds is dropped when it is used again; the rest of a body may be large.
+                stream.data.clear();
+                stream.pending.clear();
+                self.spare.push(stream);
             }
         }
     }
@@ -429,13 +441,14 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.has_reader = false;
         stream.recv_waker = None;
-        let unread: usize = stream.data.drain(..).map(|data| data.len()).sum();
+        let unread = stream.data.length();
+        stream.data.clear();
         self.give_back(id, unread as u32);
         self.remove_if_done(id);
     }
 
     /// What comes is complete, and small: the reader gets all of it at once, and need not come back.
-    pub(crate) fn take_all(&mut self, id: u32) -> Option<(VecDeque<Bytes>, Option<HeaderMap>)> {
+    pub(crate) fn take_all(&mut self, id: u32) -> Option<(Pieces, Option<HeaderMap>)> {
         const SMALL: u64 = 16 * 1024;
         let stream = self.streams.get_mut(&id)?;
         if !stream.recv_ended || stream.received > SMALL {
@@ -451,7 +464,7 @@ impl Connection {
 
     /// The next piece of a body.
     pub(crate) fn take_data(&mut self, id: u32) -> Option<Bytes> {
-        let data = self.streams.get_mut(&id)?.data.pop_front()?;
+        let data = self.streams.get_mut(&id)?.data.pop()?;
         self.give_back(id, data.len() as u32);
         Some(data)
     }

@@ -243,7 +243,7 @@ impl Connection {
                 };
                 match self.streams.get_mut(&id) {
                     Some(stream) if stream.has_reader && stream.failed.is_none() => {
-                        stream.data.push_back(piece);
+                        stream.data.push(piece);
                         wake_reader(stream, &mut self.wakers, &mut self.woken);
                     }
                     _ => self.give_back(id, length as u32),
@@ -659,7 +659,14 @@ impl Connection {
 
     pub(super) fn insert(&mut self, id: u32) {
         let stream = Stream::new(self.options.initial_stream_window, self.peer.initial_window);
-        self.streams.insert(id, Box::new(stream));
+        let stream = match self.spare.pop() {
+            Some(mut spare) => {
+                *spare = stream;
+                spare
+            }
+            None => Box::new(stream),
+        };
+        self.streams.insert(id, stream);
         self.open += 1;
     }
 }

@@ -78,7 +78,7 @@ impl Connection {
         if data.is_empty() && (!end_stream || !stream.pending.is_empty()) {
             return;
         }
-        stream.pending.push_back(data);
+        stream.pending.push(data);
         self.send_pending(id);
     }
 
@@ -157,7 +157,7 @@ impl Connection {
 
     fn enqueue(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let sendable = stream.send_window > 0 || stream.pending.front().is_some_and(Bytes::is_empty);
+        let sendable = stream.send_window > 0 || stream.pending.first().is_some_and(Bytes::is_empty);
         if !stream.queued && !stream.pending.is_empty() && sendable {
             stream.queued = true;
             self.queue.push_back(id);
@@ -167,14 +167,14 @@ impl Connection {
     /// Sends one frame of what is pending; whether there is more that can be sent.
     fn send_frame(&mut self, id: u32) -> bool {
         let Some(stream) = self.streams.get_mut(&id) else { return false };
-        let Some(data) = stream.pending.front_mut() else { return false };
+        let Some(data) = stream.pending.first_mut() else { return false };
         let window = stream.send_window.min(self.send_window).max(0) as usize;
         let length = data.len().min(window).min(MAX_DATA).min(self.peer.max_frame_size as usize);
         if length == 0 && !data.is_empty() {
             return false;
         }
         let piece = if length == data.len() {
-            stream.pending.pop_front().unwrap_or_default()
+            stream.pending.pop().unwrap_or_default()
         } else {
             if length >= SMALL_DATA {
                 self.control_frames.give_back();

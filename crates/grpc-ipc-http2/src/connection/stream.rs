@@ -1,12 +1,12 @@
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::task::Waker;
 
-use bytes::Bytes;
 use http::HeaderMap;
 
 use crate::Error;
 use crate::message::ResponseHead;
+use crate::pieces::Pieces;
 
 /// A call, as its connection sees it ([RFC 9113, section 5.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.1)).
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(crate) struct Stream {
     // What comes.
     pub(crate) response: Option<ResponseHead>,
     pub(super) has_response: bool,
-    pub(crate) data: VecDeque<Bytes>,
+    pub(crate) data: Pieces,
     pub(crate) trailers: Option<HeaderMap>,
     pub(super) content_length: Option<u64>,
     pub(super) received: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Stream {
     // What goes.
     /// The answer has begun.
     pub(crate) has_answer: bool,
-    pub(super) pending: VecDeque<Bytes>,
+    pub(super) pending: Pieces,
     pub(super) end: End,
     /// How much the peer lets us send; less than nothing after it has made all windows smaller.
     pub(super) send_window: i64,
@@ -64,7 +64,7 @@ impl Stream {
         Self {
             response: None,
             has_response: false,
-            data: VecDeque::new(),
+            data: Pieces::default(),
             trailers: None,
             content_length: None,
             received: 0,
@@ -74,7 +74,7 @@ impl Stream {
             recv_waker: None,
             has_reader: true,
             has_answer: false,
-            pending: VecDeque::new(),
+            pending: Pieces::default(),
             end: End::Open,
             send_window: send_window.into(),
             queued: false,
