@@ -1,0 +1,128 @@
+//! RFC 9113, 5.1.1 and 8: what the client sends.
+
+use http::Request;
+
+use super::{OK, call, expect_request, get, post};
+use crate::util::client;
+use crate::util::frame::{code, flag, headers, kind};
+use crate::util::service::TestBody;
+
+#[test]
+fn rfc9113_5_1_1_streams_are_odd_and_rise() {
+    client(async |mut peer, client| {
+        for stream in [1, 3, 5] {
+            let call = get(&client);
+            expect_request(&mut peer, stream).await;
+            peer.send(headers(stream, &OK).end_stream()).await;
+            call.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn rfc9113_5_1_1_streams_of_concurrent_calls_rise_on_the_wire() {
+    client(async |mut peer, client| {
+        let calls: Vec<_> = (0..50).map(|_| post(&client, "body")).collect();
+        for stream in (1..100).step_by(2) {
+            expect_request(&mut peer, stream).await;
+        }
+        for stream in (1..100).step_by(2) {
+            peer.send(headers(stream, &OK).end_stream()).await;
+        }
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn rfc9113_8_3_1_a_request_has_its_pseudo_fields() {
+    client(async |mut peer, client| {
+        let request = Request::post("http://localhost/greet.Greeter/SayHello?a=b")
+            .header("te", "trailers")
+            .header("x-field", "value")
+            .body(TestBody::from("body").trailers([("x-trailer", "yes")]))
+            .unwrap();
+        let _call = call(&client, request);
+        let request = peer.expect_message(1).await;
+        assert_eq!(request.field(":method"), "POST");
+        assert_eq!(request.field(":scheme"), "http");
+        assert_eq!(request.field(":path"), "/greet.Greeter/SayHello?a=b");
+        assert_eq!(request.field(":authority"), "localhost");
+        assert_eq!(request.field("te"), "trailers");
+        assert_eq!(request.field("x-field"), "value");
+        assert_eq!(request.body, b"body");
+        assert_eq!(request.trailers.unwrap(), [("x-trailer".to_owned(), "yes".to_owned())]);
+    });
+}
+
+#[test]
+fn rfc9113_8_1_a_request_without_a_body_ends_with_its_headers() {
+    client(async |mut peer, client| {
+        let _call = get(&client);
+        let frame = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await;
+        assert!(frame.has(flag::END_STREAM));
+    });
+}
+
+#[test]
+fn rfc9113_8_1_a_request_can_have_a_body_that_is_only_trailers() {
+    client(async |mut peer, client| {
+        let body = TestBody::default().trailers([("x-trailer", "yes")]);
+        let _call = post(&client, body);
+        let request = peer.expect_message(1).await;
+        assert!(request.body.is_empty());
+        assert!(request.trailers.is_some());
+    });
+}
+
+#[test]
+fn rfc9113_4_3_a_large_request_goes_into_continuations() {
+    client(async |mut peer, client| {
+        let long = "x".repeat(10_000);
+        let request = Request::get("http://localhost/").header("x-a", &long).header("x-b", &long);
+        let _call = call(&client, request.header("x-c", &long).body(TestBody::default()).unwrap());
+        // The peer watches the length of each frame, and that CONTINUATION follows at once.
+        let request = peer.expect_message(1).await;
+        assert_eq!(request.field("x-c"), long);
+    });
+}
+
+#[test]
+fn rfc9113_4_3_the_clients_dynamic_table_stays_in_step() {
+    client(async |mut peer, client| {
+        for (stream, value) in (1..200).step_by(2).zip(0..) {
+            let value = format!("{value}-{}", "y".repeat(value % 7 * 100));
+            let request =
+                Request::get("http://localhost/").header("x-value", &value).header("x-same", "same");
+            let call = call(&client, request.body(TestBody::default()).unwrap());
+            let request = peer.expect_message(stream).await;
+            assert_eq!(request.field("x-value"), value);
+            assert_eq!(request.field("x-same"), "same");
+            peer.send(headers(stream, &OK).end_stream()).await;
+            call.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn rfc9113_8_3_1_the_authority_goes_out_as_it_is() {
+    for authority in ["localhost", "localhost:50051", "[::1]:80"] {
+        client(async |mut peer, client| {
+            let request = Request::get(format!("http://{authority}/")).body(TestBody::default()).unwrap();
+            let _call = call(&client, request);
+            assert_eq!(peer.expect_message(1).await.field(":authority"), authority);
+        });
+    }
+}
+
+#[test]
+fn rfc9113_6_4_a_call_that_is_given_up_is_reset() {
+    client(async |mut peer, client| {
+        let call = post(&client, vec![0; 200_000]);
+        expect_request(&mut peer, 1).await;
+        call.abort();
+        peer.expect_reset(1, code::CANCEL).await;
+        super::still_calls(&mut peer, &client).await;
+    });
+}

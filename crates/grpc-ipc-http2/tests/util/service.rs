@@ -1,0 +1,148 @@
+//! The service behind the server under test, and bodies for it and for the client under test.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, request};
+use http_body::{Body, Frame};
+use http_body_util::BodyExt as _;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// The path of the requests that [`RawPeer::still_serves`](super::raw::RawPeer::still_serves) sends.
+pub(crate) const STILL_SERVES: &str = "/still-serves";
+
+/// What the service has seen.
+#[derive(Debug)]
+pub(crate) enum Event {
+    Request(request::Parts),
+    /// The whole body and the trailers, or that the body failed.
+    Body(Result<(Bytes, Option<HeaderMap>), String>),
+    /// The future of a request to `/wait` or `/unread` is gone.
+    Dropped,
+}
+
+/// Answers by path:
+/// - `/echo`: with the body and the trailers of the request, once it has all of them;
+/// - `/large`: with 200 000 octets, at once;
+/// - `/trailers`: with `hello` and a trailer;
+/// - `/connection-specific`: with fields that HTTP/2 does not have;
+/// - `/wait`: never, but reads the body;
+/// - `/unread`: never, and does not read the body;
+/// - else: with `hello`, once it has the whole body.
+#[derive(Clone)]
+pub(crate) struct TestService(UnboundedSender<Event>);
+
+impl TestService {
+    pub(crate) fn new() -> (Self, UnboundedReceiver<Event>) {
+        let (sender, receiver) = unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    pub(crate) async fn answer<B>(self, request: Request<B>) -> Response<TestBody>
+    where
+        B: Body<Data = Bytes, Error: Debug> + Unpin,
+    {
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path().to_owned();
+        self.tell(Event::Request(parts));
+        match path.as_str() {
+            "/large" => return Response::new(TestBody::from(vec![b'x'; LARGE])),
+            "/unread" => {
+                let _dropped = TellDropped(self.clone());
+                let _unread = body;
+                std::future::pending::<()>().await;
+            }
+            "/wait" => {
+                let _dropped = TellDropped(self.clone());
+                self.read(body).await;
+                std::future::pending::<()>().await;
+            }
+            "/connection-specific" => {
+                let response = Response::builder().header("connection", "close");
+                return response
+                    .header("transfer-encoding", "chunked")
+                    .body(TestBody::from("hello"))
+                    .unwrap();
+            }
+            "/trailers" => return Response::new(TestBody::from("hello").trailers([("x-trailer", "yes")])),
+            "/echo" => {
+                let (body, trailers) = self.read(body).await.unwrap_or_default();
+                return Response::new(TestBody::new([body], trailers));
+            }
+            _ => _ = self.read(body).await,
+        }
+        Response::new(TestBody::from("hello"))
+    }
+
+    async fn read<B>(&self, body: B) -> Option<(Bytes, Option<HeaderMap>)>
+    where
+        B: Body<Data = Bytes, Error: Debug>,
+    {
+        let read = body.collect().await.map_err(|error| format!("{error:?}"));
+        let read = read.map(|all| {
+            let trailers = all.trailers().cloned();
+            (all.to_bytes(), trailers)
+        });
+        self.tell(Event::Body(read.clone()));
+        read.ok()
+    }
+
+    fn tell(&self, event: Event) {
+        // A test that does not look has dropped the receiver.
+        _ = self.0.send(event);
+    }
+}
+
+struct TellDropped(TestService);
+
+impl Drop for TellDropped {
+    fn drop(&mut self) {
+        self.0.tell(Event::Dropped);
+    }
+}
+
+/// How long the body of `/large` is, in octets: more than the windows a connection starts with.
+pub(crate) const LARGE: usize = 200_000;
+
+/// A body of the frames it was made of.
+#[derive(Default)]
+pub(crate) struct TestBody(VecDeque<Frame<Bytes>>);
+
+impl TestBody {
+    pub(crate) fn new(data: impl IntoIterator<Item = Bytes>, trailers: Option<HeaderMap>) -> Self {
+        let frames = data.into_iter().filter(|data| !data.is_empty()).map(Frame::data);
+        Self(frames.chain(trailers.map(Frame::trailers)).collect())
+    }
+
+    pub(crate) fn trailers<const N: usize>(mut self, fields: [(&'static str, &str); N]) -> Self {
+        let fields = fields.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        self.0.push_back(Frame::trailers(HeaderMap::from_iter(fields)));
+        self
+    }
+}
+
+impl<T: Into<Bytes>> From<T> for TestBody {
+    fn from(data: T) -> Self {
+        Self::new([data.into()], None)
+    }
+}
+
+impl Body for TestBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_empty()
+    }
+}
