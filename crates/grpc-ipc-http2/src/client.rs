@@ -35,7 +35,7 @@ where
 {
     let driver = Driver::new(io, Role::Client, options);
     let shared = Arc::clone(&driver.shared);
-    shared.with(|state| state.callers = 1);
+    shared.with(|state| state.callers = Some(1));
     (SendRequest { shared }, Connection { driver })
 }
 
@@ -58,7 +58,7 @@ where
         let driver = &mut self.driver;
         driver.with(|state| {
             state.driver_runs(cx);
-            if state.callers == 0 && state.connection.is_idle() {
+            if state.is_unused() {
                 state.connection.go_away();
             }
         });
@@ -146,7 +146,7 @@ impl SendRequest {
 
 impl Clone for SendRequest {
     fn clone(&self) -> Self {
-        self.shared.with(|state| state.callers += 1);
+        self.shared.with(|state| state.callers = state.callers.map(|callers| callers + 1));
         Self { shared: Arc::clone(&self.shared) }
     }
 }
@@ -154,8 +154,8 @@ impl Clone for SendRequest {
 impl Drop for SendRequest {
     fn drop(&mut self) {
         self.shared.with(|state| {
-            state.callers -= 1;
-            if state.callers == 0 {
+            state.callers = state.callers.map(|callers| callers - 1);
+            if state.is_unused() {
                 state.wake_driver();
             }
         });

@@ -126,7 +126,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
 impl<IO> Drop for Driver<IO> {
     /// Whoever has something under way hears that it is over.
     fn drop(&mut self) {
-        self.shared.with(|state| state.connection.fail(Error::Closed));
+        self.shared.with(State::close);
     }
 }
 

@@ -48,8 +48,8 @@ impl Options {
         }
     }
 
-    /// How many calls of the peer there may be at a time; a stream whose handler still runs counts, also after it was
-    /// reset. One more is refused with `REFUSED_STREAM`. A client allows none, whatever is set.
+    /// How many calls of the peer there may be at a time; of handlers that still run after their streams were reset
+    /// there may be as many again. One more call is refused with `REFUSED_STREAM`. A client allows none, whatever is set.
     /// ([RFC 9113, section 5.1.2](https://www.rfc-editor.org/rfc/rfc9113#section-5.1.2).) Default: 1000.
     pub fn max_concurrent_streams(self, streams: u32) -> Self {
         Self { max_concurrent_streams: streams, ..self }

@@ -17,26 +17,27 @@ pub(crate) struct Shared {
 
 pub(crate) struct State {
     pub(crate) connection: Connection,
-    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    /// `None` once the connection is over: whoever still holds this keeps no stream open.
+    writer: Option<Box<dyn AsyncWrite + Send + Unpin>>,
     /// Something was written since the last flush.
     unflushed: bool,
     /// The task that reads.
     driver: Option<Waker>,
     /// It has been woken and will write what there is.
     driver_woken: bool,
-    /// How many can make calls.
-    pub(crate) callers: usize,
+    /// How many can make calls, if this is a client.
+    pub(crate) callers: Option<usize>,
 }
 
 impl Shared {
     pub(crate) fn new(connection: Connection, writer: impl AsyncWrite + Send + Unpin + 'static) -> Arc<Self> {
         let state = State {
             connection,
-            writer: Box::new(writer),
+            writer: Some(Box::new(writer)),
             unflushed: false,
             driver: None,
             driver_woken: false,
-            callers: 0,
+            callers: None,
         };
         Arc::new(Self { state: Mutex::new(state) })
     }
@@ -90,22 +91,36 @@ impl State {
     }
 
     /// What was queued gets written: at once, if it was `alone` in the queue and nobody else is about to add to it;
-    /// otherwise together with what others add, by the task that reads.
+    /// otherwise together with what others add, by the task that reads. That one also ends a connection whose last call
+    /// is over.
     pub(crate) fn send(&mut self, alone: bool) {
-        if self.connection.output.is_empty() {
-            return;
-        }
-        if alone
-            && !self.driver_woken
-            && let Some(driver) = self.driver.clone()
-        {
-            // When the stream takes no more now, it is the driver that waits.
-            match self.poll_flush(&mut Context::from_waker(&driver)) {
-                Poll::Ready(Ok(())) | Poll::Pending => return,
-                Poll::Ready(Err(error)) => self.connection.fail(error),
+        if !self.connection.output.is_empty() {
+            if alone
+                && !self.driver_woken
+                && let Some(driver) = self.driver.clone()
+            {
+                // When the stream takes no more now, it is the driver that waits.
+                if let Poll::Ready(Err(error)) = self.poll_flush(&mut Context::from_waker(&driver)) {
+                    self.connection.fail(error);
+                }
+            } else {
+                self.wake_driver();
             }
         }
-        self.wake_driver();
+        if self.connection.is_over() || self.is_unused() {
+            self.wake_driver();
+        }
+    }
+
+    /// Nothing is under way on the connection, and nobody can call.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.callers == Some(0) && self.connection.is_idle()
+    }
+
+    /// The connection is over: the byte stream is closed.
+    pub(crate) fn close(&mut self) {
+        self.connection.fail(Error::Closed);
+        self.writer = None;
     }
 
     /// Writes everything that may be written.
@@ -116,7 +131,8 @@ impl State {
             if output.is_empty() {
                 break;
             }
-            let mut writer = Pin::new(&mut self.writer);
+            let Some(writer) = &mut self.writer else { return Poll::Ready(Err(Error::Closed)) };
+            let mut writer = Pin::new(writer);
             let written = if let Some(bytes) = output.contiguous() {
                 ready!(writer.as_mut().poll_write(cx, bytes))?
             } else {
@@ -134,15 +150,20 @@ impl State {
             output.advance(written);
             self.unflushed = true;
         }
-        if self.unflushed {
-            ready!(Pin::new(&mut self.writer).poll_flush(cx))?;
+        if self.unflushed
+            && let Some(writer) = &mut self.writer
+        {
+            ready!(Pin::new(writer).poll_flush(cx))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        Pin::new(&mut self.writer).poll_shutdown(cx).map_err(Into::into)
+        match &mut self.writer {
+            Some(writer) => Pin::new(writer).poll_shutdown(cx).map_err(Into::into),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }
 

@@ -241,10 +241,7 @@ impl Connection {
         while let Some((id, head)) = self.accepted.pop_front() {
             match self.streams.get_mut(&id) {
                 Some(stream) if stream.failed.is_none() => return Some((id, head)),
-                Some(stream) => {
-                    (stream.has_reader, stream.has_sender) = (false, false);
-                    self.remove_if_done(id);
-                }
+                Some(_) => self.disown(id),
                 None => {}
             }
         }

@@ -374,7 +374,8 @@ impl Connection {
             self.closed_lately.add(id, Closed::ByReset);
             return Ok(());
         }
-        if self.streams.len() >= self.options.max_concurrent_streams as usize {
+        let limit = self.options.max_concurrent_streams;
+        if self.open >= limit || self.streams.len() >= 2 * limit as usize {
             return self.stream_error(id, Reason::REFUSED_STREAM);
         }
         match message {
@@ -399,10 +400,10 @@ impl Connection {
     }
 
     /// Nobody will ever hold a stream.
-    fn disown(&mut self, id: u32) {
+    pub(super) fn disown(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(&id) {
-            (stream.has_reader, stream.has_sender) = (false, false);
-            self.remove_if_done(id);
+            stream.has_sender = false;
+            self.drop_reader(id);
         }
     }
 
@@ -460,7 +461,8 @@ impl Connection {
             return self.spend();
         }
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
-        let has_body = head.status != StatusCode::NOT_MODIFIED && head.status != StatusCode::NO_CONTENT;
+        let without_body = [StatusCode::NOT_MODIFIED, StatusCode::NO_CONTENT];
+        let has_body = !stream.is_head && !without_body.contains(&head.status);
         stream.content_length = head.content_length.filter(|_| has_body);
         stream.response = Some(head);
         stream.has_response = true;
@@ -560,7 +562,7 @@ impl Connection {
             return Ok(());
         }
         self.peer.initial_window = window;
-        for (id, stream) in &mut self.streams {
+        for (id, stream) in self.streams.iter_mut().filter(|(_, stream)| !stream.closed) {
             stream.send_window += change;
             if stream.send_window > i64::from(MAX_WINDOW) {
                 return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, "SETTINGS make a window overflow"));

@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::stream::End;
 use super::{Closed, Connection};
@@ -34,8 +34,11 @@ impl Connection {
         self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
         self.next_stream += 2;
         self.insert(id);
-        if end_stream && let Some(stream) = self.streams.get_mut(&id) {
-            stream.end = End::Sent;
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.is_head = matches!(start, Start::Request { method: &Method::HEAD, .. });
+            if end_stream {
+                stream.end = End::Sent;
+            }
         }
         Ok(id)
     }

@@ -16,6 +16,8 @@ pub(crate) struct Stream {
     pub(super) has_response: bool,
     pub(crate) data: Pieces,
     pub(crate) trailers: Option<HeaderMap>,
+    /// The request is HEAD, so the length that the response tells is not that of its body.
+    pub(super) is_head: bool,
     pub(super) content_length: Option<u64>,
     pub(super) received: u64,
     /// How much the peer may send.
@@ -66,6 +68,7 @@ impl Stream {
             has_response: false,
             data: Pieces::default(),
             trailers: None,
+            is_head: false,
             content_length: None,
             received: 0,
             recv_window: recv_window.into(),
