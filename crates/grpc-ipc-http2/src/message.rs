@@ -22,8 +22,9 @@ impl Authority {
 
 /// A whole block of headers.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each request")]
 pub(crate) enum Message {
-    Request(Box<RequestHead>),
+    Request(RequestHead),
     Response(ResponseHead),
     Trailers(HeaderMap),
     /// RFC 9113, section 8.1.1; with what is wrong.
@@ -138,7 +139,7 @@ impl Section {
             (None, Some(method)) => {
                 let (uri, authority) = target(&method, scheme, authority, path)?;
                 let head = RequestHead { method, uri, authority, headers, content_length };
-                Ok(Message::Request(Box::new(head)))
+                Ok(Message::Request(head))
             }
         }
     }

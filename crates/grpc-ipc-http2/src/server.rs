@@ -67,13 +67,30 @@ impl fmt::Debug for Handle {
     }
 }
 
-type Handler<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
+/// A call of the service.
+enum Handler<S: Service<Request<RecvBody>>> {
+    Called(S::Future),
+    /// The service was not ready for it.
+    WhenReady(Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>),
+}
+
+impl<S> Handler<S>
+where
+    S: Service<Request<RecvBody>, Future: Unpin>,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Response, S::Error>> {
+        match self {
+            Self::Called(future) => Pin::new(future).poll(cx),
+            Self::WhenReady(future) => future.as_mut().poll(cx),
+        }
+    }
+}
 
 impl<IO, S, B> Connection<IO, S>
 where
     IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<RecvBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
+    S::Future: Send + Unpin + 'static,
     S::Error: Into<Box<dyn error::Error + Send + Sync>>,
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
@@ -99,7 +116,7 @@ where
                     Some((data, trailers)) => RecvBody::whole(data, trailers),
                     None => RecvBody::stream(RecvStream::new(shared, id, None), None),
                 };
-                requests.push((id, request(*head, body)));
+                requests.push((id, request(head, body)));
             }
         });
         for (id, request) in requests.drain(..) {
@@ -112,10 +129,10 @@ where
         let timeout = timeout_of(request.headers());
         let (service, in_place) = (&mut self.service, self.poll_in_place);
         let progress = catch_unwind(AssertUnwindSafe(|| {
-            let handler: Handler<B, S::Error> = match service.poll_ready(cx) {
-                Poll::Ready(Ok(())) => Box::pin(service.call(request)),
+            let handler = match service.poll_ready(cx) {
+                Poll::Ready(Ok(())) => Handler::<S>::Called(service.call(request)),
                 Poll::Ready(Err(error)) => return Progress::Failed(error.into()),
-                Poll::Pending => Box::pin(when_ready(service.clone(), request)),
+                Poll::Pending => Handler::WhenReady(Box::pin(when_ready(service.clone(), request))),
             };
             if in_place { begin(handler, cx) } else { Progress::Handler(handler) }
         }));
@@ -151,20 +168,21 @@ where
 }
 
 /// How far a handler got in the task of its connection.
-enum Progress<B, E> {
-    Handler(Handler<B, E>),
+enum Progress<S: Service<Request<RecvBody>>, B> {
+    Handler(Handler<S>),
     Response(Response<()>, Beginning, B),
     Failed(Box<dyn error::Error + Send + Sync>),
 }
 
 /// Polls a handler, and the body of its response, once.
-fn begin<B, E>(mut handler: Handler<B, E>, cx: &mut Context<'_>) -> Progress<B, E>
+fn begin<S, B>(mut handler: Handler<S>, cx: &mut Context<'_>) -> Progress<S, B>
 where
+    S: Service<Request<RecvBody>, Response = Response<B>, Future: Unpin>,
+    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-    E: Into<Box<dyn error::Error + Send + Sync>>,
 {
-    match handler.as_mut().poll(cx) {
+    match handler.poll(cx) {
         Poll::Pending => Progress::Handler(handler),
         Poll::Ready(Err(error)) => Progress::Failed(error.into()),
         Poll::Ready(Ok(response)) => {
@@ -216,7 +234,7 @@ where
     Self: Unpin,
     IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<RecvBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
+    S::Future: Send + Unpin + 'static,
     S::Error: Into<Box<dyn error::Error + Send + Sync>>,
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
@@ -254,22 +272,23 @@ impl<IO, S> fmt::Debug for Connection<IO, S> {
 }
 
 /// A call that is not answered at once: the task it has of its own.
-struct Call<B, E> {
+struct Call<S: Service<Request<RecvBody>>, B> {
     sender: SendStream,
     deadline: Option<Deadline>,
-    rest: Rest<B, E>,
+    rest: Rest<S, B>,
 }
 
-enum Rest<B, E> {
-    Handler(Handler<B, E>),
+enum Rest<S: Service<Request<RecvBody>>, B> {
+    Handler(Handler<S>),
     Body(Pump<B>),
 }
 
-impl<B, E> Future for Call<B, E>
+impl<S, B> Future for Call<S, B>
 where
+    S: Service<Request<RecvBody>, Response = Response<B>, Future: Unpin>,
+    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-    E: Into<Box<dyn error::Error + Send + Sync>>,
 {
     type Output = ();
 
@@ -283,7 +302,7 @@ where
             return Poll::Ready(());
         }
         if let Rest::Handler(handler) = &mut this.rest {
-            match ready!(handler.as_mut().poll(cx)) {
+            match ready!(handler.poll(cx)) {
                 Err(error) => {
                     tracing::debug!(error = error.into(), "a handler has failed");
                     return Poll::Ready(());

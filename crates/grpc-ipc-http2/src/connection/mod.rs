@@ -39,7 +39,7 @@ pub(crate) struct Connection {
     /// Streams that the protocol is not through with.
     open: u32,
     /// Requests that nobody has looked at yet.
-    accepted: VecDeque<(u32, Box<RequestHead>)>,
+    accepted: VecDeque<(u32, RequestHead)>,
     /// The highest id the peer has used.
     last_peer_stream: u32,
     /// The id of our next stream.
@@ -237,7 +237,7 @@ impl Connection {
     }
 
     /// The next request that nobody has looked at, if its stream is still there.
-    pub(crate) fn accept(&mut self) -> Option<(u32, Box<RequestHead>)> {
+    pub(crate) fn accept(&mut self) -> Option<(u32, RequestHead)> {
         while let Some((id, head)) = self.accepted.pop_front() {
             match self.streams.get_mut(&id) {
                 Some(stream) if stream.failed.is_none() => return Some((id, head)),
