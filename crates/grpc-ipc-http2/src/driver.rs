@@ -52,14 +52,16 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         self.shared.with_all(&mut self.wakers, act)
     }
 
-    /// Reads once, and takes what has come.
-    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads once, and takes what has come; whether there may be more. Then others should get their turn first: they
+    /// let go of the buffer, which is read into again while it is still in the processor's cache.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.input.capacity() - self.input.len() < MIN_READ / 2 {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity() - self.input.len();
         let read = ready!(poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input));
-        if matches!(read, Ok(length) if length == room) {
+        let full = matches!(read, Ok(length) if length == room);
+        if full {
             self.read_size = (self.read_size * 2).min(MAX_READ);
         }
         if let Some(keepalive) = &mut self.keepalive {
@@ -80,7 +82,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
                 *handshake = None;
             }
         });
-        Poll::Ready(())
+        Poll::Ready(full)
     }
 
     /// Ends the connection when a time is over.

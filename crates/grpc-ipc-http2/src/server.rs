@@ -25,9 +25,6 @@ use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared};
 use crate::{Error, Options, Reason};
 
-/// How many times a connection reads before others get their turn.
-const READS_PER_POLL: usize = 8;
-
 /// A connection that serves requests: a future that runs it, and is ready when it is over.
 ///
 /// A request's deadline (`grpc-timeout`) is kept: its handler is dropped when it has passed, and the call ends with
@@ -245,23 +242,24 @@ where
         let this = &mut *self;
         this.driver.with(|state| state.driver_runs(cx));
         this.driver.check_time(cx);
-        for read in 0..READS_PER_POLL {
-            let received = this.driver.poll_receive(cx);
+        let mut received = this.driver.poll_receive(cx);
+        loop {
             if received.is_ready() {
                 this.serve(cx);
-            } else if read > 0 {
-                return Poll::Pending;
             }
             // Once at least, because tasks of calls have left something to write.
             if let Poll::Ready(result) = this.driver.poll_send(cx) {
                 return Poll::Ready(result);
             }
+            if ready!(received) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            received = this.driver.poll_receive(cx);
             if received.is_pending() {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 
