@@ -22,7 +22,6 @@ impl Authority {
 
 /// A whole block of headers.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each request")]
 pub(crate) enum Message {
     Request(RequestHead),
     Response(ResponseHead),

@@ -64,11 +64,13 @@ impl fmt::Debug for Handle {
     }
 }
 
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// A call of the service.
 enum Handler<S: Service<Request<RecvBody>>> {
     Called(S::Future),
     /// The service was not ready for it.
-    WhenReady(Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>),
+    WhenReady(BoxFuture<Result<S::Response, S::Error>>),
 }
 
 impl<S> Handler<S>
@@ -165,6 +167,7 @@ where
 }
 
 /// How far a handler got in the task of its connection.
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each call")]
 enum Progress<S: Service<Request<RecvBody>>, B> {
     Handler(Handler<S>),
     Response(Response<()>, Beginning, B),

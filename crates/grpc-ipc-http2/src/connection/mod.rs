@@ -35,6 +35,7 @@ pub(crate) struct Connection {
     options: Options,
     streams: Streams,
     /// The memory of streams that are over, for the next ones.
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
     spare: Vec<Box<Stream>>,
     /// Streams that the protocol is not through with.
     open: u32,
