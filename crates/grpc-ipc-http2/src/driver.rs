@@ -27,7 +27,8 @@ pub(crate) struct Driver<IO> {
     last_words: Option<Pin<Box<Sleep>>>,
 }
 
-const MIN_READ: usize = 16 * 1024;
+/// A message of 16 KiB is read at once.
+const MIN_READ: usize = 32 * 1024;
 const MAX_READ: usize = 128 * 1024;
 /// How long a peer may take to read the last of a connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -55,7 +56,9 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
     /// Reads once, and takes what has come; whether there may be more. Then others should get their turn first: they
     /// let go of the buffer, which is read into again while it is still in the processor's cache.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if self.input.capacity() - self.input.len() < MIN_READ / 2 {
+        let room = self.input.capacity() - self.input.len();
+        // The old buffer, if nobody has a slice of it any more; else what is left of it, if that is enough.
+        if room < self.read_size && !self.input.try_reclaim(self.read_size) && room < MIN_READ {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity() - self.input.len();

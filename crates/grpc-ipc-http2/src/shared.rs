@@ -25,6 +25,8 @@ pub(crate) struct State {
     driver: Option<Waker>,
     /// It has been woken and will write what there is.
     driver_woken: bool,
+    /// Somebody else has written since it ran: the next ones may be many, and leave it to the driver.
+    written_since: bool,
     /// How many can make calls, if this is a client.
     pub(crate) callers: Option<usize>,
 }
@@ -37,6 +39,7 @@ impl Shared {
             unflushed: false,
             driver: None,
             driver_woken: false,
+            written_since: false,
             callers: None,
         };
         Arc::new(Self { state: Mutex::new(state) })
@@ -75,6 +78,7 @@ impl State {
     /// The task that reads runs.
     pub(crate) fn driver_runs(&mut self, cx: &Context<'_>) {
         self.driver_woken = false;
+        self.written_since = false;
         if !self.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
             self.driver = Some(cx.waker().clone());
         }
@@ -90,15 +94,17 @@ impl State {
         }
     }
 
-    /// What was queued gets written: at once, if it was `alone` in the queue and nobody else is about to add to it;
-    /// otherwise together with what others add, by the task that reads. That one also ends a connection whose last call
-    /// is over.
+    /// What was queued gets written: at once, if it was `alone` in the queue and is the first since the task that reads
+    /// has run; otherwise by that task, together with what others add. It also ends a connection whose last call is
+    /// over.
     pub(crate) fn send(&mut self, alone: bool) {
         if !self.connection.output.is_empty() {
             if alone
                 && !self.driver_woken
+                && !self.written_since
                 && let Some(driver) = self.driver.clone()
             {
+                self.written_since = true;
                 // When the stream takes no more now, it is the driver that waits.
                 if let Poll::Ready(Err(error)) = self.poll_flush(&mut Context::from_waker(&driver)) {
                     self.connection.fail(error);
@@ -194,7 +200,7 @@ impl SendStream {
     /// Does something with the stream, and has the result written.
     pub(crate) fn send(&self, act: impl FnOnce(&mut Connection, u32)) {
         self.shared.with(|state| {
-            let alone = state.connection.output.is_empty() && state.connection.open_streams() <= 1;
+            let alone = state.connection.output.is_empty();
             act(&mut state.connection, self.id);
             state.send(alone);
         });

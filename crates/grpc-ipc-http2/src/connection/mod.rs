@@ -304,10 +304,6 @@ impl Connection {
         self.streams.is_empty()
     }
 
-    pub(crate) fn open_streams(&self) -> u32 {
-        self.open
-    }
-
     /// Takes no more streams, once the peer has heard of it; those that are there go on.
     pub(crate) fn go_away(&mut self) {
         if self.going_away.announced || self.failed.is_some() {
