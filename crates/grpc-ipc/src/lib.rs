@@ -14,6 +14,7 @@ mod options;
 mod serve_error;
 mod server;
 mod services;
+mod spawn;
 mod status;
 mod tcp;
 
@@ -40,3 +41,4 @@ pub use options::{ConnectOptions, ListenOptions};
 pub use serve_error::ServeError;
 pub use server::{BoundServer, Server};
 pub use services::Services;
+pub use spawn::ServerHandle;
