@@ -51,7 +51,7 @@ impl AsyncRead for Counted {
 }
 
 impl AsyncWrite for Counted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
@@ -156,6 +156,12 @@ fn connect(options: Options) -> Pair {
 }
 
 impl Pair {
+    /// Counts anew.
+    fn forget(&self) {
+        self.client.take();
+        self.server.take();
+    }
+
     async fn call(&self, path: &str, size: usize) -> Result<usize, Error> {
         let body = Full::new(Bytes::from(vec![7; size]));
         let response = self.calls.send(Request::post(path).body(body).unwrap()).await?;
@@ -172,7 +178,7 @@ fn a_unary_call_up_to_16_kib_is_one_write_and_one_read_at_each_end() {
             pair.call("/echo", 1).await.unwrap();
         }
         for size in [0, 1, 100, 1024, 1025, 10_000, 16_000, 16_384] {
-            (pair.client.take(), pair.server.take());
+            pair.forget();
             assert_eq!(pair.call("/echo", size).await.unwrap(), size);
             assert_eq!(pair.client.take(), (1, 1), "client, {size} bytes");
             assert_eq!(pair.server.take(), (1, 1), "server, {size} bytes");
@@ -187,7 +193,7 @@ fn calls_of_one_turn_share_a_write() {
         for _ in 0..3 {
             pair.call("/echo", 1).await.unwrap();
         }
-        (pair.client.take(), pair.server.take());
+        pair.forget();
         let calls = (0..64).map(|_| pair.call("/echo", 100));
         for result in futures_util::future::join_all(calls).await {
             assert_eq!(result.unwrap(), 100);
