@@ -1,6 +1,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -23,6 +23,8 @@ pub(crate) struct Driver<IO> {
     /// Until the peer has begun with HTTP/2.
     handshake: Option<Pin<Box<Sleep>>>,
     keepalive: Option<Keepalive>,
+    /// Why nothing more can be written: the connection ends once everything that has come is read.
+    write_error: Option<Error>,
     /// Until the end of a connection that is over.
     last_words: Option<Pin<Box<Sleep>>>,
 }
@@ -44,6 +46,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             wakers: Vec::new(),
             handshake: Some(Box::pin(sleep(options.handshake_timeout))),
             keepalive: options.keepalive.map(|interval| Keepalive::new(interval, options.keepalive_timeout)),
+            write_error: None,
             last_words: None,
         }
     }
@@ -62,7 +65,17 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity() - self.input.len();
-        let read = ready!(poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input));
+        let read = match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input) {
+            Poll::Ready(read) => read,
+            // It has said all it had to say before writing failed.
+            Poll::Pending => match self.write_error.take() {
+                Some(error) => {
+                    self.with(|state| state.connection.fail(error));
+                    return Poll::Ready(false);
+                }
+                None => return Poll::Pending,
+            },
+        };
         let full = matches!(read, Ok(length) if length == room);
         if full {
             self.read_size = (self.read_size * 2).min(MAX_READ);
@@ -104,11 +117,13 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
 
     /// Writes what there is; ready when the connection is over and everything is written.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { shared, wakers, last_words, .. } = self;
+        let Self { shared, wakers, last_words, write_error, .. } = self;
         shared.with_all(wakers, |state| {
             let flushed = state.poll_flush(cx);
-            if let Poll::Ready(Err(error)) = &flushed {
-                state.connection.fail(error.clone());
+            if let Some(error) = state.write_error.take() {
+                // Once more round, to read what is there.
+                *write_error = Some(error);
+                cx.waker().wake_by_ref();
             }
             if !state.connection.is_over() {
                 return Poll::Pending;

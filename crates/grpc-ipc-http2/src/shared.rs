@@ -19,6 +19,8 @@ pub(crate) struct State {
     pub(crate) connection: Connection,
     /// `None` once the connection is over: whoever still holds this keeps no stream open.
     writer: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    /// Why nothing more can be written.
+    pub(crate) write_error: Option<Error>,
     /// Something was written since the last flush.
     unflushed: bool,
     /// The task that reads.
@@ -36,6 +38,7 @@ impl Shared {
         let state = State {
             connection,
             writer: Some(Box::new(writer)),
+            write_error: None,
             unflushed: false,
             driver: None,
             driver_woken: false,
@@ -106,8 +109,9 @@ impl State {
             {
                 self.written_since = true;
                 // When the stream takes no more now, it is the driver that waits.
-                if let Poll::Ready(Err(error)) = self.poll_flush(&mut Context::from_waker(&driver)) {
-                    self.connection.fail(error);
+                _ = self.poll_flush(&mut Context::from_waker(&driver));
+                if self.write_error.is_some() {
+                    self.wake_driver();
                 }
             } else {
                 self.wake_driver();
@@ -123,22 +127,38 @@ impl State {
         self.callers == Some(0) && self.connection.is_idle()
     }
 
-    /// The connection is over: the byte stream is closed.
+    /// The connection is over, or nobody runs it any more: the byte stream is closed.
     pub(crate) fn close(&mut self) {
+        self.connection.break_off();
+        // As much as the stream takes now.
+        _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
         self.connection.fail(Error::Closed);
         self.writer = None;
     }
 
-    /// Writes everything that may be written.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// Writes everything that may be written. Ready also when nothing can be any more.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let result = ready!(self.poll_write_all(cx));
+        if let Err(error) = result {
+            self.writer = None;
+            self.write_error = Some(error.into());
+            self.connection.writing_failed();
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(writer) = &mut self.writer else {
+            self.connection.output.clear();
+            return Poll::Ready(Ok(()));
+        };
+        let mut writer = Pin::new(writer);
         loop {
             self.connection.fill_output();
             let output = &mut self.connection.output;
             if output.is_empty() {
                 break;
             }
-            let Some(writer) = &mut self.writer else { return Poll::Ready(Err(Error::Closed)) };
-            let mut writer = Pin::new(writer);
             let written = if let Some(bytes) = output.contiguous() {
                 ready!(writer.as_mut().poll_write(cx, bytes))?
             } else {
@@ -151,15 +171,13 @@ impl State {
                 }
             };
             if written == 0 {
-                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             output.advance(written);
             self.unflushed = true;
         }
-        if self.unflushed
-            && let Some(writer) = &mut self.writer
-        {
-            ready!(Pin::new(writer).poll_flush(cx))?;
+        if self.unflushed {
+            ready!(writer.as_mut().poll_flush(cx))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))

@@ -263,7 +263,8 @@ fn a_connection_that_is_dropped_drops_its_handlers() {
         server.abort();
         shared.dropped.notified().await;
         let error = call.await.unwrap().unwrap_err();
-        assert!(matches!(error, Error::Closed), "{error:?}");
+        // It has been taken, so it may have been acted upon.
+        assert!(matches!(error, Error::GoAway { by: Side::Peer, reason: Reason::NO_ERROR, .. }), "{error:?}");
     });
 }
 
@@ -297,5 +298,25 @@ fn a_deadline_is_kept_by_both_ends() {
             Err(error) => Some(error),
         };
         assert!(matches!(error, None | Some(Error::DeadlineExceeded)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_call_that_the_server_never_saw_can_be_made_again() {
+    run("a_call_that_the_server_never_saw_can_be_made_again", || async {
+        let (here, there) = tokio::io::duplex(1000);
+        let mut server = Box::pin(server::Connection::new(there, Handlers::default(), Options::new()));
+        let (calls, connection) = client::handshake(here, &Options::new());
+        let mut connection = Box::pin(connection);
+        // Both ends know each other; then the server goes, and nobody looks whether it is there.
+        let both = futures_util::future::join(&mut server, &mut connection);
+        tokio::select! {
+            _ = both => unreachable!("an idle connection"),
+            established = calls.established() => established.unwrap(),
+        }
+        drop(server);
+        let call = calls.send(Request::post("/echo").body(Full::<Bytes>::default()).unwrap());
+        let (error, _) = futures_util::future::join(call, connection).await;
+        assert!(error.as_ref().is_err_and(Error::is_unprocessed), "{error:?}");
     });
 }

@@ -331,6 +331,30 @@ impl Connection {
         self.failed.is_some() || goes && self.streams.is_empty()
     }
 
+    /// Nothing more can be written: the peer has not heard of calls of which nothing was. What it has said before may
+    /// still be read.
+    pub(crate) fn writing_failed(&mut self) {
+        self.going_away.announced = true;
+        let written = self.output.all_written();
+        self.output.clear();
+        let unheard = self.streams.iter().filter(|(_, stream)| stream.begins_at >= written && !stream.closed);
+        let unheard: Vec<u32> = unheard.map(|(id, _)| *id).collect();
+        if self.role == Role::Client {
+            for id in unheard {
+                self.fail_stream(id, Error::Unprocessed);
+            }
+        }
+        self.wake_all_waiting();
+    }
+
+    /// Tells the client which of its calls nobody will look at, when there is no time for more.
+    pub(crate) fn break_off(&mut self) {
+        let known = self.failed.is_some() || self.going_away.last_stream.is_some();
+        if self.role == Role::Server && self.is_established() && !known {
+            self.say_last_stream();
+        }
+    }
+
     /// Ends the connection, and all that is under way on it.
     pub(crate) fn fail(&mut self, error: Error) {
         if self.failed.is_some() {
