@@ -115,15 +115,24 @@ impl SendRequest {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn established(&self) -> Result<(), Error> {
+        let mut place: Option<Place> = None;
         poll_fn(|cx| {
-            self.shared.with(|state| match &state.connection.failed {
-                Some(error) => Poll::Ready(Err(error.clone())),
-                None if state.connection.is_established() => Poll::Ready(Ok(())),
-                None => {
-                    state.connection.wait_for_room(cx.waker());
+            let waits = self.shared.with(|state| match &state.connection.failed {
+                Some(error) => Err(error.clone()),
+                None if state.connection.is_established() => Ok(None),
+                None => Ok(Some(state.connection.wait_for_room(cx.waker()))),
+            });
+            if let Some(place) = place.take() {
+                place.leave();
+            }
+            match waits {
+                Ok(Some(ticket)) => {
+                    place = Some(Place { shared: Arc::clone(&self.shared), ticket, left: false });
                     Poll::Pending
                 }
-            })
+                Ok(None) => Poll::Ready(Ok(())),
+                Err(error) => Poll::Ready(Err(error)),
+            }
         })
         .await
     }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
-use grpc_ipc_core::{Backoff, BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer};
+use grpc_ipc_core::{
+    Backoff, BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer,
+};
 use grpc_ipc_http2::client::{self, SendRequest};
 use tokio::time::Instant;
 use tonic::Status;
@@ -129,13 +131,13 @@ impl Connections {
         let mut this = self;
         let mut backoff = Backoff::accept();
         loop {
-            let opened = this.open().await;
+            let opened = AssertUnwindSafe(this.open()).catch_unwind().await;
             // It keeps no channel alive that nobody uses.
             let weak = Arc::downgrade(&this);
             drop(this);
             let established = match opened {
-                Ok(connection) => connection.established().await.map(|()| connection).ok(),
-                Err(_) => None,
+                Ok(Ok(connection)) => connection.established().await.map(|()| connection).ok(),
+                _ => None,
             };
             let failed = established.is_none();
             if failed {
@@ -174,7 +176,7 @@ impl Connections {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock, so the state is whole even then.
+        // What it guards is whole at every point where it could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

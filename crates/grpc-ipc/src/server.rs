@@ -258,7 +258,8 @@ struct Connections {
 
 impl Connections {
     fn serve(&mut self, (connection, permit): Accepted, services: &Services, http2: &Http2Options) {
-        let service = PeerService { services: services.clone(), peer: connection.peer().clone(), failed: None };
+        let service =
+            PeerService { services: services.clone(), peer: connection.peer().clone(), failed: None };
         let connection = server::Connection::new(connection, service, http2.clone());
         let handle = connection.handle();
         let task = self.tasks.spawn(async move {

@@ -3,7 +3,8 @@
 use std::task::Waker;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::stream::End;
 use super::{Closed, Connection};
@@ -59,16 +60,28 @@ impl Connection {
     }
 
     fn send_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) {
-        let Some(block) = self.encoder.encode(start, headers, self.peer.max_header_list_size) else {
-            self.reset(id, Reason::INTERNAL_ERROR);
-            return;
-        };
-        let max_frame_size = self.peer.max_frame_size;
-        self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
+        let mut ended = end_stream;
+        if !self.write_block(id, start, headers, end_stream) {
+            // The status that gRPC has for metadata that is too large.
+            if !self.write_block(id, start, &too_large(start), true) {
+                self.reset(id, Reason::INTERNAL_ERROR);
+                return;
+            }
+            ended = true;
+        }
         self.control_frames.give_back();
-        if end_stream {
+        if ended {
             self.end_sent(id);
         }
+    }
+
+    /// Whether the block is as small as the peer wants it.
+    fn write_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) -> bool {
+        let block = self.encoder.encode(start, headers, self.peer.max_header_list_size);
+        let Some(block) = block else { return false };
+        let max_frame_size = self.peer.max_frame_size;
+        self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
+        true
     }
 
     /// Sends a piece of a body, as soon as the peer lets us.
@@ -233,4 +246,14 @@ impl Connection {
             stream.send_waker = Some(waker.clone());
         }
     }
+}
+
+fn too_large(start: Start<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(3);
+    if matches!(start, Start::Response(_)) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    }
+    headers.insert("grpc-status", HeaderValue::from_static("8"));
+    headers.insert("grpc-message", HeaderValue::from_static("the metadata of the answer is too large"));
+    headers
 }
