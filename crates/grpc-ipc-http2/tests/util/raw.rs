@@ -169,6 +169,12 @@ impl RawPeer {
         _ = written.expect("the engine neither reads nor closes");
     }
 
+    /// Sends octets as long as the engine reads them, or has closed; whether all of them are sent. The clock has to be
+    /// paused: it goes on when the engine does nothing.
+    pub(crate) async fn send_unless_stuck(&mut self, octets: &[u8]) -> bool {
+        matches!(tokio::time::timeout(SILENCE, self.io.write_all(octets)).await, Ok(Ok(())))
+    }
+
     /// Sends DATA once the engine's windows have room for it.
     pub(crate) async fn send_within_windows(&mut self, frame: Frame) {
         for window in [frame.stream, 0] {
