@@ -16,6 +16,8 @@ use crate::{Error, Options};
 pub(crate) struct Driver<IO> {
     reader: ReadHalf<IO>,
     input: BytesMut,
+    /// The peer has closed its end.
+    ended: bool,
     /// How much is read at once.
     read_size: usize,
     pub(crate) shared: Arc<Shared>,
@@ -38,6 +40,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         Self {
             reader,
             input: BytesMut::new(),
+            ended: false,
             read_size: MIN_READ,
             shared: Shared::new(Connection::new(role, options.clone()), writer),
             wakers: Vec::new(),
@@ -54,6 +57,9 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
 
     /// Reads once, and takes what has come.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.ended {
+            return Poll::Pending;
+        }
         if self.input.capacity() - self.input.len() < MIN_READ / 2 {
             self.input.reserve(self.read_size);
         }
@@ -65,11 +71,17 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard = true;
         }
+        self.ended = matches!(read, Ok(0) | Err(_));
         let Self { shared, wakers, input, handshake, .. } = self;
         shared.with_all(wakers, |state| {
             let connection = &mut state.connection;
             let received = match read {
                 Ok(0) => Err(Error::Closed),
+                // It is read so that the peer gets to our last words, and goes nowhere.
+                Ok(_) if connection.failed.is_some() => {
+                    input.clear();
+                    Ok(())
+                }
                 Ok(_) => connection.receive(input),
                 Err(error) => Err(error.into()),
             };

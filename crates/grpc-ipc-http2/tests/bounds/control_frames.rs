@@ -176,7 +176,6 @@ fn data_dribble() {
 
 /// What the peer makes the server say, and does not read, is not kept for long.
 #[test]
-#[ignore = "what comes after the end of a connection is kept"]
 fn answers_that_are_not_read() {
     for frame in [ping([0; 8]), settings(&[])] {
         server(Options::new().max_control_frames(u32::MAX, 0), async |mut scene| {
