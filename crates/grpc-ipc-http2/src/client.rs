@@ -22,9 +22,6 @@ use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared, State};
 use crate::{Error, Options, Reason};
 
-/// How many times a connection reads before callers get their turn.
-const READS_PER_POLL: usize = 2;
-
 /// The two parts of a client's end of `io`: what makes calls, and the future that runs the connection.
 ///
 /// # Panics
@@ -63,17 +60,16 @@ where
             }
         });
         driver.check_time(cx);
-        for _ in 0..READS_PER_POLL {
+        loop {
             // First, because callers have left something to write.
             if let Poll::Ready(result) = driver.poll_send(cx) {
                 return Poll::Ready(result);
             }
-            if driver.poll_receive(cx).is_pending() {
+            if ready!(driver.poll_receive(cx)) {
+                cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 

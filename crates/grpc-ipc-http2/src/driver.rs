@@ -1,6 +1,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -25,11 +25,14 @@ pub(crate) struct Driver<IO> {
     /// Until the peer has begun with HTTP/2.
     handshake: Option<Pin<Box<Sleep>>>,
     keepalive: Option<Keepalive>,
+    /// Why nothing more can be written: the connection ends once everything that has come is read.
+    write_error: Option<Error>,
     /// Until the end of a connection that is over.
     last_words: Option<Pin<Box<Sleep>>>,
 }
 
-const MIN_READ: usize = 16 * 1024;
+/// A message of 16 KiB is read at once.
+const MIN_READ: usize = 32 * 1024;
 const MAX_READ: usize = 128 * 1024;
 /// How long a peer may take to read the last of a connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -46,6 +49,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             wakers: Vec::new(),
             handshake: Some(Box::pin(sleep(options.handshake_timeout))),
             keepalive: options.keepalive.map(|interval| Keepalive::new(interval, options.keepalive_timeout)),
+            write_error: None,
             last_words: None,
         }
     }
@@ -55,17 +59,31 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         self.shared.with_all(&mut self.wakers, act)
     }
 
-    /// Reads once, and takes what has come.
-    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reads once, and takes what has come; whether there may be more. Then others should get their turn first: they
+    /// let go of the buffer, which is read into again while it is still in the processor's cache.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.ended {
             return Poll::Pending;
         }
-        if self.input.capacity() - self.input.len() < MIN_READ / 2 {
+        let room = self.input.capacity() - self.input.len();
+        // The old buffer, if nobody has a slice of it any more; else what is left of it, if that is enough.
+        if room < self.read_size && !self.input.try_reclaim(self.read_size) && room < MIN_READ {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity() - self.input.len();
-        let read = ready!(poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input));
-        if matches!(read, Ok(length) if length == room) {
+        let read = match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input) {
+            Poll::Ready(read) => read,
+            // It has said all it had to say before writing failed.
+            Poll::Pending => match self.write_error.take() {
+                Some(error) => {
+                    self.with(|state| state.connection.fail(error));
+                    return Poll::Ready(false);
+                }
+                None => return Poll::Pending,
+            },
+        };
+        let full = matches!(read, Ok(length) if length == room);
+        if full {
             self.read_size = (self.read_size * 2).min(MAX_READ);
         }
         if let Some(keepalive) = &mut self.keepalive {
@@ -92,7 +110,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
                 *handshake = None;
             }
         });
-        Poll::Ready(())
+        Poll::Ready(full)
     }
 
     /// Ends the connection when a time is over.
@@ -111,11 +129,13 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
 
     /// Writes what there is; ready when the connection is over and everything is written.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { shared, wakers, last_words, .. } = self;
+        let Self { shared, wakers, last_words, write_error, .. } = self;
         shared.with_all(wakers, |state| {
             let flushed = state.poll_flush(cx);
-            if let Poll::Ready(Err(error)) = &flushed {
-                state.connection.fail(error.clone());
+            if let Some(error) = state.write_error.take() {
+                // Once more round, to read what is there.
+                *write_error = Some(error);
+                cx.waker().wake_by_ref();
             }
             if !state.connection.is_over() {
                 return Poll::Pending;

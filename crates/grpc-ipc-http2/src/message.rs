@@ -23,7 +23,7 @@ impl Authority {
 /// A whole block of headers.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
-    Request(Box<RequestHead>),
+    Request(RequestHead),
     Response(ResponseHead),
     Trailers(HeaderMap),
     /// RFC 9113, section 8.1.1; with what is wrong.
@@ -138,7 +138,7 @@ impl Section {
             (None, Some(method)) => {
                 let (uri, authority) = target(&method, scheme, authority, path)?;
                 let head = RequestHead { method, uri, authority, headers, content_length };
-                Ok(Message::Request(Box::new(head)))
+                Ok(Message::Request(head))
             }
         }
     }

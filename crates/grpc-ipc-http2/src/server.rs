@@ -25,9 +25,6 @@ use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared};
 use crate::{Error, Options, Reason};
 
-/// How many times a connection reads before others get their turn.
-const READS_PER_POLL: usize = 8;
-
 /// A connection that serves requests: a future that runs it, and is ready when it is over.
 ///
 /// A request's deadline (`grpc-timeout`) is kept: its handler is dropped when it has passed, and the call ends with
@@ -67,13 +64,32 @@ impl fmt::Debug for Handle {
     }
 }
 
-type Handler<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A call of the service.
+enum Handler<S: Service<Request<RecvBody>>> {
+    Called(S::Future),
+    /// The service was not ready for it.
+    WhenReady(BoxFuture<Result<S::Response, S::Error>>),
+}
+
+impl<S> Handler<S>
+where
+    S: Service<Request<RecvBody>, Future: Unpin>,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<S::Response, S::Error>> {
+        match self {
+            Self::Called(future) => Pin::new(future).poll(cx),
+            Self::WhenReady(future) => future.as_mut().poll(cx),
+        }
+    }
+}
 
 impl<IO, S, B> Connection<IO, S>
 where
     IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<RecvBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
+    S::Future: Send + Unpin + 'static,
     S::Error: Into<Box<dyn error::Error + Send + Sync>>,
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
@@ -99,7 +115,7 @@ where
                     Some((data, trailers)) => RecvBody::whole(data, trailers),
                     None => RecvBody::stream(RecvStream::new(shared, id, None), None),
                 };
-                requests.push((id, request(*head, body)));
+                requests.push((id, request(head, body)));
             }
         });
         for (id, request) in requests.drain(..) {
@@ -112,10 +128,10 @@ where
         let timeout = timeout_of(request.headers());
         let (service, in_place) = (&mut self.service, self.poll_in_place);
         let progress = catch_unwind(AssertUnwindSafe(|| {
-            let handler: Handler<B, S::Error> = match service.poll_ready(cx) {
-                Poll::Ready(Ok(())) => Box::pin(service.call(request)),
+            let handler = match service.poll_ready(cx) {
+                Poll::Ready(Ok(())) => Handler::<S>::Called(service.call(request)),
                 Poll::Ready(Err(error)) => return Progress::Failed(error.into()),
-                Poll::Pending => Box::pin(when_ready(service.clone(), request)),
+                Poll::Pending => Handler::WhenReady(Box::pin(when_ready(service.clone(), request))),
             };
             if in_place { begin(handler, cx) } else { Progress::Handler(handler) }
         }));
@@ -151,20 +167,22 @@ where
 }
 
 /// How far a handler got in the task of its connection.
-enum Progress<B, E> {
-    Handler(Handler<B, E>),
+#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each call")]
+enum Progress<S: Service<Request<RecvBody>>, B> {
+    Handler(Handler<S>),
     Response(Response<()>, Beginning, B),
     Failed(Box<dyn error::Error + Send + Sync>),
 }
 
 /// Polls a handler, and the body of its response, once.
-fn begin<B, E>(mut handler: Handler<B, E>, cx: &mut Context<'_>) -> Progress<B, E>
+fn begin<S, B>(mut handler: Handler<S>, cx: &mut Context<'_>) -> Progress<S, B>
 where
+    S: Service<Request<RecvBody>, Response = Response<B>, Future: Unpin>,
+    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-    E: Into<Box<dyn error::Error + Send + Sync>>,
 {
-    match handler.as_mut().poll(cx) {
+    match handler.poll(cx) {
         Poll::Pending => Progress::Handler(handler),
         Poll::Ready(Err(error)) => Progress::Failed(error.into()),
         Poll::Ready(Ok(response)) => {
@@ -216,7 +234,7 @@ where
     Self: Unpin,
     IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<RecvBody>, Response = Response<B>> + Clone + Send + 'static,
-    S::Future: Send + 'static,
+    S::Future: Send + Unpin + 'static,
     S::Error: Into<Box<dyn error::Error + Send + Sync>>,
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
@@ -227,23 +245,24 @@ where
         let this = &mut *self;
         this.driver.with(|state| state.driver_runs(cx));
         this.driver.check_time(cx);
-        for read in 0..READS_PER_POLL {
-            let received = this.driver.poll_receive(cx);
+        let mut received = this.driver.poll_receive(cx);
+        loop {
             if received.is_ready() {
                 this.serve(cx);
-            } else if read > 0 {
-                return Poll::Pending;
             }
             // Once at least, because tasks of calls have left something to write.
             if let Poll::Ready(result) = this.driver.poll_send(cx) {
                 return Poll::Ready(result);
             }
+            if ready!(received) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            received = this.driver.poll_receive(cx);
             if received.is_pending() {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
     }
 }
 
@@ -254,22 +273,23 @@ impl<IO, S> fmt::Debug for Connection<IO, S> {
 }
 
 /// A call that is not answered at once: the task it has of its own.
-struct Call<B, E> {
+struct Call<S: Service<Request<RecvBody>>, B> {
     sender: SendStream,
     deadline: Option<Deadline>,
-    rest: Rest<B, E>,
+    rest: Rest<S, B>,
 }
 
-enum Rest<B, E> {
-    Handler(Handler<B, E>),
+enum Rest<S: Service<Request<RecvBody>>, B> {
+    Handler(Handler<S>),
     Body(Pump<B>),
 }
 
-impl<B, E> Future for Call<B, E>
+impl<S, B> Future for Call<S, B>
 where
+    S: Service<Request<RecvBody>, Response = Response<B>, Future: Unpin>,
+    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-    E: Into<Box<dyn error::Error + Send + Sync>>,
 {
     type Output = ();
 
@@ -283,7 +303,7 @@ where
             return Poll::Ready(());
         }
         if let Rest::Handler(handler) = &mut this.rest {
-            match ready!(handler.as_mut().poll(cx)) {
+            match ready!(handler.poll(cx)) {
                 Err(error) => {
                     tracing::debug!(error = error.into(), "a handler has failed");
                     return Poll::Ready(());

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
@@ -46,7 +47,7 @@ impl Router {
         let path = request.uri().path();
         let name = path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(name, _)| name);
         if let Some(service) = name.and_then(|name| self.services.get(name)) {
-            return service.0.call(request);
+            return service.0.answer(request);
         }
         match &self.others {
             Some(routes) => {
@@ -59,7 +60,7 @@ impl Router {
 
 /// A service whose type is forgotten.
 trait AnyService: Send + Sync {
-    fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, BoxError>>;
+    fn answer(&self, request: Request) -> BoxFuture<'static, Result<Response, BoxError>>;
     fn boxed_clone(&self) -> BoxService;
 }
 
@@ -69,11 +70,17 @@ where
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, BoxError>> {
-        let response = self.clone().oneshot(request);
-        response
-            .map(|response| response.map(|response| response.map(Body::new)).map_err(|never| match never {}))
-            .boxed()
+    fn answer(&self, request: Request) -> BoxFuture<'static, Result<Response, BoxError>> {
+        let mut service = self.clone();
+        let done = |response: Result<http::Response<B>, Infallible>| match response {
+            Ok(response) => Ok(response.map(Body::new)),
+            Err(never) => match never {},
+        };
+        // What tonic generates always is ready.
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(_) => service.call(request).map(done).boxed(),
+            Poll::Pending => service.oneshot(request).map(done).boxed(),
+        }
     }
 
     fn boxed_clone(&self) -> BoxService {

@@ -207,16 +207,25 @@ impl BoundServer {
         signal: impl Future<Output = ()>,
         drain: Duration,
     ) -> Result<(), ServeError> {
+        self.serve_until(async {
+            signal.await;
+            drain
+        })
+        .await
+    }
+
+    /// [`serve_with_shutdown`](Self::serve_with_shutdown), where the signal says how long the drain may be.
+    pub(crate) async fn serve_until(self, signal: impl Future<Output = Duration>) -> Result<(), ServeError> {
         let Self { services, mut listeners, http2 } = self;
         let mut connections = Connections::default();
         tokio::pin!(signal);
-        loop {
+        let drain = loop {
             tokio::select! {
-                () = &mut signal => break,
+                drain = &mut signal => break drain,
                 Some(accepted) = listeners.connections().next() => connections.serve(accepted, &services, &http2),
                 () = connections.ended() => {}
             }
-        }
+        };
         drop(listeners);
         connections.go_away();
         if timeout(drain, connections.all_ended()).await.is_err() {

@@ -107,8 +107,13 @@ async fn run(command: Command, stack: Stack, any_user: bool) -> Result<(), Box<d
         },
         Command::Call { address, cases } => {
             let cases = cases::select(&cases)?;
-            let channel = transport::connect(&address, any_user).await?;
-            if cases::run(channel, &cases).await { Ok(()) } else { Err("some cases failed".into()) }
+            let passed = match stack {
+                Stack::GrpcIpc => cases::run(transport::connect(&address, any_user).await?, &cases).await,
+                Stack::Tonic => {
+                    cases::run(transport::connect_with_tonic(&address, any_user).await?, &cases).await
+                }
+            };
+            if passed { Ok(()) } else { Err("some cases failed".into()) }
         }
         Command::Bench { address, seconds } => {
             let time = Duration::try_from_secs_f64(seconds)?;

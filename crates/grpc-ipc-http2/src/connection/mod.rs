@@ -35,11 +35,12 @@ pub(crate) struct Connection {
     options: Options,
     streams: Streams,
     /// The memory of streams that are over, for the next ones.
+    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
     spare: Vec<Box<Stream>>,
     /// Streams that the protocol is not through with.
     open: u32,
     /// Requests that nobody has looked at yet.
-    accepted: VecDeque<(u32, Box<RequestHead>)>,
+    accepted: VecDeque<(u32, RequestHead)>,
     /// The highest id the peer has used.
     last_peer_stream: u32,
     /// The id of our next stream.
@@ -237,7 +238,7 @@ impl Connection {
     }
 
     /// The next request that nobody has looked at, if its stream is still there.
-    pub(crate) fn accept(&mut self) -> Option<(u32, Box<RequestHead>)> {
+    pub(crate) fn accept(&mut self) -> Option<(u32, RequestHead)> {
         while let Some((id, head)) = self.accepted.pop_front() {
             match self.streams.get_mut(&id) {
                 Some(stream) if stream.failed.is_none() => return Some((id, head)),
@@ -303,10 +304,6 @@ impl Connection {
         self.streams.is_empty()
     }
 
-    pub(crate) fn open_streams(&self) -> u32 {
-        self.open
-    }
-
     /// Takes no more streams, once the peer has heard of it; those that are there go on.
     pub(crate) fn go_away(&mut self) {
         if self.going_away.announced || self.failed.is_some() {
@@ -332,6 +329,30 @@ impl Connection {
     pub(crate) fn is_over(&self) -> bool {
         let goes = self.going_away.last_stream.is_some() || self.going_away.peer.is_some();
         self.failed.is_some() || goes && self.streams.is_empty()
+    }
+
+    /// Nothing more can be written: the peer has not heard of calls of which nothing was. What it has said before may
+    /// still be read.
+    pub(crate) fn writing_failed(&mut self) {
+        self.going_away.announced = true;
+        let written = self.output.all_written();
+        self.output.clear();
+        let unheard = self.streams.iter().filter(|(_, stream)| stream.begins_at >= written && !stream.closed);
+        let unheard: Vec<u32> = unheard.map(|(id, _)| *id).collect();
+        if self.role == Role::Client {
+            for id in unheard {
+                self.fail_stream(id, Error::Unprocessed);
+            }
+        }
+        self.wake_all_waiting();
+    }
+
+    /// Tells the client which of its calls nobody will look at, when there is no time for more.
+    pub(crate) fn break_off(&mut self) {
+        let known = self.failed.is_some() || self.going_away.last_stream.is_some();
+        if self.role == Role::Server && self.is_established() && !known {
+            self.say_last_stream();
+        }
     }
 
     /// Ends the connection, and all that is under way on it.

@@ -30,11 +30,13 @@ impl Connection {
         let block = self.encoder.encode(start, headers, self.peer.max_header_list_size);
         let block = block.ok_or(Error::Unsendable("more metadata than the server takes"))?;
         let id = self.next_stream;
+        let begins_at = self.output.position();
         let max_frame_size = self.peer.max_frame_size;
         self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
         self.next_stream += 2;
         self.insert(id);
         if let Some(stream) = self.streams.get_mut(&id) {
+            stream.begins_at = begins_at;
             stream.is_head = matches!(start, Start::Request { method: &Method::HEAD, .. });
             if end_stream {
                 stream.end = End::Sent;
