@@ -519,7 +519,8 @@ impl Connection {
             return Err(Error::protocol("SETTINGS on a stream"));
         }
         if head.has(flag::ACK) {
-            return expect_length(head, 0);
+            expect_length(head, 0)?;
+            return self.spend();
         }
         let (settings, []) = payload.as_chunks::<6>() else {
             return Err(Error::violation(
@@ -581,8 +582,8 @@ impl Connection {
             return Err(Error::protocol("PING on a stream"));
         }
         let Some(payload) = payload.first_chunk() else { return Ok(()) };
+        self.spend()?;
         if !head.has(flag::ACK) {
-            self.spend()?;
             return self.answer(|out| frame::write_ping(out, *payload, true));
         }
         self.ponged = true;

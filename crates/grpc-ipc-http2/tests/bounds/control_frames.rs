@@ -51,7 +51,6 @@ fn ping_flood() {
 }
 
 #[test]
-#[ignore = "acknowledgements are not counted"]
 fn flood_of_answers_to_no_ping() {
     is_a_flood(&[ping([0; 8]).with(flag::ACK)]);
 }
@@ -72,7 +71,6 @@ fn settings_of_a_whole_frame() {
 }
 
 #[test]
-#[ignore = "acknowledgements are not counted"]
 fn flood_of_answers_to_no_settings() {
     is_a_flood(&[settings_ack()]);
 }
