@@ -168,12 +168,13 @@ impl Connection {
         let end_stream = head.has(flag::END_STREAM);
         if length == 0 && !end_stream {
             self.spend()?;
-        } else {
-            self.control_frames.give_back();
         }
         let wanted = self.data_is_wanted(head, length)?;
         // Padding is not read by anybody.
         if wanted {
+            if length > 0 || end_stream {
+                self.control_frames.give_back();
+            }
             self.give_back(id, padding);
         } else {
             self.give_back(0, head.length);
@@ -348,7 +349,6 @@ impl Connection {
         let message = self.decoder.decode(block);
         let message =
             message.map_err(|error| Error::violation(Reason::COMPRESSION_ERROR, error.to_string()))?;
-        self.control_frames.give_back();
         if self.streams.contains_key(&id) {
             return self.message(id, end_stream, message);
         }
@@ -380,6 +380,7 @@ impl Connection {
         }
         match message {
             Message::Request(head) => {
+                self.control_frames.give_back();
                 self.insert(id);
                 if let Some(stream) = self.streams.get_mut(&id) {
                     stream.content_length = head.content_length;
@@ -438,6 +439,7 @@ impl Connection {
             }
             Message::Trailers(trailers) if end_stream && (role == Role::Server || stream.has_response) => {
                 stream.trailers = Some(trailers);
+                self.control_frames.give_back();
                 self.end_of_stream(id)
             }
             Message::TooLarge => self.stream_error(id, Reason::ENHANCE_YOUR_CALM),
@@ -460,6 +462,7 @@ impl Connection {
             }
             return self.spend();
         }
+        self.control_frames.give_back();
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         let without_body = [StatusCode::NOT_MODIFIED, StatusCode::NO_CONTENT];
         let has_body = !stream.is_head && !without_body.contains(&head.status);

@@ -152,7 +152,6 @@ fn empty_data() {
 }
 
 #[test]
-#[ignore = "headers and DATA that move nothing forward allow for other frames"]
 fn informational_responses_without_end() {
     is_a_flood(&[headers(1, &[(":status", "103")])]);
     is_a_flood(&[headers(1, &[(":status", "100"), ("x", "y")])]);

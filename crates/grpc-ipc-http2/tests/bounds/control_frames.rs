@@ -127,7 +127,6 @@ fn goaways() {
 
 /// What comes for a stream that was reset is passed over, and allows for nothing.
 #[test]
-#[ignore = "headers and DATA that move nothing forward allow for other frames"]
 fn frames_on_a_reset_stream_do_not_pay_for_others() {
     server(options(), async |mut scene| {
         scene.peer.send_all(&[post(1, "/wait"), window_update(1, 0)]).await;
