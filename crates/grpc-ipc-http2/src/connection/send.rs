@@ -178,18 +178,12 @@ impl Connection {
         if length == 0 && !data.is_empty() {
             return false;
         }
-        let piece = if length == data.len() {
-            stream.pending.pop().unwrap_or_default()
-        } else {
-            if length >= SMALL_DATA {
-                self.control_frames.give_back();
-            }
-            data.split_to(length)
-        };
-        let last = stream.pending.is_empty();
-        if last {
+        let whole = length == data.len();
+        if whole || length >= SMALL_DATA {
             self.control_frames.give_back();
         }
+        let piece = if whole { stream.pending.pop().unwrap_or_default() } else { data.split_to(length) };
+        let last = stream.pending.is_empty();
         stream.send_window -= length as i64;
         self.send_window -= length as i64;
         let end_stream = last && stream.end == End::Data;

@@ -53,7 +53,6 @@ async fn download(scene: &mut Scene, streams: &[u32], pings: usize) -> usize {
 
 /// C-core pings for each frame that it reads, at most; and everybody opens windows.
 #[test]
-#[ignore = "a message allows for one frame only"]
 fn a_ping_and_window_updates_after_each_frame_of_a_long_download() {
     for size in [1000, 16_384, 40_000] {
         server(options(), async |mut scene| {
@@ -67,7 +66,6 @@ fn a_ping_and_window_updates_after_each_frame_of_a_long_download() {
 
 /// grpc-go and .NET tell of each small message that they have read.
 #[test]
-#[ignore = "a message allows for one frame only"]
 fn a_window_update_after_each_tiny_message_of_a_long_download() {
     server(options(), async |mut scene| {
         scene.peer.send(post(1, "/pieces/100000/6").end_stream()).await;
@@ -96,7 +94,6 @@ fn a_hundred_thousand_tiny_messages_up() {
 }
 
 #[test]
-#[ignore = "a message allows for one frame only"]
 fn a_hundred_thousand_tiny_messages_back_and_forth() {
     server(options(), async |mut scene| {
         scene.peer.send(post(1, "/echo")).await;
@@ -139,7 +136,6 @@ fn padded_messages() {
 
 /// A window of a few octets is small, and no attack, as long as messages fit.
 #[test]
-#[ignore = "a message allows for one frame only"]
 fn windows_of_one_message() {
     server_with(options(), &[(setting::INITIAL_WINDOW_SIZE, 10)], async |mut scene| {
         scene.peer.send(post(1, "/pieces/5000/10").end_stream()).await;
