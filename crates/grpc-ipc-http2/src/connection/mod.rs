@@ -49,6 +49,8 @@ pub(crate) struct Connection {
     pub(crate) output: Output,
     /// How much of the output is answers to frames of the peer: it can make us answer, but not pile answers up.
     answers: usize,
+    /// Where in all that goes their count has begun. It begins again when everything before is written.
+    answers_counted_from: u64,
     /// To be woken once the lock is released.
     pub(crate) wakers: Vec<Waker>,
     /// Callers that wait for a stream.
@@ -174,6 +176,7 @@ impl Connection {
             closed_lately: ClosedLately { streams: [(0, Closed::ByPeer); 64], next: 0 },
             output: Output::default(),
             answers: 0,
+            answers_counted_from: 0,
             wakers: Vec::new(),
             waiting: VecDeque::new(),
             next_ticket: 0,

@@ -19,7 +19,7 @@ type Result<T = ()> = std::result::Result<T, Error>;
 const COPY_BELOW: usize = 1024;
 /// How many frames a block of headers may be in.
 const MAX_BLOCK_FRAMES: u32 = 32;
-/// How many bytes of answers may wait for the peer to read them.
+/// How many bytes of answers may wait for the peer to read them: at least these, and at most twice as many.
 const MAX_ANSWERS: usize = 64 * 1024;
 
 impl Connection {
@@ -118,8 +118,9 @@ impl Connection {
 
     /// A frame that the peer made us send. They cannot be more than it reads.
     fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result {
-        if self.output.is_empty() {
+        if self.output.all_written() >= self.answers_counted_from {
             self.answers = 0;
+            self.answers_counted_from = self.output.position();
         }
         let before = self.output.len();
         self.output.write(write);
