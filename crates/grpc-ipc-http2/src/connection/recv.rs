@@ -198,8 +198,8 @@ impl Connection {
             if self.is_idle_stream(id) {
                 return Err(Error::protocol("DATA on a stream that is not open"));
             }
-            // The peer may not have known that we reset it.
-            if self.closed_lately.get(id) != Some(Closed::ByReset) {
+            // The peer may not have known that we reset it; of those that ended long ago, nobody knows how.
+            if self.closed_lately.get(id) == Some(Closed::ByPeer) {
                 self.stream_error(id, Reason::STREAM_CLOSED)?;
             }
             return Ok(false);

@@ -169,7 +169,6 @@ fn pings_while_there_is_always_something_to_write() {
 
 /// The server answers before the requests are complete; what was on its way then is no fault of the client's.
 #[test]
-#[ignore = "only 64 streams that ended are remembered"]
 fn early_answers_to_many_uploads() {
     server(options(), async |mut scene| {
         let ids: Vec<_> = streams(200).collect();
