@@ -437,6 +437,9 @@ impl Connection {
             if stream.woken {
                 self.woken -= 1;
             }
+            if stream.queued {
+                self.queue.retain(|queued| *queued != id);
+            }
             if self.spare.len() < MAX_SPARE {
                 // What it holds is dropped when it is used again; the rest of a body may be large.
                 stream.data.clear();

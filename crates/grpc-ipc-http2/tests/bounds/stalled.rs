@@ -157,7 +157,6 @@ fn a_peer_that_reads_late_gets_everything() {
 
 /// Streams wait for their turn to send, and are reset before it comes.
 #[test]
-#[ignore = "a stream that waits to send stays in the queue when it is reset"]
 fn nothing_is_left_of_streams_that_waited_to_send() {
     let options = Options::new().max_resets(u32::MAX, 0);
     server_with(options, &[(setting::INITIAL_WINDOW_SIZE, 1 << 20)], async |mut scene| {
