@@ -289,8 +289,9 @@ impl Connection {
 
     /// Whoever has the ticket does not wait any more; whether it was still in the queue.
     pub(crate) fn stop_waiting(&mut self, ticket: u64) -> bool {
-        let place = self.waiting.iter().position(|(waiting, _)| *waiting == ticket);
-        place.is_some_and(|place| self.waiting.remove(place).is_some())
+        // Tickets are counted up.
+        let place = self.waiting.binary_search_by_key(&ticket, |(waiting, _)| *waiting);
+        place.is_ok_and(|place| self.waiting.remove(place).is_some())
     }
 
     /// The next one of those that wait for a stream may look again.

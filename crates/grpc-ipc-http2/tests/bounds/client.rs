@@ -318,7 +318,6 @@ fn answers_that_are_not_read() {
 
 /// Calls that wait for a stream, and a server that wakes them all to no end.
 #[test]
-#[ignore = "a woken call looks through all that wait"]
 fn waiting_calls_are_woken_to_no_end() {
     let settings_of = |streams| settings(&[(setting::MAX_CONCURRENT_STREAMS, streams)]);
     client_with(Options::new(), &[(setting::MAX_CONCURRENT_STREAMS, 0)], async |mut scene| {
