@@ -1,6 +1,6 @@
 //! Frames that come ([RFC 9113, section 6](https://www.rfc-editor.org/rfc/rfc9113#section-6)).
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -235,23 +235,23 @@ impl Connection {
         if length > 0 {
             data.left -= length as u32;
             let id = data.stream;
-            if data.wanted {
-                let piece = if length < COPY_BELOW {
-                    let piece = Bytes::copy_from_slice(&input[..length]);
-                    input.advance(length);
-                    piece
-                } else {
-                    input.split_to(length).freeze()
-                };
-                match self.streams.get_mut(&id) {
-                    Some(stream) if stream.has_reader && stream.failed.is_none() => {
-                        stream.data.push(piece);
-                        wake_reader(stream, &mut self.wakers, &mut self.woken);
+            let wanted = data.wanted;
+            match self.streams.get_mut(&id) {
+                Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
+                    if length < COPY_BELOW {
+                        stream.data.push_copy(&input[..length]);
+                        input.advance(length);
+                    } else {
+                        stream.data.push(input.split_to(length).freeze());
                     }
-                    _ => self.give_back(id, length as u32),
+                    wake_reader(stream, &mut self.wakers, &mut self.woken);
                 }
-            } else {
-                input.advance(length);
+                _ => {
+                    input.advance(length);
+                    if wanted {
+                        self.give_back(id, length as u32);
+                    }
+                }
             }
         }
         let Some(data) = &mut self.data else { return Ok(true) };

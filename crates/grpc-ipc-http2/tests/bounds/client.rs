@@ -240,7 +240,6 @@ fn windows_that_overflow() {
 
 /// A body that nobody reads, up to the windows and not beyond.
 #[test]
-#[ignore = "a piece of a body costs more than its octets"]
 fn a_body_that_is_not_read() {
     let options = options().initial_stream_window(65_535).initial_connection_window(3 * 65_535);
     client(options, async |mut scene| {

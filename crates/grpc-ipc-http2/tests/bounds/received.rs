@@ -70,7 +70,6 @@ fn padding_counts() {
 
 /// What a body takes does not depend on how it was cut.
 #[test]
-#[ignore = "a piece of a body costs more than its octets"]
 fn frames_of_one_octet() {
     server(options(), async |mut scene| {
         fill(&mut scene, 1, &[]).await;
@@ -105,7 +104,6 @@ fn small_pieces_of_large_buffers() {
 
 /// A frame that comes by the octet is not as many pieces.
 #[test]
-#[ignore = "a piece of a body costs more than its octets"]
 fn a_frame_that_comes_by_the_octet() {
     server(options(), async |mut scene| {
         scene.peer.send(post(1, "/unread")).await;
@@ -120,7 +118,6 @@ fn a_frame_that_comes_by_the_octet() {
 
 /// What came for a stream that is over is gone, and so is the room for it.
 #[test]
-#[ignore = "a piece of a body costs more than its octets"]
 fn nothing_is_left_of_streams_that_were_reset() {
     for (length, count) in [(1, 4), (1024, 100)] {
         server(options(), async |mut scene| {
