@@ -17,6 +17,9 @@ type Result<T = ()> = std::result::Result<T, Error>;
 
 /// A piece of a body that is smaller is copied, so that it does not keep all of the buffer that it came in.
 const COPY_BELOW: usize = 1024;
+/// The same for a connection on which more than [`BACKLOG`] is not read: it may not be for long.
+const COPY_BELOW_OF_BACKLOG: usize = 16 * 1024;
+const BACKLOG: i64 = 64 * 1024;
 /// How many frames a block of headers may be in.
 const MAX_BLOCK_FRAMES: u32 = 32;
 /// How many bytes of answers may wait for the peer to read them: at least these, and at most twice as many.
@@ -228,6 +231,11 @@ impl Connection {
         Ok(true)
     }
 
+    /// How many bytes of bodies have come, or begun to come, that nobody has read.
+    fn unread(&self) -> i64 {
+        i64::from(self.options.initial_connection_window) - self.recv_window - i64::from(self.credit)
+    }
+
     /// Takes what is there of a frame of DATA; whether that is all of it.
     fn data_piece(&mut self, input: &mut BytesMut) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
@@ -236,9 +244,10 @@ impl Connection {
             data.left -= length as u32;
             let id = data.stream;
             let wanted = data.wanted;
+            let copy_below = if self.unread() > BACKLOG { COPY_BELOW_OF_BACKLOG } else { COPY_BELOW };
             match self.streams.get_mut(&id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
-                    if length < COPY_BELOW {
+                    if length < copy_below {
                         stream.data.push_copy(&input[..length]);
                         input.advance(length);
                     } else {

@@ -89,7 +89,6 @@ fn frames_of_a_few_octets() {
 
 /// A piece of a buffer keeps no more than itself, whatever came with it.
 #[test]
-#[ignore = "a piece of a body keeps the buffer that it came in"]
 fn small_pieces_of_large_buffers() {
     for length in [1024, 4096, 16_384] {
         server(options(), async |mut scene| {
