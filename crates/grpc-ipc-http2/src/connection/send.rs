@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::stream::End;
-use super::{Closed, Connection};
+use super::{Closed, Connection, Role};
 use crate::encode::Start;
 use crate::frame;
 use crate::{Error, Reason, Side};
@@ -132,6 +132,13 @@ impl Connection {
     pub(crate) fn ping(&mut self, payload: [u8; 8]) {
         self.ponged = false;
         self.output.write(|out| frame::write_ping(out, payload, false));
+    }
+
+    /// The client has asked for more than it takes: it is not to ask for anything else before it has read some of it.
+    /// A client always reads, lest both ends wait for each other.
+    pub(crate) fn is_congested(&self) -> bool {
+        let limit = self.options.max_output.saturating_add(MAX_DATA);
+        self.role == Role::Server && self.failed.is_none() && self.output.len() > limit
     }
 
     /// Puts what waits into frames, stream by stream, until there is enough to write.
