@@ -74,6 +74,9 @@ pub(crate) struct Connection {
     /// Streams that have something to send and a window for it, in turn.
     queue: VecDeque<u32>,
 
+    /// How many times the peer may open a window because of the DATA that it got. It may be slow to tell, and they are
+    /// due all at once then.
+    updates_due: u32,
     control_frames: Budget,
     resets: Budget,
 
@@ -197,6 +200,7 @@ impl Connection {
             },
             send_window: DEFAULT_WINDOW.into(),
             queue: VecDeque::new(),
+            updates_due: 0,
             control_frames: Budget::new(options.max_control_frames.0, options.max_control_frames.1),
             resets: Budget::new(options.max_resets.0, options.max_resets.1),
             going_away: GoingAway::default(),

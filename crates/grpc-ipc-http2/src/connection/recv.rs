@@ -635,7 +635,10 @@ impl Connection {
     fn window_update(&mut self, head: Head, payload: &[u8]) -> Result {
         let id = head.stream;
         expect_length(head, 4)?;
-        self.spend()?;
+        match self.updates_due.checked_sub(1) {
+            Some(left) => self.updates_due = left,
+            None => self.spend()?,
+        }
         let increment = i64::from(number(payload) & MAX_WINDOW);
         if id == 0 {
             if increment == 0 {

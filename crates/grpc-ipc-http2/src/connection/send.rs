@@ -13,8 +13,11 @@ use crate::{Error, Reason, Side};
 
 /// The longest frame of DATA that is sent: others wait for no longer than that one.
 const MAX_DATA: usize = 64 * 1024;
-/// A frame of DATA that the peer's window has made smaller than this moves nothing forward.
+/// A frame of DATA that the peer's window has made smaller than this, and than a quarter of what is to be sent, moves
+/// nothing forward.
 const SMALL_DATA: usize = 256;
+/// How many times a peer may open windows that has not done so for a long time.
+const MAX_UPDATES_DUE: u32 = 1 << 16;
 
 impl Connection {
     /// Opens a stream. There must be [room](Self::has_room).
@@ -186,8 +189,10 @@ impl Connection {
             return false;
         }
         let whole = length == data.len();
-        if whole || length >= SMALL_DATA {
+        if whole || length >= SMALL_DATA || length >= data.len() / 4 {
             self.control_frames.give_back();
+            // That of the stream, and that of the connection.
+            self.updates_due = (self.updates_due + 2).min(MAX_UPDATES_DUE);
         }
         let piece = if whole { stream.pending.pop().unwrap_or_default() } else { data.split_to(length) };
         let last = stream.pending.is_empty();

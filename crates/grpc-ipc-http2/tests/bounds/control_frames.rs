@@ -205,7 +205,7 @@ fn frames_that_come_by_the_octet() {
     });
 }
 
-/// Not by one of its calls, by none of them: the bound is of the connection.
+/// What a peer has not used of what its calls allow for is not saved up.
 #[test]
 fn messages_allow_for_no_more_than_the_burst() {
     server(options(), async |mut scene| {
@@ -213,7 +213,7 @@ fn messages_allow_for_no_more_than_the_burst() {
             scene.peer.send(post(stream, "/hello").end_stream()).await;
             scene.peer.expect_response(stream).await;
         }
-        scene.repeat(&[window_update(0, 1)], BURST as usize + 1).await;
+        scene.repeat(&[priority(1, 0, 1)], BURST as usize + 1).await;
         scene.is_calmed(0).await;
     });
 }

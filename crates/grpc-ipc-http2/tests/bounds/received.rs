@@ -6,7 +6,7 @@ use super::scene::{BASE, Scene, post, server, streams};
 use crate::util::frame::{Frame, code, data, rst_stream};
 
 /// The window of the connection, in octets.
-const WINDOW: usize = 1 << 20;
+const WINDOW: usize = 512 << 10;
 /// The window of a stream, in octets.
 const STREAM: usize = WINDOW / 4;
 
@@ -118,7 +118,7 @@ fn a_frame_that_comes_by_the_octet() {
 /// What came for a stream that is over is gone, and so is the room for it.
 #[test]
 fn nothing_is_left_of_streams_that_were_reset() {
-    for (length, count) in [(1, 4), (1024, 100)] {
+    for (length, count) in [(1, 3), (1024, 50)] {
         server(options(), async |mut scene| {
             for id in streams(count) {
                 scene.peer.send(post(id, "/unread")).await;
