@@ -147,16 +147,24 @@ enum Closed {
 struct ClosedLately {
     streams: [(u32, Closed); 64],
     next: usize,
+    /// The highest one that has made room for another.
+    forgotten: u32,
 }
 
 impl ClosedLately {
     fn add(&mut self, stream: u32, how: Closed) {
+        self.forgotten = self.forgotten.max(self.streams[self.next].0);
         self.streams[self.next] = (stream, how);
         self.next = (self.next + 1) % self.streams.len();
     }
 
     fn get(&self, stream: u32) -> Option<Closed> {
         self.streams.iter().find(|(id, _)| *id == stream).map(|(_, how)| *how)
+    }
+
+    /// Whether we may have reset a stream that is not there any more.
+    fn may_be_reset(&self, stream: u32) -> bool {
+        self.get(stream).map_or(stream <= self.forgotten, |how| how == Closed::ByReset)
     }
 }
 
@@ -176,7 +184,7 @@ impl Connection {
             accepted: VecDeque::new(),
             last_peer_stream: 0,
             next_stream: 1,
-            closed_lately: ClosedLately { streams: [(0, Closed::ByPeer); 64], next: 0 },
+            closed_lately: ClosedLately { streams: [(0, Closed::ByPeer); 64], next: 0, forgotten: 0 },
             output: Output::default(),
             answers: 0,
             answers_counted_from: 0,

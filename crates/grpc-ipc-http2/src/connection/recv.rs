@@ -201,8 +201,8 @@ impl Connection {
             if self.is_idle_stream(id) {
                 return Err(Error::protocol("DATA on a stream that is not open"));
             }
-            // The peer may not have known that we reset it; of those that ended long ago, nobody knows how.
-            if self.closed_lately.get(id) == Some(Closed::ByPeer) {
+            // The peer may not have known that we reset it.
+            if !self.closed_lately.may_be_reset(id) {
                 self.stream_error(id, Reason::STREAM_CLOSED)?;
             }
             return Ok(false);

@@ -24,7 +24,7 @@ fn is_a_flood(frames: &[Frame]) {
         scene.peer.send_all(&[post(1, "/wait"), post(3, "/hello").end_stream()]).await;
         scene.peer.expect_response(3).await;
         scene.repeat(frames, FLOOD).await;
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 
@@ -98,7 +98,7 @@ fn empty_blocks_of_headers_are_no_requests() {
         let frames: Vec<Frame> = (0..1000).map(|index| headers_of(2 * index + 1, [])).collect();
         scene.peer.send_all(&frames).await;
         assert_eq!(scene.service.started(), 0);
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 
@@ -137,7 +137,7 @@ fn frames_on_a_reset_stream_do_not_pay_for_others() {
         let frames =
             [data(1, []).end_stream(), data(1, "x"), headers_of(1, [0x82]).end_stream(), ping([0; 8])];
         scene.repeat(&frames, FLOOD).await;
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 
@@ -178,7 +178,7 @@ fn answers_that_are_not_read() {
         server(Options::new().max_control_frames(u32::MAX, 0), async |mut scene| {
             scene.repeat(&[frame], 100_000).await;
             // The pipe takes 64 KiB, the server keeps about as much.
-            scene.is_calmed(0).await;
+            scene.calms_down(0).await;
         });
     }
 }
@@ -187,7 +187,7 @@ fn answers_that_are_not_read() {
 fn the_default_burst_ends_too() {
     server(Options::new(), async |mut scene| {
         scene.repeat(&[priority(1, 0, 1), window_update(0, 1)], 10_000).await;
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 
@@ -201,7 +201,7 @@ fn frames_that_come_by_the_octet() {
                 tokio::task::yield_now().await;
             }
         }
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 
@@ -214,7 +214,7 @@ fn messages_allow_for_no_more_than_the_burst() {
             scene.peer.expect_response(stream).await;
         }
         scene.repeat(&[priority(1, 0, 1)], BURST as usize + 1).await;
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 

@@ -147,11 +147,11 @@ fn a_block_of_more_than_twice_the_limit() {
         more.extend(integer(0, 7, 1 << 30));
         scene.peer.send(continuation(1, more).unfinished()).await;
         scene.repeat(&[continuation(1, [b'x'; 10_000]).unfinished()], 1000).await;
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
     server(Options::new().max_frame_size(1 << 20), async |mut scene| {
         scene.peer.send(headers_of(1, vec![0x82; 2 * LIMIT + 1]).unfinished()).await;
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 
@@ -183,12 +183,12 @@ fn empty_continuations() {
     });
     server(Options::new(), async |mut scene| {
         scene.peer.send_all(&in_frames(&request().0, FRAMES - 1)).await;
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
     server(Options::new(), async |mut scene| {
         scene.peer.send(headers_of(1, []).unfinished()).await;
         scene.repeat(&[continuation(1, []).unfinished()], 10_000).await;
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 
@@ -200,7 +200,7 @@ fn continuations_on_a_reset_stream() {
         scene.peer.expect("RST_STREAM", |frame| frame.kind == kind::RST_STREAM).await;
         scene.peer.send(headers_of(1, []).unfinished()).await;
         scene.repeat(&[continuation(1, []).unfinished()], 10_000).await;
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 

@@ -43,7 +43,7 @@ fn is_an_attack_on(options: Options, stream: &dyn Fn(u32) -> Vec<Frame>) {
             let frames = frames.concat();
             let (service, asked) = (scene.service.clone(), frames.len() + 4);
             // The test holds what it sends.
-            scene.is_calmed(8 * frames.iter().map(|frame| frame.payload.len()).sum::<usize>()).await;
+            scene.calms_down(8 * frames.iter().map(|frame| frame.payload.len()).sum::<usize>()).await;
             assert!(service.started() <= BURST as usize + asked, "{}", service.started());
             assert!(service.most_alive() <= BURST as usize + 2, "{}", service.most_alive());
         });
@@ -76,7 +76,7 @@ fn rapid_reset_with_the_defaults() {
             scene.peer.send_all(&frames.collect::<Vec<_>>()).await;
             scene.other.still_serves().await;
         }
-        scene.is_calmed(0).await;
+        scene.calms_down(0).await;
     });
 }
 
@@ -199,7 +199,7 @@ fn refused_streams() {
                 }
             }
             let service = scene.service.clone();
-            scene.is_calmed(0).await;
+            scene.calms_down(0).await;
             assert!(service.most_alive() <= 2, "{}", service.most_alive());
         });
     }

@@ -91,7 +91,7 @@ impl Scene {
 
     /// The connection ends with ENHANCE_YOUR_CALM, and has not needed more memory than this beside [`BASE`].
     #[track_caller]
-    pub(super) fn is_calmed(self, memory: usize) -> impl Future<Output = ()> {
+    pub(super) fn calms_down(self, memory: usize) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move {
             let peak = self.ends_with(code::ENHANCE_YOUR_CALM).await;

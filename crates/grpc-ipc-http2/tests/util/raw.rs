@@ -63,7 +63,7 @@ impl Message {
 }
 
 pub(crate) struct RawPeer {
-    io: DuplexStream,
+    pub(crate) io: DuplexStream,
     pub(crate) decoder: Decoder,
     /// The engine's settings, as far as it sent any.
     settings: BTreeMap<u16, u32>,
@@ -167,12 +167,6 @@ impl RawPeer {
     pub(crate) async fn send_octets(&mut self, octets: &[u8]) {
         let written = tokio::time::timeout(SILENCE, self.io.write_all(octets)).await;
         _ = written.expect("the engine neither reads nor closes");
-    }
-
-    /// Sends octets as long as the engine reads them, or has closed; whether all of them are sent. The clock has to be
-    /// paused: it goes on when the engine does nothing.
-    pub(crate) async fn send_unless_stuck(&mut self, octets: &[u8]) -> bool {
-        matches!(tokio::time::timeout(SILENCE, self.io.write_all(octets)).await, Ok(Ok(())))
     }
 
     /// Sends DATA once the engine's windows have room for it.
