@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
 use crate::connection::{Connection, KEEPALIVE_PING, Role};
@@ -208,7 +208,7 @@ impl Keepalive {
                     self.interval
                 }
             };
-            self.sleep.as_mut().reset(Instant::now() + wait);
+            self.sleep.set(sleep(wait));
         }
         due
     }

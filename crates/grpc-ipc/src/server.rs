@@ -12,6 +12,7 @@ use grpc_ipc_http2::RecvBody;
 use grpc_ipc_http2::server::{self, Handle};
 use tokio::task::{self, JoinSet};
 use tokio::time::timeout;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -257,7 +258,7 @@ struct Connections {
 
 impl Connections {
     fn serve(&mut self, (connection, permit): Accepted, services: &Services, http2: &Http2Options) {
-        let service = PeerService { services: services.clone(), peer: connection.peer().clone() };
+        let service = PeerService { services: services.clone(), peer: connection.peer().clone(), failed: None };
         let connection = server::Connection::new(connection, service, http2.clone());
         let handle = connection.handle();
         let task = self.tasks.spawn(async move {
@@ -296,6 +297,8 @@ impl Connections {
 struct PeerService {
     services: Services,
     peer: Peer,
+    /// Why the services cannot take the next request.
+    failed: Option<Status>,
 }
 
 impl Service<http::Request<RecvBody>> for PeerService {
@@ -304,10 +307,16 @@ impl Service<http::Request<RecvBody>> for PeerService {
     type Future = <Services as Service<http::Request<Body>>>::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.services.poll_ready(cx)
+        if let Err(error) = std::task::ready!(self.services.poll_ready(cx)) {
+            self.failed = Some(Status::from_error(error));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<RecvBody>) -> Self::Future {
+        if let Some(status) = self.failed.take() {
+            return Box::pin(std::future::ready(Ok(status.into_http())));
+        }
         let mut request = request.map(|body| Body::new(CallBody::new(body)));
         request.extensions_mut().insert(self.peer.clone());
         self.services.call(request)
