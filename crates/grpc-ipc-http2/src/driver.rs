@@ -16,6 +16,10 @@ use crate::{Error, Options};
 pub(crate) struct Driver<IO> {
     reader: ReadHalf<IO>,
     input: BytesMut,
+    /// The peer has closed its end.
+    ended: bool,
+    /// The peer has to read before it is read.
+    congested: bool,
     /// How much is read at once.
     read_size: usize,
     pub(crate) shared: Arc<Shared>,
@@ -41,6 +45,8 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         Self {
             reader,
             input: BytesMut::new(),
+            ended: false,
+            congested: false,
             read_size: MIN_READ,
             shared: Shared::new(Connection::new(role, options.clone()), writer),
             wakers: Vec::new(),
@@ -59,6 +65,9 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
     /// Reads once, and takes what has come; whether there may be more. Then others should get their turn first: they
     /// let go of the buffer, which is read into again while it is still in the processor's cache.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.ended || self.congested {
+            return Poll::Pending;
+        }
         let room = self.input.capacity() - self.input.len();
         // The old buffer, if nobody has a slice of it any more; else what is left of it, if that is enough.
         if room < self.read_size && !self.input.try_reclaim(self.read_size) && room < MIN_READ {
@@ -83,11 +92,17 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard = true;
         }
+        self.ended = matches!(read, Ok(0) | Err(_));
         let Self { shared, wakers, input, handshake, .. } = self;
         shared.with_all(wakers, |state| {
             let connection = &mut state.connection;
             let received = match read {
                 Ok(0) => Err(Error::Closed),
+                // It is read so that the peer gets to our last words, and goes nowhere.
+                Ok(_) if connection.failed.is_some() => {
+                    input.clear();
+                    Ok(())
+                }
                 Ok(_) => connection.receive(input),
                 Err(error) => Err(error.into()),
             };
@@ -117,12 +132,17 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
 
     /// Writes what there is; ready when the connection is over and everything is written.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { shared, wakers, last_words, write_error, .. } = self;
+        let Self { shared, wakers, last_words, write_error, congested, .. } = self;
         shared.with_all(wakers, |state| {
             let flushed = state.poll_flush(cx);
             if let Some(error) = state.write_error.take() {
                 // Once more round, to read what is there.
                 *write_error = Some(error);
+                cx.waker().wake_by_ref();
+            }
+            let relieved = *congested && !state.connection.is_congested();
+            *congested = state.connection.is_congested();
+            if relieved {
                 cx.waker().wake_by_ref();
             }
             if !state.connection.is_over() {

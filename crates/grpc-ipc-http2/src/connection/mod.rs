@@ -49,6 +49,8 @@ pub(crate) struct Connection {
     pub(crate) output: Output,
     /// How much of the output is answers to frames of the peer: it can make us answer, but not pile answers up.
     answers: usize,
+    /// Where in all that goes their count has begun. It begins again when everything before is written.
+    answers_counted_from: u64,
     /// To be woken once the lock is released.
     pub(crate) wakers: Vec<Waker>,
     /// Callers that wait for a stream.
@@ -72,6 +74,9 @@ pub(crate) struct Connection {
     /// Streams that have something to send and a window for it, in turn.
     queue: VecDeque<u32>,
 
+    /// How many times the peer may open a window because of the DATA that it got. It may be slow to tell, and they are
+    /// due all at once then.
+    updates_due: u32,
     control_frames: Budget,
     resets: Budget,
 
@@ -142,16 +147,24 @@ enum Closed {
 struct ClosedLately {
     streams: [(u32, Closed); 64],
     next: usize,
+    /// The highest one that has made room for another.
+    forgotten: u32,
 }
 
 impl ClosedLately {
     fn add(&mut self, stream: u32, how: Closed) {
+        self.forgotten = self.forgotten.max(self.streams[self.next].0);
         self.streams[self.next] = (stream, how);
         self.next = (self.next + 1) % self.streams.len();
     }
 
     fn get(&self, stream: u32) -> Option<Closed> {
         self.streams.iter().find(|(id, _)| *id == stream).map(|(_, how)| *how)
+    }
+
+    /// Whether we may have reset a stream that is not there any more.
+    fn may_be_reset(&self, stream: u32) -> bool {
+        self.get(stream).map_or(stream <= self.forgotten, |how| how == Closed::ByReset)
     }
 }
 
@@ -171,9 +184,10 @@ impl Connection {
             accepted: VecDeque::new(),
             last_peer_stream: 0,
             next_stream: 1,
-            closed_lately: ClosedLately { streams: [(0, Closed::ByPeer); 64], next: 0 },
+            closed_lately: ClosedLately { streams: [(0, Closed::ByPeer); 64], next: 0, forgotten: 0 },
             output: Output::default(),
             answers: 0,
+            answers_counted_from: 0,
             wakers: Vec::new(),
             waiting: VecDeque::new(),
             next_ticket: 0,
@@ -194,6 +208,7 @@ impl Connection {
             },
             send_window: DEFAULT_WINDOW.into(),
             queue: VecDeque::new(),
+            updates_due: 0,
             control_frames: Budget::new(options.max_control_frames.0, options.max_control_frames.1),
             resets: Budget::new(options.max_resets.0, options.max_resets.1),
             going_away: GoingAway::default(),
@@ -286,8 +301,9 @@ impl Connection {
 
     /// Whoever has the ticket does not wait any more; whether it was still in the queue.
     pub(crate) fn stop_waiting(&mut self, ticket: u64) -> bool {
-        let place = self.waiting.iter().position(|(waiting, _)| *waiting == ticket);
-        place.is_some_and(|place| self.waiting.remove(place).is_some())
+        // Tickets are counted up.
+        let place = self.waiting.binary_search_by_key(&ticket, |(waiting, _)| *waiting);
+        place.is_ok_and(|place| self.waiting.remove(place).is_some())
     }
 
     /// The next one of those that wait for a stream may look again.
@@ -433,6 +449,9 @@ impl Connection {
             let Some(mut stream) = self.streams.remove(&id) else { return };
             if stream.woken {
                 self.woken -= 1;
+            }
+            if stream.queued {
+                self.queue.retain(|queued| *queued != id);
             }
             if self.spare.len() < MAX_SPARE {
                 // What it holds is dropped when it is used again; the rest of a body may be large.
