@@ -122,8 +122,10 @@ impl RecvStream {
             connection.reader_runs(id);
             let Some(stream) = connection.stream_mut(id) else { return Poll::Ready(Err(Error::Closed)) };
             if let Some(head) = stream.response.take() {
+                let alone = connection.output.is_empty();
                 let whole = connection.take_all(id);
                 self.over = whole.is_some();
+                state.send(alone);
                 return Poll::Ready(Ok((head, whole)));
             }
             if let Some(error) = &stream.failed {

@@ -1,8 +1,5 @@
 use std::time::Instant;
 
-/// What a message allows for: a WINDOW_UPDATE of its stream, one of the connection, a PING, and something else.
-const PER_MESSAGE: u32 = 4;
-
 /// How often the peer may do something: as many times as there are tokens, which come back with time.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -29,9 +26,9 @@ impl Budget {
         true
     }
 
-    /// The peer did something useful.
-    pub(crate) fn give_back(&mut self) {
-        self.tokens = self.tokens.saturating_add(PER_MESSAGE).min(self.burst);
+    /// The peer did something useful, which allows for so much more.
+    pub(crate) fn give_back(&mut self, tokens: u32) {
+        self.tokens = self.tokens.saturating_add(tokens).min(self.burst);
     }
 
     fn refill(&mut self, now: Instant) {
@@ -70,9 +67,9 @@ mod tests {
         let mut budget = Budget::new(1, 0);
         for _ in 0..10 {
             assert!(budget.take());
-            budget.give_back();
+            budget.give_back(1);
         }
-        budget.give_back();
+        budget.give_back(1);
         assert!(budget.take());
         assert!(!budget.take());
     }

@@ -59,15 +59,19 @@ where
                 state.connection.go_away();
             }
         });
-        driver.check_time(cx);
         loop {
             // First, because callers have left something to write.
             if let Poll::Ready(result) = driver.poll_send(cx) {
                 return Poll::Ready(result);
             }
-            if ready!(driver.poll_receive(cx)) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+            match driver.poll_receive(cx) {
+                Poll::Ready(false) => {}
+                Poll::Ready(true) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Pending if driver.is_time_for_something(cx) => {}
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
@@ -413,13 +417,14 @@ fn begin(state: &mut State, head: &request::Parts, beginning: &Beginning, cx: &C
         Ok(id) => id,
         Err(error) => return Begun::Failed(error),
     };
+    // First, because it may fail at once.
+    connection.wait_to_read(id, cx.waker());
     if !empty {
         beginning.clone().send(connection, id);
     }
     if beginning.ended {
         connection.drop_sender(id, Reason::CANCEL);
     }
-    connection.wait_to_read(id, cx.waker());
     state.send(alone);
     Begun::Stream(id)
 }

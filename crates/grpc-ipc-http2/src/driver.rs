@@ -116,18 +116,20 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         Poll::Ready(full)
     }
 
-    /// Ends the connection when a time is over.
-    pub(crate) fn check_time(&mut self, cx: &mut Context<'_>) {
+    /// Pings, or ends the connection, when the time has come; whether it has. To be asked when everything that has come
+    /// is read, and not before: the peer may have been heard.
+    pub(crate) fn is_time_for_something(&mut self, cx: &mut Context<'_>) -> bool {
         if self.handshake.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
             self.handshake = None;
             self.with(|state| state.connection.fail(Error::HandshakeTimeout));
+            return true;
         }
-        let Some(keepalive) = &mut self.keepalive else { return };
-        match keepalive.poll(cx) {
-            Due::Nothing => {}
+        match self.keepalive.as_mut().map_or(Due::Nothing, |keepalive| keepalive.poll(cx)) {
+            Due::Nothing => return false,
             Due::Ping => self.with(|state| state.connection.ping(KEEPALIVE_PING)),
             Due::End => self.with(|state| state.connection.fail(Error::KeepAlive)),
         }
+        true
     }
 
     /// Writes what there is; ready when the connection is over and everything is written.

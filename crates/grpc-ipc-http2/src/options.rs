@@ -106,7 +106,7 @@ impl Options {
     /// How many bytes are put into frames before the peer takes them, about; bodies wait when there are more. When even
     /// the headers of answers have no place, a server reads no more until the client does. Default: 262144 (256 KiB).
     pub fn max_output(self, bytes: usize) -> Self {
-        Self { max_output: bytes, ..self }
+        Self { max_output: bytes.max(1), ..self }
     }
 
     /// Pings the peer when nothing came from it for so long, and gives the connection up when it does not answer. A

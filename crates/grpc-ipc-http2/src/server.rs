@@ -248,11 +248,13 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = &mut *self;
         this.driver.with(|state| state.driver_runs(cx));
-        this.driver.check_time(cx);
-        let mut received = this.driver.poll_receive(cx);
+        let mut first = true;
         loop {
+            let received = this.driver.poll_receive(cx);
             if received.is_ready() {
                 this.serve(cx);
+            } else if !this.driver.is_time_for_something(cx) && !first {
+                return Poll::Pending;
             }
             // Once at least, because tasks of calls have left something to write.
             if let Poll::Ready(result) = this.driver.poll_send(cx) {
@@ -262,10 +264,7 @@ where
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            received = this.driver.poll_receive(cx);
-            if received.is_pending() {
-                return Poll::Pending;
-            }
+            first = false;
         }
     }
 }

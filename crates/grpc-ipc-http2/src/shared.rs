@@ -157,6 +157,7 @@ impl State {
             self.connection.fill_output();
             let output = &mut self.connection.output;
             if output.is_empty() {
+                self.connection.output_is_empty();
                 break;
             }
             let written = if let Some(bytes) = output.contiguous() {
@@ -200,13 +201,13 @@ pub(crate) struct SendStream {
 }
 
 impl SendStream {
-    /// Waits until everything that was sent is in frames, or the stream has failed; `None` then. Whoever asks is also
-    /// woken when the stream fails later.
+    /// Waits until everything that was sent is in frames; `None` when nothing more can be sent. Whoever asks is also
+    /// woken when that is so later.
     pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Option<Poll<()>> {
         self.shared.with(|state| {
             let connection = &mut state.connection;
             let stream = connection.stream(self.id)?;
-            if stream.failed.is_some() {
+            if stream.is_send_over() {
                 return None;
             }
             let drained = stream.is_drained();

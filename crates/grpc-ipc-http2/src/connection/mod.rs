@@ -56,6 +56,8 @@ pub(crate) struct Connection {
     /// Callers that wait for a stream.
     waiting: VecDeque<(u64, Waker)>,
     next_ticket: u64,
+    /// Some of them wait until the server has read.
+    waits_for_output: bool,
     /// Callers that were woken and have not run yet.
     pub(crate) woken: usize,
 
@@ -168,6 +170,9 @@ impl ClosedLately {
     }
 }
 
+/// How many control frames a message allows for: a WINDOW_UPDATE of its stream, one of the connection, a PING, and
+/// something else.
+const PER_MESSAGE: u32 = 4;
 /// How many streams have their memory kept.
 const MAX_SPARE: usize = 64;
 /// The payload of the ping that finds out when the peer has heard that we go.
@@ -191,6 +196,7 @@ impl Connection {
             wakers: Vec::new(),
             waiting: VecDeque::new(),
             next_ticket: 0,
+            waits_for_output: false,
             woken: 0,
             received: if role == Role::Server { Received::Nothing } else { Received::Preface },
             decoder: MessageDecoder::new(options.header_table_size, options.max_header_list_size),
@@ -279,7 +285,19 @@ impl Connection {
 
     /// A request can be sent now.
     pub(crate) fn has_room(&self) -> bool {
-        self.accepts_calls() && self.open < self.peer.max_concurrent_streams
+        self.accepts_calls() && self.open < self.peer.max_concurrent_streams && !self.is_output_full()
+    }
+
+    /// The peer has to read before it gets more.
+    fn is_output_full(&self) -> bool {
+        self.output.len() > self.options.max_output.saturating_add(send::MAX_DATA)
+    }
+
+    /// Everything is written.
+    pub(crate) fn output_is_empty(&mut self) {
+        if std::mem::take(&mut self.waits_for_output) {
+            self.wake_all_waiting();
+        }
     }
 
     /// Requests can be sent, now or later.
@@ -293,6 +311,7 @@ impl Connection {
     /// Waits until [`has_room`](Self::has_room) may have changed; the ticket is for
     /// [`stop_waiting`](Self::stop_waiting).
     pub(crate) fn wait_for_room(&mut self, waker: &Waker) -> u64 {
+        self.waits_for_output |= self.is_output_full();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         self.waiting.push_back((ticket, waker.clone()));
@@ -412,6 +431,9 @@ impl Connection {
             && !stream.closed
         {
             stream.closed = true;
+            if stream.failed.is_none() {
+                self.resets.give_back(1);
+            }
             self.open -= 1;
             self.wake_waiting();
         }

@@ -5,7 +5,10 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::stream::End;
-use super::{Closed, Connection, DRAIN_PING, PartialBlock, PartialData, Received, Role, Stream, wake_reader};
+use super::{
+    Closed, Connection, DRAIN_PING, PER_MESSAGE, PartialBlock, PartialData, Received, Role, Stream,
+    wake_reader,
+};
 use crate::frame::{
     self, DEFAULT_WINDOW, HEAD, Head, MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE, PREFACE, flag,
     kind, setting,
@@ -88,7 +91,7 @@ impl Connection {
             }
             self.received = Received::Settings;
             // The first ones cost nothing.
-            self.control_frames.give_back();
+            self.control_frames.give_back(PER_MESSAGE);
         }
         if self.block.is_some() && head.kind != kind::CONTINUATION {
             return Err(Error::protocol("another frame in a block of headers"));
@@ -177,7 +180,7 @@ impl Connection {
         // Padding is not read by anybody.
         if wanted {
             if length > 0 || end_stream {
-                self.control_frames.give_back();
+                self.control_frames.give_back(PER_MESSAGE);
             }
             self.give_back(id, padding);
         } else {
@@ -365,11 +368,14 @@ impl Connection {
         if self.role == Role::Server && self.is_idle_stream(id) {
             return self.request(id, end_stream, message);
         }
+        let opens = self.role == Role::Server && matches!(message, Message::Request(_));
         match self.closed_lately.get(id) {
             Some(Closed::ByReset) => Ok(()),
             Some(Closed::ByPeer) => {
                 Err(Error::violation(Reason::STREAM_CLOSED, "HEADERS on a stream that ended"))
             }
+            // What was under way when it was reset, long ago.
+            None if !opens && self.closed_lately.may_be_reset(id) && !self.is_idle_stream(id) => Ok(()),
             None => Err(Error::protocol("HEADERS on a stream that cannot be opened")),
         }
     }
@@ -390,7 +396,7 @@ impl Connection {
         }
         match message {
             Message::Request(head) => {
-                self.control_frames.give_back();
+                self.control_frames.give_back(PER_MESSAGE);
                 self.insert(id);
                 if let Some(stream) = self.streams.get_mut(&id) {
                     stream.content_length = head.content_length;
@@ -449,7 +455,7 @@ impl Connection {
             }
             Message::Trailers(trailers) if end_stream && (role == Role::Server || stream.has_response) => {
                 stream.trailers = Some(trailers);
-                self.control_frames.give_back();
+                self.control_frames.give_back(PER_MESSAGE);
                 self.end_of_stream(id)
             }
             Message::TooLarge => self.stream_error(id, Reason::ENHANCE_YOUR_CALM),
@@ -472,7 +478,7 @@ impl Connection {
             }
             return self.spend();
         }
-        self.control_frames.give_back();
+        self.control_frames.give_back(PER_MESSAGE);
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         let without_body = [StatusCode::NOT_MODIFIED, StatusCode::NO_CONTENT];
         let has_body = !stream.is_head && !without_body.contains(&head.status);
@@ -511,7 +517,8 @@ impl Connection {
         if stream.closed {
             return self.spend();
         }
-        if self.role == Role::Server && !self.resets.take() {
+        // One that is being answered has cost what a call costs.
+        if self.role == Role::Server && !stream.has_answer && !self.resets.take() {
             return Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many streams are reset"));
         }
         let reason = Reason::from(number(payload));

@@ -7,13 +7,13 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::stream::End;
-use super::{Closed, Connection, Role};
+use super::{Closed, Connection, PER_MESSAGE, Role};
 use crate::encode::Start;
 use crate::frame;
 use crate::{Error, Reason, Side};
 
 /// The longest frame of DATA that is sent: others wait for no longer than that one.
-const MAX_DATA: usize = 64 * 1024;
+pub(super) const MAX_DATA: usize = 64 * 1024;
 /// A frame of DATA that the peer's window has made smaller than this, and than a quarter of what is to be sent, moves
 /// nothing forward.
 const SMALL_DATA: usize = 256;
@@ -72,7 +72,7 @@ impl Connection {
             }
             ended = true;
         }
-        self.control_frames.give_back();
+        self.control_frames.give_back(PER_MESSAGE);
         if ended {
             self.end_sent(id);
         }
@@ -153,8 +153,7 @@ impl Connection {
     /// The client has asked for more than it takes: it is not to ask for anything else before it has read some of it.
     /// A client always reads, lest both ends wait for each other.
     pub(crate) fn is_congested(&self) -> bool {
-        let limit = self.options.max_output.saturating_add(MAX_DATA);
-        self.role == Role::Server && self.failed.is_none() && self.output.len() > limit
+        self.role == Role::Server && self.failed.is_none() && self.is_output_full()
     }
 
     /// Puts what waits into frames, stream by stream, until there is enough to write.
@@ -171,6 +170,11 @@ impl Connection {
 
     /// Puts what is pending into frames for as long as windows and output allow.
     fn send_pending(&mut self, id: u32) {
+        // An end alone needs no window, and no place.
+        if self.streams.get(&id).is_some_and(|stream| stream.pending.first().is_some_and(Bytes::is_empty)) {
+            self.send_frame(id);
+            return;
+        }
         // Others wait: this one gets into the queue behind them.
         let may_go = |connection: &Self| {
             connection.queue.is_empty() && connection.output.len() < connection.options.max_output
@@ -203,7 +207,7 @@ impl Connection {
         }
         let whole = length == data.len();
         if whole || length >= SMALL_DATA || length >= data.len() / 4 {
-            self.control_frames.give_back();
+            self.control_frames.give_back(PER_MESSAGE);
             // That of the stream, and that of the connection.
             self.updates_due = (self.updates_due + 2).min(MAX_UPDATES_DUE);
         }

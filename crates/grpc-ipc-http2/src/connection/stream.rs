@@ -92,6 +92,11 @@ impl Stream {
         }
     }
 
+    /// Nothing more can be sent on it: the call is over, or the peer has ended it.
+    pub(crate) fn is_send_over(&self) -> bool {
+        self.failed.is_some() || self.end == End::Sent
+    }
+
     /// Everything that was given to it has been put into frames.
     pub(crate) fn is_drained(&self) -> bool {
         self.pending.is_empty()
