@@ -120,7 +120,7 @@ fn a_call_whose_trailers_are_too_large_for_the_server_fails() {
         let body = TestBody::from("hello").trailers([("x-large", &*"x".repeat(2000))]);
         let call = client.calls.send(Request::post("/").body(body).unwrap());
         let error = call.await.unwrap_err();
-        assert!(matches!(error, Error::Reset { .. }), "{error:?}");
+        assert!(matches!(error, Error::Unsendable(_)), "{error:?}");
     });
 }
 

@@ -17,6 +17,7 @@ pub(super) const MAX_DATA: usize = 64 * 1024;
 /// A frame of DATA that the peer's window has made smaller than this, and than a quarter of what is to be sent, moves
 /// nothing forward.
 const SMALL_DATA: usize = 256;
+const TOO_LARGE: Error = Error::Unsendable("more metadata than the server takes");
 /// How many times a peer may open windows that has not done so for a long time.
 const MAX_UPDATES_DUE: u32 = 1 << 16;
 
@@ -32,7 +33,7 @@ impl Connection {
         end_stream: bool,
     ) -> Result<u32, Error> {
         let block = self.encoder.encode(start, headers, self.peer.max_header_list_size);
-        let block = block.ok_or(Error::Unsendable("more metadata than the server takes"))?;
+        let block = block.ok_or(TOO_LARGE)?;
         let id = self.next_stream;
         let begins_at = self.output.position();
         let max_frame_size = self.peer.max_frame_size;
@@ -65,6 +66,10 @@ impl Connection {
     fn send_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) {
         let mut ended = end_stream;
         if !self.write_block(id, start, headers, end_stream) {
+            if self.role == Role::Client {
+                self.reset_because(id, Reason::CANCEL, TOO_LARGE);
+                return;
+            }
             // The status that gRPC has for metadata that is too large.
             if !self.write_block(id, start, &too_large(start), true) {
                 self.reset(id, Reason::INTERNAL_ERROR);
