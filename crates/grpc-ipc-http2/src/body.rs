@@ -38,6 +38,13 @@ impl RecvBody {
     }
 }
 
+impl Default for RecvBody {
+    /// A body with nothing in it.
+    fn default() -> Self {
+        Self::whole(Pieces::default(), None)
+    }
+}
+
 impl fmt::Debug for RecvBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecvBody").finish_non_exhaustive()

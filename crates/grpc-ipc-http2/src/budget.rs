@@ -1,5 +1,8 @@
 use std::time::Instant;
 
+/// What a message allows for: a WINDOW_UPDATE of its stream, one of the connection, a PING, and something else.
+const PER_MESSAGE: u32 = 4;
+
 /// How often the peer may do something: as many times as there are tokens, which come back with time.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -28,7 +31,7 @@ impl Budget {
 
     /// The peer did something useful.
     pub(crate) fn give_back(&mut self) {
-        self.tokens = self.tokens.saturating_add(1).min(self.burst);
+        self.tokens = self.tokens.saturating_add(PER_MESSAGE).min(self.burst);
     }
 
     fn refill(&mut self, now: Instant) {

@@ -115,15 +115,24 @@ impl SendRequest {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn established(&self) -> Result<(), Error> {
+        let mut place: Option<Place> = None;
         poll_fn(|cx| {
-            self.shared.with(|state| match &state.connection.failed {
-                Some(error) => Poll::Ready(Err(error.clone())),
-                None if state.connection.is_established() => Poll::Ready(Ok(())),
-                None => {
-                    state.connection.wait_for_room(cx.waker());
+            let waits = self.shared.with(|state| match &state.connection.failed {
+                Some(error) => Err(error.clone()),
+                None if state.connection.is_established() => Ok(None),
+                None => Ok(Some(state.connection.wait_for_room(cx.waker()))),
+            });
+            if let Some(place) = place.take() {
+                place.leave();
+            }
+            match waits {
+                Ok(Some(ticket)) => {
+                    place = Some(Place { shared: Arc::clone(&self.shared), ticket, left: false });
                     Poll::Pending
                 }
-            })
+                Ok(None) => Poll::Ready(Ok(())),
+                Err(error) => Poll::Ready(Err(error)),
+            }
         })
         .await
     }
@@ -189,8 +198,8 @@ where
 pub struct Call<B> {
     head: request::Parts,
     body: CallBody<B>,
-    /// Its place among those that wait for a stream.
-    place: Option<Place>,
+    /// Its places among those that wait for a stream, one a connection.
+    places: Vec<Place>,
     /// Where it is under way.
     stream: Option<RecvStream>,
     deadline: Option<Deadline>,
@@ -219,7 +228,7 @@ where
     pub fn new(request: Request<B>) -> Self {
         let (head, body) = request.into_parts();
         let deadline = timeout_of(&head.headers).map(Deadline::after);
-        Self { head, body: CallBody::Fresh(body), place: None, stream: None, deadline }
+        Self { head, body: CallBody::Fresh(body), places: Vec::new(), stream: None, deadline }
     }
 
     /// Whether it can be polled on another connection after an [error that allows that](Error::is_unprocessed): all of
@@ -265,6 +274,35 @@ where
         self.deadline.as_mut().map_or(Poll::Pending, |deadline| deadline.poll_passed(cx))
     }
 
+    /// Ready when it is worth polling the call on `connection`; until then it is woken when that may have changed, also
+    /// if it waits for room on others at the same time.
+    pub fn poll_room(&mut self, connection: &SendRequest, cx: &mut Context<'_>) -> Poll<()> {
+        let ticket = connection.shared.with(|state| {
+            let connection = &mut state.connection;
+            let waits = connection.accepts_calls() && !connection.has_room();
+            waits.then(|| connection.wait_for_room(cx.waker()))
+        });
+        match ticket {
+            Some(ticket) => {
+                self.wait(connection, ticket);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn wait(&mut self, connection: &SendRequest, ticket: u64) {
+        self.leave(connection);
+        self.places.push(Place { shared: Arc::clone(&connection.shared), ticket, left: false });
+    }
+
+    fn leave(&mut self, connection: &SendRequest) {
+        let here = self.places.iter().position(|place| Arc::ptr_eq(&place.shared, &connection.shared));
+        if let Some(here) = here {
+            self.places.swap_remove(here).leave();
+        }
+    }
+
     fn poll_begin(
         &mut self,
         connection: &SendRequest,
@@ -282,21 +320,17 @@ where
             CallBody::Whole(beginning) | CallBody::Begun(beginning, _) => beginning,
             CallBody::Fresh(_) | CallBody::Sent => return Poll::Ready(Err(Error::Closed)),
         };
-        let place = self.place.take();
         let begun = connection.shared.with(|state| begin(state, &self.head, beginning, cx));
         let id = match begun {
             Begun::Stream(id) => {
-                if let Some(place) = place {
-                    place.leave();
-                }
+                self.leave(connection);
+                // The others leave what they were woken for to the next ones.
+                self.places.clear();
                 id
             }
             Begun::Waits(ticket) => {
-                if let Some(place) = place {
-                    place.leave();
-                }
                 self.body = body;
-                self.place = Some(Place { shared: Arc::clone(&connection.shared), ticket, left: false });
+                self.wait(connection, ticket);
                 return Poll::Pending;
             }
             Begun::Failed(error) => {

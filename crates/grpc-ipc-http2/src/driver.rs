@@ -1,11 +1,11 @@
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadHalf};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
 use crate::connection::{Connection, KEEPALIVE_PING, Role};
@@ -16,6 +16,10 @@ use crate::{Error, Options};
 pub(crate) struct Driver<IO> {
     reader: ReadHalf<IO>,
     input: BytesMut,
+    /// The peer has closed its end.
+    ended: bool,
+    /// The peer has to read before it is read.
+    congested: bool,
     /// How much is read at once.
     read_size: usize,
     pub(crate) shared: Arc<Shared>,
@@ -23,11 +27,14 @@ pub(crate) struct Driver<IO> {
     /// Until the peer has begun with HTTP/2.
     handshake: Option<Pin<Box<Sleep>>>,
     keepalive: Option<Keepalive>,
+    /// Why nothing more can be written: the connection ends once everything that has come is read.
+    write_error: Option<Error>,
     /// Until the end of a connection that is over.
     last_words: Option<Pin<Box<Sleep>>>,
 }
 
-const MIN_READ: usize = 16 * 1024;
+/// A message of 16 KiB is read at once.
+const MIN_READ: usize = 32 * 1024;
 const MAX_READ: usize = 128 * 1024;
 /// How long a peer may take to read the last of a connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -38,11 +45,14 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         Self {
             reader,
             input: BytesMut::new(),
+            ended: false,
+            congested: false,
             read_size: MIN_READ,
             shared: Shared::new(Connection::new(role, options.clone()), writer),
             wakers: Vec::new(),
             handshake: Some(Box::pin(sleep(options.handshake_timeout))),
             keepalive: options.keepalive.map(|interval| Keepalive::new(interval, options.keepalive_timeout)),
+            write_error: None,
             last_words: None,
         }
     }
@@ -55,11 +65,26 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
     /// Reads once, and takes what has come; whether there may be more. Then others should get their turn first: they
     /// let go of the buffer, which is read into again while it is still in the processor's cache.
     pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if self.input.capacity() - self.input.len() < MIN_READ / 2 {
+        if self.ended || self.congested {
+            return Poll::Pending;
+        }
+        let room = self.input.capacity() - self.input.len();
+        // The old buffer, if nobody has a slice of it any more; else what is left of it, if that is enough.
+        if room < self.read_size && !self.input.try_reclaim(self.read_size) && room < MIN_READ {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity() - self.input.len();
-        let read = ready!(poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input));
+        let read = match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input) {
+            Poll::Ready(read) => read,
+            // It has said all it had to say before writing failed.
+            Poll::Pending => match self.write_error.take() {
+                Some(error) => {
+                    self.with(|state| state.connection.fail(error));
+                    return Poll::Ready(false);
+                }
+                None => return Poll::Pending,
+            },
+        };
         let full = matches!(read, Ok(length) if length == room);
         if full {
             self.read_size = (self.read_size * 2).min(MAX_READ);
@@ -67,11 +92,17 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard = true;
         }
+        self.ended = matches!(read, Ok(0) | Err(_));
         let Self { shared, wakers, input, handshake, .. } = self;
         shared.with_all(wakers, |state| {
             let connection = &mut state.connection;
             let received = match read {
                 Ok(0) => Err(Error::Closed),
+                // It is read so that the peer gets to our last words, and goes nowhere.
+                Ok(_) if connection.failed.is_some() => {
+                    input.clear();
+                    Ok(())
+                }
                 Ok(_) => connection.receive(input),
                 Err(error) => Err(error.into()),
             };
@@ -101,11 +132,18 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
 
     /// Writes what there is; ready when the connection is over and everything is written.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { shared, wakers, last_words, .. } = self;
+        let Self { shared, wakers, last_words, write_error, congested, .. } = self;
         shared.with_all(wakers, |state| {
             let flushed = state.poll_flush(cx);
-            if let Poll::Ready(Err(error)) = &flushed {
-                state.connection.fail(error.clone());
+            if let Some(error) = state.write_error.take() {
+                // Once more round, to read what is there.
+                *write_error = Some(error);
+                cx.waker().wake_by_ref();
+            }
+            let relieved = *congested && !state.connection.is_congested();
+            *congested = state.connection.is_congested();
+            if relieved {
+                cx.waker().wake_by_ref();
             }
             if !state.connection.is_over() {
                 return Poll::Pending;
@@ -170,7 +208,7 @@ impl Keepalive {
                     self.interval
                 }
             };
-            self.sleep.as_mut().reset(Instant::now() + wait);
+            self.sleep.set(sleep(wait));
         }
         due
     }

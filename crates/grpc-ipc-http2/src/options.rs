@@ -103,8 +103,8 @@ impl Options {
         Self { max_control_frames: (burst, per_second), ..self }
     }
 
-    /// How many bytes are put into frames before the peer takes them, about; bodies wait when there are more. Default:
-    /// 262144 (256 KiB).
+    /// How many bytes are put into frames before the peer takes them, about; bodies wait when there are more. When even
+    /// the headers of answers have no place, a server reads no more until the client does. Default: 262144 (256 KiB).
     pub fn max_output(self, bytes: usize) -> Self {
         Self { max_output: bytes, ..self }
     }

@@ -12,6 +12,8 @@ pub(crate) struct Output {
     /// Each goes before the byte of `small` that has this index.
     large: VecDeque<(usize, Bytes)>,
     len: usize,
+    /// How much has ever been written.
+    all_written: u64,
 }
 
 /// A piece of up to this many bytes is cheaper to copy than to hand to the system by itself.
@@ -25,6 +27,21 @@ impl Output {
     /// How many bytes are to be written.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// How much has ever been written.
+    pub(crate) fn all_written(&self) -> u64 {
+        self.all_written
+    }
+
+    /// How much will have been written before what is appended next.
+    pub(crate) fn position(&self) -> u64 {
+        self.all_written + self.len as u64
+    }
+
+    /// Forgets what is not written.
+    pub(crate) fn clear(&mut self) {
+        *self = Self { all_written: self.all_written, ..Self::default() };
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -78,6 +95,7 @@ impl Output {
     pub(crate) fn advance(&mut self, mut count: usize) {
         debug_assert!(count <= self.len);
         self.len -= count;
+        self.all_written += count as u64;
         while count > 0 {
             let Some((position, bytes)) = self.large.front_mut() else {
                 self.written += count;

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// A body as it came: most have one piece, and cost no memory beside it.
 #[derive(Debug, Default)]
@@ -8,19 +8,37 @@ pub(crate) struct Pieces {
     first: Option<Bytes>,
     /// Empty while there is no first one.
     more: VecDeque<Bytes>,
+    /// Behind them, what was copied piece by piece; empty while there is no first one.
+    tail: BytesMut,
 }
 
 impl Pieces {
     pub(crate) fn push(&mut self, piece: Bytes) {
         match self.first {
             None => self.first = Some(piece),
-            Some(_) => self.more.push_back(piece),
+            Some(_) => {
+                if !self.tail.is_empty() {
+                    self.more.push_back(self.tail.split().freeze());
+                }
+                self.more.push_back(piece);
+            }
+        }
+    }
+
+    /// Appends a copy. Those that wait become one piece: a piece costs more than a few bytes.
+    pub(crate) fn push_copy(&mut self, piece: &[u8]) {
+        match self.first {
+            None => self.first = Some(Bytes::copy_from_slice(piece)),
+            Some(_) => self.tail.extend_from_slice(piece),
         }
     }
 
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let piece = self.first.take()?;
         self.first = self.more.pop_front();
+        if self.first.is_none() && !self.tail.is_empty() {
+            self.first = Some(std::mem::take(&mut self.tail).freeze());
+        }
         Some(piece)
     }
 
@@ -30,7 +48,7 @@ impl Pieces {
 
     /// How many bytes they have.
     pub(crate) fn length(&self) -> usize {
-        self.first.iter().chain(&self.more).map(Bytes::len).sum()
+        self.first.iter().chain(&self.more).map(Bytes::len).sum::<usize>() + self.tail.len()
     }
 
     /// The first one, of which a part may be taken.
@@ -43,8 +61,7 @@ impl Pieces {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.first = None;
-        self.more.clear();
+        *self = Self::default();
     }
 }
 
@@ -57,7 +74,10 @@ mod tests {
         let mut pieces = Pieces::default();
         let mut expected = VecDeque::new();
         for step in 0..200_u8 {
-            if step % 3 < 2 {
+            if step % 12 == 4 || step % 12 == 7 {
+                pieces.push_copy(&[step]);
+                expected.push_back(step);
+            } else if step % 3 < 2 {
                 pieces.push(Bytes::from(vec![step]));
                 expected.push_back(step);
             } else {

@@ -131,7 +131,11 @@ where
             let handler = match service.poll_ready(cx) {
                 Poll::Ready(Ok(())) => Handler::<S>::Called(service.call(request)),
                 Poll::Ready(Err(error)) => return Progress::Failed(error.into()),
-                Poll::Pending => Handler::WhenReady(Box::pin(when_ready(service.clone(), request))),
+                Poll::Pending => {
+                    // What is waited for was promised to this very service.
+                    let next = service.clone();
+                    Handler::WhenReady(Box::pin(when_ready(mem::replace(service, next), request)))
+                }
             };
             if in_place { begin(handler, cx) } else { Progress::Handler(handler) }
         }));

@@ -19,12 +19,16 @@ pub(crate) struct State {
     pub(crate) connection: Connection,
     /// `None` once the connection is over: whoever still holds this keeps no stream open.
     writer: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    /// Why nothing more can be written.
+    pub(crate) write_error: Option<Error>,
     /// Something was written since the last flush.
     unflushed: bool,
     /// The task that reads.
     driver: Option<Waker>,
     /// It has been woken and will write what there is.
     driver_woken: bool,
+    /// Somebody else has written since it ran: the next ones may be many, and leave it to the driver.
+    written_since: bool,
     /// How many can make calls, if this is a client.
     pub(crate) callers: Option<usize>,
 }
@@ -34,9 +38,11 @@ impl Shared {
         let state = State {
             connection,
             writer: Some(Box::new(writer)),
+            write_error: None,
             unflushed: false,
             driver: None,
             driver_woken: false,
+            written_since: false,
             callers: None,
         };
         Arc::new(Self { state: Mutex::new(state) })
@@ -79,6 +85,7 @@ impl State {
     /// The task that reads runs.
     pub(crate) fn driver_runs(&mut self, cx: &Context<'_>) {
         self.driver_woken = false;
+        self.written_since = false;
         if !self.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
             self.driver = Some(cx.waker().clone());
         }
@@ -94,18 +101,21 @@ impl State {
         }
     }
 
-    /// What was queued gets written: at once, if it was `alone` in the queue and nobody else is about to add to it;
-    /// otherwise together with what others add, by the task that reads. That one also ends a connection whose last call
-    /// is over.
+    /// What was queued gets written: at once, if it was `alone` in the queue and is the first since the task that reads
+    /// has run; otherwise by that task, together with what others add. It also ends a connection whose last call is
+    /// over.
     pub(crate) fn send(&mut self, alone: bool) {
         if !self.connection.output.is_empty() {
             if alone
                 && !self.driver_woken
+                && !self.written_since
                 && let Some(driver) = self.driver.clone()
             {
+                self.written_since = true;
                 // When the stream takes no more now, it is the driver that waits.
-                if let Poll::Ready(Err(error)) = self.poll_flush(&mut Context::from_waker(&driver)) {
-                    self.connection.fail(error);
+                _ = self.poll_flush(&mut Context::from_waker(&driver));
+                if self.write_error.is_some() {
+                    self.wake_driver();
                 }
             } else {
                 self.wake_driver();
@@ -121,22 +131,38 @@ impl State {
         self.callers == Some(0) && self.connection.is_idle()
     }
 
-    /// The connection is over: the byte stream is closed.
+    /// The connection is over, or nobody runs it any more: the byte stream is closed.
     pub(crate) fn close(&mut self) {
+        self.connection.break_off();
+        // As much as the stream takes now.
+        _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
         self.connection.fail(Error::Closed);
         self.writer = None;
     }
 
-    /// Writes everything that may be written.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    /// Writes everything that may be written. Ready also when nothing can be any more.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let result = ready!(self.poll_write_all(cx));
+        if let Err(error) = result {
+            self.writer = None;
+            self.write_error = Some(error.into());
+            self.connection.writing_failed();
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(writer) = &mut self.writer else {
+            self.connection.output.clear();
+            return Poll::Ready(Ok(()));
+        };
+        let mut writer = Pin::new(writer);
         loop {
             self.connection.fill_output();
             let output = &mut self.connection.output;
             if output.is_empty() {
                 break;
             }
-            let Some(writer) = &mut self.writer else { return Poll::Ready(Err(Error::Closed)) };
-            let mut writer = Pin::new(writer);
             let written = if let Some(bytes) = output.contiguous() {
                 ready!(writer.as_mut().poll_write(cx, bytes))?
             } else {
@@ -149,15 +175,13 @@ impl State {
                 }
             };
             if written == 0 {
-                return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into()));
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             output.advance(written);
             self.unflushed = true;
         }
-        if self.unflushed
-            && let Some(writer) = &mut self.writer
-        {
-            ready!(Pin::new(writer).poll_flush(cx))?;
+        if self.unflushed {
+            ready!(writer.as_mut().poll_flush(cx))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
@@ -198,7 +222,7 @@ impl SendStream {
     /// Does something with the stream, and has the result written.
     pub(crate) fn send(&self, act: impl FnOnce(&mut Connection, u32)) {
         self.shared.with(|state| {
-            let alone = state.connection.output.is_empty() && state.connection.open_streams() <= 1;
+            let alone = state.connection.output.is_empty();
             act(&mut state.connection, self.id);
             state.send(alone);
         });

@@ -9,7 +9,7 @@ use tonic::Status;
 use crate::status::status_from_http2;
 
 /// The body of a message that comes from the other end. It fails with the status that gRPC has for what went wrong.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct CallBody(RecvBody);
 
 impl CallBody {

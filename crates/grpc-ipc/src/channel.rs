@@ -138,6 +138,20 @@ impl Future for ResponseFuture {
                 Stage::Begin => match this.connections.place() {
                     Place::Connection(connection) => Stage::Connected(connection),
                     Place::Connecting(connecting) => Stage::Connecting(connecting),
+                    Place::Full(connections, generation) => {
+                        if this.call.poll_deadline(cx).is_ready() {
+                            return Poll::Ready(Err(deadline_exceeded()));
+                        }
+                        let mut room = false;
+                        for connection in &connections {
+                            room |= this.call.poll_room(connection, cx).is_ready();
+                        }
+                        // One that was added meanwhile has not woken this call.
+                        if !room && this.connections.generation() == generation {
+                            return Poll::Pending;
+                        }
+                        Stage::Begin
+                    }
                 },
                 Stage::Connecting(connecting) => {
                     if this.call.poll_deadline(cx).is_ready() {

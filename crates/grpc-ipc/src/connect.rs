@@ -6,9 +6,9 @@ use std::time::Duration;
 use grpc_ipc_core::{BoxConnection, BoxConnector, ConnectError, Connector as _};
 use http::Uri;
 use hyper_util::rt::TokioIo;
-use tokio::time::Instant;
 use tower_service::Service;
 
+use crate::connections::deadline_after;
 use crate::{ConnectOptions, backend};
 
 /// Connects tonic's own [`Endpoint`](tonic::transport::Endpoint) to a local address:
@@ -31,7 +31,7 @@ pub struct EndpointConnector {
 }
 
 impl EndpointConnector {
-    /// A connector to the address of `options`.
+    /// A connector to the address of `options`. Of these, HTTP/2 and the number of connections are the endpoint's.
     ///
     /// # Errors
     /// [`ConnectError::Address`] for a wrong address, [`ConnectError::Unsupported`] for one of a transport that this
@@ -54,6 +54,6 @@ impl Service<Uri> for EndpointConnector {
 
     fn call(&mut self, _: Uri) -> Self::Future {
         let Self { connector, timeout } = self.clone();
-        Box::pin(async move { connector.connect(Instant::now() + timeout).await.map(TokioIo::new) })
+        Box::pin(async move { connector.connect(deadline_after(timeout)).await.map(TokioIo::new) })
     }
 }

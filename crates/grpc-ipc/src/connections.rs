@@ -1,9 +1,12 @@
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared};
-use grpc_ipc_core::{BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer};
+use futures_util::future::{BoxFuture, Shared, WeakShared};
+use grpc_ipc_core::{
+    Backoff, BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer,
+};
 use grpc_ipc_http2::client::{self, SendRequest};
 use tokio::time::Instant;
 use tonic::Status;
@@ -36,20 +39,26 @@ impl Default for ConnectionsOptions {
 struct State {
     connections: Vec<Arc<SendRequest>>,
     /// The first connection, while it is being made, for all calls that wait for it.
-    connecting: Option<Connecting>,
+    connecting: Option<WeakShared<Attempt>>,
     /// One more is being made.
     growing: bool,
+    /// Counts the connections that were added.
+    generation: u64,
     /// Who answered last.
     server: Option<Peer>,
 }
 
 /// A connection that is being made.
-pub(crate) type Connecting = Shared<BoxFuture<'static, Result<Arc<SendRequest>, Status>>>;
+pub(crate) type Connecting = Shared<Attempt>;
+
+type Attempt = BoxFuture<'static, Result<Arc<SendRequest>, Status>>;
 
 /// Where a call can be made.
 pub(crate) enum Place {
     Connection(Arc<SendRequest>),
     Connecting(Connecting),
+    /// On any of these, once it has room; as of this generation.
+    Full(Vec<Arc<SendRequest>>, u64),
 }
 
 impl Connections {
@@ -82,51 +91,78 @@ impl Connections {
         if let Some(connection) = state.connections.iter().find(|connection| connection.has_room()) {
             return Place::Connection(Arc::clone(connection));
         }
-        let Some(first) = state.connections.first().cloned() else {
+        if state.connections.is_empty() {
             return Place::Connecting(self.connecting(&mut state));
-        };
+        }
         if !state.growing && state.connections.len() < self.options.max_connections {
             state.growing = true;
             tokio::spawn(Arc::clone(self).grow());
         }
-        Place::Connection(first)
+        Place::Full(state.connections.clone(), state.generation)
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.state().generation
     }
 
     /// The one attempt that all calls wait for.
     fn connecting(self: &Arc<Self>, state: &mut State) -> Connecting {
-        if let Some(connecting) = &state.connecting {
-            return connecting.clone();
+        let connecting = state.connecting.as_ref().and_then(WeakShared::upgrade);
+        if let Some(connecting) = connecting.filter(|connecting| connecting.peek().is_none()) {
+            return connecting;
         }
         let this = Arc::clone(self);
         let connecting = async move {
-            let attempt = Attempt(&this);
-            let connection = this.open().await.map_err(|error| status_from_connect(&error))?;
+            // A panic would leave the others waiting.
+            let opened = AssertUnwindSafe(this.open()).catch_unwind().await;
+            let opened = opened.map_err(|_| Status::internal("the connector has panicked"))?;
+            let connection = opened.map_err(|error| status_from_connect(&error))?;
             this.state().connections.push(Arc::clone(&connection));
-            drop(attempt);
             Ok(connection)
         };
         let connecting = connecting.boxed().shared();
-        state.connecting = Some(connecting.clone());
+        state.connecting = connecting.downgrade();
         connecting
     }
 
     /// Makes one more connection, and has those look again who wait for a stream. It counts once the server has
     /// answered on it, because it may also let it wait.
     async fn grow(self: Arc<Self>) {
-        let opened = match self.open().await {
-            Ok(connection) => connection.established().await.map(|()| connection).ok(),
-            Err(_) => None,
-        };
-        let mut state = self.state();
-        state.growing = false;
-        state.connections.extend(opened);
-        let connections = state.connections.clone();
-        drop(state);
-        connections.iter().for_each(|connection| connection.wake_waiting());
+        let mut this = self;
+        let mut backoff = Backoff::accept();
+        loop {
+            let opened = AssertUnwindSafe(this.open()).catch_unwind().await;
+            // It keeps no channel alive that nobody uses.
+            let weak = Arc::downgrade(&this);
+            drop(this);
+            let established = match opened {
+                Ok(Ok(connection)) => connection.established().await.map(|()| connection).ok(),
+                _ => None,
+            };
+            let failed = established.is_none();
+            if failed {
+                backoff.wait().await;
+            }
+            match weak.upgrade() {
+                Some(connections) => this = connections,
+                None => return,
+            }
+            let mut state = this.state();
+            state.connections.extend(established);
+            let over = !failed || state.connections.iter().any(|connection| connection.has_room());
+            if over {
+                state.growing = false;
+                state.generation += 1;
+                let connections = state.connections.clone();
+                drop(state);
+                connections.iter().for_each(|connection| connection.wake_waiting());
+                return;
+            }
+        }
     }
 
     async fn open(&self) -> Result<Arc<SendRequest>, ConnectError> {
-        let deadline = Instant::now() + self.options.connect_timeout;
+        let deadline = deadline_after(self.options.connect_timeout);
         let connection: BoxConnection = self.connector.connect(deadline).await?;
         let peer = connection.peer().clone();
         let (calls, connection) = client::handshake(connection, &self.options.http2);
@@ -140,16 +176,13 @@ impl Connections {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock, so the state is whole even then.
+        // What it guards is whole at every point where it could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes room for the next attempt when one is over, or nobody waits for it any more.
-struct Attempt<'a>(&'a Connections);
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        self.0.state().connecting = None;
-    }
+/// So much later; in 30 years if that is beyond what the clock counts.
+pub(crate) fn deadline_after(timeout: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
 }

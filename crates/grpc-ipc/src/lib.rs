@@ -15,6 +15,7 @@ mod router;
 mod serve_error;
 mod server;
 mod services;
+mod spawn;
 mod status;
 mod tcp;
 
@@ -41,3 +42,4 @@ pub use options::{ConnectOptions, ListenOptions};
 pub use serve_error::ServeError;
 pub use server::{BoundServer, Server};
 pub use services::Services;
+pub use spawn::ServerHandle;

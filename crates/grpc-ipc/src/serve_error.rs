@@ -1,3 +1,5 @@
+use std::io;
+
 use grpc_ipc_core::BindError;
 
 /// Why a server cannot serve.
@@ -10,4 +12,13 @@ pub enum ServeError {
     /// It cannot listen on one of its addresses; it has let go of the others.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// [`Server::spawn`](crate::Server::spawn) cannot start a thread, or a runtime on it.
+    #[error("cannot start a thread with a runtime for the server")]
+    Thread(#[source] io::Error),
+    /// [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) has left the server's thread behind, because a handler
+    /// blocks it.
+    #[error(
+        "a handler blocks the server's thread, which is left behind; work that blocks belongs in tokio::task::spawn_blocking"
+    )]
+    Blocked,
 }

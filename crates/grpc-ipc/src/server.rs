@@ -12,6 +12,7 @@ use grpc_ipc_http2::RecvBody;
 use grpc_ipc_http2::server::{self, Handle};
 use tokio::task::{self, JoinSet};
 use tokio::time::timeout;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -207,16 +208,25 @@ impl BoundServer {
         signal: impl Future<Output = ()>,
         drain: Duration,
     ) -> Result<(), ServeError> {
+        self.serve_until(async {
+            signal.await;
+            drain
+        })
+        .await
+    }
+
+    /// [`serve_with_shutdown`](Self::serve_with_shutdown), where the signal says how long the drain may be.
+    pub(crate) async fn serve_until(self, signal: impl Future<Output = Duration>) -> Result<(), ServeError> {
         let Self { services, mut listeners, http2 } = self;
         let mut connections = Connections::default();
         tokio::pin!(signal);
-        loop {
+        let drain = loop {
             tokio::select! {
-                () = &mut signal => break,
+                drain = &mut signal => break drain,
                 Some(accepted) = listeners.connections().next() => connections.serve(accepted, &services, &http2),
                 () = connections.ended() => {}
             }
-        }
+        };
         drop(listeners);
         connections.go_away();
         if timeout(drain, connections.all_ended()).await.is_err() {
@@ -248,7 +258,8 @@ struct Connections {
 
 impl Connections {
     fn serve(&mut self, (connection, permit): Accepted, services: &Services, http2: &Http2Options) {
-        let service = PeerService { services: services.clone(), peer: connection.peer().clone() };
+        let service =
+            PeerService { services: services.clone(), peer: connection.peer().clone(), failed: None };
         let connection = server::Connection::new(connection, service, http2.clone());
         let handle = connection.handle();
         let task = self.tasks.spawn(async move {
@@ -287,6 +298,8 @@ impl Connections {
 struct PeerService {
     services: Services,
     peer: Peer,
+    /// Why the services cannot take the next request.
+    failed: Option<Status>,
 }
 
 impl Service<http::Request<RecvBody>> for PeerService {
@@ -295,10 +308,16 @@ impl Service<http::Request<RecvBody>> for PeerService {
     type Future = <Services as Service<http::Request<Body>>>::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.services.poll_ready(cx)
+        if let Err(error) = std::task::ready!(self.services.poll_ready(cx)) {
+            self.failed = Some(Status::from_error(error));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<RecvBody>) -> Self::Future {
+        if let Some(status) = self.failed.take() {
+            return Box::pin(std::future::ready(Ok(status.into_http())));
+        }
         let mut request = request.map(|body| Body::new(CallBody::new(body)));
         request.extensions_mut().insert(self.peer.clone());
         self.services.call(request)

@@ -25,6 +25,8 @@ pub(crate) fn status_from_http2(error: &Error) -> Status {
             Some(status) => return status.clone(),
             None => Code::Cancelled,
         },
+        // The answer ended before the request, or nobody reads any more.
+        Error::Reset { by: Side::Local, reason: Reason::NO_ERROR } => Code::Cancelled,
         Error::Reset { reason, .. } => code_of(*reason),
         Error::GoAway { by: Side::Local, .. } => Code::Internal,
         Error::DeadlineExceeded => return deadline_exceeded(),
@@ -38,8 +40,7 @@ pub(crate) fn status_from_http2(error: &Error) -> Status {
 fn code_of(reason: Reason) -> Code {
     match reason {
         Reason::REFUSED_STREAM => Code::Unavailable,
-        // The peer, or this end, has said all it had to say, or wants to hear no more.
-        Reason::NO_ERROR | Reason::CANCEL => Code::Cancelled,
+        Reason::CANCEL => Code::Cancelled,
         Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
         Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
         _ => Code::Internal,
@@ -93,6 +94,39 @@ mod tests {
             assert_eq!(status.code(), code, "{error}");
             assert!(status.message().starts_with(&error.to_string()));
         }
+    }
+
+    /// The table of gRPC's document, row by row.
+    #[test]
+    fn a_reset_has_the_code_of_its_reason() {
+        let internal = [
+            Reason::NO_ERROR,
+            Reason::PROTOCOL_ERROR,
+            Reason::INTERNAL_ERROR,
+            Reason::FLOW_CONTROL_ERROR,
+            Reason::SETTINGS_TIMEOUT,
+            Reason::STREAM_CLOSED,
+            Reason::FRAME_SIZE_ERROR,
+            Reason::COMPRESSION_ERROR,
+            Reason::CONNECT_ERROR,
+            Reason::from(77),
+        ];
+        let others = [
+            (Reason::REFUSED_STREAM, Code::Unavailable),
+            (Reason::CANCEL, Code::Cancelled),
+            (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
+            (Reason::INADEQUATE_SECURITY, Code::PermissionDenied),
+        ];
+        for (reason, code) in internal.map(|reason| (reason, Code::Internal)).into_iter().chain(others) {
+            let status = status_from_http2(&Error::Reset { by: Side::Peer, reason });
+            assert_eq!(status.code(), code, "{reason}");
+        }
+        for broken in [Error::Closed, Error::Unprocessed, Error::KeepAlive, Error::HandshakeTimeout] {
+            assert_eq!(status_from_http2(&broken).code(), Code::Unavailable, "{broken}");
+        }
+        let own = Status::aborted("the caller's");
+        let body = Error::Body(std::sync::Arc::new(own));
+        assert_eq!(status_from_http2(&body).code(), Code::Aborted);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Findings;
 use super::dependencies::{members, metadata, packages};
 use crate::Result;
-use crate::workspace::read;
+use crate::workspace::{files, read};
 
 /// The features of the facade that can be chosen, as its manifest has them.
 pub(crate) fn features() -> Result<Vec<String>> {
@@ -68,5 +68,20 @@ pub(super) fn check() -> Result<Findings> {
             }
         }
     }
+    let tests = conformance_tests()?;
+    if !readme.contains(&format!("{tests} tests check it against RFC 9113")) {
+        findings.push(format!("README.md does not say \"{tests} tests check it against RFC 9113\""));
+    }
     Ok(findings)
+}
+
+/// How many tests hold a section of an RFC against the engine.
+fn conformance_tests() -> Result<usize> {
+    let mut tests = 0;
+    for end in ["server", "client"] {
+        for path in files(&format!("crates/grpc-ipc-http2/tests/{end}"), "rs")? {
+            tests += read(&path)?.lines().filter(|line| line.trim_start().starts_with("fn rfc")).count();
+        }
+    }
+    Ok(tests)
 }

@@ -51,6 +51,8 @@ pub(crate) struct Connection {
     pub(crate) output: Output,
     /// How much of the output is answers to frames of the peer: it can make us answer, but not pile answers up.
     answers: usize,
+    /// Where in all that goes their count has begun. It begins again when everything before is written.
+    answers_counted_from: u64,
     /// To be woken once the lock is released.
     pub(crate) wakers: Vec<Waker>,
     /// Callers that wait for a stream.
@@ -74,6 +76,9 @@ pub(crate) struct Connection {
     /// Streams that have something to send and a window for it, in turn.
     queue: VecDeque<u32>,
 
+    /// How many times the peer may open a window because of the DATA that it got. It may be slow to tell, and they are
+    /// due all at once then.
+    updates_due: u32,
     control_frames: Budget,
     resets: Budget,
 
@@ -144,16 +149,24 @@ enum Closed {
 struct ClosedLately {
     streams: [(u32, Closed); 64],
     next: usize,
+    /// The highest one that has made room for another.
+    forgotten: u32,
 }
 
 impl ClosedLately {
     fn add(&mut self, stream: u32, how: Closed) {
+        self.forgotten = self.forgotten.max(self.streams[self.next].0);
         self.streams[self.next] = (stream, how);
         self.next = (self.next + 1) % self.streams.len();
     }
 
     fn get(&self, stream: u32) -> Option<Closed> {
         self.streams.iter().find(|(id, _)| *id == stream).map(|(_, how)| *how)
+    }
+
+    /// Whether we may have reset a stream that is not there any more.
+    fn may_be_reset(&self, stream: u32) -> bool {
+        self.get(stream).map_or(stream <= self.forgotten, |how| how == Closed::ByReset)
     }
 }
 
@@ -173,9 +186,10 @@ impl Connection {
             accepted: VecDeque::new(),
             last_peer_stream: 0,
             next_stream: 1,
-            closed_lately: ClosedLately { streams: [(0, Closed::ByPeer); 64], next: 0 },
+            closed_lately: ClosedLately { streams: [(0, Closed::ByPeer); 64], next: 0, forgotten: 0 },
             output: Output::default(),
             answers: 0,
+            answers_counted_from: 0,
             wakers: Vec::new(),
             waiting: VecDeque::new(),
             next_ticket: 0,
@@ -196,6 +210,7 @@ impl Connection {
             },
             send_window: DEFAULT_WINDOW.into(),
             queue: VecDeque::new(),
+            updates_due: 0,
             control_frames: Budget::new(options.max_control_frames.0, options.max_control_frames.1),
             resets: Budget::new(options.max_resets.0, options.max_resets.1),
             going_away: GoingAway::default(),
@@ -288,8 +303,9 @@ impl Connection {
 
     /// Whoever has the ticket does not wait any more; whether it was still in the queue.
     pub(crate) fn stop_waiting(&mut self, ticket: u64) -> bool {
-        let place = self.waiting.iter().position(|(waiting, _)| *waiting == ticket);
-        place.is_some_and(|place| self.waiting.remove(place).is_some())
+        // Tickets are counted up.
+        let place = self.waiting.binary_search_by_key(&ticket, |(waiting, _)| *waiting);
+        place.is_ok_and(|place| self.waiting.remove(place).is_some())
     }
 
     /// The next one of those that wait for a stream may look again.
@@ -304,10 +320,6 @@ impl Connection {
     /// Nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.streams.is_empty()
-    }
-
-    pub(crate) fn open_streams(&self) -> u32 {
-        self.open
     }
 
     /// Takes no more streams, once the peer has heard of it; those that are there go on.
@@ -335,6 +347,30 @@ impl Connection {
     pub(crate) fn is_over(&self) -> bool {
         let goes = self.going_away.last_stream.is_some() || self.going_away.peer.is_some();
         self.failed.is_some() || goes && self.streams.is_empty()
+    }
+
+    /// Nothing more can be written: the peer has not heard of calls of which nothing was. What it has said before may
+    /// still be read.
+    pub(crate) fn writing_failed(&mut self) {
+        self.going_away.announced = true;
+        let written = self.output.all_written();
+        self.output.clear();
+        let unheard = self.streams.iter().filter(|(_, stream)| stream.begins_at >= written && !stream.closed);
+        let unheard: Vec<u32> = unheard.map(|(id, _)| *id).collect();
+        if self.role == Role::Client {
+            for id in unheard {
+                self.fail_stream(id, Error::Unprocessed);
+            }
+        }
+        self.wake_all_waiting();
+    }
+
+    /// Tells the client which of its calls nobody will look at, when there is no time for more.
+    pub(crate) fn break_off(&mut self) {
+        let known = self.failed.is_some() || self.going_away.last_stream.is_some();
+        if self.role == Role::Server && self.is_established() && !known {
+            self.say_last_stream();
+        }
     }
 
     /// Ends the connection, and all that is under way on it.
@@ -415,6 +451,9 @@ impl Connection {
             let Some(mut stream) = self.streams.remove(&id) else { return };
             if stream.woken {
                 self.woken -= 1;
+            }
+            if stream.queued {
+                self.queue.retain(|queued| *queued != id);
             }
             if self.spare.len() < MAX_SPARE {
                 // What it holds is dropped when it is used again; the rest of a body may be large.

@@ -1,6 +1,6 @@
 //! Frames that come ([RFC 9113, section 6](https://www.rfc-editor.org/rfc/rfc9113#section-6)).
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -17,9 +17,12 @@ type Result<T = ()> = std::result::Result<T, Error>;
 
 /// A piece of a body that is smaller is copied, so that it does not keep all of the buffer that it came in.
 const COPY_BELOW: usize = 1024;
+/// The same for a connection on which more than [`BACKLOG`] is not read: it may not be for long.
+const COPY_BELOW_OF_BACKLOG: usize = 16 * 1024;
+const BACKLOG: i64 = 64 * 1024;
 /// How many frames a block of headers may be in.
 const MAX_BLOCK_FRAMES: u32 = 32;
-/// How many bytes of answers may wait for the peer to read them.
+/// How many bytes of answers may wait for the peer to read them: at least these, and at most twice as many.
 const MAX_ANSWERS: usize = 64 * 1024;
 
 impl Connection {
@@ -118,8 +121,9 @@ impl Connection {
 
     /// A frame that the peer made us send. They cannot be more than it reads.
     fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result {
-        if self.output.is_empty() {
+        if self.output.all_written() >= self.answers_counted_from {
             self.answers = 0;
+            self.answers_counted_from = self.output.position();
         }
         let before = self.output.len();
         self.output.write(write);
@@ -168,12 +172,13 @@ impl Connection {
         let end_stream = head.has(flag::END_STREAM);
         if length == 0 && !end_stream {
             self.spend()?;
-        } else {
-            self.control_frames.give_back();
         }
         let wanted = self.data_is_wanted(head, length)?;
         // Padding is not read by anybody.
         if wanted {
+            if length > 0 || end_stream {
+                self.control_frames.give_back();
+            }
             self.give_back(id, padding);
         } else {
             self.give_back(0, head.length);
@@ -197,7 +202,7 @@ impl Connection {
                 return Err(Error::protocol("DATA on a stream that is not open"));
             }
             // The peer may not have known that we reset it.
-            if self.closed_lately.get(id) != Some(Closed::ByReset) {
+            if !self.closed_lately.may_be_reset(id) {
                 self.stream_error(id, Reason::STREAM_CLOSED)?;
             }
             return Ok(false);
@@ -226,6 +231,11 @@ impl Connection {
         Ok(true)
     }
 
+    /// How many bytes of bodies have come, or begun to come, that nobody has read.
+    fn unread(&self) -> i64 {
+        i64::from(self.options.initial_connection_window) - self.recv_window - i64::from(self.credit)
+    }
+
     /// Takes what is there of a frame of DATA; whether that is all of it.
     fn data_piece(&mut self, input: &mut BytesMut) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
@@ -233,23 +243,24 @@ impl Connection {
         if length > 0 {
             data.left -= length as u32;
             let id = data.stream;
-            if data.wanted {
-                let piece = if length < COPY_BELOW {
-                    let piece = Bytes::copy_from_slice(&input[..length]);
-                    input.advance(length);
-                    piece
-                } else {
-                    input.split_to(length).freeze()
-                };
-                match self.streams.get_mut(&id) {
-                    Some(stream) if stream.has_reader && stream.failed.is_none() => {
-                        stream.data.push(piece);
-                        wake_reader(stream, &mut self.wakers, &mut self.woken);
+            let wanted = data.wanted;
+            let copy_below = if self.unread() > BACKLOG { COPY_BELOW_OF_BACKLOG } else { COPY_BELOW };
+            match self.streams.get_mut(&id) {
+                Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
+                    if length < copy_below {
+                        stream.data.push_copy(&input[..length]);
+                        input.advance(length);
+                    } else {
+                        stream.data.push(input.split_to(length).freeze());
                     }
-                    _ => self.give_back(id, length as u32),
+                    wake_reader(stream, &mut self.wakers, &mut self.woken);
                 }
-            } else {
-                input.advance(length);
+                _ => {
+                    input.advance(length);
+                    if wanted {
+                        self.give_back(id, length as u32);
+                    }
+                }
             }
         }
         let Some(data) = &mut self.data else { return Ok(true) };
@@ -348,7 +359,6 @@ impl Connection {
         let message = self.decoder.decode(block);
         let message =
             message.map_err(|error| Error::violation(Reason::COMPRESSION_ERROR, error.to_string()))?;
-        self.control_frames.give_back();
         if self.streams.contains_key(&id) {
             return self.message(id, end_stream, message);
         }
@@ -380,6 +390,7 @@ impl Connection {
         }
         match message {
             Message::Request(head) => {
+                self.control_frames.give_back();
                 self.insert(id);
                 if let Some(stream) = self.streams.get_mut(&id) {
                     stream.content_length = head.content_length;
@@ -438,6 +449,7 @@ impl Connection {
             }
             Message::Trailers(trailers) if end_stream && (role == Role::Server || stream.has_response) => {
                 stream.trailers = Some(trailers);
+                self.control_frames.give_back();
                 self.end_of_stream(id)
             }
             Message::TooLarge => self.stream_error(id, Reason::ENHANCE_YOUR_CALM),
@@ -460,6 +472,7 @@ impl Connection {
             }
             return self.spend();
         }
+        self.control_frames.give_back();
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         let without_body = [StatusCode::NOT_MODIFIED, StatusCode::NO_CONTENT];
         let has_body = !stream.is_head && !without_body.contains(&head.status);
@@ -519,7 +532,8 @@ impl Connection {
             return Err(Error::protocol("SETTINGS on a stream"));
         }
         if head.has(flag::ACK) {
-            return expect_length(head, 0);
+            expect_length(head, 0)?;
+            return self.spend();
         }
         let (settings, []) = payload.as_chunks::<6>() else {
             return Err(Error::violation(
@@ -581,8 +595,8 @@ impl Connection {
             return Err(Error::protocol("PING on a stream"));
         }
         let Some(payload) = payload.first_chunk() else { return Ok(()) };
+        self.spend()?;
         if !head.has(flag::ACK) {
-            self.spend()?;
             return self.answer(|out| frame::write_ping(out, *payload, true));
         }
         self.ponged = true;
@@ -621,7 +635,10 @@ impl Connection {
     fn window_update(&mut self, head: Head, payload: &[u8]) -> Result {
         let id = head.stream;
         expect_length(head, 4)?;
-        self.spend()?;
+        match self.updates_due.checked_sub(1) {
+            Some(left) => self.updates_due = left,
+            None => self.spend()?,
+        }
         let increment = i64::from(number(payload) & MAX_WINDOW);
         if id == 0 {
             if increment == 0 {

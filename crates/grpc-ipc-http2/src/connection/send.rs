@@ -3,18 +3,22 @@
 use std::task::Waker;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use super::stream::End;
-use super::{Closed, Connection};
+use super::{Closed, Connection, Role};
 use crate::encode::Start;
 use crate::frame;
 use crate::{Error, Reason, Side};
 
 /// The longest frame of DATA that is sent: others wait for no longer than that one.
 const MAX_DATA: usize = 64 * 1024;
-/// A frame of DATA that the peer's window has made smaller than this moves nothing forward.
+/// A frame of DATA that the peer's window has made smaller than this, and than a quarter of what is to be sent, moves
+/// nothing forward.
 const SMALL_DATA: usize = 256;
+/// How many times a peer may open windows that has not done so for a long time.
+const MAX_UPDATES_DUE: u32 = 1 << 16;
 
 impl Connection {
     /// Opens a stream. There must be [room](Self::has_room).
@@ -30,11 +34,13 @@ impl Connection {
         let block = self.encoder.encode(start, headers, self.peer.max_header_list_size);
         let block = block.ok_or(Error::Unsendable("more metadata than the server takes"))?;
         let id = self.next_stream;
+        let begins_at = self.output.position();
         let max_frame_size = self.peer.max_frame_size;
         self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
         self.next_stream += 2;
         self.insert(id);
         if let Some(stream) = self.streams.get_mut(&id) {
+            stream.begins_at = begins_at;
             stream.is_head = matches!(start, Start::Request { method: &Method::HEAD, .. });
             if end_stream {
                 stream.end = End::Sent;
@@ -57,16 +63,28 @@ impl Connection {
     }
 
     fn send_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) {
-        let Some(block) = self.encoder.encode(start, headers, self.peer.max_header_list_size) else {
-            self.reset(id, Reason::INTERNAL_ERROR);
-            return;
-        };
-        let max_frame_size = self.peer.max_frame_size;
-        self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
+        let mut ended = end_stream;
+        if !self.write_block(id, start, headers, end_stream) {
+            // The status that gRPC has for metadata that is too large.
+            if !self.write_block(id, start, &too_large(start), true) {
+                self.reset(id, Reason::INTERNAL_ERROR);
+                return;
+            }
+            ended = true;
+        }
         self.control_frames.give_back();
-        if end_stream {
+        if ended {
             self.end_sent(id);
         }
+    }
+
+    /// Whether the block is as small as the peer wants it.
+    fn write_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) -> bool {
+        let block = self.encoder.encode(start, headers, self.peer.max_header_list_size);
+        let Some(block) = block else { return false };
+        let max_frame_size = self.peer.max_frame_size;
+        self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
+        true
     }
 
     /// Sends a piece of a body, as soon as the peer lets us.
@@ -132,6 +150,13 @@ impl Connection {
         self.output.write(|out| frame::write_ping(out, payload, false));
     }
 
+    /// The client has asked for more than it takes: it is not to ask for anything else before it has read some of it.
+    /// A client always reads, lest both ends wait for each other.
+    pub(crate) fn is_congested(&self) -> bool {
+        let limit = self.options.max_output.saturating_add(MAX_DATA);
+        self.role == Role::Server && self.failed.is_none() && self.output.len() > limit
+    }
+
     /// Puts what waits into frames, stream by stream, until there is enough to write.
     pub(crate) fn fill_output(&mut self) {
         while self.send_window > 0 && self.output.len() < self.options.max_output {
@@ -176,18 +201,14 @@ impl Connection {
         if length == 0 && !data.is_empty() {
             return false;
         }
-        let piece = if length == data.len() {
-            stream.pending.pop().unwrap_or_default()
-        } else {
-            if length >= SMALL_DATA {
-                self.control_frames.give_back();
-            }
-            data.split_to(length)
-        };
-        let last = stream.pending.is_empty();
-        if last {
+        let whole = length == data.len();
+        if whole || length >= SMALL_DATA || length >= data.len() / 4 {
             self.control_frames.give_back();
+            // That of the stream, and that of the connection.
+            self.updates_due = (self.updates_due + 2).min(MAX_UPDATES_DUE);
         }
+        let piece = if whole { stream.pending.pop().unwrap_or_default() } else { data.split_to(length) };
+        let last = stream.pending.is_empty();
         stream.send_window -= length as i64;
         self.send_window -= length as i64;
         let end_stream = last && stream.end == End::Data;
@@ -231,4 +252,14 @@ impl Connection {
             stream.send_waker = Some(waker.clone());
         }
     }
+}
+
+fn too_large(start: Start<'_>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(3);
+    if matches!(start, Start::Response(_)) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    }
+    headers.insert("grpc-status", HeaderValue::from_static("8"));
+    headers.insert("grpc-message", HeaderValue::from_static("the metadata of the answer is too large"));
+    headers
 }

@@ -29,6 +29,8 @@ pub(crate) struct Stream {
     /// Somebody may still read.
     pub(crate) has_reader: bool,
     // What goes.
+    /// Where in all that goes it begins: until so much is written, the peer has not heard of it.
+    pub(super) begins_at: u64,
     /// The answer has begun.
     pub(crate) has_answer: bool,
     pub(super) pending: Pieces,
@@ -76,6 +78,7 @@ impl Stream {
             recv_ended: false,
             recv_waker: None,
             has_reader: true,
+            begins_at: 0,
             has_answer: false,
             pending: Pieces::default(),
             end: End::Open,

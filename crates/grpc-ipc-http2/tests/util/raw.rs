@@ -63,7 +63,7 @@ impl Message {
 }
 
 pub(crate) struct RawPeer {
-    io: DuplexStream,
+    pub(crate) io: DuplexStream,
     pub(crate) decoder: Decoder,
     /// The engine's settings, as far as it sent any.
     settings: BTreeMap<u16, u32>,

@@ -1,0 +1,247 @@
+//! Peers that do not take what they asked for (`Options::max_output`, keepalive): CVE-2019-9517.
+
+use std::time::Duration;
+
+use grpc_ipc_http2::{Error, Options};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
+
+use super::scene::{BASE, Scene, post, server, server_with, streams};
+use crate::util::frame::{Frame, code, data, kind, rst_stream, setting, window_update};
+
+/// How much of a body is taken ahead, in octets, and what one of its pieces is here.
+const AHEAD: usize = 64 << 10;
+const PIECE: usize = 16 << 10;
+const MAX_OUTPUT: usize = 256 << 10;
+/// Calls with an answer of 1 MiB each.
+const CALLS: u32 = 100;
+
+/// Sends octets as long as the server reads them; whether all of them are sent. The clock goes on when it does not.
+async fn send_unless_stuck(scene: &mut Scene, octets: &[u8]) -> bool {
+    let sent = timeout(Duration::from_secs(5), scene.peer.io.write_all(octets)).await;
+    matches!(sent, Ok(Ok(())))
+}
+
+async fn call(scene: &mut Scene) {
+    let calls: Vec<_> = streams(CALLS).map(|id| post(id, "/pieces/64/16384").end_stream()).collect();
+    scene.peer.send_all(&calls).await;
+    scene.other.still_serves().await;
+    assert_eq!(scene.service.started(), CALLS as usize + 1);
+}
+
+fn check(scene: &Scene, in_frames: usize) {
+    let taken = scene.service.taken();
+    let most = CALLS as usize * (AHEAD + PIECE) + in_frames;
+    assert!(taken <= most, "{taken} octets of bodies are taken, of {most}");
+    assert!(scene.peak.octets() <= BASE + 2 * most, "{} octets", scene.peak.octets());
+}
+
+#[test]
+fn a_window_that_is_never_opened() {
+    server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 0)], async |mut scene| {
+        call(&mut scene).await;
+        check(&scene, 0);
+        scene.peer.still_answers().await;
+        // Calls that need no window go on.
+        scene.peer.send(post(1001, "/early").end_stream()).await;
+        scene.peer.expect_response(1001).await;
+        check(&scene, 0);
+    });
+}
+
+/// Windows are open, but the bytes are not read.
+#[test]
+fn a_socket_that_is_never_read() {
+    server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 1 << 30)], async |mut scene| {
+        scene.peer.send(window_update(0, 1 << 30)).await;
+        call(&mut scene).await;
+        // The pipe takes 64 KiB more, and a frame may begin below the limit.
+        check(&scene, MAX_OUTPUT + 2 * (64 << 10));
+        // It reads after all.
+        let mut left = CALLS as usize;
+        while left > 0 {
+            let frame = scene.peer.expect("DATA", |frame| frame.kind == kind::DATA).await;
+            left -= usize::from(frame.has(crate::util::frame::flag::END_STREAM));
+        }
+        scene.goes_on().await;
+    });
+}
+
+/// With keepalive the connection ends, and all that it holds is free.
+#[test]
+fn keepalive_ends_a_stalled_connection() {
+    for window in [0, 1 << 30] {
+        let options = Options::new().keepalive(Duration::from_secs(30));
+        server_with(options, &[(setting::INITIAL_WINDOW_SIZE, window)], async |mut scene| {
+            scene.peer.send(window_update(0, 1 << 30)).await;
+            call(&mut scene).await;
+            let start = tokio::time::Instant::now();
+            let error = (&mut scene.connection).await.unwrap().unwrap_err();
+            assert!(matches!(error, Error::KeepAlive), "{error:?}");
+            // It has just been heard of when the first interval ends, at worst.
+            assert!(start.elapsed() <= Duration::from_secs(30 + 30 + 20 + 1), "{:?}", start.elapsed());
+            assert_eq!(scene.service.alive(), 0);
+            assert!(scene.peak.left() <= BASE, "{} octets are left", scene.peak.left());
+        });
+    }
+}
+
+/// A connection that has failed does not wait for its peer to read that.
+#[test]
+fn an_error_that_nobody_reads() {
+    server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 1 << 30)], async |mut scene| {
+        scene.peer.send(window_update(0, 1 << 30)).await;
+        call(&mut scene).await;
+        scene.peer.send(data(0, "wrong")).await;
+        (&mut scene.connection).await.unwrap().unwrap_err();
+        assert!(scene.peak.left() <= BASE, "{} octets are left", scene.peak.left());
+    });
+}
+
+/// Answers without a body are not held up by windows, nor do they keep their streams: the peer may ask for as many as it
+/// reads.
+#[test]
+fn answers_without_a_body_that_are_never_read() {
+    server(Options::new(), async |mut scene| {
+        let mut id = 1;
+        let mut asked = 0;
+        // 100 MB of answers, if nothing stops it.
+        for _ in 0..10_000 {
+            let ids = (id..).step_by(2).take(100);
+            let calls: Vec<u8> = ids.flat_map(|id| post(id, "/early").end_stream().encode()).collect();
+            id += 200;
+            if !send_unless_stuck(&mut scene, &calls).await {
+                break;
+            }
+            asked += 100;
+        }
+        scene.other.still_serves().await;
+        let octets = scene.peak.octets();
+        assert!(octets <= 3 * BASE, "{octets} octets after {asked} calls");
+    });
+}
+
+/// The same for calls that are refused for their metadata.
+#[test]
+fn refusals_that_are_never_read() {
+    server(Options::new().max_header_list_size(100), async |mut scene| {
+        let mut id = 1;
+        for _ in 0..2000 {
+            let ids = (id..).step_by(2).take(100);
+            let calls: Vec<u8> = ids.flat_map(|id| post(id, "/early").end_stream().encode()).collect();
+            id += 200;
+            if !send_unless_stuck(&mut scene, &calls).await {
+                break;
+            }
+        }
+        let octets = scene.peak.octets();
+        assert!(octets <= 3 * BASE, "{octets} octets");
+    });
+}
+
+/// What is read makes room again.
+#[test]
+fn a_peer_that_reads_late_gets_everything() {
+    server(Options::new(), async |mut scene| {
+        let mut asked = 0;
+        let mut id = 1;
+        loop {
+            let ids = (id..).step_by(2).take(100);
+            let calls: Vec<u8> = ids.flat_map(|id| post(id, "/early").end_stream().encode()).collect();
+            id += 200;
+            if asked == 20_000 || !send_unless_stuck(&mut scene, &calls).await {
+                break;
+            }
+            asked += 100;
+        }
+        for _ in 0..asked {
+            scene.peer.expect("HEADERS", |frame| frame.kind == kind::HEADERS).await;
+        }
+        scene.other.still_serves().await;
+    });
+}
+
+/// Streams wait for their turn to send, and are reset before it comes.
+#[test]
+fn nothing_is_left_of_streams_that_waited_to_send() {
+    let options = Options::new().max_resets(u32::MAX, 0);
+    server_with(options, &[(setting::INITIAL_WINDOW_SIZE, 1 << 20)], async |mut scene| {
+        // This one uses up the window of the connection.
+        scene.peer.send(post(1, "/pieces/64/16384").end_stream()).await;
+        let mut left = 65_535;
+        while left > 0 {
+            left -= scene.peer.expect("DATA", |frame| frame.kind == kind::DATA).await.payload.len();
+        }
+        let mut id = 3;
+        let mut after_some = 0;
+        for round in 0..600 {
+            let ids: Vec<u32> = (id..).step_by(2).take(100).collect();
+            id += 200;
+            let calls: Vec<Frame> = ids.iter().map(|id| post(*id, "/pieces/1/10").end_stream()).collect();
+            scene.peer.send_all(&calls).await;
+            for _ in 0..2 {
+                scene.peer.still_answers().await;
+            }
+            let resets: Vec<Frame> = ids.iter().map(|id| rst_stream(*id, code::CANCEL)).collect();
+            scene.peer.send_all(&resets).await;
+            scene.peer.still_answers().await;
+            if round == 100 {
+                after_some = scene.peak.left();
+            }
+        }
+        let left = scene.peak.left();
+        assert!(left < after_some + (64 << 10), "{after_some} octets after some, {left} after more");
+        scene.other.still_serves().await;
+    });
+}
+
+/// One octet of window for each octet of a body: that is all there is, and nobody reads what it makes us say.
+#[test]
+fn windows_that_are_given_back_and_not_read() {
+    let options = Options::new().initial_stream_window(1).max_control_frames(u32::MAX, 0);
+    server(options, async |mut scene| {
+        scene.peer.send(post(1, "/hello")).await;
+        let octets = data(1, "x").encode().repeat(1000);
+        for _ in 0..1000 {
+            if !send_unless_stuck(&mut scene, &octets).await {
+                break;
+            }
+        }
+        assert!(scene.peak.octets() <= 2 * BASE, "{} octets", scene.peak.octets());
+        scene.other.still_serves().await;
+    });
+}
+
+/// Whatever a peer says after its connection has failed is not kept, and asks for nothing.
+#[test]
+fn a_peer_that_goes_on_after_the_end() {
+    server(Options::new(), async |mut scene| {
+        scene.peer.send(post(1, "/pieces/64/16384").end_stream()).await;
+        scene.other.still_serves().await;
+        let started = scene.service.started();
+        // DATA on stream 0 ends the connection; the peer reads neither that nor what it has asked for.
+        let calls: Vec<u8> =
+            streams(1000).flat_map(|id| post(id + 2, "/hello").end_stream().encode()).collect();
+        scene.peer.send_octets(&[data(0, []).encode(), calls].concat()).await;
+        let more = data(0, vec![0; 16_384]).encode();
+        for _ in 0..1000 {
+            send_unless_stuck(&mut scene, &more).await;
+        }
+        assert_eq!(scene.service.started(), started);
+        assert!(scene.peak.octets() <= BASE, "{} octets", scene.peak.octets());
+        scene.other.still_serves().await;
+    });
+}
+
+/// Its server waits a while for it to read, and does nothing else meanwhile: were it busy, the clock would stand still.
+#[test]
+fn a_peer_that_closes_and_does_not_read() {
+    server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 1 << 30)], async |mut scene| {
+        scene.peer.send(window_update(0, 1 << 30)).await;
+        call(&mut scene).await;
+        scene.peer.close().await;
+        let error = (&mut scene.connection).await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::Closed), "{error:?}");
+        assert!(scene.peak.left() <= BASE, "{} octets are left", scene.peak.left());
+    });
+}

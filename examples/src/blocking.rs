@@ -1,0 +1,86 @@
+//! A server and a client in a program that is not asynchronous: `main` blocks, and has no tokio runtime of its own.
+//!
+//! ```text
+//! cargo run --release --bin blocking
+//! ```
+//!
+//! prints, on Linux:
+//!
+//! ```text
+//! listening on unix:/run/user/1000/blocking-4242.sock
+//! thread grpc-ipc-server greets Ada
+//! Hello Ada
+//! thread grpc-ipc-server greets Grace
+//! Hello Grace
+//! shut down
+//! ```
+//!
+//! A program with a user interface keeps the `ServerHandle` beside its windows; a Windows service keeps it until it is
+//! told to stop.
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use grpc_ipc::{Channel, Server};
+use grpc_ipc_examples::exit;
+use grpc_ipc_proto::greet::greeter_client::GreeterClient;
+use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
+use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
+use tokio::runtime::{self, Runtime};
+use tonic::{Request, Response, Status};
+
+struct MyGreeter;
+
+#[tonic::async_trait]
+impl Greeter for MyGreeter {
+    async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+        let name = request.into_inner().name;
+        println!("thread {} greets {name}", thread::current().name().unwrap_or("?"));
+        // All handlers share this thread; what blocks has others.
+        let message = tokio::task::spawn_blocking(move || format!("Hello {name}"));
+        let message = message.await.map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(HelloReply { message }))
+    }
+}
+
+/// A client whose calls block: a runtime that runs in the calling thread, while there is a call.
+struct BlockingGreeter {
+    runtime: Runtime,
+    client: GreeterClient<Channel>,
+}
+
+impl BlockingGreeter {
+    fn connect(address: &str) -> Result<Self, Box<dyn Error>> {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let channel = runtime.block_on(Channel::connect(address))?;
+        Ok(Self { runtime, client: GreeterClient::new(channel) })
+    }
+
+    fn say_hello(&mut self, name: &str) -> Result<String, Status> {
+        let request = HelloRequest { name: name.to_owned() };
+        let reply = self.runtime.block_on(self.client.say_hello(request))?;
+        Ok(reply.into_inner().message)
+    }
+}
+
+fn main() -> ExitCode {
+    exit(run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
+    let address = format!("local:blocking-{}", std::process::id());
+    let server = Server::builder().add_service(GreeterServer::new(MyGreeter)).listen(&address).spawn()?;
+    println!("listening on {}", server.local_addresses()[0]);
+
+    let mut greeter = BlockingGreeter::connect(&address)?;
+    for name in ["Ada", "Grace"] {
+        println!("{}", greeter.say_hello(name)?);
+    }
+    // Between its calls nobody runs its runtime, so it would not hear that the server shuts down, and be waited for.
+    drop(greeter);
+    server.shutdown(Duration::from_secs(5))?;
+    println!("shut down");
+    Ok(())
+}
