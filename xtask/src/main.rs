@@ -4,6 +4,7 @@
 mod bench;
 mod command;
 mod cross;
+mod fuzz;
 mod setup;
 mod summary;
 mod test;
@@ -23,6 +24,9 @@ cargo xtask COMMAND
   bench [--seconds N] [--rounds N] [SECTION]...
                                  measures grpc-ipc beside other stacks (Linux), and prints a table in Markdown;
                                  sections: calls, h2load, instructions, syscalls (all of them)
+  fuzz [--seconds N] [TARGET]...
+                                 gives the HTTP/2 engine arbitrary input, for 60 seconds a target; targets: frames,
+                                 hpack_decode, hpack_round_trip, server, client, differential (all of them)
   setup                          installs what tests and benchmarks need beside Rust (Debian, as root)
   wine PROGRAM [ARGUMENT]...     runs a Windows program under the Wine that setup has installed";
 
@@ -35,6 +39,7 @@ fn main() -> ExitCode {
         ["test", ref options @ ..] => test::run(options),
         ["tidy"] => tidy::run(),
         ["bench", ref options @ ..] => bench::run(options),
+        ["fuzz", ref options @ ..] => fuzz::run(options),
         ["setup"] => setup::run(),
         ["wine", program, ref arguments @ ..] => wine::run(program, arguments),
         _ => Err(USAGE.into()),

@@ -50,10 +50,15 @@ fn required<'a>(options: &[&'a str]) -> Result<Vec<&'a str>> {
 fn style() -> Platform {
     let mut platform = Platform::new("style");
     platform.check("format", run_command(cargo().args(["fmt", "--all", "--check"])));
-    // A workspace of its own: seen to here as far as it need not be built.
-    let mut fmt = cargo();
-    fmt.args(["fmt", "--check", "--manifest-path=benches/peers/Cargo.toml"]);
-    platform.check("format of the peers of the benchmarks", run_command(&mut fmt));
+    // Workspaces of their own: seen to here as far as they need not be built.
+    for (what, manifest) in [
+        ("the peers of the benchmarks", "benches/peers/Cargo.toml"),
+        ("the fuzz targets", "crates/grpc-ipc-http2/fuzz/Cargo.toml"),
+    ] {
+        let mut fmt = cargo();
+        fmt.args(["fmt", "--check", "--manifest-path", manifest]);
+        platform.check(&format!("format of {what}"), run_command(&mut fmt));
+    }
     let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--all-features", "--", "-Dwarnings"];
     platform.check("clippy", run_command(cargo().args(clippy)));
     let mut doc = cargo();

@@ -1,6 +1,10 @@
 #![doc = include_str!("../docs/lib.md")]
 #![forbid(unsafe_code)]
 
+// What fuzzing shares with tests names the crate as from outside.
+#[cfg(test)]
+extern crate self as grpc_ipc_http2;
+
 mod body;
 mod budget;
 pub mod client;
@@ -11,6 +15,9 @@ mod driver;
 mod encode;
 mod error;
 mod frame;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod hpack;
 mod message;
 mod options;

@@ -52,6 +52,8 @@ impl Shared {
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = act(&mut state);
+        #[cfg(any(test, fuzzing))]
+        state.connection.check_invariants();
         if state.connection.wakers.is_empty() {
             return result;
         }
@@ -65,6 +67,8 @@ impl Shared {
     pub(crate) fn with_all<T>(&self, wakers: &mut Vec<Waker>, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = act(&mut state);
+        #[cfg(any(test, fuzzing))]
+        state.connection.check_invariants();
         std::mem::swap(&mut state.connection.wakers, wakers);
         drop(state);
         wakers.drain(..).for_each(Waker::wake);

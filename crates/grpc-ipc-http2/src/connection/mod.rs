@@ -1,6 +1,8 @@
 //! The state machine of a connection: bytes in, streams, bytes out. It does no I/O and knows no time but that of its
 //! budgets.
 
+#[cfg(any(test, fuzzing))]
+mod invariants;
 mod recv;
 mod send;
 mod stream;

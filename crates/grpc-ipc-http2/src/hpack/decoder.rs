@@ -81,6 +81,14 @@ impl Decoder {
         self.table.generation()
     }
 
+    /// # Panics
+    /// If the table is larger than it may be.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn check_invariants(&self) {
+        self.table.check_invariants();
+        assert!(self.table.max_size() <= self.max_table_size.max(DEFAULT_TABLE_SIZE));
+    }
+
     /// The entry of an index (RFC 7541 section 2.3.3).
     fn entry(&self, index: usize) -> Result<&Entry, DecodeError> {
         let position = index.checked_sub(1).ok_or(DecodeError::IndexZero)?;

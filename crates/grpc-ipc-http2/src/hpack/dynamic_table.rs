@@ -63,6 +63,14 @@ impl<T> DynamicTable<T> {
         self.evict_to(max_size);
     }
 
+    /// # Panics
+    /// If the entries are larger than the limit.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn check_invariants(&self) {
+        assert_eq!(self.size, self.entries.iter().map(|slot| slot.size).sum(), "the sizes of the entries");
+        assert!(self.size <= self.max_size, "{} octets in a table of {}", self.size, self.max_size);
+    }
+
     fn evict_to(&mut self, size: usize) {
         while self.size > size
             && let Some(oldest) = self.entries.pop_back()

@@ -83,6 +83,14 @@ impl Encoder {
         self.table.generation() + self.updates
     }
 
+    /// # Panics
+    /// If the table is larger than it may be.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn check_invariants(&self) {
+        self.table.check_invariants();
+        assert!(self.table.max_size() <= DEFAULT_TABLE_SIZE);
+    }
+
     fn update_table_size(&mut self, size: usize, out: &mut Vec<u8>) {
         integer::encode(size, 5, 0x20, out);
         self.table.set_max_size(size);

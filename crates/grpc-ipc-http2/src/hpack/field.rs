@@ -36,7 +36,7 @@ impl Field {
     }
 
     /// The name, with the colon of a pseudo-header field.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn name(&self) -> &[u8] {
         match self {
             Self::Authority(_) => AUTHORITY,
@@ -46,6 +46,18 @@ impl Field {
             Self::Status(_) => STATUS,
             Self::Header(name, _) => name.as_str().as_bytes(),
             Self::Malformed { name, .. } => name,
+        }
+    }
+
+    /// The value, unless it is malformed.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn value(&self) -> Option<&[u8]> {
+        match self {
+            Self::Authority(value) | Self::Scheme(value) | Self::Path(value) => Some(value),
+            Self::Method(method) => Some(method.as_str().as_bytes()),
+            Self::Status(status) => Some(status.as_str().as_bytes()),
+            Self::Header(_, value) => Some(value.as_bytes()),
+            Self::Malformed { .. } => None,
         }
     }
 

@@ -1,0 +1,4 @@
+//! See `grpc_ipc_http2::fuzzing::hpack_round_trip`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| grpc_ipc_http2::fuzzing::hpack_round_trip(input));

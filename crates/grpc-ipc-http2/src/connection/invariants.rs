@@ -1,0 +1,58 @@
+//! What holds of a connection whenever nobody is at work on it.
+
+use super::{Connection, MAX_WINDOW, Stream};
+
+/// How much more than [`Options::max_output`](crate::Options::max_output) there may be: what bodies do not wait for.
+const MAX_OUTPUT: usize = 1 << 20;
+
+impl Connection {
+    /// # Panics
+    /// If it does not hold.
+    pub(crate) fn check_invariants(&self) {
+        let count = |of: fn(&Stream) -> bool| self.streams.values().filter(|stream| of(stream)).count();
+        assert_eq!(self.open as usize, count(|stream| !stream.closed), "open streams");
+        assert_eq!(self.woken, count(|stream| stream.woken), "callers that were woken");
+        assert_eq!(count(Stream::is_forgotten), 0, "streams that nobody needs");
+        assert!(self.accepted.len() <= self.streams.len(), "requests without a stream");
+        let output = self.output.len();
+        assert!(output <= self.options.max_output + MAX_OUTPUT, "{output} bytes wait to be written");
+        // A connection that has failed may have done so on the way.
+        if self.failed.is_some() {
+            return;
+        }
+        assert!(self.send_window <= i64::from(MAX_WINDOW), "the connection's window");
+        // What is left of a frame that has begun counts as here.
+        let (coming, left) = match &self.data {
+            Some(data) if data.wanted => (data.stream, i64::from(data.left)),
+            _ => (0, 0),
+        };
+        let mut unread = left;
+        for (id, stream) in &self.streams {
+            let overflows = stream.send_window > i64::from(MAX_WINDOW);
+            assert!(!overflows || stream.failed.is_some(), "the window of stream {id}");
+            assert!(stream.closed || stream.failed.is_none(), "stream {id} has failed and is open");
+            let queued = self.queue.iter().filter(|queued| *queued == id).count();
+            assert_eq!(queued, usize::from(stream.queued), "stream {id} in the queue");
+            let waits = !stream.pending.is_empty() && stream.send_window > 0;
+            assert!(!waits || stream.queued, "stream {id} is not sent");
+            unread += stream.unread();
+            if !stream.recv_ended && stream.failed.is_none() {
+                let coming = if *id == coming { left } else { 0 };
+                let window = stream.recv_window + i64::from(stream.credit) + stream.unread() + coming;
+                assert_eq!(window, self.options.initial_stream_window.into(), "what stream {id} may receive");
+            }
+        }
+        let window = self.recv_window + i64::from(self.credit) + unread;
+        assert_eq!(window, self.options.initial_connection_window.into(), "what the connection may receive");
+    }
+}
+
+impl Stream {
+    fn is_forgotten(&self) -> bool {
+        self.closed && !self.has_reader && !self.has_sender
+    }
+
+    fn unread(&self) -> i64 {
+        self.data.length() as i64
+    }
+}

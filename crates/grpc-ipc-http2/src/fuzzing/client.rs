@@ -1,0 +1,85 @@
+use std::time::Duration;
+
+use http::Request;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::echo::{Pieces, collect};
+use super::script::Script;
+use super::server::{options, run};
+use super::wire::Peer;
+use crate::client::{SendRequest, handshake};
+use crate::connection::Role;
+
+/// A client whose server follows a script: it does not panic, keeps its [invariants], and every call ends, at the latest
+/// with the connection.
+///
+/// [invariants]: crate::connection::Connection::check_invariants
+pub fn client(input: &[u8]) {
+    run(async {
+        let mut script = Script::new(input);
+        let options = options(&mut script);
+        let (mut peer, hello) = Peer::of(Role::Client, &mut script);
+        let (here, there) = tokio::io::duplex(script.pick(&[1 << 16, 1 << 14, 1000, 100]));
+        let (mut read, mut write) = tokio::io::split(there);
+        let (send, connection) = handshake(here, &options);
+        let connection = tokio::spawn(connection);
+        let mut calls = JoinSet::new();
+        let patience = Duration::from_millis(100);
+        call(&send, &mut calls, &mut script);
+        let mut sent = timeout(patience, write.write_all(&hello)).await.is_ok();
+        while !script.is_over() && sent {
+            match script.below(8) {
+                0 => sleep(script.pick(&[1, 100, 1000, 11_000].map(Duration::from_millis))).await,
+                1 => {
+                    let mut some = vec![0; 1 << script.below(17)];
+                    _ = timeout(patience, read.read(&mut some)).await;
+                }
+                2..=3 => call(&send, &mut calls, &mut script),
+                _ => {
+                    let bytes = peer.next(&mut script);
+                    sent = timeout(patience, write.write_all(&bytes)).await.is_ok();
+                }
+            }
+        }
+        drop(send);
+        let reads = tokio::spawn(async move { tokio::io::copy(&mut read, &mut tokio::io::sink()).await });
+        sleep(patience).await;
+        _ = timeout(patience, write.shutdown()).await;
+        let ended = timeout(Duration::from_secs(60), connection).await;
+        let ended = ended.expect("the connection ends with its server");
+        _ = ended.expect("the connection does not panic");
+        while let Some(call) = timeout(Duration::from_secs(60), calls.join_next())
+            .await
+            .expect("a call ends with its connection")
+        {
+            call.expect("a call does not panic");
+        }
+        _ = timeout(patience, reads).await;
+    });
+}
+
+/// Makes a call, and goes on with it elsewhere.
+fn call(send: &SendRequest, calls: &mut JoinSet<()>, script: &mut Script<'_>) {
+    let wait = script.flag().then(|| Box::pin(sleep(Duration::from_millis(1))));
+    let length = script.pick(&[0, 1, 1000, 20_000, 100_000]);
+    let body = Pieces { left: script.below(4), length, ends: !script.rarely(4), wait };
+    let mut request = Request::post("/echo").header("te", "trailers");
+    if script.rarely(4) {
+        request = request.header("grpc-timeout", script.pick(&["1n", "1m", "1S"]));
+    }
+    let (reads, patience) = (script.pick(&[true, true, false]), script.pick(&[1_000_000, 1, 1_000]));
+    let request = request.body(body).expect("a request");
+    let response = send.send(request);
+    calls.spawn(async move {
+        let call = async {
+            let Ok(response) = response.await else { return };
+            if reads {
+                _ = collect(&mut response.into_body()).await;
+            }
+        };
+        // A call that is given up.
+        _ = timeout(Duration::from_millis(patience), call).await;
+    });
+}

@@ -1,0 +1,244 @@
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::time::{sleep, timeout};
+
+use super::echo::Echo;
+use super::script::Script;
+use super::server::run;
+use super::wire::Peer;
+use crate::decode::MessageDecoder;
+use crate::frame::{self, HEAD, Head, PREFACE, flag, kind, setting};
+use crate::message::{Message, ResponseHead};
+use crate::{Options, Reason, server};
+
+/// Serves a connection as [`Answer`](super::Answer) says, with another implementation of HTTP/2 and these limits; and
+/// tells whether it has given up the connection.
+pub type Other = fn(DuplexStream) -> Pin<Box<dyn Future<Output = bool> + Send>>;
+
+/// What both servers allow their client.
+pub const WINDOW: u32 = 1 << 20;
+/// See [`WINDOW`].
+pub const MAX_FRAME_SIZE: u32 = 16_384;
+/// See [`WINDOW`].
+pub const MAX_HEADER_LIST_SIZE: u32 = 32 << 10;
+/// See [`WINDOW`].
+pub const MAX_STREAMS: u32 = 1000;
+
+/// The same bytes for two servers: a request that the other one answers, ours answers in the same way.
+///
+/// What may differ:
+/// - what is left of a connection that the other one gives up, or that ours gives up because it was too much
+///   (`ENHANCE_YOUR_CALM`): the limits are not the same;
+/// - a request that the other one resets: ours takes any `:authority`, for example;
+/// - whether an error is one of the stream or of the connection;
+/// - what ours refuses and h2 should have refused: an empty `:path`, pseudo-headers in trailers, a malformed
+///   field in a block that has continuations;
+/// - the responses to a client that sends SETTINGS_MAX_HEADER_LIST_SIZE, which ours keeps to;
+/// - whether requests are answered that come after the client's GOAWAY;
+/// - how much of a response is sent that a window does not let through to its end;
+/// - a request with a deadline, which ours keeps.
+pub fn differential(input: &[u8], other: Other) {
+    let mut script = Script::new(input);
+    let (mut peer, mut bytes) = Peer::client();
+    while !script.is_over() {
+        bytes.extend(peer.next(&mut script));
+    }
+    // An error is seen in the head of a frame, or when it is whole; and within a block of headers, or after it.
+    bytes.truncate(
+        frames(&bytes[PREFACE.len()..]).fold(PREFACE.len(), |end, (_, payload)| end + HEAD + payload.len()),
+    );
+    frame::write_ping(&mut bytes, [0; 8], false);
+    let options = Options::new()
+        .max_resets(10_000, 0)
+        .max_control_frames(10_000, 0)
+        .max_frame_size(MAX_FRAME_SIZE)
+        .max_header_list_size(MAX_HEADER_LIST_SIZE)
+        .max_concurrent_streams(MAX_STREAMS)
+        .initial_stream_window(WINDOW)
+        .initial_connection_window(WINDOW)
+        .handshake_timeout(Duration::from_secs(3600));
+    let theirs = Served::by(&bytes, other);
+    let ours = Served::by(&bytes, |io| {
+        let connection = server::Connection::new(io, Echo, options);
+        Box::pin(async { connection.await.is_err() })
+    });
+    ours.compare(&theirs, &bytes);
+}
+
+/// What a server has sent.
+#[derive(Debug, Default)]
+struct Served {
+    streams: BTreeMap<u32, Answered>,
+    /// Whether it has given up the connection.
+    refused: bool,
+    /// Why it goes away.
+    goaway: Option<Reason>,
+    /// The length of all bodies.
+    length: usize,
+}
+
+#[derive(Debug, Default)]
+struct Answered {
+    head: Option<ResponseHead>,
+    data: Vec<u8>,
+    trailers: Option<HeaderMap>,
+    ended: bool,
+    reset: Option<Reason>,
+}
+
+impl Served {
+    fn by(
+        bytes: &[u8],
+        serve: impl FnOnce(DuplexStream) -> Pin<Box<dyn Future<Output = bool> + Send>>,
+    ) -> Self {
+        let (sent, refused) = run(async {
+            let (here, there) = tokio::io::duplex(1 << 16);
+            let (mut read, mut write) = tokio::io::split(here);
+            let connection = tokio::spawn(serve(there));
+            let reads = tokio::spawn(async move {
+                let mut sent = Vec::new();
+                _ = read.read_to_end(&mut sent).await;
+                sent
+            });
+            _ = timeout(Duration::from_secs(1), write.write_all(bytes)).await;
+            // Until it has nothing to do any more.
+            sleep(Duration::from_secs(10)).await;
+            let refused = match connection.is_finished() {
+                true => connection.await.expect("the connection does not panic"),
+                false => {
+                    connection.abort();
+                    false
+                }
+            };
+            _ = write.shutdown().await;
+            (reads.await.expect("the reader does not panic"), refused)
+        });
+        Self { refused, ..Self::parse(&sent) }
+    }
+
+    fn parse(sent: &[u8]) -> Self {
+        let mut served = Self::default();
+        let mut decoder = MessageDecoder::new(4096, u32::MAX);
+        let mut block = Vec::new();
+        for (head, payload) in frames(sent) {
+            let stream = served.streams.entry(head.stream).or_default();
+            match head.kind {
+                kind::DATA => {
+                    stream.data.extend_from_slice(payload);
+                    served.length += payload.len();
+                    stream.ended |= head.has(flag::END_STREAM);
+                }
+                kind::HEADERS | kind::CONTINUATION => {
+                    block.extend_from_slice(payload);
+                    stream.ended |= head.kind == kind::HEADERS && head.has(flag::END_STREAM);
+                    if head.has(flag::END_HEADERS) {
+                        match decoder.decode(&block).expect("a server compresses well") {
+                            Message::Response(head) => stream.head = Some(head),
+                            Message::Trailers(trailers) => stream.trailers = Some(trailers),
+                            wrong => panic!("a server answers {wrong:?}"),
+                        }
+                        block.clear();
+                    }
+                }
+                kind::RST_STREAM => stream.reset = payload.first_chunk().map(reason),
+                kind::GOAWAY => served.goaway = payload[4..].first_chunk().map(reason),
+                _ => {}
+            }
+        }
+        served
+    }
+
+    fn compare(&self, theirs: &Self, bytes: &[u8]) {
+        if theirs.refused || self.goaway == Some(Reason::ENHANCE_YOUR_CALM) {
+            return;
+        }
+        if self.refused {
+            // An error of a stream may be one of the connection.
+            let reset = |stream: &Answered| stream.reset.is_some_and(|reason| reason != Reason::NO_ERROR);
+            let excused = theirs.streams.values().any(reset);
+            assert!(excused, "ours refuses: {self:#?}\nand the other one does not: {theirs:#?}");
+            return;
+        }
+        if sets(bytes, setting::MAX_HEADER_LIST_SIZE) {
+            return;
+        }
+        // What is left of the connection's window may go to any stream; and what is sent before a window is made smaller
+        // depends on when that is heard of.
+        let unlimited = theirs.length.max(self.length) < 60_000 && !sets(bytes, setting::INITIAL_WINDOW_SIZE);
+        for (id, their) in &theirs.streams {
+            let Some(head) = &their.head else { continue };
+            let kept = |reset: Option<Reason>| reset.is_none_or(|reason| reason == Reason::NO_ERROR);
+            let seen = head.headers.get("x-request").map(|seen| String::from_utf8_lossy(seen.as_bytes()));
+            let seen = seen.unwrap_or_default();
+            // Ours keeps deadlines.
+            if !kept(their.reset) || seen.contains(" grpc-timeout=") || is_lenient(&seen) {
+                continue;
+            }
+            let Some(our) = self.streams.get(id) else {
+                assert!(goes_away(bytes), "stream {id} has no answer: {their:#?}");
+                continue;
+            };
+            let both = || format!("stream {id}: ours {our:#?}\ntheirs {their:#?}");
+            let has_several = || has_several_header_frames(bytes, *id);
+            if our.reset == Some(Reason::PROTOCOL_ERROR) && has_several() {
+                continue;
+            }
+            assert!(kept(our.reset), "{}", both());
+            let our_head = our.head.as_ref().unwrap_or_else(|| panic!("no answer: {}", both()));
+            assert_eq!(our_head.status, head.status, "{}", both());
+            assert_eq!(our_head.headers, head.headers, "{}", both());
+            let common = our.data.len().min(their.data.len());
+            assert!(our.data[..common] == their.data[..common], "{}", both());
+            if unlimited {
+                assert_eq!(our.data.len(), their.data.len(), "{}", both());
+                assert_eq!(our.ended, their.ended, "{}", both());
+                assert_eq!(our.trailers, their.trailers, "{}", both());
+            }
+        }
+    }
+}
+
+/// Whether a request, as h2 has it, is one that h2 should have refused (RFC 9113, section 8.3.1), and ours does.
+fn is_lenient(seen: &str) -> bool {
+    let path = seen.split(' ').nth(1).unwrap_or_default();
+    // It was empty, or is for OPTIONS, or nothing at all.
+    path == "/" || !path.starts_with('/')
+}
+
+/// Whether the client sends a setting.
+fn sets(bytes: &[u8], setting: u16) -> bool {
+    frames(&bytes[PREFACE.len()..]).any(|(head, payload)| {
+        head.kind == kind::SETTINGS && payload.chunks(6).any(|sent| sent.starts_with(&setting.to_be_bytes()))
+    })
+}
+
+/// Whether the client says that it goes. Ours goes as well, once everything is answered that has come by then.
+fn goes_away(bytes: &[u8]) -> bool {
+    frames(&bytes[PREFACE.len()..]).any(|(head, _)| head.kind == kind::GOAWAY)
+}
+
+/// Whether there is more than one frame of headers on a stream. h2 takes the pseudo-headers of a second block for
+/// trailers (RFC 9113, section 8.1), and drops fields that are wrong from a block with continuations; ours does not.
+fn has_several_header_frames(bytes: &[u8], id: u32) -> bool {
+    let is_block = |head: &Head| matches!(head.kind, kind::HEADERS | kind::CONTINUATION) && head.stream == id;
+    frames(&bytes[PREFACE.len()..]).filter(|(head, _)| is_block(head)).count() > 1
+}
+
+/// The whole frames at the beginning.
+fn frames(mut bytes: &[u8]) -> impl Iterator<Item = (Head, &[u8])> {
+    std::iter::from_fn(move || {
+        let (head, rest) = bytes.split_first_chunk::<HEAD>()?;
+        let head = Head::parse(head);
+        let (payload, rest) = rest.split_at_checked(head.length as usize)?;
+        bytes = rest;
+        Some((head, payload))
+    })
+}
+
+fn reason(code: &[u8; 4]) -> Reason {
+    Reason::from(u32::from_be_bytes(*code))
+}
