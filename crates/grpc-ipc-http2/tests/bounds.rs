@@ -6,7 +6,6 @@
 //! are allocated on that thread.
 
 mod bounds {
-    mod allocator;
     mod client;
     mod control_frames;
     mod fields;
@@ -17,6 +16,7 @@ mod bounds {
     mod service;
     mod stalled;
     mod streams;
+    mod sys;
     mod time;
 }
 

@@ -7,8 +7,8 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
 
-use super::allocator::Peak;
 use super::scene::{BASE, run};
+use super::sys::Peak;
 use crate::util::engine::code_of;
 use crate::util::frame::{
     Frame, code, continuation, data, flag, goaway, headers, headers_of, kind, ping, priority, rst_stream,

@@ -8,8 +8,8 @@ use grpc_ipc_http2::{Error, Options, server};
 use tokio::io::duplex;
 use tokio::task::JoinHandle;
 
-use super::allocator::Peak;
 use super::service::CountingService;
+use super::sys::Peak;
 use crate::util::engine::code_of;
 use crate::util::frame::{Frame, code, headers};
 use crate::util::raw::RawPeer;
