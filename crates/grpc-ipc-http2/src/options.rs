@@ -62,7 +62,8 @@ impl Options {
     }
 
     /// How many bytes of all bodies of the connection the peer may send before somebody reads them, from 65535 to
-    /// 2^31 - 1: the bound on what is buffered for a connection. Default: 8388608 (8 MiB).
+    /// 2^31 - 1: the bound on what is buffered for a connection. A complete body of up to 16 KiB counts as read when it
+    /// is handed to its handler. Default: 8388608 (8 MiB).
     pub fn initial_connection_window(self, bytes: u32) -> Self {
         let bytes = bytes.clamp(crate::frame::DEFAULT_WINDOW, MAX_WINDOW);
         Self { initial_connection_window: bytes, ..self }
@@ -88,9 +89,9 @@ impl Options {
         Self { header_table_size: bytes, ..self }
     }
 
-    /// How many streams may be reset, by the peer or because of what it sends: `burst` at once, and `per_second` in the
-    /// long run. More ends the connection with `ENHANCE_YOUR_CALM` (CVE-2023-44487, CVE-2025-8671). Default: 1000 and
-    /// 200.
+    /// How many streams a client may reset, or have reset by what it sends: `burst` at once, and `per_second` in the long
+    /// run; each call that ends as it should allows for one more, and one whose answer has begun does not count. More
+    /// ends the connection with `ENHANCE_YOUR_CALM` (CVE-2023-44487, CVE-2025-8671). Default: 1000 and 200.
     pub fn max_resets(self, burst: u32, per_second: u32) -> Self {
         Self { max_resets: (burst, per_second), ..self }
     }
@@ -109,8 +110,9 @@ impl Options {
         Self { max_output: bytes.max(1), ..self }
     }
 
-    /// Pings the peer when nothing came from it for so long, and gives the connection up when it does not answer. A
-    /// process that ends closes its connections; this finds one that is stopped. Default: never.
+    /// Pings the peer when nothing has come from it for one to two times so long, also when no call is under way, and
+    /// gives the connection up when it does not answer. A process that ends closes its connections; this finds one that
+    /// is stopped. Servers of other implementations may take many pings amiss. Default: never.
     pub fn keepalive(self, interval: Duration) -> Self {
         Self { keepalive: Some(interval), ..self }
     }

@@ -22,6 +22,9 @@ use crate::status::{deadline_exceeded, status_from_http2};
 /// with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses. A call that a
 /// server which goes away has certainly not looked at is made again on the next connection.
 ///
+/// A connection runs on the tokio runtime of the call that made it, and rests when that runtime does. When the runtime
+/// ends, the next call makes another connection.
+///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use grpc_ipc::{AccessPolicy, Channel, ConnectOptions};

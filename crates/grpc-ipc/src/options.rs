@@ -80,8 +80,8 @@ impl ConnectOptions {
         self
     }
 
-    /// How many connections there may be at a time, at least 1. There are more than one only when the server allows no
-    /// more calls on those that there are. Default: 8.
+    /// How many connections there may be at a time, at least 1. One more is made when the server allows no more calls
+    /// on those that there are; it stays for as long as the channel. Default: 8.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.connections.max_connections = connections.max(1);
         self

@@ -106,7 +106,8 @@ impl Server {
         self
     }
 
-    /// How many connections are served at a time, at least 1; the next ones wait. An idle connection counts, too.
+    /// How many connections are served at a time, at least 1; the next ones wait, for as long as their clients do
+    /// ([`Http2Options::handshake_timeout`]: 10 seconds). An idle connection counts, too.
     /// Default: as many as come.
     pub fn max_connections(self, connections: usize) -> Self {
         Self { max_connections: Some(connections.max(1)), ..self }
