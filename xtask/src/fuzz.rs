@@ -142,11 +142,11 @@ impl Run {
         let executions = words.next().and_then(|word| word.strip_prefix('#')?.parse().ok());
         let coverage = words.skip_while(|word| *word != "cov:").nth(1).and_then(|word| word.parse().ok());
         let (Some(executions), Some(coverage)) = (executions, coverage) else { return false };
-        let [start, middle, end] = &mut self.coverage;
-        // Before it is done with what was kept, it has not begun.
-        if line.contains("INITED") || *start == 0 {
-            *start = coverage;
+        // Before that, it repeats what was kept.
+        if line.contains("INITED") {
+            self.coverage = [coverage; 3];
         }
+        let [_, middle, end] = &mut self.coverage;
         if first_half {
             *middle = coverage;
         }
