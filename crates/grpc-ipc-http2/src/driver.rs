@@ -127,7 +127,10 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         match self.keepalive.as_mut().map_or(Due::Nothing, |keepalive| keepalive.poll(cx)) {
             Due::Nothing => return false,
             Due::Ping => self.with(|state| state.connection.ping(KEEPALIVE_PING)),
-            Due::End => self.with(|state| state.connection.fail(Error::KeepAlive)),
+            Due::End => {
+                self.keepalive = None;
+                self.with(|state| state.connection.fail(Error::KeepAlive));
+            }
         }
         true
     }
