@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use grpc_ipc_conformance::run;
+use grpc_ipc_conformance::{LIMIT, Watchdog, run};
 use grpc_ipc_http2::{Error, Options, Reason, RecvBody, Side, client, server};
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -169,9 +169,16 @@ impl Pair {
     }
 }
 
+/// Where turns do not overlap, so that reads and writes can be counted.
+fn run_on_one_thread(name: &str, test: impl AsyncFnOnce()) {
+    let _watchdog = Watchdog::start(name, LIMIT);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(test());
+}
+
 #[test]
 fn a_unary_call_up_to_16_kib_is_one_write_and_one_read_at_each_end() {
-    run("a_unary_call_up_to_16_kib_is_one_write_and_one_read_at_each_end", || async {
+    run_on_one_thread("a_unary_call_up_to_16_kib_is_one_write_and_one_read_at_each_end", async || {
         let pair = connect(Options::new());
         for _ in 0..3 {
             // Settings and the first blocks of headers are through then.
@@ -188,8 +195,8 @@ fn a_unary_call_up_to_16_kib_is_one_write_and_one_read_at_each_end() {
 
 #[test]
 fn calls_of_one_turn_share_a_write() {
-    run("calls_of_one_turn_share_a_write", || async {
-        let pair = Arc::new(connect(Options::new()));
+    run_on_one_thread("calls_of_one_turn_share_a_write", async || {
+        let pair = connect(Options::new());
         for _ in 0..3 {
             pair.call("/echo", 1).await.unwrap();
         }
@@ -200,7 +207,7 @@ fn calls_of_one_turn_share_a_write() {
         }
         // The first caller writes at once; what the others add leaves together, and so do the answers.
         let (client, server) = (pair.client.take(), pair.server.take());
-        assert!(client.0 <= 3 && server.0 <= 3, "{client:?} {server:?}");
+        assert!(client.0 <= 2 && server.0 <= 2, "{client:?} {server:?}");
     });
 }
 
