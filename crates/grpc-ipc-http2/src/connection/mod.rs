@@ -86,8 +86,6 @@ pub(crate) struct Connection {
 
     going_away: GoingAway,
     pub(crate) failed: Option<Error>,
-    /// An answer to a ping of ours has come.
-    pub(crate) ponged: bool,
 }
 
 /// How far the handshake is.
@@ -221,7 +219,6 @@ impl Connection {
             resets: Budget::new(options.max_resets.0, options.max_resets.1),
             going_away: GoingAway::default(),
             failed: None,
-            ponged: false,
             options,
         };
         connection.begin();

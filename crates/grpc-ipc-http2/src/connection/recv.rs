@@ -90,8 +90,6 @@ impl Connection {
                 return Err(Error::protocol("the first frame is not SETTINGS"));
             }
             self.received = Received::Settings;
-            // The first ones cost nothing.
-            self.control_frames.give_back(PER_MESSAGE);
         }
         if self.block.is_some() && head.kind != kind::CONTINUATION {
             return Err(Error::protocol("another frame in a block of headers"));
@@ -606,7 +604,6 @@ impl Connection {
         if !head.has(flag::ACK) {
             return self.answer(|out| frame::write_ping(out, *payload, true));
         }
-        self.ponged = true;
         if *payload == DRAIN_PING && self.going_away.announced && self.going_away.last_stream.is_none() {
             self.say_last_stream();
         }

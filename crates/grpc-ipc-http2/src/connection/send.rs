@@ -32,12 +32,11 @@ impl Connection {
         headers: &HeaderMap,
         end_stream: bool,
     ) -> Result<u32, Error> {
-        let block = self.encoder.encode(start, headers, self.peer.max_header_list_size);
-        let block = block.ok_or(TOO_LARGE)?;
         let id = self.next_stream;
         let begins_at = self.output.position();
-        let max_frame_size = self.peer.max_frame_size;
-        self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
+        if !self.write_block(id, start, headers, end_stream) {
+            return Err(TOO_LARGE);
+        }
         self.next_stream += 2;
         self.insert(id);
         if let Some(stream) = self.streams.get_mut(&id) {
@@ -151,7 +150,6 @@ impl Connection {
     }
 
     pub(crate) fn ping(&mut self, payload: [u8; 8]) {
-        self.ponged = false;
         self.output.write(|out| frame::write_ping(out, payload, false));
     }
 
