@@ -145,12 +145,6 @@ impl SendRequest {
     pub fn wake_waiting(&self) {
         self.shared.with(|state| state.connection.wake_all_waiting());
     }
-
-    /// Why the connection is over, if it is.
-    #[must_use]
-    pub fn error(&self) -> Option<Error> {
-        self.shared.with(|state| state.connection.failed.clone())
-    }
 }
 
 impl Clone for SendRequest {
