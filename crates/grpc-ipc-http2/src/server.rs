@@ -186,17 +186,29 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
-    match handler.poll(cx) {
+    match poll_response(&mut handler, cx) {
         Poll::Pending => Progress::Handler(handler),
-        Poll::Ready(Err(error)) => Progress::Failed(error.into()),
-        Poll::Ready(Ok(response)) => {
-            let (parts, mut body) = response.into_parts();
-            match Beginning::of(&mut body, cx) {
-                Ok(beginning) => Progress::Response(Response::from_parts(parts, ()), beginning, body),
-                Err(error) => Progress::Failed(error.into()),
-            }
-        }
+        Poll::Ready(Ok((response, beginning, body))) => Progress::Response(response, beginning, body),
+        Poll::Ready(Err(error)) => Progress::Failed(error),
     }
+}
+
+/// The response of a handler, with what there is of its body and the rest of that.
+type Begun<B> = (Response<()>, Beginning, B);
+
+fn poll_response<S, B>(
+    handler: &mut Handler<S>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Begun<B>, Box<dyn error::Error + Send + Sync>>>
+where
+    S: Service<Request<RecvBody>, Response = Response<B>, Future: Unpin>,
+    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    let (parts, mut body) = ready!(handler.poll(cx)).map_err(Into::into)?.into_parts();
+    let beginning = Beginning::of(&mut body, cx).map_err(Into::into)?;
+    Poll::Ready(Ok((Response::from_parts(parts, ()), beginning, body)))
 }
 
 async fn when_ready<S, R>(mut service: S, request: R) -> Result<S::Response, S::Error>
@@ -306,16 +318,13 @@ where
             return Poll::Ready(());
         }
         if let Rest::Handler(handler) = &mut this.rest {
-            match ready!(handler.poll(cx)) {
+            match ready!(poll_response(handler, cx)) {
                 Err(error) => {
-                    tracing::debug!(error = error.into(), "a handler has failed");
+                    tracing::debug!(error, "a handler has failed");
                     return Poll::Ready(());
                 }
-                Ok(response) => {
-                    let (parts, mut body) = response.into_parts();
-                    let Ok(beginning) = Beginning::of(&mut body, cx) else { return Poll::Ready(()) };
+                Ok((response, beginning, body)) => {
                     let ended = beginning.ended;
-                    let response = Response::from_parts(parts, ());
                     this.sender.send(|connection, id| respond(connection, id, &response, beginning));
                     if ended {
                         return Poll::Ready(());

@@ -1,10 +1,11 @@
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
+use futures_util::{FutureExt as _, TryFutureExt as _};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -18,6 +19,8 @@ use crate::services::{BoxError, Request, Response};
 #[derive(Clone, Default)]
 pub(crate) struct Router {
     services: BTreeMap<&'static str, BoxService>,
+    /// A name that more than one service has.
+    duplicate: Option<&'static str>,
     /// Where everything else goes.
     others: Option<Routes>,
 }
@@ -36,31 +39,38 @@ impl Router {
         S::Future: Send + 'static,
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        self.services.insert(S::NAME, BoxService(Box::new(service)));
+        if self.services.insert(S::NAME, BoxService(Box::new(service))).is_some() {
+            self.duplicate = Some(S::NAME);
+        }
+    }
+
+    pub(crate) fn duplicate(&self) -> Option<&'static str> {
+        self.duplicate
     }
 
     pub(crate) fn set_others(&mut self, routes: Routes) {
         self.others = Some(routes.prepare());
     }
 
-    pub(crate) fn call(&self, request: Request) -> BoxFuture<'static, Result<Response, BoxError>> {
+    pub(crate) fn call(&self, request: Request) -> Answer {
         let path = request.uri().path();
         let name = path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(name, _)| name);
         if let Some(service) = name.and_then(|name| self.services.get(name)) {
             return service.0.answer(request);
         }
         match &self.others {
-            Some(routes) => {
-                routes.clone().oneshot(request).map(|response| response.map_err(Into::into)).boxed()
-            }
+            Some(routes) => routes.clone().oneshot(request).boxed(),
             None => ready(Ok(Status::unimplemented("no such service").into_http())).boxed(),
         }
     }
 }
 
+/// What answers a request in the end, whose errors are responses.
+pub(crate) type Answer = BoxFuture<'static, Result<Response, Infallible>>;
+
 /// A service whose type is forgotten.
 trait AnyService: Send + Sync {
-    fn answer(&self, request: Request) -> BoxFuture<'static, Result<Response, BoxError>>;
+    fn answer(&self, request: Request) -> Answer;
     fn boxed_clone(&self) -> BoxService;
 }
 
@@ -70,22 +80,31 @@ where
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    fn answer(&self, request: Request) -> BoxFuture<'static, Result<Response, BoxError>> {
+    fn answer(&self, request: Request) -> Answer {
         let mut service = self.clone();
-        let done = |response: Result<http::Response<B>, Infallible>| match response {
-            Ok(response) => Ok(response.map(Body::new)),
-            Err(never) => match never {},
-        };
         // What tonic generates always is ready.
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(_) => service.call(request).map(done).boxed(),
-            Poll::Pending => service.oneshot(request).map(done).boxed(),
+            Poll::Ready(_) => boxed(service.call(request)),
+            Poll::Pending => boxed(service.oneshot(request)),
         }
     }
 
     fn boxed_clone(&self) -> BoxService {
         BoxService(Box::new(self.clone()))
     }
+}
+
+/// The future in a box: in the one that it already has, if tonic has generated its service.
+fn boxed<B>(future: impl Future<Output = Result<http::Response<B>, Infallible>> + Send + 'static) -> Answer
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let mut future = Some(future);
+    let boxed = (&mut future as &mut dyn Any).downcast_mut::<Option<Answer>>().and_then(Option::take);
+    boxed.unwrap_or_else(|| {
+        let future = future.expect("it is of another type, and so is still there");
+        future.map_ok(|response| response.map(Body::new)).boxed()
+    })
 }
 
 impl Clone for BoxService {

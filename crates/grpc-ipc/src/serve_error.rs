@@ -9,6 +9,9 @@ pub enum ServeError {
     /// It was told no address.
     #[error("the server has no address: call Server::listen or Server::listener")]
     NoListener,
+    /// Two of its services have the same name.
+    #[error("the service {0} was added twice; one of them would never be called")]
+    DuplicateService(&'static str),
     /// It cannot listen on one of its addresses; it has let go of the others.
     #[error(transparent)]
     Bind(#[from] BindError),

@@ -22,7 +22,7 @@ use tower_service::Service;
 use crate::call_body::CallBody;
 use crate::listeners::{Accepted, Listeners};
 use crate::router::Router;
-use crate::services::{BoxError, Services};
+use crate::services::{BoxError, Services, ServicesFuture};
 use crate::{Http2Options, ListenOptions, ServeError};
 
 /// Serves tonic services on local addresses: a builder.
@@ -122,11 +122,15 @@ impl Server {
     /// Listens on all addresses; clients can connect from then on, and are served once [`BoundServer::serve`] runs.
     ///
     /// # Errors
-    /// [`ServeError::NoListener`] without an address, [`ServeError::Bind`] for the first that cannot be listened on.
+    /// [`ServeError::NoListener`] without an address, [`ServeError::Bind`] for the first that cannot be listened on,
+    /// [`ServeError::DuplicateService`] when two services have the same name.
     ///
     /// # Cancel safety
     /// Dropping the future lets go of all addresses.
     pub async fn bind(self) -> Result<BoundServer, ServeError> {
+        if let Some(name) = self.router.duplicate() {
+            return Err(ServeError::DuplicateService(name));
+        }
         let mut listeners = Listeners::new(self.max_connections);
         for listener in self.listeners {
             listeners.add(listener);
@@ -306,7 +310,7 @@ struct PeerService {
 impl Service<http::Request<RecvBody>> for PeerService {
     type Response = http::Response<Body>;
     type Error = BoxError;
-    type Future = <Services as Service<http::Request<Body>>>::Future;
+    type Future = ServicesFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         if let Err(error) = std::task::ready!(self.services.poll_ready(cx)) {
@@ -317,7 +321,7 @@ impl Service<http::Request<RecvBody>> for PeerService {
 
     fn call(&mut self, request: http::Request<RecvBody>) -> Self::Future {
         if let Some(status) = self.failed.take() {
-            return Box::pin(std::future::ready(Ok(status.into_http())));
+            return ServicesFuture::ready(status.into_http());
         }
         let mut request = request.map(|body| Body::new(CallBody::new(body)));
         request.extensions_mut().insert(self.peer.clone());

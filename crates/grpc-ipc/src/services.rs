@@ -1,5 +1,7 @@
 use std::error::Error;
 use std::fmt;
+use std::future::ready;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,7 +12,7 @@ use tower::ServiceExt as _;
 use tower::util::BoxCloneService;
 use tower_service::Service;
 
-use crate::router::Router;
+use crate::router::{Answer, Router};
 
 pub(crate) type Request = http::Request<Body>;
 pub(crate) type Response = http::Response<Body>;
@@ -60,7 +62,7 @@ impl fmt::Debug for Services {
 impl Service<Request> for Services {
     type Response = Response;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Response, BoxError>>;
+    type Future = ServicesFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         match &mut self.0 {
@@ -71,8 +73,40 @@ impl Service<Request> for Services {
 
     fn call(&mut self, request: Request) -> Self::Future {
         match &mut self.0 {
-            Kind::Plain(router) => router.call(request),
-            Kind::Layered(service) => service.call(request),
+            Kind::Plain(router) => ServicesFuture(Answering::Plain(router.call(request))),
+            Kind::Layered(service) => ServicesFuture(Answering::Layered(service.call(request))),
         }
+    }
+}
+
+/// What [`Services`] answer a request with.
+#[must_use = "futures do nothing unless polled"]
+pub struct ServicesFuture(Answering);
+
+enum Answering {
+    Plain(Answer),
+    Layered(BoxFuture<'static, Result<Response, BoxError>>),
+}
+
+impl ServicesFuture {
+    pub(crate) fn ready(response: Response) -> Self {
+        Self(Answering::Plain(Box::pin(ready(Ok(response)))))
+    }
+}
+
+impl Future for ServicesFuture {
+    type Output = Result<Response, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Answering::Plain(answer) => answer.as_mut().poll(cx).map_err(|never| match never {}),
+            Answering::Layered(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for ServicesFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServicesFuture").finish_non_exhaustive()
     }
 }

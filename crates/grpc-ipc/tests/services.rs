@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_util::stream;
 use grpc_ipc::memory::Network;
-use grpc_ipc::{AccessPolicy, Channel, Server};
+use grpc_ipc::{AccessPolicy, Channel, ServeError, Server};
 use grpc_ipc_conformance::run;
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
@@ -51,6 +51,18 @@ fn interceptors_stand_at_both_ends() {
         let mut client =
             GreeterClient::with_interceptor(channel, |_: Request<()>| Err(Status::aborted("here")));
         assert_eq!(client.say_hello(request).await.unwrap_err().code(), Code::Aborted);
+    });
+}
+
+#[test]
+fn two_services_of_one_name_are_refused() {
+    run("two_services_of_one_name_are_refused", || async {
+        let listener = Network::new().listen("greeter", AccessPolicy::default()).unwrap();
+        let server = Server::builder().listener(listener);
+        let twice =
+            server.add_service(MyGreeter::default().service()).add_service(MyGreeter::default().service());
+        let error = twice.bind().await.unwrap_err();
+        assert!(matches!(error, ServeError::DuplicateService("greet.Greeter")), "{error}");
     });
 }
 

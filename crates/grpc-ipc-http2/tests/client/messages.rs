@@ -83,9 +83,7 @@ fn rfc9113_8_2_uppercase_in_a_name_is_malformed() {
 
 #[test]
 fn rfc9113_8_2_1_characters_that_no_field_has_are_malformed() {
-    for (name, value) in
-        [("x a", "x"), ("x:y", "x"), ("x-nul", "\0"), ("x-crlf", "a\r\nb")]
-    {
+    for (name, value) in [("x a", "x"), ("x:y", "x"), ("x-nul", "\0"), ("x-crlf", "a\r\nb")] {
         malformed_field(name, value);
     }
 }

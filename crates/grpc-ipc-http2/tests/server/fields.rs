@@ -89,7 +89,8 @@ fn rfc9113_8_2_1_nul_in_a_value_of_the_trailers_is_malformed() {
 #[test]
 fn rfc9113_8_2_1_values_that_are_valid_arrive() {
     // Spaces around a value are valid in gRPC ("ASCII-Value" of its protocol document), not in RFC 9113.
-    let values = ["", "a b", "a\tb", " a", "a ", "\ta\t", " ", "\u{fc}ber", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"];
+    let values =
+        ["", "a b", "a\tb", " a", "a ", "\ta\t", " ", "\u{fc}ber", "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"];
     server_and_service(async |mut peer, mut events| {
         for (stream, value) in (1..).step_by(2).zip(values) {
             peer.send(headers(stream, &and(&GET, &[("x-value", value)])).end_stream()).await;
