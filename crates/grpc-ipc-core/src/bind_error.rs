@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::{Address, AddressError};
+use crate::{Address, AddressError, NameError};
 
 /// Why a server cannot listen on an address.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub enum BindError {
         /// What was tried, and what would do.
         reason: String,
     },
-    /// An option has a value that the operating system does not understand.
+    /// An option has a value that the operating system does not understand, or a name that it does not know.
     #[error("cannot listen on {address}: {option} is not valid")]
     InvalidOption {
         /// The address.
@@ -109,6 +109,12 @@ impl BindError {
             io::ErrorKind::PermissionDenied => Self::PermissionDenied { address, action, source },
             _ => Self::Io { address, action, source },
         }
+    }
+
+    /// [`InvalidOption`](Self::InvalidOption), because of a name in the access policy.
+    pub fn unknown_name(address: &Address, error: NameError) -> Self {
+        let (option, source) = error.into_option();
+        Self::InvalidOption { address: address.clone(), option, source }
     }
 
     /// The kind that this is as an [`io::Error`].

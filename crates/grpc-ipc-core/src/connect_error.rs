@@ -1,6 +1,6 @@
 use std::io;
 
-use crate::{Address, AddressError, Refused};
+use crate::{Address, AddressError, NameError, Refused};
 
 /// Why a client cannot connect to an address.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +54,16 @@ pub enum ConnectError {
         address: Address,
         /// What was tried, and what would do.
         reason: String,
+    },
+    /// An option has a name that the operating system does not know.
+    #[error("cannot connect to {address}: {option} is not valid")]
+    InvalidOption {
+        /// The address.
+        address: Address,
+        /// The option and its value.
+        option: String,
+        /// The operating system's error.
+        source: io::Error,
     },
     /// The operating system does not permit it.
     #[error("cannot connect to {address}: no permission; does the server run as another user?")]
@@ -112,10 +122,18 @@ impl ConnectError {
         Self::Untrusted { address: address.clone(), refused: Box::new(refused) }
     }
 
+    /// [`InvalidOption`](Self::InvalidOption), because of a name in the access policy.
+    pub fn unknown_name(address: &Address, error: NameError) -> Self {
+        let (option, source) = error.into_option();
+        Self::InvalidOption { address: address.clone(), option, source }
+    }
+
     /// The kind that this is as an [`io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::Address(_) | Self::TooLong { .. } => io::ErrorKind::InvalidInput,
+            Self::Address(_) | Self::TooLong { .. } | Self::InvalidOption { .. } => {
+                io::ErrorKind::InvalidInput
+            }
             Self::Unsupported { .. } => io::ErrorKind::Unsupported,
             Self::NotFound { .. } | Self::NoRuntimeDirectory { .. } => io::ErrorKind::NotFound,
             Self::Refused { .. } => io::ErrorKind::ConnectionRefused,

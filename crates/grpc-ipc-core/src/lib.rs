@@ -2,7 +2,8 @@
 //!
 //! - [`Address`]: one string that names a local endpoint, parsed once.
 //! - [`Listener`], [`Connector`], [`Connection`]: the three traits that a transport implements.
-//! - [`Peer`] and [`AccessPolicy`]: who is at the other end, and whether it may be.
+//! - [`Peer`] and [`AccessPolicy`]: who is at the other end, and whether it may be; [`Admission`]: what a listener does
+//!   about it.
 //! - [`BindError`], [`ConnectError`], [`AddressError`]: one error type per operation.
 //! - [`memory`]: a whole transport inside one process; it serves in tests, and it shows how one is written.
 //!
@@ -13,6 +14,7 @@
 
 mod access;
 mod address;
+mod admission;
 mod backoff;
 mod bind_error;
 mod boxed;
@@ -24,8 +26,9 @@ pub mod memory;
 mod peer;
 mod peer_stream;
 
-pub use access::{AccessPolicy, Refused};
+pub use access::{AccessPolicy, NameError, NameService, NoNames, Refused};
 pub use address::{Address, AddressError, IntoAddress};
+pub use admission::Admission;
 pub use backoff::Backoff;
 pub use bind_error::BindError;
 pub use boxed::{BoxConnection, BoxConnector, BoxListener};
@@ -33,5 +36,5 @@ pub use connect_error::ConnectError;
 pub use connection::Connection;
 pub use connector::Connector;
 pub use listener::Listener;
-pub use peer::{Peer, UserId};
+pub use peer::{GroupId, IntegrityLevel, Peer, Process, ProcessHandle, UserId};
 pub use peer_stream::PeerStream;

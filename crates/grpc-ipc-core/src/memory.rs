@@ -24,6 +24,7 @@
 //! ```
 
 use std::collections::HashMap;
+use std::future::{pending, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::DuplexStream;
@@ -31,7 +32,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    AccessPolicy, Address, BindError, ConnectError, Connection as _, Connector, Listener, Peer, PeerStream,
+    AccessPolicy, Address, Admission, BindError, ConnectError, Connector, Listener, NoNames, Peer, PeerStream,
 };
 
 /// Connections that wait to be accepted; more wait in `connect`.
@@ -54,16 +55,19 @@ impl Network {
     /// Listens under `name`, and lets in whom `access` does.
     ///
     /// # Errors
-    /// [`BindError::InUse`] while another listener of this network has the name.
+    /// [`BindError::InUse`] while another listener of this network has the name, [`BindError::InvalidOption`] for an
+    /// access policy by name: there are no users in a network.
     pub fn listen(&self, name: &str, access: AccessPolicy) -> Result<MemoryListener, BindError> {
         let address = address(name);
+        let access = access.resolve(&NoNames).map_err(|error| BindError::unknown_name(&address, error))?;
         let mut listeners = self.lock();
         if listeners.contains_key(name) {
             return Err(BindError::InUse { address, pid: Some(std::process::id()) });
         }
         let (sender, incoming) = mpsc::channel(BACKLOG);
         listeners.insert(name.to_owned(), sender);
-        Ok(MemoryListener { network: self.clone(), name: name.to_owned(), incoming, address, access })
+        let admission = Admission::new(access);
+        Ok(MemoryListener { network: self.clone(), name: name.to_owned(), incoming, address, admission })
     }
 
     /// Connects to the listener under `name`, if `access` lets it in.
@@ -87,7 +91,7 @@ pub struct MemoryListener {
     name: String,
     incoming: mpsc::Receiver<DuplexStream>,
     address: Address,
-    access: AccessPolicy,
+    admission: Admission<MemoryStream>,
 }
 
 impl Listener for MemoryListener {
@@ -95,13 +99,14 @@ impl Listener for MemoryListener {
 
     async fn accept(&mut self) -> MemoryStream {
         loop {
-            let Some(half) = self.incoming.recv().await else {
-                // The network holds a sender until this listener is dropped.
-                std::future::pending::<()>().await;
-                continue;
+            let next = async {
+                match self.incoming.recv().await {
+                    Some(half) => ready(Some(stream(half))),
+                    // The network holds a sender until this listener is dropped.
+                    None => pending().await,
+                }
             };
-            let stream = stream(half);
-            if self.access.check(stream.peer(), None).is_ok() {
+            if let Some(stream) = self.admission.admit(next).await {
                 return stream;
             }
         }
@@ -135,10 +140,9 @@ impl Connector for MemoryConnector {
         let listener = self.network.lock().get(&self.name).cloned();
         let listener = listener.ok_or_else(|| ConnectError::NotFound { address: address() })?;
         let (client, server) = tokio::io::duplex(BUFFER);
-        let client = stream(client);
-        self.access
-            .check(client.peer(), None)
-            .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
+        let access = self.access.resolve(&NoNames);
+        let access = access.map_err(|error| ConnectError::unknown_name(&self.address, error))?;
+        let client = access.trust(stream(client), &self.address, deadline).await?;
         match timeout_at(deadline, listener.send(server)).await {
             Ok(Ok(())) => Ok(client),
             Ok(Err(_)) => Err(ConnectError::Refused { address: address() }),

@@ -3,10 +3,15 @@
 use std::error::Error as _;
 use std::io;
 
-use grpc_ipc_core::{AccessPolicy, Address, AddressError, BindError, ConnectError, Peer};
+use futures_util::FutureExt as _;
+use grpc_ipc_core::{AccessPolicy, Address, AddressError, BindError, ConnectError, Peer, Refused};
 
 fn address() -> Address {
     Address::local("greeter").unwrap()
+}
+
+fn refused() -> Refused {
+    AccessPolicy::users([]).check(&Peer::new("unix")).now_or_never().unwrap().unwrap_err()
 }
 
 fn denied() -> io::Error {
@@ -50,7 +55,7 @@ fn an_address_in_use_names_the_process_where_it_is_known() {
 
 #[test]
 fn connect_errors_have_the_kind_of_their_cause() {
-    let refused = AccessPolicy::users([]).check(&Peer::new("unix"), None).unwrap_err();
+    let refused = refused();
     let from_kind = |kind: io::ErrorKind| ConnectError::from_io(&address(), "connect", kind.into());
     let cases = [
         (ConnectError::from(AddressError::Empty), io::ErrorKind::InvalidInput),
@@ -60,6 +65,10 @@ fn connect_errors_have_the_kind_of_their_cause() {
             io::ErrorKind::NotFound,
         ),
         (ConnectError::TooLong { address: address(), length: 200, limit: 107 }, io::ErrorKind::InvalidInput),
+        (
+            ConnectError::InvalidOption { address: address(), option: "x".into(), source: denied() },
+            io::ErrorKind::InvalidInput,
+        ),
         (
             ConnectError::Untrusted { address: address(), refused: Box::new(refused) },
             io::ErrorKind::PermissionDenied,
@@ -78,7 +87,7 @@ fn connect_errors_have_the_kind_of_their_cause() {
 
 #[test]
 fn an_untrusted_server_is_told_by_the_source() {
-    let refused = AccessPolicy::users([]).check(&Peer::new("unix"), None).unwrap_err();
+    let refused = refused();
     let error = ConnectError::Untrusted { address: address(), refused: Box::new(refused) };
     assert_eq!(error.to_string(), "cannot connect to local:greeter: the server is not trusted");
     assert_eq!(

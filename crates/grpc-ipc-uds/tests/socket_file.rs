@@ -10,7 +10,7 @@ use grpc_ipc_conformance::run;
 #[cfg(target_os = "linux")]
 use grpc_ipc_conformance::skip;
 use grpc_ipc_core::{
-    Address, BindError, ConnectError, Connection as _, Connector as _, Listener as _, UserId,
+    Address, BindError, ConnectError, Connection as _, Connector as _, GroupId, Listener as _, UserId,
 };
 use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalListener};
 use tempfile::TempDir;
@@ -286,11 +286,13 @@ fn the_peer_is_this_user() {
         let connector = ConnectOptions::new().connector(&Address::unix(&place.path).unwrap());
         let (client, server) = tokio::join!(connector.connect(Instant::now()), listener.accept());
         let own = fs::metadata("/proc/self").map(|meta| (meta.uid(), meta.gid()));
-        let own = own
-            .unwrap_or_else(|_| (fs::metadata(&place.path).unwrap().uid(), server.peer().group().unwrap()));
+        let own = own.unwrap_or_else(|_| {
+            let file = fs::metadata(&place.path).unwrap();
+            (file.uid(), file.gid())
+        });
         for peer in [client.unwrap().peer(), server.peer()] {
             assert_eq!(peer.user(), Some(&UserId::Uid(own.0)));
-            assert_eq!(peer.group(), Some(own.1));
+            assert_eq!(peer.group(), Some(&GroupId::Gid(own.1)));
             assert_eq!(peer.to_string(), format!("unix:uid={},pid={}", own.0, std::process::id()));
         }
     });

@@ -32,8 +32,9 @@ pub use channel::{Channel, ResponseFuture};
 #[cfg(feature = "tonic-transport")]
 pub use connect::EndpointConnector;
 pub use grpc_ipc_core::{
-    AccessPolicy, Address, AddressError, Backoff, BindError, BoxConnection, BoxConnector, BoxListener,
-    ConnectError, Connection, Connector, IntoAddress, Listener, Peer, PeerStream, Refused, UserId, memory,
+    AccessPolicy, Address, AddressError, Admission, Backoff, BindError, BoxConnection, BoxConnector,
+    BoxListener, ConnectError, Connection, Connector, GroupId, IntegrityLevel, IntoAddress, Listener,
+    NameError, NameService, NoNames, Peer, PeerStream, Process, ProcessHandle, Refused, UserId, memory,
 };
 pub use grpc_ipc_http2::{Authority, Options as Http2Options};
 #[cfg(feature = "tonic-transport")]

@@ -8,7 +8,9 @@ use tonic::{Code, Status};
 /// What a call ends with that cannot be made because its channel cannot connect.
 pub(crate) fn status_from_connect(error: &ConnectError) -> Status {
     let code = match error {
-        ConnectError::Address(_) | ConnectError::TooLong { .. } => Code::InvalidArgument,
+        ConnectError::Address(_) | ConnectError::TooLong { .. } | ConnectError::InvalidOption { .. } => {
+            Code::InvalidArgument
+        }
         ConnectError::Unsupported { .. } => Code::Unimplemented,
         ConnectError::PermissionDenied { .. } | ConnectError::Untrusted { .. } => Code::PermissionDenied,
         // Trying again may help.
@@ -66,6 +68,7 @@ fn with_sources(error: &dyn error::Error) -> String {
 mod tests {
     use std::io;
 
+    use futures_util::FutureExt as _;
     use grpc_ipc_core::{AccessPolicy, Address, AddressError, Peer};
 
     use super::*;
@@ -74,10 +77,18 @@ mod tests {
     fn a_connect_error_has_the_code_of_its_cause() {
         let address = || Address::local("greeter").unwrap();
         let from_kind = |kind: io::ErrorKind| ConnectError::from_io(&address(), "connect", kind.into());
-        let refused = AccessPolicy::users([]).check(&Peer::new("unix"), None).unwrap_err();
+        let refused = AccessPolicy::users([]).check(&Peer::new("unix")).now_or_never().unwrap().unwrap_err();
         let cases = [
             (ConnectError::from(AddressError::Empty), Code::InvalidArgument),
             (ConnectError::TooLong { address: address(), length: 200, limit: 107 }, Code::InvalidArgument),
+            (
+                ConnectError::InvalidOption {
+                    address: address(),
+                    option: "x".into(),
+                    source: io::ErrorKind::NotFound.into(),
+                },
+                Code::InvalidArgument,
+            ),
             (ConnectError::Unsupported { address: address(), reason: "x".into() }, Code::Unimplemented),
             (
                 ConnectError::Untrusted { address: address(), refused: Box::new(refused) },

@@ -1,7 +1,9 @@
 //! TCP, for a program that has outgrown one machine: `http://HOST:PORT`.
 
+use std::future::{Ready, ready};
+
 use grpc_ipc_core::{
-    AccessPolicy, Address, Backoff, BindError, ConnectError, Connection as _, Connector, Listener, Peer,
+    AccessPolicy, Address, Admission, Backoff, BindError, ConnectError, Connector, Listener, NoNames, Peer,
     PeerStream,
 };
 use tokio::net::TcpStream;
@@ -13,7 +15,7 @@ type Stream = PeerStream<TcpStream>;
 pub(crate) struct TcpListener {
     socket: tokio::net::TcpListener,
     address: Address,
-    access: AccessPolicy,
+    admission: Admission<Stream>,
 }
 
 /// Without an explicit policy everyone is let in: a user cannot be told from another over TCP.
@@ -33,27 +35,34 @@ pub(crate) async fn listen(
         warn!(%address, "TCP cannot tell who connects: anyone who reaches the port is let in");
         AccessPolicy::dangerous_allow_anyone()
     });
-    Ok(TcpListener { socket, address, access })
+    let access = access.resolve(&NoNames).map_err(|error| BindError::unknown_name(&address, error))?;
+    Ok(TcpListener { socket, address, admission: Admission::new(access) })
+}
+
+impl TcpListener {
+    /// Waits for the next client; what is short is waited for.
+    async fn next(socket: &tokio::net::TcpListener, address: &Address) -> Ready<Option<Stream>> {
+        let mut backoff = Backoff::accept();
+        loop {
+            match socket.accept().await {
+                Ok((stream, _)) => return ready(Some(with_peer(stream))),
+                Err(error) => {
+                    warn!(%address, %error, "accept failed, and is tried again");
+                    backoff.wait_after(&error).await;
+                }
+            }
+        }
+    }
 }
 
 impl Listener for TcpListener {
     type Connection = Stream;
 
     async fn accept(&mut self) -> Stream {
-        let mut backoff = Backoff::accept();
         loop {
-            match self.socket.accept().await {
-                Ok((stream, _)) => {
-                    let stream = with_peer(stream);
-                    match self.access.check(stream.peer(), None) {
-                        Ok(()) => return stream,
-                        Err(refused) => warn!(address = %self.address, "{refused}"),
-                    }
-                }
-                Err(error) => {
-                    warn!(address = %self.address, %error, "accept failed, and is tried again");
-                    backoff.wait_after(&error).await;
-                }
+            let next = Self::next(&self.socket, &self.address);
+            if let Some(stream) = self.admission.admit(next).await {
+                return stream;
             }
         }
     }
@@ -82,9 +91,10 @@ impl Connector for TcpConnector {
             Ok(Ok(stream)) => {
                 let stream = with_peer(stream);
                 self.access
-                    .check(stream.peer(), None)
-                    .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
-                Ok(stream)
+                    .resolve(&NoNames)
+                    .map_err(|error| ConnectError::unknown_name(&self.address, error))?
+                    .trust(stream, &self.address, deadline)
+                    .await
             }
             Ok(Err(error)) => Err(ConnectError::from_io(&self.address, "connect", error)),
             Err(_) => Err(ConnectError::TimedOut { address: self.address.clone() }),

@@ -1,11 +1,12 @@
 use std::io;
 
-use grpc_ipc_core::{Address, Backoff, ConnectError, Connector, PeerStream, UserId};
-use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
+use grpc_ipc_core::{Address, Backoff, ConnectError, Connector, PeerStream};
+use tokio::net::windows::named_pipe::ClientOptions;
 use tokio::time::{Instant, timeout_at};
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::Storage::FileSystem::{SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION};
 
+use super::names::SystemNames;
 use super::stream::PipeStream;
 use super::{ConnectOptions, ImpersonationLevel, LocalStream, endpoint, identify, sys};
 
@@ -23,16 +24,6 @@ impl LocalConnector {
     pub(super) fn new(options: ConnectOptions, address: Address) -> Self {
         Self { options, address }
     }
-
-    /// The stream, if the server at its other end is trusted.
-    fn admit(&self, pipe: NamedPipeClient, own: String) -> Result<LocalStream, ConnectError> {
-        let peer = identify::server_of(&pipe, &own);
-        self.options
-            .access
-            .check(&peer, Some(&UserId::Sid(own.into())))
-            .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
-        Ok(PeerStream::new(PipeStream::client(pipe), peer))
-    }
 }
 
 impl Connector for LocalConnector {
@@ -43,6 +34,8 @@ impl Connector for LocalConnector {
         let own = sys::own_user().map_err(failed)?;
         let name = endpoint::pipe_name(&self.address, &own)
             .map_err(|reason| ConnectError::Unsupported { address: self.address.clone(), reason })?;
+        let access = self.options.access.look_up_names(SystemNames).await;
+        let access = access.map_err(|error| ConnectError::unknown_name(&self.address, error))?;
         let path = endpoint::path(&name);
         let mut client = ClientOptions::new();
         client.security_qos_flags(match self.options.impersonation {
@@ -52,7 +45,11 @@ impl Connector for LocalConnector {
         let mut backoff = Backoff::connect();
         loop {
             match client.open(&path) {
-                Ok(pipe) => return self.admit(pipe, own),
+                Ok(pipe) => {
+                    let peer = identify::server_of(&pipe, &own);
+                    let stream = PeerStream::new(PipeStream::client(pipe), peer);
+                    return access.trust(stream, &self.address, deadline).await;
+                }
                 // All instances have clients. WaitNamedPipe would tell when one has not, and block the thread.
                 Err(error) if is_busy(&error) => timeout_at(deadline, backoff.wait())
                     .await

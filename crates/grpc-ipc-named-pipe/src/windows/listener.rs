@@ -1,22 +1,14 @@
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use grpc_ipc_core::{AccessPolicy, Address, BindError, Listener, UserId};
+use grpc_ipc_core::{Address, Admission, BindError, Listener, UserId};
 
 use super::instances::Instances;
+use super::names::SystemNames;
 use super::{ListenOptions, LocalStream, endpoint, identify, sys};
-
-/// Clients that are being identified at a time; more wait to be accepted.
-const IDENTIFYING: usize = 128;
 
 /// A named pipe that a server listens on. [`ListenOptions::listen`] makes one.
 pub struct LocalListener {
     instances: Instances,
-    /// Clients that have connected, until it is known whether they are let in. One that takes its time holds up
-    /// nobody else.
-    identifying: FuturesUnordered<BoxFuture<'static, Option<LocalStream>>>,
+    admission: Admission<LocalStream>,
     address: Address,
-    access: AccessPolicy,
     own: UserId,
 }
 
@@ -32,13 +24,14 @@ impl LocalListener {
             option: format!("the security descriptor {:?}", options.descriptor.to_sddl(&own)),
             source,
         })?;
+        let access = options.access.look_up_names(SystemNames).await;
+        let access = access.map_err(|error| BindError::unknown_name(address, error))?;
         let backlog = options.backlog as usize;
         let instances = Instances::create(address, &name, descriptor, backlog, options.buffer_size).await?;
         Ok(Self {
             instances,
-            identifying: FuturesUnordered::new(),
+            admission: Admission::new(access),
             address: Address::named_pipe(name)?,
-            access: options.access,
             own: UserId::Sid(own.into()),
         })
     }
@@ -55,16 +48,9 @@ impl Listener for LocalListener {
 
     async fn accept(&mut self) -> LocalStream {
         loop {
-            tokio::select! {
-                Some(admitted) = self.identifying.next() => {
-                    if let Some(stream) = admitted {
-                        return stream;
-                    }
-                }
-                pipe = self.instances.next(), if self.identifying.len() < IDENTIFYING => {
-                    let admit = identify::admit(pipe, self.access.clone(), self.own.clone());
-                    self.identifying.push(admit.boxed());
-                }
+            let next = async { identify::client_of(self.instances.next().await, self.own.clone()) };
+            if let Some(stream) = self.admission.admit(next).await {
+                return stream;
             }
         }
     }

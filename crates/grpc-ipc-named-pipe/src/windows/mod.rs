@@ -4,6 +4,7 @@ mod endpoint;
 mod identify;
 mod instances;
 mod listener;
+mod names;
 mod options;
 mod stream;
 mod sys;

@@ -4,19 +4,20 @@
 use std::ffi::c_void;
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle as _, OwnedHandle};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
-use windows_sys::Win32::Foundation::{FALSE, HANDLE, LocalFree, TRUE};
+use windows_sys::Win32::Foundation::{ERROR_NONE_MAPPED, FALSE, HANDLE, LocalFree, TRUE};
 use windows_sys::Win32::Security::Authorization::{
     ConvertSecurityDescriptorToStringSecurityDescriptorW, ConvertSidToStringSidW,
     ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1, SE_KERNEL_OBJECT,
 };
 use windows_sys::Win32::Security::{
     CheckTokenMembership, CreateWellKnownSid, DACL_SECURITY_INFORMATION, GetTokenInformation,
-    LABEL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID, RevertToSelf,
-    SECURITY_ATTRIBUTES, SECURITY_MAX_SID_SIZE, TOKEN_INFORMATION_CLASS, TOKEN_OWNER, TOKEN_QUERY,
-    TOKEN_USER, TokenOwner, TokenUser, WinNetworkSid,
+    LABEL_SECURITY_INFORMATION, LookupAccountNameW, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, PSID,
+    RevertToSelf, SECURITY_ATTRIBUTES, SECURITY_MAX_SID_SIZE, SidTypeAlias, SidTypeGroup, SidTypeUser,
+    SidTypeWellKnownGroup, TOKEN_INFORMATION_CLASS, TOKEN_OWNER, TOKEN_QUERY, TOKEN_USER, TokenOwner,
+    TokenUser, WinNetworkSid,
 };
 use windows_sys::Win32::System::Pipes::{
     GetNamedPipeClientProcessId, GetNamedPipeClientSessionId, GetNamedPipeServerProcessId,
@@ -217,6 +218,54 @@ fn sid_text(sid: PSID) -> io::Result<String> {
     // one. `text` is written only on success, and then to be freed by LocalFree.
     check(unsafe { ConvertSidToStringSidW(sid, &raw mut text) })?;
     Ok(from_wide(text))
+}
+
+/// What kind of account a name is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AccountKind {
+    User,
+    Group,
+    /// One that Windows defines, such as SYSTEM or Everyone.
+    WellKnown,
+    Other,
+}
+
+/// The SID that has a name, and what it is of
+/// ([LookupAccountNameW](https://learn.microsoft.com/windows/win32/api/winbase/nf-winbase-lookupaccountnamew)).
+pub(super) fn account(name: &str) -> io::Result<Option<(String, AccountKind)>> {
+    if name.contains('\0') {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a name has no NUL in it"));
+    }
+    let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
+    let mut sid = [0_u64; (SECURITY_MAX_SID_SIZE as usize).div_ceil(size_of::<u64>())];
+    let mut sid_length = SECURITY_MAX_SID_SIZE;
+    // The domain is not wanted, but has to be taken: a DNS name has at most 255 characters.
+    let (mut domain, mut kind) = ([0_u16; 256], 0);
+    let mut domain_length = domain.len() as u32;
+    // SAFETY: the name ends with a NUL; both buffers have room for as much as their lengths say.
+    let found = check(unsafe {
+        LookupAccountNameW(
+            null(),
+            name.as_ptr(),
+            sid.as_mut_ptr().cast(),
+            &raw mut sid_length,
+            domain.as_mut_ptr(),
+            &raw mut domain_length,
+            &raw mut kind,
+        )
+    });
+    match found {
+        Err(error) if error.raw_os_error() == Some(ERROR_NONE_MAPPED as i32) => return Ok(None),
+        result => result?,
+    }
+    #[expect(non_upper_case_globals, reason = "they are Win32's")]
+    let kind = match kind {
+        SidTypeUser => AccountKind::User,
+        SidTypeGroup | SidTypeAlias => AccountKind::Group,
+        SidTypeWellKnownGroup => AccountKind::WellKnown,
+        _ => AccountKind::Other,
+    };
+    Ok(Some((sid_text(sid.as_mut_ptr().cast())?, kind)))
 }
 
 /// A query of one number about a pipe.

@@ -9,7 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::LocalStream;
 use super::endpoint::{Endpoint, NoEndpoint};
-use super::peer::{own_user, peer_of};
+use super::names::SystemNames;
+use super::peer::peer_of;
 use super::runtime_dir::Create;
 
 /// Connects to a Unix domain socket.
@@ -29,13 +30,10 @@ impl LocalConnector {
         Self { address, access }
     }
 
-    /// The stream, if the server at its other end is known and trusted.
-    fn admit(&self, stream: UnixStream) -> Result<LocalStream, ConnectError> {
+    /// The stream, if it is known who the server at its other end is.
+    fn identify(&self, stream: UnixStream) -> Result<LocalStream, ConnectError> {
         let peer = peer_of(&stream)
             .map_err(|error| ConnectError::from_io(&self.address, "find out who the server is", error))?;
-        self.access
-            .check(&peer, Some(&own_user()))
-            .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
         Ok(LocalStream::new(stream, peer))
     }
 
@@ -57,13 +55,15 @@ impl Connector for LocalConnector {
     async fn connect(&self, deadline: Instant) -> Result<LocalStream, ConnectError> {
         let endpoint =
             Endpoint::new(&self.address, Create::No).map_err(|why| no_endpoint(&self.address, why))?;
+        let access = self.access.look_up_names(SystemNames).await;
+        let access = access.map_err(|error| ConnectError::unknown_name(&self.address, error))?;
         let path = endpoint.socket_path();
         let timed_out = || ConnectError::TimedOut { address: self.address.clone() };
         let mut backoff = Backoff::connect();
         loop {
             // Without a time limit: this waits for nobody, and one try is made also after the deadline.
             match UnixStream::connect(&path).await {
-                Ok(stream) => return self.admit(stream),
+                Ok(stream) => return access.trust(self.identify(stream)?, &self.address, deadline).await,
                 // The backlog is full, and no readiness tells when it is not: connect(2), EAGAIN.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     timeout_at(deadline, backoff.wait()).await.map_err(|_| timed_out())?;

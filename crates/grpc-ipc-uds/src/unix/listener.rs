@@ -1,8 +1,9 @@
+use std::future::{Ready, ready};
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use grpc_ipc_core::{AccessPolicy, Address, Backoff, BindError, Connection as _, Listener};
+use grpc_ipc_core::{Address, Admission, Backoff, BindError, Listener};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixSocket, UnixStream};
@@ -10,7 +11,8 @@ use tracing::{debug, warn};
 
 use super::endpoint::{Endpoint, NoEndpoint, parent};
 use super::lock_file::LockFile;
-use super::peer::{own_user, peer_of};
+use super::names::SystemNames;
+use super::peer::peer_of;
 use super::runtime_dir::Create;
 use super::socket_file::{SocketFile, clear, in_use, refuse_other_than_socket};
 use super::{ListenOptions, LocalStream, sys};
@@ -24,12 +26,14 @@ pub struct LocalListener {
     socket: AsyncFd<UnixListener>,
     _lock: Option<LockFile>,
     address: Address,
-    access: AccessPolicy,
+    admission: Admission<LocalStream>,
 }
 
 impl LocalListener {
     pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
         let endpoint = Endpoint::new(address, Create::Yes).map_err(|why| no_endpoint(address, why))?;
+        let access = options.access.look_up_names(SystemNames).await;
+        let access = access.map_err(|error| BindError::unknown_name(address, error))?;
         let (lock, file, socket) = match &endpoint {
             Endpoint::Path(path) => {
                 let (lock, file, socket) = bind_path(&options, address, path).await?;
@@ -40,20 +44,22 @@ impl LocalListener {
             }
         };
         let address = endpoint.address(address);
-        Ok(Self { _file: file, socket, _lock: lock, address, access: options.access })
+        Ok(Self { _file: file, socket, _lock: lock, address, admission: Admission::new(access) })
     }
 
-    /// The connection, if its peer is known and let in.
-    fn admit(&self, stream: UnixStream) -> Option<LocalStream> {
-        let peer = peer_of(&stream)
-            .inspect_err(|error| debug!(address = %self.address, %error, "a client of which nothing is known is refused"))
-            .ok()?;
-        let stream = LocalStream::new(stream, peer);
-        self.access
-            .check(stream.peer(), Some(&own_user()))
-            .inspect_err(|refused| warn!(address = %self.address, "{refused}"))
-            .ok()?;
-        Some(stream)
+    /// Waits for the next client; what is short is waited for.
+    async fn next(socket: &AsyncFd<UnixListener>, address: &Address) -> Ready<Option<LocalStream>> {
+        let mut backoff = Backoff::accept();
+        loop {
+            let accepted = socket.async_io(Interest::READABLE, |socket| socket.accept()).await;
+            match accepted.and_then(|(stream, _)| into_tokio(stream)) {
+                Ok(stream) => return ready(identify(stream, address)),
+                Err(error) => {
+                    warn!(%address, %error, "accept failed, and is tried again");
+                    backoff.wait_after(&error).await;
+                }
+            }
+        }
     }
 }
 
@@ -61,19 +67,10 @@ impl Listener for LocalListener {
     type Connection = LocalStream;
 
     async fn accept(&mut self) -> LocalStream {
-        let mut backoff = Backoff::accept();
         loop {
-            let accepted = self.socket.async_io(Interest::READABLE, |socket| socket.accept()).await;
-            match accepted.and_then(|(stream, _)| into_tokio(stream)) {
-                Ok(stream) => {
-                    if let Some(stream) = self.admit(stream) {
-                        return stream;
-                    }
-                }
-                Err(error) => {
-                    warn!(address = %self.address, %error, "accept failed, and is tried again");
-                    backoff.wait_after(&error).await;
-                }
+            let next = Self::next(&self.socket, &self.address);
+            if let Some(stream) = self.admission.admit(next).await {
+                return stream;
             }
         }
     }
@@ -81,6 +78,14 @@ impl Listener for LocalListener {
     fn local_address(&self) -> &Address {
         &self.address
     }
+}
+
+/// The connection, if its peer is known.
+fn identify(stream: UnixStream, address: &Address) -> Option<LocalStream> {
+    let peer = peer_of(&stream)
+        .inspect_err(|error| debug!(%address, %error, "a client of which nothing is known is refused"))
+        .ok()?;
+    Some(LocalStream::new(stream, peer))
 }
 
 fn into_tokio(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {

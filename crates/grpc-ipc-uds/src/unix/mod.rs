@@ -2,6 +2,7 @@ mod connector;
 mod endpoint;
 mod listener;
 mod lock_file;
+mod names;
 mod options;
 mod peer;
 mod runtime_dir;

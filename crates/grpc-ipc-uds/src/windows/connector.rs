@@ -6,7 +6,8 @@ use tokio::time::{Instant, timeout_at};
 use super::LocalStream;
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::listener::into_tokio;
-use super::peer::{own_user, peer_of};
+use super::names::SystemNames;
+use super::peer::peer_of;
 
 /// Connects to an AF_UNIX socket. [`ConnectOptions::connector`](crate::ConnectOptions::connector) makes one.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ impl Connector for LocalConnector {
         let failed = |error| ConnectError::from_io(&self.address, "connect", error);
         let Endpoint { socket, name, .. } =
             Endpoint::new(&self.address).map_err(|why| no_endpoint(&self.address, why))?;
+        let access = self.access.look_up_names(SystemNames).await;
+        let access = access.map_err(|error| ConnectError::unknown_name(&self.address, error))?;
         match socket.connect(&name) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(failed(error)),
             _ => {}
@@ -42,10 +45,7 @@ impl Connector for LocalConnector {
             return Err(failed(error));
         }
         let peer = peer_of(&stream);
-        self.access
-            .check(&peer, own_user().as_ref())
-            .map_err(|refused| ConnectError::untrusted(&self.address, refused))?;
-        Ok(PeerStream::new(stream, peer))
+        access.trust(PeerStream::new(stream, peer), &self.address, deadline).await
     }
 
     fn address(&self) -> &Address {

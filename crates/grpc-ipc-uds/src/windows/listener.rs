@@ -1,14 +1,16 @@
+use std::future::{Ready, ready};
 use std::io;
 use std::path::Path;
 
-use grpc_ipc_core::{AccessPolicy, Address, Backoff, BindError, Connection as _, Listener, PeerStream};
+use grpc_ipc_core::{Address, Admission, Backoff, BindError, Listener, PeerStream};
 use socket2::{SockRef, Socket};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tracing::warn;
 
 use super::endpoint::{Endpoint, NoEndpoint};
-use super::peer::{own_user, peer_of};
+use super::names::SystemNames;
+use super::peer::peer_of;
 use super::socket_file::{Lock, SocketFile, clear};
 use super::{ListenOptions, LocalStream};
 
@@ -21,11 +23,13 @@ pub struct LocalListener {
     socket: TcpStream,
     _lock: Lock,
     address: Address,
-    access: AccessPolicy,
+    admission: Admission<LocalStream>,
 }
 
 impl LocalListener {
-    pub(super) fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
+    pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
+        let access = options.access.look_up_names(SystemNames).await;
+        let access = access.map_err(|error| BindError::unknown_name(address, error))?;
         let Endpoint { path, socket, name } =
             Endpoint::new(address).map_err(|why| no_endpoint(address, why))?;
         let lock = Lock::acquire(&path).map_err(|error| match (error.kind(), path.parent()) {
@@ -41,22 +45,23 @@ impl LocalListener {
         let file = SocketFile(absolute(&path));
         socket.listen(options.backlog).map_err(failed("listen"))?;
         let socket = into_tokio(socket).map_err(failed("listen"))?;
-        Ok(Self { _file: file, socket, _lock: lock, address: address.clone(), access: options.access })
+        let admission = Admission::new(access);
+        Ok(Self { _file: file, socket, _lock: lock, address: address.clone(), admission })
     }
 
-    /// The connection, if its peer is let in.
-    fn admit(&self, socket: Socket) -> io::Result<Option<LocalStream>> {
-        socket.set_nonblocking(true)?;
-        let peer = peer_of(&socket);
-        let stream = PeerStream::new(into_tokio(socket)?, peer);
-        let admitted = self.access.check(stream.peer(), own_user().as_ref());
-        Ok(match admitted {
-            Ok(()) => Some(stream),
-            Err(refused) => {
-                warn!(address = %self.address, "{refused}");
-                None
+    /// Waits for the next client; what is short is waited for.
+    async fn next(socket: &TcpStream, address: &Address) -> Ready<Option<LocalStream>> {
+        let mut backoff = Backoff::accept();
+        loop {
+            let accepted = socket.async_io(Interest::READABLE, || SockRef::from(socket).accept()).await;
+            match accepted.and_then(|(socket, _)| identify(socket)) {
+                Ok(stream) => return ready(Some(stream)),
+                Err(error) => {
+                    warn!(%address, %error, "accept failed, and is tried again");
+                    backoff.wait_after(&error).await;
+                }
             }
-        })
+        }
     }
 }
 
@@ -64,17 +69,10 @@ impl Listener for LocalListener {
     type Connection = LocalStream;
 
     async fn accept(&mut self) -> LocalStream {
-        let mut backoff = Backoff::accept();
         loop {
-            let accept = || SockRef::from(&self.socket).accept();
-            let accepted = self.socket.async_io(Interest::READABLE, accept).await;
-            match accepted.and_then(|(socket, _)| self.admit(socket)) {
-                Ok(Some(stream)) => return stream,
-                Ok(None) => {}
-                Err(error) => {
-                    warn!(address = %self.address, %error, "accept failed, and is tried again");
-                    backoff.wait_after(&error).await;
-                }
+            let next = Self::next(&self.socket, &self.address);
+            if let Some(stream) = self.admission.admit(next).await {
+                return stream;
             }
         }
     }
@@ -82,6 +80,12 @@ impl Listener for LocalListener {
     fn local_address(&self) -> &Address {
         &self.address
     }
+}
+
+fn identify(socket: Socket) -> io::Result<LocalStream> {
+    socket.set_nonblocking(true)?;
+    let peer = peer_of(&socket);
+    Ok(PeerStream::new(into_tokio(socket)?, peer))
 }
 
 fn absolute(path: &Path) -> std::path::PathBuf {

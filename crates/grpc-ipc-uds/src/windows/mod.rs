@@ -7,6 +7,7 @@
 mod connector;
 mod endpoint;
 mod listener;
+mod names;
 mod options;
 mod peer;
 mod socket_file;

@@ -33,13 +33,14 @@ impl ListenOptions {
     ///
     /// # Errors
     /// [`BindError::Unsupported`] for an address of another transport, and on a system without AF_UNIX;
-    /// [`BindError::TooLong`] for a path of over 107 bytes of UTF-8; [`BindError::NoParent`], [`BindError::InUse`],
+    /// [`BindError::TooLong`] for a path of over 107 bytes of UTF-8; [`BindError::InvalidOption`] for a name in the
+    /// access policy that nobody has; [`BindError::NoParent`], [`BindError::InUse`],
     /// [`BindError::NotASocket`], [`BindError::PermissionDenied`] and [`BindError::Io`] as they say.
     ///
     /// # Cancel safety
     /// A dropped future leaves no socket behind.
     pub async fn listen(self, address: &Address) -> Result<LocalListener, BindError> {
-        LocalListener::bind(self, address)
+        LocalListener::bind(self, address).await
     }
 }
 

@@ -7,7 +7,10 @@ use super::sys;
 
 /// Who is at the other end: the process that made the connection, and the user of the process that has that id now.
 pub(super) fn peer_of(socket: &impl AsRawSocket) -> Peer {
-    let peer = Peer::new("unix");
+    let peer = match own_user() {
+        Some(own) => Peer::new("unix").same_user_as(&own),
+        None => Peer::new("unix"),
+    };
     let pid = match sys::peer_process(socket) {
         Ok(pid @ 1..) => pid,
         Ok(0) => return peer,
@@ -27,6 +30,6 @@ pub(super) fn peer_of(socket: &impl AsRawSocket) -> Peer {
 }
 
 /// The user that this process runs as.
-pub(super) fn own_user() -> Option<UserId> {
+fn own_user() -> Option<UserId> {
     sys::user_of_process(std::process::id()).ok().map(|sid| UserId::Sid(sid.into()))
 }

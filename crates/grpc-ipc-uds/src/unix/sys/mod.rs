@@ -1,5 +1,9 @@
 //! What differs between the Unixes, and the calls that no library makes safe.
 
+mod names;
+
+pub(super) use names::{gid_of, uid_of};
+
 use std::io;
 use std::os::unix::net::UnixListener;
 

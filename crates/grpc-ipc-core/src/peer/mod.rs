@@ -1,0 +1,306 @@
+mod id;
+mod integrity;
+mod process;
+
+pub use id::{GroupId, UserId};
+pub use integrity::IntegrityLevel;
+pub use process::{Process, ProcessHandle};
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Who is at the other end of a connection, as the operating system says.
+///
+/// It is taken once, when the connection is made, and it names the process that made it: the peer may have handed the
+/// connection to another process since. What is not known is `None`, never a default. Decide by
+/// [`user`](Self::user) and [`groups`](Self::groups), which cannot be recycled while it matters; a process id can.
+///
+/// A clone costs a reference count. `Display` is made for logs: `unix:uid=1000,pid=4242`, with `?` for what is not
+/// known.
+///
+/// | | Linux | macOS | other Unixes | named pipe: the client | named pipe: the server | AF_UNIX on Windows |
+/// |---|---|---|---|---|---|---|
+/// | [`pid`](Self::pid) | yes | yes | some | yes | yes | yes |
+/// | [`user`](Self::user) | yes | yes | yes | by its token | the pipe's owner | of the process that has the pid now |
+/// | [`group`](Self::group) | yes | yes | yes | – | – | – |
+/// | [`groups`](Self::groups) | yes | at most 16 | – | by its token | – | – |
+/// | [`process`](Self::process) | since 6.5 | – | – | of some | – | – |
+/// | [`security_label`](Self::security_label) | with SELinux, AppArmor or Smack | – | – | – | – | – |
+/// | [`audit_token`](Self::audit_token) | – | yes | – | – | – | – |
+/// | [`session`](Self::session) | – | – | – | yes | yes | – |
+/// | [`integrity`](Self::integrity), [`is_elevated`](Self::is_elevated), [`package`](Self::package) | – | – | – | by its token | – | – |
+///
+/// ```
+/// use grpc_ipc_core::{Peer, UserId};
+///
+/// let peer = Peer::new("unix").with_user(UserId::Uid(1000));
+/// assert_eq!(peer.pid(), None);
+/// assert_eq!(peer.to_string(), "unix:uid=1000,pid=?");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer(Arc<Facts>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Facts {
+    transport: &'static str,
+    pid: Option<u32>,
+    user: Option<UserId>,
+    group: Option<GroupId>,
+    groups: Option<Vec<GroupId>>,
+    process: Option<ProcessHandle>,
+    security_label: Option<String>,
+    audit_token: Option<[u32; 8]>,
+    session: Option<u32>,
+    integrity: Option<IntegrityLevel>,
+    elevated: Option<bool>,
+    package: Option<String>,
+    /// The user that this process ran as when the connection was made.
+    own_user: Option<UserId>,
+    this_process: bool,
+}
+
+/// What a transport does to make one: each method by value, in any order.
+impl Peer {
+    /// A peer over `transport` of which nothing is known yet.
+    pub fn new(transport: &'static str) -> Self {
+        Self(Arc::new(Facts { transport, ..Facts::default() }))
+    }
+
+    /// A peer over `transport` that is this process itself, and so the same user.
+    pub fn this_process(transport: &'static str) -> Self {
+        Self::new(transport).with_pid(std::process::id()).with(|facts| facts.this_process = true)
+    }
+
+    /// Sets the process id.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_pid(self, pid: u32) -> Self {
+        self.with(|facts| facts.pid = Some(pid))
+    }
+
+    /// Sets the user.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_user(self, user: UserId) -> Self {
+        self.with(|facts| facts.user = Some(user))
+    }
+
+    /// Sets the user that this process runs as, now that the connection is made: what
+    /// [`is_same_user`](Self::is_same_user) compares [`user`](Self::user) with. A transport that does not say it has no
+    /// peer of the same user.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn same_user_as(self, own: &UserId) -> Self {
+        self.with(|facts| facts.own_user = Some(own.clone()))
+    }
+
+    /// Sets the primary group.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_group(self, group: GroupId) -> Self {
+        self.with(|facts| facts.group = Some(group))
+    }
+
+    /// Sets the supplementary groups: those of Unix besides the primary one, or those that a Windows token has enabled.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_groups(self, groups: impl IntoIterator<Item = GroupId>) -> Self {
+        self.with(|facts| facts.groups = Some(groups.into_iter().collect()))
+    }
+
+    /// Sets the process handle. Only one that is certain to name the process that made the connection may be set.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_process(self, process: ProcessHandle) -> Self {
+        self.with(|facts| facts.process = Some(process))
+    }
+
+    /// Sets the security label.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_security_label(self, label: impl Into<String>) -> Self {
+        self.with(|facts| facts.security_label = Some(label.into()))
+    }
+
+    /// Sets the audit token of macOS.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_audit_token(self, token: [u32; 8]) -> Self {
+        self.with(|facts| facts.audit_token = Some(token))
+    }
+
+    /// Sets the Windows session.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_session(self, session: u32) -> Self {
+        self.with(|facts| facts.session = Some(session))
+    }
+
+    /// Sets the integrity level of a Windows token.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_integrity(self, level: IntegrityLevel) -> Self {
+        self.with(|facts| facts.integrity = Some(level))
+    }
+
+    /// Sets whether a Windows token is elevated.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_elevated(self, elevated: bool) -> Self {
+        self.with(|facts| facts.elevated = Some(elevated))
+    }
+
+    /// Sets the package SID of a Windows AppContainer.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_package(self, sid: impl Into<String>) -> Self {
+        self.with(|facts| facts.package = Some(sid.into()))
+    }
+
+    fn with(mut self, set: impl FnOnce(&mut Facts)) -> Self {
+        set(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+/// What is known. `None`: it is not, or the platform has no such thing.
+impl Peer {
+    /// What carries the connection: `unix`, `npipe`, `tcp`, `memory`, or what a transport of your own calls itself.
+    pub fn transport(&self) -> &'static str {
+        self.0.transport
+    }
+
+    /// The process id, by SO_PEERCRED (Linux), LOCAL_PEEREPID (macOS), GetNamedPipeClientProcessId,
+    /// GetNamedPipeServerProcessId or SIO_AF_UNIX_GETPEERPID (Windows). It names no process for certain: by now it may
+    /// belong to another one; [`process`](Self::process) cannot. `None` also for a Linux process of a pid namespace
+    /// that this process cannot see into, and on macOS when the peer has already gone.
+    pub fn pid(&self) -> Option<u32> {
+        self.0.pid
+    }
+
+    /// The user. On Unix the effective one of the process that connected, or that called listen(2) (SO_PEERCRED,
+    /// getpeereid(3)); `None` for one that this process's user namespace does not map. On Windows the user of the token
+    /// by which the client lets itself be identified, `None` if it does not; or the owner of the pipe.
+    pub fn user(&self) -> Option<&UserId> {
+        self.0.user.as_ref()
+    }
+
+    /// Whether the [`user`](Self::user) is the one that this process ran as when the connection was made. `false` also
+    /// when that is not known.
+    pub fn is_same_user(&self) -> bool {
+        self.0.this_process || self.0.own_user.is_some() && self.0.own_user == self.0.user
+    }
+
+    /// The primary group: on Unix the effective group of the process. `None` for one that this process's user namespace
+    /// does not map. Windows has none.
+    pub fn group(&self) -> Option<&GroupId> {
+        self.0.group.as_ref()
+    }
+
+    /// The supplementary groups. On Linux by SO_PEERGROUPS, without those that this process's user namespace does not
+    /// map; on macOS by LOCAL_PEERCRED, which has the first 16 of all. On Windows those that are enabled in the client's
+    /// token: what a filtered or restricted token only lets be used to deny something is not among them, and a token
+    /// with restricting SIDs has `None`.
+    pub fn groups(&self) -> Option<&[GroupId]> {
+        self.0.groups.as_deref()
+    }
+
+    /// Whether `group` is known to be the primary or a supplementary group.
+    pub fn is_member_of(&self, group: &GroupId) -> bool {
+        self.group() == Some(group) || self.groups().is_some_and(|groups| groups.contains(group))
+    }
+
+    /// A handle of the process itself, which goes on naming it when it has ended, whoever gets its id then.
+    ///
+    /// On Linux a pidfd, by SO_PEERPIDFD of Linux 6.5; before there is none, because what pidfd_open(2) opens is
+    /// whoever has the id by then. On Windows there is one of a client that ran before the instance of the pipe was
+    /// created that it has connected to: of a later one it cannot be told whether it has not taken the id over.
+    pub fn process(&self) -> Option<&ProcessHandle> {
+        self.0.process.as_ref()
+    }
+
+    /// What the Linux security module says of the peer (SO_PEERSEC, socket(7)): with SELinux a context such as
+    /// `system_u:system_r:httpd_t:s0`, with AppArmor the profile. `None` where no such module is active.
+    pub fn security_label(&self) -> Option<&str> {
+        self.0.security_label.as_deref()
+    }
+
+    /// The audit token of macOS (LOCAL_PEERTOKEN), by which `SecCodeCopyGuestWithAttributes` and others know the
+    /// process; its last field changes with each program that a process id runs.
+    pub fn audit_token(&self) -> Option<[u32; 8]> {
+        self.0.audit_token
+    }
+
+    /// The Windows session: 0 is that of the services, each user that logs in gets another. Unix has none.
+    pub fn session(&self) -> Option<u32> {
+        self.0.session
+    }
+
+    /// The mandatory integrity level of the client's token, on Windows.
+    pub fn integrity(&self) -> Option<IntegrityLevel> {
+        self.0.integrity
+    }
+
+    /// Whether the client's token is elevated (`TokenElevation`), on Windows.
+    pub fn is_elevated(&self) -> Option<bool> {
+        self.0.elevated
+    }
+
+    /// The package SID (`S-1-15-2-…`) of the client's AppContainer, on Windows. `None` also of a client that is in none.
+    pub fn package(&self) -> Option<&str> {
+        self.0.package.as_deref()
+    }
+
+    /// Whether both ends are certain to be in this process, as with the in-memory transport.
+    pub fn is_this_process(&self) -> bool {
+        self.0.this_process
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.transport())?;
+        match self.user() {
+            Some(user) => write!(f, "{user}")?,
+            None => f.write_str("user=?")?,
+        }
+        match self.pid() {
+            Some(pid) => write!(f, ",pid={pid}"),
+            None => f.write_str(",pid=?"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: UserId = UserId::Uid(1000);
+
+    #[test]
+    fn unknown_is_shown_as_unknown() {
+        assert_eq!(Peer::new("unix").to_string(), "unix:user=?,pid=?");
+        assert_eq!(Peer::new("unix").with_user(ALICE).with_pid(4242).to_string(), "unix:uid=1000,pid=4242");
+        let sid = UserId::Sid("S-1-5-21-1-2-3-1001".into());
+        assert_eq!(
+            Peer::new("npipe").with_user(sid).with_pid(7).to_string(),
+            "npipe:sid=S-1-5-21-1-2-3-1001,pid=7"
+        );
+    }
+
+    #[test]
+    fn two_unknown_users_are_not_the_same() {
+        let unknown = Peer::new("unix");
+        assert!(!unknown.is_same_user());
+        assert!(!unknown.clone().same_user_as(&ALICE).is_same_user());
+        assert!(!unknown.clone().with_user(ALICE).is_same_user(), "without a word about this process");
+        assert!(!unknown.clone().with_user(UserId::Uid(0)).same_user_as(&ALICE).is_same_user());
+        assert!(unknown.clone().with_user(ALICE).same_user_as(&ALICE).is_same_user());
+        assert!(unknown.same_user_as(&ALICE).with_user(ALICE).is_same_user(), "in any order");
+        assert!(Peer::this_process("memory").is_same_user());
+    }
+
+    #[test]
+    fn a_member_is_who_has_the_group_as_primary_or_supplementary() {
+        let peer = Peer::new("unix").with_group(GroupId::Gid(5)).with_groups([GroupId::Gid(6)]);
+        assert!(peer.is_member_of(&GroupId::Gid(5)));
+        assert!(peer.is_member_of(&GroupId::Gid(6)));
+        assert!(!peer.is_member_of(&GroupId::Gid(7)));
+        assert!(!Peer::new("unix").is_member_of(&GroupId::Gid(5)), "unknown is no member");
+    }
+
+    #[test]
+    fn what_a_clone_becomes_does_not_show_in_the_other() {
+        let peer = Peer::new("unix").with_pid(1);
+        let other = peer.clone().with_pid(2);
+        assert_eq!((peer.pid(), other.pid()), (Some(1), Some(2)));
+    }
+}
