@@ -11,5 +11,5 @@ mod windows;
 #[cfg(windows)]
 pub use windows::{
     ConnectOptions, ImpersonationLevel, ListenOptions, LocalConnector, LocalListener, LocalStream,
-    PipeStream, SecurityDescriptor,
+    PipeStream, SecurityDescriptor, SystemNames,
 };

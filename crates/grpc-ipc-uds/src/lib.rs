@@ -19,4 +19,4 @@ mod platform;
 #[cfg(any(unix, windows))]
 pub use connect_options::ConnectOptions;
 #[cfg(any(unix, windows))]
-pub use platform::{ListenOptions, LocalConnector, LocalListener, LocalStream};
+pub use platform::{ListenOptions, LocalConnector, LocalListener, LocalStream, SystemNames};

@@ -55,6 +55,18 @@ pub(crate) fn connector(options: ConnectOptions) -> Result<BoxConnector, Connect
     }
 }
 
+/// Where the names of users and groups are looked up.
+#[cfg(all(feature = "uds", any(unix, windows)))]
+pub(crate) use grpc_ipc_uds::SystemNames as Names;
+
+/// Where the names of users and groups are looked up.
+#[cfg(all(feature = "named-pipe", windows, not(feature = "uds")))]
+pub(crate) use grpc_ipc_named_pipe::SystemNames as Names;
+
+/// Where the names of users and groups are looked up.
+#[cfg(not(any(all(feature = "uds", any(unix, windows)), all(feature = "named-pipe", windows))))]
+pub(crate) use grpc_ipc_core::NoNames as Names;
+
 fn unsupported(address: &Address) -> String {
     match address {
         Address::NamedPipe { .. } if !cfg!(windows) => {

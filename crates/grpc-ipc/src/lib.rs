@@ -1,6 +1,7 @@
 #![doc = include_str!("../docs/lib.md")]
 #![forbid(unsafe_code)]
 
+mod authorize;
 mod backend;
 mod call_body;
 mod channel;
@@ -10,6 +11,7 @@ mod connections;
 #[cfg(feature = "tonic-transport")]
 mod incoming;
 mod listeners;
+mod method_path;
 mod options;
 mod router;
 mod serve_error;
@@ -19,6 +21,7 @@ mod spawn;
 mod status;
 mod tcp;
 
+pub use authorize::{Authorize, Authorized};
 #[allow(
     unused_imports,
     unreachable_pub,
@@ -39,6 +42,7 @@ pub use grpc_ipc_core::{
 pub use grpc_ipc_http2::{Authority, Options as Http2Options};
 #[cfg(feature = "tonic-transport")]
 pub use incoming::{Incoming, IncomingConnection};
+pub use method_path::MethodPath;
 pub use options::{ConnectOptions, ListenOptions};
 pub use serve_error::ServeError;
 pub use server::{BoundServer, Server};

@@ -23,7 +23,7 @@ use crate::call_body::CallBody;
 use crate::listeners::{Accepted, Listeners};
 use crate::router::Router;
 use crate::services::{BoxError, Services, ServicesFuture};
-use crate::{Http2Options, ListenOptions, ServeError};
+use crate::{Http2Options, ListenOptions, MethodPath, ServeError};
 
 /// Serves tonic services on local addresses: a builder.
 ///
@@ -324,7 +324,9 @@ impl Service<http::Request<RecvBody>> for PeerService {
             return ServicesFuture::ready(status.into_http());
         }
         let mut request = request.map(|body| Body::new(CallBody::new(body)));
+        let path = MethodPath::of(request.uri());
         request.extensions_mut().insert(self.peer.clone());
+        request.extensions_mut().insert(path);
         self.services.call(request)
     }
 }

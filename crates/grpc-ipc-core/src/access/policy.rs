@@ -36,7 +36,7 @@ use crate::{Address, ConnectError, Connection, GroupId, Peer, UserId};
 /// `peer` and `policy`.
 #[derive(Clone)]
 pub struct AccessPolicy {
-    rule: Rule,
+    rule: Arc<Rule>,
     refused: Arc<AtomicU64>,
 }
 
@@ -134,13 +134,13 @@ impl AccessPolicy {
     /// Lets in whom either policy lets in. It counts anew.
     #[must_use = "the policy is moved into the returned one"]
     pub fn or(self, other: Self) -> Self {
-        Self::new(self.rule.or(other.rule))
+        Self::new(Arc::unwrap_or_clone(self.rule).or(Arc::unwrap_or_clone(other.rule)))
     }
 
     /// Lets in whom both policies let in. It counts anew.
     #[must_use = "the policy is moved into the returned one"]
     pub fn and(self, other: Self) -> Self {
-        Self::new(self.rule.and(other.rule))
+        Self::new(Arc::unwrap_or_clone(self.rule).and(Arc::unwrap_or_clone(other.rule)))
     }
 
     /// How many peers this policy and its clones have refused. The clone that you keep counts with the one that a
@@ -195,7 +195,7 @@ impl AccessPolicy {
     /// # Errors
     /// [`NameError`] for a name that nobody has, or that cannot be looked up.
     pub fn resolve(&self, names: &dyn NameService) -> Result<Self, NameError> {
-        Ok(Self { rule: self.rule.resolve(names)?, refused: Arc::clone(&self.refused) })
+        Ok(Self { rule: Arc::new(self.rule.resolve(names)?), refused: Arc::clone(&self.refused) })
     }
 
     /// What a backend does when it listens or connects: [`resolve`](Self::resolve), on a thread that may block if there
@@ -211,7 +211,7 @@ impl AccessPolicy {
     }
 
     fn new(rule: Rule) -> Self {
-        Self { rule, refused: Arc::default() }
+        Self { rule: Arc::new(rule), refused: Arc::default() }
     }
 }
 

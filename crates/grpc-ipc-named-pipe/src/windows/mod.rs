@@ -12,6 +12,7 @@ mod sys;
 pub use connector::LocalConnector;
 pub use descriptor::SecurityDescriptor;
 pub use listener::LocalListener;
+pub use names::SystemNames;
 pub use options::{ConnectOptions, ImpersonationLevel, ListenOptions};
 pub use stream::PipeStream;
 

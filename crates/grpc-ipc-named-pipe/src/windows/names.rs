@@ -5,7 +5,8 @@ use grpc_ipc_core::{GroupId, NameService, UserId};
 use super::sys::{self, AccountKind};
 
 /// The names of this system and of the domains it belongs to, by LookupAccountName.
-pub(super) struct SystemNames;
+#[derive(Clone, Copy, Debug)]
+pub struct SystemNames;
 
 impl NameService for SystemNames {
     fn user(&self, name: &str) -> io::Result<Option<UserId>> {

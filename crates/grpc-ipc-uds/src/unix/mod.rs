@@ -11,6 +11,7 @@ mod sys;
 
 pub use connector::LocalConnector;
 pub use listener::LocalListener;
+pub use names::SystemNames;
 pub use options::ListenOptions;
 
 /// A connected Unix domain socket that knows its peer.

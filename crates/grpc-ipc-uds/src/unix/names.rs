@@ -5,7 +5,8 @@ use grpc_ipc_core::{GroupId, NameService, UserId};
 use super::sys;
 
 /// The names of this system, by getpwnam_r(3) and getgrnam_r(3): what `/etc/passwd` and directory services say.
-pub(super) struct SystemNames;
+#[derive(Clone, Copy, Debug)]
+pub struct SystemNames;
 
 impl NameService for SystemNames {
     fn user(&self, name: &str) -> io::Result<Option<UserId>> {

@@ -15,6 +15,7 @@ mod sys;
 
 pub use connector::LocalConnector;
 pub use listener::LocalListener;
+pub use names::SystemNames;
 pub use options::ListenOptions;
 
 /// A connected AF_UNIX socket that knows its peer.

@@ -1,0 +1,199 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use grpc_ipc_core::{AccessPolicy, NameError, Peer};
+use tonic::server::NamedService;
+use tonic::service::Interceptor;
+use tonic::{Request, Status};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::MethodPath;
+use crate::backend::Names;
+
+/// Decides call by call who may make it: by the [`Peer`], and by the method.
+///
+/// It comes after the [`AccessPolicy`] of the listener, which decides who may connect. Of the rules the one that says
+/// the most about a method counts: that of the [method](Self::method), else that of its [service](Self::service), else
+/// the one for all others. A call that it refuses ends with [`PermissionDenied`](tonic::Code::PermissionDenied); the
+/// connection goes on. A call of which the peer is not known is refused, too.
+///
+/// It is a tower layer, for the whole [`Server`](crate::Server) or for one service, and an interceptor of tonic:
+///
+/// ```
+/// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
+/// use grpc_ipc::{AccessPolicy, Authorize, Server};
+///
+/// # fn example(greeter: impl Greeter) {
+/// // Everyone who is let in may say hello; the rest is for administrators.
+/// let authorize = Authorize::new(AccessPolicy::administrators())
+///     .method("/greet.Greeter/SayHello", AccessPolicy::dangerous_allow_anyone());
+/// let server = Server::builder().add_service(GreeterServer::new(greeter)).layer(authorize);
+/// # }
+/// ```
+///
+/// A policy with [names](AccessPolicy::user_names) refuses everyone until they are
+/// [looked up](Self::look_up_names). The interceptor cannot wait, and so refuses whom an
+/// [asynchronous rule](AccessPolicy::custom_async) would have to be asked about.
+#[derive(Clone)]
+pub struct Authorize {
+    rules: Arc<Rules>,
+}
+
+#[derive(Clone)]
+struct Rules {
+    methods: HashMap<String, AccessPolicy>,
+    services: HashMap<String, AccessPolicy>,
+    others: AccessPolicy,
+}
+
+impl Authorize {
+    /// Methods and services without a rule of their own are for those that `others` lets in.
+    pub fn new(others: AccessPolicy) -> Self {
+        Self { rules: Arc::new(Rules { methods: HashMap::new(), services: HashMap::new(), others }) }
+    }
+
+    /// The method `/package.Service/Method` is for those that `policy` lets in.
+    ///
+    /// # Panics
+    /// If `path` is of another form, because such a rule would never be asked.
+    #[must_use = "the rules are moved into the returned ones"]
+    pub fn method(mut self, path: &str, policy: AccessPolicy) -> Self {
+        let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        let is_method = parts.is_some_and(|(service, method)| is_name(service) && is_name(method));
+        assert!(is_method, "{path:?} is no method; one is \"/package.Service/Method\"");
+        Arc::make_mut(&mut self.rules).methods.insert(path.to_owned(), policy);
+        self
+    }
+
+    /// The methods of `package.Service` are for those that `policy` lets in.
+    ///
+    /// # Panics
+    /// If `name` is empty or has a slash, because such a rule would never be asked.
+    #[must_use = "the rules are moved into the returned ones"]
+    pub fn service(mut self, name: &str, policy: AccessPolicy) -> Self {
+        assert!(is_name(name), "{name:?} is no service; one is \"package.Service\"");
+        Arc::make_mut(&mut self.rules).services.insert(name.to_owned(), policy);
+        self
+    }
+
+    /// Looks up the names of users and groups in all policies, as a listener does with its own.
+    ///
+    /// # Errors
+    /// [`NameError`] for a name that nobody has, or that cannot be looked up.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn look_up_names(mut self) -> Result<Self, NameError> {
+        let rules = Arc::make_mut(&mut self.rules);
+        let policies = rules.methods.values_mut().chain(rules.services.values_mut());
+        for policy in policies.chain([&mut rules.others]) {
+            *policy = policy.look_up_names(Names).await?;
+        }
+        Ok(self)
+    }
+
+    fn policy(&self, path: &MethodPath) -> &AccessPolicy {
+        let rules = &self.rules;
+        let method = rules.methods.get(path.as_str());
+        method.or_else(|| rules.services.get(path.service())).unwrap_or(&rules.others)
+    }
+
+    /// Asks about a call. The future is ready when it is polled first, unless an asynchronous rule is to be asked.
+    fn check(
+        &self,
+        extensions: &http::Extensions,
+        path: &MethodPath,
+    ) -> impl Future<Output = Result<(), Status>> + Send + use<> {
+        let path = path.clone();
+        let checked = extensions.get::<Peer>().map(|peer| self.policy(&path).check(peer));
+        async move {
+            match checked {
+                None => Err(Status::permission_denied("who calls is not known")),
+                Some(checked) => checked.await.map_err(|refused| {
+                    Status::permission_denied(format!("{} may not call {path}", refused.peer()))
+                }),
+            }
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/')
+}
+
+impl fmt::Debug for Authorize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rules { methods, services, others } = &*self.rules;
+        f.debug_struct("Authorize")
+            .field("methods", methods)
+            .field("services", services)
+            .field("others", others)
+            .finish()
+    }
+}
+
+impl Interceptor for Authorize {
+    fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
+        let Some(path) = request.extensions().get::<MethodPath>() else {
+            return Err(Status::permission_denied("which method is called is not known"));
+        };
+        match self.check(request.extensions(), path).now_or_never() {
+            Some(checked) => checked.map(|()| request),
+            None => Err(Status::permission_denied("an interceptor cannot wait for an asynchronous rule")),
+        }
+    }
+}
+
+impl<S> Layer<S> for Authorize {
+    type Service = Authorized<S>;
+
+    fn layer(&self, service: S) -> Authorized<S> {
+        Authorized { service, authorize: self.clone() }
+    }
+}
+
+/// A service whose calls [`Authorize`] decides about.
+#[derive(Clone, Debug)]
+pub struct Authorized<S> {
+    service: S,
+    authorize: Authorize,
+}
+
+impl<S: NamedService> NamedService for Authorized<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S, B, R> Service<http::Request<B>> for Authorized<S>
+where
+    S: Service<http::Request<B>, Response = http::Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: Default,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        let checked = self.authorize.check(request.extensions(), &MethodPath::of(request.uri()));
+        // The one that was asked whether it is ready is the one that is called.
+        let next = self.service.clone();
+        let mut service = std::mem::replace(&mut self.service, next);
+        async move {
+            match checked.await {
+                Ok(()) => service.call(request).await,
+                Err(status) => Ok(status.into_http()),
+            }
+        }
+        .boxed()
+    }
+}
