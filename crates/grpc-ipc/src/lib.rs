@@ -14,6 +14,8 @@ mod listeners;
 mod method_path;
 mod options;
 mod router;
+#[doc = include_str!("../docs/security.md")]
+pub mod security {}
 mod serve_error;
 mod server;
 mod services;
