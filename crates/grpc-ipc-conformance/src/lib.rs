@@ -92,6 +92,9 @@ macro_rules! conformance_tests {
             accept_can_be_cancelled
             accept_survives_clients_that_leave
             a_refused_client_is_closed_and_the_next_served
+            a_client_that_is_decided_about_later_holds_up_no_other
+            what_the_policy_does_not_decide_is_refused
+            a_name_that_nobody_has_is_an_error
             a_dropped_listener_closes_its_address
             connections_outlive_their_listener
             an_address_in_use_is_refused
@@ -99,7 +102,9 @@ macro_rules! conformance_tests {
             no_server_is_told_at_once
             a_busy_server_is_waited_for_until_the_deadline
             an_untrusted_server_is_sent_nothing
+            the_policy_decides_about_the_server_before_the_deadline
             each_end_knows_the_other
+            each_end_knows_that_the_other_is_of_the_same_user
         }
     };
     (@each ($transport:expr) $($test:ident)*) => {$(

@@ -11,11 +11,13 @@ pub trait Connector: Send + Sync + 'static {
     /// server that it refuses is sent nothing.
     ///
     /// A server that is there but busy is waited for until `deadline`; one try is made even when that has passed.
-    /// Whether there is a server is told at once: a connector does not wait for one to be started.
+    /// Whether there is a server is told at once: a connector does not wait for one to be started. The policy is waited
+    /// for until `deadline`, too.
     ///
     /// # Errors
     /// [`ConnectError::NotFound`] or [`ConnectError::Refused`] without a server, [`ConnectError::TimedOut`] at the
-    /// deadline, [`ConnectError::Untrusted`] for a server that the policy refuses, and what else the system says.
+    /// deadline, [`ConnectError::Untrusted`] for a server that the policy refuses, [`ConnectError::InvalidOption`] for a name in the
+    /// policy that nobody has, and what else the system says.
     ///
     /// # Cancel safety
     /// Dropping the future closes what it had opened.

@@ -3,7 +3,8 @@ use crate::{Address, Connection};
 /// A server's end of a transport: where connections come from.
 ///
 /// The [`AccessPolicy`](crate::AccessPolicy) that a listener was made with has let in every connection it hands out; it
-/// closes one that the policy refuses before a byte of it is read, and goes on.
+/// closes one that the policy refuses before a byte of it is read, and goes on. A client about which the policy takes its
+/// time to decide holds up no other. [`Admission`](crate::Admission) does both.
 ///
 /// Dropping a listener closes the address: connecting fails from then on, and the address can be listened on again.
 /// Connections that were handed out live on.

@@ -24,7 +24,7 @@
 //! ```
 
 use std::collections::HashMap;
-use std::future::{pending, ready};
+use std::future::{Ready, pending, ready};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::DuplexStream;
@@ -99,14 +99,7 @@ impl Listener for MemoryListener {
 
     async fn accept(&mut self) -> MemoryStream {
         loop {
-            let next = async {
-                match self.incoming.recv().await {
-                    Some(half) => ready(Some(stream(half))),
-                    // The network holds a sender until this listener is dropped.
-                    None => pending().await,
-                }
-            };
-            if let Some(stream) = self.admission.admit(next).await {
+            if let Some(stream) = self.admission.admit(next(&mut self.incoming)).await {
                 return stream;
             }
         }
@@ -157,6 +150,14 @@ impl Connector for MemoryConnector {
 
 /// The [`Connection`](crate::Connection) of a [`Network`].
 pub type MemoryStream = PeerStream<DuplexStream>;
+
+async fn next(incoming: &mut mpsc::Receiver<DuplexStream>) -> Ready<Option<MemoryStream>> {
+    match incoming.recv().await {
+        Some(half) => ready(Some(stream(half))),
+        // The network holds a sender until the listener is dropped.
+        None => pending().await,
+    }
+}
 
 fn stream(half: DuplexStream) -> MemoryStream {
     PeerStream::new(half, Peer::this_process("memory"))

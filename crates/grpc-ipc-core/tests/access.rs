@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -137,6 +138,35 @@ fn a_refusal_says_who_and_why() {
         "peer unix:uid=1001,pid=1 is refused: the access policy lets in the same user or the system (root, SYSTEM)"
     );
     assert_eq!(refused.peer(), &peer(1001));
+}
+
+#[test]
+fn a_refusal_is_an_event() {
+    let logged = Log::default();
+    let writer = logged.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        assert!(admits(&AccessPolicy::same_user(), &peer(1000)));
+        assert!(!admits(&AccessPolicy::same_user(), &peer(1001)));
+    });
+    let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(logged.lines().count(), 1, "{logged}");
+    let event = "a peer is refused peer=unix:uid=1001,pid=1 policy=the same user";
+    assert!(logged.contains(" WARN ") && logged.trim_end().ends_with(event), "{logged}");
+}
+
+/// What was logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[test]

@@ -10,6 +10,6 @@ mod windows;
 
 #[cfg(windows)]
 pub use windows::{
-    ConnectOptions, ImpersonationLevel, ListenOptions, LocalConnector, LocalListener, LocalStream,
-    PipeStream, SecurityDescriptor, SystemNames,
+    ClientProcess, ConnectOptions, ImpersonationLevel, ListenOptions, LocalConnector, LocalListener,
+    LocalStream, PipeStream, SecurityDescriptor, SystemNames,
 };

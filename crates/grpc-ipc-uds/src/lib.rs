@@ -18,5 +18,7 @@ mod platform;
 
 #[cfg(any(unix, windows))]
 pub use connect_options::ConnectOptions;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use platform::PidFd;
 #[cfg(any(unix, windows))]
 pub use platform::{ListenOptions, LocalConnector, LocalListener, LocalStream, SystemNames};

@@ -158,6 +158,9 @@ pub(crate) mod platform {
     /// What only Unix has.
     #[cfg(all(feature = "uds", unix))]
     pub mod unix {
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        pub use grpc_ipc_uds::PidFd;
+
         use crate::ListenOptions;
 
         /// Options of Unix domain sockets.
@@ -184,7 +187,7 @@ pub(crate) mod platform {
     /// What only Windows has.
     #[cfg(all(feature = "named-pipe", windows))]
     pub mod windows {
-        pub use grpc_ipc_named_pipe::{ImpersonationLevel, SecurityDescriptor};
+        pub use grpc_ipc_named_pipe::{ClientProcess, ImpersonationLevel, SecurityDescriptor};
 
         use crate::{ConnectOptions, ListenOptions};
 

@@ -87,6 +87,22 @@ pub async fn an_untrusted_server_is_sent_nothing(transport: impl Transport) {
     assert_eq!(bytes, b"first bytes");
 }
 
+/// > The policy is waited for until `deadline`, too.
+pub async fn the_policy_decides_about_the_server_before_the_deadline(transport: impl Transport) {
+    let _listener = listen(&transport).await;
+    let undecided = |limit| AccessPolicy::custom_async(limit, |_| std::future::pending());
+    match transport.connector(undecided(Duration::from_millis(50))).connect(soon()).await {
+        Err(ConnectError::Untrusted { .. }) => {}
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("trusted a server before the policy had decided"),
+    }
+    match transport.connector(undecided(crate::LIMIT)).connect(Instant::now()).await {
+        Err(ConnectError::TimedOut { .. }) => {}
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("trusted a server before the policy had decided"),
+    }
+}
+
 /// > It is taken once, when the connection is made, and it names the process that made it
 pub async fn each_end_knows_the_other(transport: impl Transport) {
     let mut listener = listen(&transport).await;
@@ -103,4 +119,15 @@ pub async fn each_end_knows_the_other(transport: impl Transport) {
     assert_talk(&mut client, &mut server).await;
     drop(client);
     assert_eq!(server.peer(), &of_client, "also when the other end has gone");
+}
+
+/// > Whether the [`user`](Self::user) is the one that this process ran as when the connection was made.
+pub async fn each_end_knows_that_the_other_is_of_the_same_user(transport: impl Transport) {
+    let mut listener = listen(&transport).await;
+    let (client, server) = pair(&transport, &mut listener).await;
+    for peer in [client.peer(), server.peer()] {
+        // Of whom nothing is known, that is not known either.
+        let known = peer.user().is_some() || peer.is_this_process();
+        assert_eq!(peer.is_same_user(), known, "{peer}");
+    }
 }

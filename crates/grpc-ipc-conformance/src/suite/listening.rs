@@ -1,12 +1,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use grpc_ipc_core::{AccessPolicy, BindError, ConnectError, Connector as _, Listener as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Semaphore;
 
 use super::{assert_talk, connect, listen, pair, read_all, soon};
-use crate::Transport;
+use crate::{LIMIT, Transport};
 
 /// > Dropping the future before it is ready loses no connection.
 pub async fn accept_can_be_cancelled(transport: impl Transport) {
@@ -59,7 +61,7 @@ pub async fn a_refused_client_is_closed_and_the_next_served(transport: impl Tran
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let only_the_third = AccessPolicy::custom(move |_| count.fetch_add(1, Ordering::Relaxed) == 2);
-    let mut listener = transport.listen(only_the_third).await.expect("listen");
+    let mut listener = transport.listen(only_the_third.clone()).await.expect("listen");
     let clients = async {
         for _ in 0..2 {
             let mut refused = connect(&transport).await;
@@ -74,6 +76,75 @@ pub async fn a_refused_client_is_closed_and_the_next_served(transport: impl Tran
     let (mut server, ()) = tokio::join!(listener.accept(), clients);
     assert_eq!(read_all(&mut server).await, b"hello");
     assert_eq!(asked.load(Ordering::Relaxed), 3, "the policy is asked once for each connection");
+    assert_eq!(only_the_third.refused(), 2);
+}
+
+/// > A client about which the policy takes its time to decide holds up no other.
+pub async fn a_client_that_is_decided_about_later_holds_up_no_other(transport: impl Transport) {
+    let (asked, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
+    let (count, opened) = (Arc::clone(&asked), Arc::clone(&gate));
+    let the_first_waits = AccessPolicy::custom_async(LIMIT, move |_| {
+        let (first, gate) = (count.fetch_add(1, Ordering::Relaxed) == 0, Arc::clone(&opened));
+        async move { !first || gate.acquire().await.is_ok() }
+    });
+    let mut listener = transport.listen(the_first_waits).await.expect("listen");
+    let mut slow = connect(&transport).await;
+    slow.write_u8(1).await.expect("write to an open connection");
+    tokio::select! {
+        _ = listener.accept() => panic!("a client was let in before the policy had decided"),
+        () = async { while asked.load(Ordering::Relaxed) == 0 { tokio::task::yield_now().await } } => {}
+    }
+    for _ in 0..3 {
+        let (mut quick, mut server) = pair(&transport, &mut listener).await;
+        assert_talk(&mut quick, &mut server).await;
+    }
+    gate.add_permits(1);
+    assert_eq!(listener.accept().await.read_u8().await.expect("the client's number"), 1);
+}
+
+/// > What it has not said by then, and what panics, refuses.
+pub async fn what_the_policy_does_not_decide_is_refused(transport: impl Transport) {
+    let asked = AtomicUsize::new(0);
+    let fails_twice = AccessPolicy::custom_async(Duration::from_millis(50), move |_| {
+        let asked = asked.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match asked {
+                0 => std::future::pending().await,
+                1 => panic!("a policy that panics, on purpose"),
+                _ => true,
+            }
+        }
+    });
+    let mut listener = transport.listen(fails_twice.clone()).await.expect("listen");
+    let clients = async {
+        for _ in 0..2 {
+            assert_eq!(read_all(&mut connect(&transport).await).await, b"", "what a refused client reads");
+        }
+        connect(&transport).await
+    };
+    let (mut server, mut client) = tokio::join!(listener.accept(), clients);
+    assert_talk(&mut client, &mut server).await;
+    assert_eq!(fails_twice.refused(), 2);
+}
+
+/// > Names are looked up once, when a server listens or a client connects; one that nobody has is an error there.
+pub async fn a_name_that_nobody_has_is_an_error(transport: impl Transport) {
+    let nobody = AccessPolicy::default().or(AccessPolicy::user_names(["no-such-user-as-this"]));
+    match transport.listen(nobody.clone()).await {
+        Err(BindError::InvalidOption { option, .. }) => {
+            assert!(option.contains("no-such-user-as-this"), "{option}");
+        }
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("listening for a user who does not exist"),
+    }
+    let _listener = listen(&transport).await;
+    match transport.connector(nobody).connect(soon()).await {
+        Err(ConnectError::InvalidOption { option, .. }) => {
+            assert!(option.contains("no-such-user-as-this"), "{option}");
+        }
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("trusted a user who does not exist"),
+    }
 }
 
 /// > Dropping a listener closes the address: connecting fails from then on, and the address can be listened on again.

@@ -31,7 +31,7 @@ impl Connector for LocalConnector {
 
     async fn connect(&self, deadline: Instant) -> Result<LocalStream, ConnectError> {
         let failed = |error| ConnectError::from_io(&self.address, "open the pipe", error);
-        let own = sys::own_user().map_err(failed)?;
+        let own = sys::Token::own().and_then(|token| token.user()).map_err(failed)?;
         let name = endpoint::pipe_name(&self.address, &own)
             .map_err(|reason| ConnectError::Unsupported { address: self.address.clone(), reason })?;
         let access = self.options.access.look_up_names(SystemNames).await;

@@ -1,14 +1,16 @@
 use std::io;
 use std::time::Duration;
 
-use grpc_ipc_core::{Peer, PeerStream, UserId};
-use tokio::net::windows::named_pipe::{NamedPipeClient, NamedPipeServer};
+use grpc_ipc_core::{GroupId, IntegrityLevel, Peer, PeerStream, UserId};
+use tokio::net::windows::named_pipe::NamedPipeClient;
 use tokio::time::timeout;
 use tracing::debug;
 use windows_sys::Win32::Foundation::ERROR_CANNOT_IMPERSONATE;
 
+use super::instances::Connected;
 use super::stream::PipeStream;
-use super::{LocalStream, sys};
+use super::sys::{self, Token};
+use super::{ClientProcess, LocalStream};
 
 /// How long a client that can be identified only by what it sends may take to send something.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
@@ -18,18 +20,47 @@ const FIRST_BYTE: Duration = Duration::from_secs(5);
 /// A client says at connect who it is, if it was opened with static tracking, as ours are, those of Rust's tokio and of
 /// .NET (but for `TokenImpersonationLevel.None`). One with dynamic tracking, as of programs that do not say, says so with
 /// each write; so the first is waited for. It is not looked at.
-pub(super) async fn client_of(pipe: NamedPipeServer, own: UserId) -> Option<LocalStream> {
-    let mut peer = process(sys::client_process(&pipe), sys::client_session(&pipe)).same_user_as(&own);
-    let mut user = sys::client_user(&pipe);
-    let waits = |error: &io::Error| error.raw_os_error() == Some(ERROR_CANNOT_IMPERSONATE as i32);
-    if user.as_ref().is_err_and(waits) && matches!(timeout(FIRST_BYTE, pipe.readable()).await, Ok(Ok(()))) {
-        user = sys::client_user(&pipe);
+pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &UserId) -> LocalStream {
+    let pid = sys::client_process(&pipe);
+    let mut peer = process(&pid, sys::client_session(&pipe)).same_user_as(own);
+    // Now, before the client can have gone while it is waited for.
+    let opened = pid.and_then(|pid| ClientProcess::open(pid, &free));
+    match opened {
+        Ok(Some(handle)) => peer = peer.with_process(handle),
+        Ok(None) => {}
+        Err(error) => debug!(%peer, %error, "the process of the client cannot be opened"),
     }
-    match user {
-        Ok(sid) => peer = peer.with_user(UserId::Sid(sid.into())),
+    let mut token = Token::of_client(&pipe);
+    let waits = |error: &io::Error| error.raw_os_error() == Some(ERROR_CANNOT_IMPERSONATE as i32);
+    if token.as_ref().is_err_and(waits) && matches!(timeout(FIRST_BYTE, pipe.readable()).await, Ok(Ok(()))) {
+        token = Token::of_client(&pipe);
+    }
+    match token {
+        Ok(token) => peer = with_token(peer, &token),
         Err(error) => debug!(%peer, %error, "the client does not let itself be identified"),
     }
-    Some(PeerStream::new(PipeStream::server(pipe), peer))
+    PeerStream::new(PipeStream::server(pipe), peer)
+}
+
+/// What a token says of its owner, each as far as Windows says.
+fn with_token(mut peer: Peer, token: &Token) -> Peer {
+    if let Ok(user) = token.user() {
+        peer = peer.with_user(UserId::Sid(user.into()));
+    }
+    // What a token with restricting SIDs may do, its groups alone do not tell.
+    if let (Ok(false), Ok(groups)) = (token.is_restricted(), token.enabled_groups()) {
+        peer = peer.with_groups(groups.into_iter().map(|sid| GroupId::Sid(sid.into())));
+    }
+    if let Ok(rid) = token.integrity() {
+        peer = peer.with_integrity(IntegrityLevel::from_rid(rid));
+    }
+    if let Ok(elevated) = token.is_elevated() {
+        peer = peer.with_elevated(elevated);
+    }
+    if let Ok(Some(sid)) = token.package() {
+        peer = peer.with_package(sid);
+    }
+    peer
 }
 
 /// Who serves a pipe: its owner, which a squatter cannot choose to be another user.
@@ -38,10 +69,12 @@ pub(super) async fn client_of(pipe: NamedPipeServer, own: UserId) -> Option<Loca
 /// belongs that such a process of `own` makes, which an elevated one shares with the other Administrators. They could
 /// become this user anyway.
 pub(super) fn server_of(pipe: &NamedPipeClient, own: &str) -> Peer {
-    let peer = process(sys::server_process(pipe), sys::server_session(pipe));
+    let peer = process(&sys::server_process(pipe), sys::server_session(pipe));
     let peer = peer.same_user_as(&UserId::Sid(own.into()));
     match sys::owner_of(pipe) {
-        Ok(owner) if sys::own_default_owner().is_ok_and(|default| default == owner) => {
+        Ok(owner)
+            if Token::own().and_then(|token| token.default_owner()).is_ok_and(|default| default == owner) =>
+        {
             peer.with_user(UserId::Sid(own.into()))
         }
         Ok(owner) => peer.with_user(UserId::Sid(owner.into())),
@@ -53,10 +86,10 @@ pub(super) fn server_of(pipe: &NamedPipeClient, own: &str) -> Peer {
 }
 
 /// A peer of which the process and its session are known, as far as Windows says.
-fn process(pid: io::Result<u32>, session: io::Result<u32>) -> Peer {
+fn process(pid: &io::Result<u32>, session: io::Result<u32>) -> Peer {
     let mut peer = Peer::new("npipe");
     if let Ok(pid) = pid {
-        peer = peer.with_pid(pid);
+        peer = peer.with_pid(*pid);
     }
     if let Ok(session) = session {
         peer = peer.with_session(session);

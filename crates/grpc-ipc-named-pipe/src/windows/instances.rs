@@ -11,11 +11,19 @@ use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 
+use super::client_process::Moment;
 use super::endpoint;
 use super::sys::{self, Descriptor};
 
 /// How long the pipe of a server that has ended may take to go away.
 const TAKE_OVER: Duration = Duration::from_secs(2);
+
+/// An instance that has a client.
+pub(super) struct Connected {
+    pub(super) pipe: NamedPipeServer,
+    /// A moment at which it had none yet.
+    pub(super) free: Moment,
+}
 
 /// The instances of a pipe that wait for clients.
 pub(super) struct Instances {
@@ -39,12 +47,13 @@ impl Instances {
         let mut options = ServerOptions::new();
         options.in_buffer_size(buffer_size).out_buffer_size(buffer_size).reject_remote_clients(true);
         let path = endpoint::path(name);
+        let free = Moment::now();
         let first =
             create_first(address, &path, options.clone().first_pipe_instance(true), &descriptor).await?;
         let described = sys::descriptor_of(&first).ok();
         let instances =
             Self { path, options, descriptor, described, wanted, waiting: FuturesUnordered::new() };
-        instances.wait(first);
+        instances.wait(first, free);
         while instances.missing() {
             instances
                 .add()
@@ -57,7 +66,7 @@ impl Instances {
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> NamedPipeServer {
+    pub(super) async fn next(&mut self) -> Connected {
         let mut backoff = Backoff::accept();
         loop {
             while self.missing() {
@@ -71,7 +80,7 @@ impl Instances {
                     // Before this one is handed out, or dropped: the name is never without an instance.
                     _ = self.add();
                     match (connected, instance.0.take()) {
-                        (Ok(()), Some(pipe)) => return pipe,
+                        (Ok(()), Some(pipe)) => return Connected { pipe, free: instance.1 },
                         (Err(error), pipe) => {
                             warn!(pipe = self.path, %error, "a client could not connect");
                             drop(pipe);
@@ -93,12 +102,13 @@ impl Instances {
     }
 
     fn add(&self) -> io::Result<()> {
-        self.wait(sys::create(&self.options, &self.path, &self.descriptor)?);
+        let free = Moment::now();
+        self.wait(sys::create(&self.options, &self.path, &self.descriptor)?, free);
         Ok(())
     }
 
-    fn wait(&self, pipe: NamedPipeServer) {
-        let instance = Waiting(Some(pipe));
+    fn wait(&self, pipe: NamedPipeServer, free: Moment) {
+        let instance = Waiting(Some(pipe), free);
         self.waiting.push(
             async move {
                 let connected = match &instance.0 {
@@ -128,8 +138,9 @@ impl Drop for Instances {
     }
 }
 
-/// An instance that waits for a client, until it is taken out; disconnected if it is dropped before.
-struct Waiting(Option<NamedPipeServer>);
+/// An instance that waits for a client, until it is taken out; disconnected if it is dropped before. And a moment at
+/// which it had none yet.
+struct Waiting(Option<NamedPipeServer>, Moment);
 
 impl Drop for Waiting {
     fn drop(&mut self) {

@@ -14,7 +14,7 @@ pub struct LocalListener {
 
 impl LocalListener {
     pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
-        let own = sys::own_user().map_err(|error| {
+        let own = sys::Token::own().and_then(|token| token.user()).map_err(|error| {
             BindError::from_io(address, "find out which user this process runs as", error)
         })?;
         let name = endpoint::pipe_name(address, &own)
@@ -48,7 +48,7 @@ impl Listener for LocalListener {
 
     async fn accept(&mut self) -> LocalStream {
         loop {
-            let next = async { identify::client_of(self.instances.next().await, self.own.clone()) };
+            let next = next(&mut self.instances, &self.own);
             if let Some(stream) = self.admission.admit(next).await {
                 return stream;
             }
@@ -58,4 +58,14 @@ impl Listener for LocalListener {
     fn local_address(&self) -> &Address {
         &self.address
     }
+}
+
+/// The next client, which becomes a connection when it is known who it is.
+async fn next(
+    instances: &mut Instances,
+    own: &UserId,
+) -> impl Future<Output = Option<LocalStream>> + Send + use<> {
+    let connected = instances.next().await;
+    let own = own.clone();
+    async move { Some(identify::client_of(connected, &own).await) }
 }

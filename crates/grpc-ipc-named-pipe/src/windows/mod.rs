@@ -1,3 +1,4 @@
+mod client_process;
 mod connector;
 mod descriptor;
 mod endpoint;
@@ -9,6 +10,7 @@ mod options;
 mod stream;
 mod sys;
 
+pub use client_process::ClientProcess;
 pub use connector::LocalConnector;
 pub use descriptor::SecurityDescriptor;
 pub use listener::LocalListener;

@@ -5,6 +5,8 @@ mod lock_file;
 mod names;
 mod options;
 mod peer;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod pidfd;
 mod runtime_dir;
 mod socket_file;
 mod sys;
@@ -13,6 +15,8 @@ pub use connector::LocalConnector;
 pub use listener::LocalListener;
 pub use names::SystemNames;
 pub use options::ListenOptions;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use pidfd::PidFd;
 
 /// A connected Unix domain socket that knows its peer.
 pub type LocalStream = grpc_ipc_core::PeerStream<tokio::net::UnixStream>;

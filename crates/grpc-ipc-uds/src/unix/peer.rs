@@ -6,22 +6,36 @@ use tokio::net::UnixStream;
 
 use super::sys;
 
-/// Who is at the other end, as it was when the connection was made: SO_PEERCRED, unix(7), on Linux; getpeereid(3) and
-/// LOCAL_PEEREPID on macOS and the BSDs. A client reads the credentials of the process that called listen(2).
+/// Who is at the other end, as it was when the connection was made; of the server, of the process that called
+/// listen(2).
 pub(super) fn peer_of(stream: &UnixStream) -> io::Result<Peer> {
-    let ids = sys::peer_ids(stream)?;
+    let known = sys::credentials_of(stream)?;
     let mut peer = Peer::new("unix").same_user_as(&own_user());
-    if let Some(uid) = ids.uid {
+    if let Some(uid) = known.uid {
         peer = peer.with_user(UserId::Uid(uid));
     }
-    if let Some(gid) = ids.gid {
+    if let Some(gid) = known.gid {
         peer = peer.with_group(GroupId::Gid(gid));
     }
-    // A process of another pid namespace has pid 0 here, which is nobody's.
-    match ids.pid.and_then(|pid| u32::try_from(pid).ok()) {
-        Some(pid @ 1..) => Ok(peer.with_pid(pid)),
-        _ => Ok(peer),
+    if let Some(groups) = known.groups {
+        peer = peer.with_groups(groups.into_iter().map(GroupId::Gid));
     }
+    // A process of a pid namespace that this one cannot see into has pid 0 here, which is nobody's.
+    let pid = known.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
+    if let Some(pid) = pid {
+        peer = peer.with_pid(pid);
+    }
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if let Some(pidfd) = known.pidfd {
+        peer = peer.with_process(grpc_ipc_core::ProcessHandle::new(super::PidFd::new(pidfd, pid)));
+    }
+    if let Some(label) = known.label {
+        peer = peer.with_security_label(label);
+    }
+    if let Some(token) = known.audit_token {
+        peer = peer.with_audit_token(token);
+    }
+    Ok(peer)
 }
 
 /// The user that this process acts as now, and that its peers see. A server may have changed it since it began to

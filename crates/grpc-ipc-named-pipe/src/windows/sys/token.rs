@@ -1,0 +1,176 @@
+use std::io;
+use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
+use std::ptr::{null_mut, slice_from_raw_parts};
+
+use tokio::net::windows::named_pipe::NamedPipeServer;
+use windows_sys::Win32::Foundation::{FALSE, TRUE};
+use windows_sys::Win32::Security::{
+    CheckTokenMembership, CreateWellKnownSid, GetSidSubAuthority, GetSidSubAuthorityCount,
+    GetTokenInformation, RevertToSelf, SECURITY_MAX_SID_SIZE, SID_AND_ATTRIBUTES,
+    TOKEN_APPCONTAINER_INFORMATION, TOKEN_GROUPS, TOKEN_INFORMATION_CLASS, TOKEN_MANDATORY_LABEL,
+    TOKEN_OWNER, TOKEN_QUERY, TOKEN_USER, TokenAppContainerSid, TokenElevation, TokenGroups,
+    TokenIntegrityLevel, TokenIsAppContainer, TokenOwner, TokenRestrictedSids, TokenUser, WinNetworkSid,
+};
+use windows_sys::Win32::System::Pipes::ImpersonateNamedPipeClient;
+use windows_sys::Win32::System::Threading::{
+    GetCurrentProcess, GetCurrentThread, OpenProcessToken, OpenThreadToken,
+};
+
+use super::{check, sid_text};
+
+/// An access token: who somebody is to Windows.
+pub(crate) struct Token(OwnedHandle);
+
+impl Token {
+    /// That of this process.
+    pub(crate) fn own() -> io::Result<Self> {
+        let mut token = null_mut();
+        // SAFETY: GetCurrentProcess returns a pseudo handle that needs no closing; `token` is written only on success,
+        // and is then ours to close.
+        unsafe {
+            check(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token))?;
+            Ok(Self(OwnedHandle::from_raw_handle(token)))
+        }
+    }
+
+    /// That of the client, as the client lets it be known. This thread is the client for as long as it takes to open it,
+    /// and no longer: nothing is awaited in between, and a thread that cannot become itself again must not go on.
+    pub(crate) fn of_client(pipe: &NamedPipeServer) -> io::Result<Self> {
+        let mut token = null_mut();
+        // SAFETY: the handle is open as long as `pipe` is borrowed.
+        check(unsafe { ImpersonateNamedPipeClient(pipe.as_raw_handle()) })?;
+        // SAFETY: GetCurrentThread returns a pseudo handle that needs no closing; `token` is written only on success.
+        // The access is checked against this process, not against the client.
+        let opened = check(unsafe { OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &raw mut token) });
+        // SAFETY: it has no arguments.
+        if unsafe { RevertToSelf() } == FALSE {
+            std::process::abort();
+        }
+        opened?;
+        // SAFETY: the token was opened above, and nothing else owns it.
+        Ok(Self(unsafe { OwnedHandle::from_raw_handle(token) }))
+    }
+
+    /// The SID of the user.
+    pub(crate) fn user(&self) -> io::Result<String> {
+        let information = self.information(TokenUser)?;
+        // SAFETY: the system writes a TOKEN_USER for this class.
+        sid_text(unsafe { information.read::<TOKEN_USER>() }?.User.Sid)
+    }
+
+    /// The SID that owns what is made without saying who shall: the user's, or of an elevated token that of the
+    /// Administrators.
+    pub(crate) fn default_owner(&self) -> io::Result<String> {
+        let information = self.information(TokenOwner)?;
+        // SAFETY: the system writes a TOKEN_OWNER for this class.
+        sid_text(unsafe { information.read::<TOKEN_OWNER>() }?.Owner)
+    }
+
+    /// The SIDs of the groups that are enabled: those that let something be done, not those that are there only to deny
+    /// something.
+    pub(crate) fn enabled_groups(&self) -> io::Result<Vec<String>> {
+        /// [SID Attributes in an Access
+        /// Token](https://learn.microsoft.com/windows/win32/secauthz/sid-attributes-in-an-access-token).
+        const SE_GROUP_ENABLED: u32 = 0x4;
+        const SE_GROUP_USE_FOR_DENY_ONLY: u32 = 0x10;
+        let information = self.information(TokenGroups)?;
+        let enabled = |group: &&SID_AND_ATTRIBUTES| {
+            group.Attributes & (SE_GROUP_ENABLED | SE_GROUP_USE_FOR_DENY_ONLY) == SE_GROUP_ENABLED
+        };
+        information.groups()?.iter().filter(enabled).map(|group| sid_text(group.Sid)).collect()
+    }
+
+    /// Whether the token has restricting SIDs: then what its groups let be done is not all that counts.
+    pub(crate) fn is_restricted(&self) -> io::Result<bool> {
+        Ok(!self.information(TokenRestrictedSids)?.groups()?.is_empty())
+    }
+
+    /// The last number of the SID of the integrity level.
+    pub(crate) fn integrity(&self) -> io::Result<u32> {
+        let information = self.information(TokenIntegrityLevel)?;
+        // SAFETY: the system writes a TOKEN_MANDATORY_LABEL for this class.
+        let sid = unsafe { information.read::<TOKEN_MANDATORY_LABEL>() }?.Label.Sid;
+        // SAFETY: the SID is in `information`, which lives on; each has at least one number, and the last is read.
+        Ok(unsafe { *GetSidSubAuthority(sid, u32::from(*GetSidSubAuthorityCount(sid)).saturating_sub(1)) })
+    }
+
+    pub(crate) fn is_elevated(&self) -> io::Result<bool> {
+        Ok(self.information(TokenElevation)?.number()? != 0)
+    }
+
+    /// The SID of the AppContainer's package, if it is in one.
+    pub(crate) fn package(&self) -> io::Result<Option<String>> {
+        if self.information(TokenIsAppContainer)?.number()? == 0 {
+            return Ok(None);
+        }
+        let information = self.information(TokenAppContainerSid)?;
+        // SAFETY: the system writes a TOKEN_APPCONTAINER_INFORMATION for this class.
+        let sid = unsafe { information.read::<TOKEN_APPCONTAINER_INFORMATION>() }?.TokenAppContainer;
+        if sid.is_null() { Ok(None) } else { sid_text(sid).map(Some) }
+    }
+
+    fn information(&self, class: TOKEN_INFORMATION_CLASS) -> io::Result<Information> {
+        let token = self.0.as_raw_handle();
+        let mut length = 0;
+        // SAFETY: without a buffer the call only writes the length that it needs.
+        unsafe { GetTokenInformation(token, class, null_mut(), 0, &raw mut length) };
+        let mut buffer = vec![0_u64; (length as usize).div_ceil(size_of::<u64>())];
+        // SAFETY: the buffer has `length` bytes.
+        check(unsafe {
+            GetTokenInformation(token, class, buffer.as_mut_ptr().cast(), length, &raw mut length)
+        })?;
+        Ok(Information { buffer, length: length as usize })
+    }
+}
+
+/// What GetTokenInformation has written, in memory that is aligned for what begins with a pointer.
+struct Information {
+    buffer: Vec<u64>,
+    length: usize,
+}
+
+impl Information {
+    /// # Safety
+    /// What the system has written begins with a `T`.
+    unsafe fn read<T>(&self) -> io::Result<&T> {
+        if self.length < size_of::<T>() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        // SAFETY: as the caller says; there are as many bytes, and no T has a larger alignment than a u64.
+        Ok(unsafe { &*self.buffer.as_ptr().cast::<T>() })
+    }
+
+    /// The number that it begins with.
+    fn number(&self) -> io::Result<u32> {
+        // SAFETY: any bits are a number.
+        Ok(*unsafe { self.read::<u32>() }?)
+    }
+
+    /// What it says where it is TOKEN_GROUPS.
+    fn groups(&self) -> io::Result<&[SID_AND_ATTRIBUTES]> {
+        // Without any, only their number has to be there.
+        let count = self.number()? as usize;
+        let offset = std::mem::offset_of!(TOKEN_GROUPS, Groups);
+        if count == 0 {
+            return Ok(&[]);
+        }
+        if self.length < offset + count * size_of::<SID_AND_ATTRIBUTES>() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        // SAFETY: the groups follow the number at this offset, and there are as many bytes as that takes.
+        Ok(unsafe { &*slice_from_raw_parts(self.buffer.as_ptr().byte_add(offset).cast(), count) })
+    }
+}
+
+/// Whether this process belongs to a logon over the network, as in a session of SSH or PowerShell remoting.
+pub(crate) fn is_network_logon() -> io::Result<bool> {
+    let mut sid = [0_u64; (SECURITY_MAX_SID_SIZE as usize).div_ceil(size_of::<u64>())];
+    let (mut length, mut member) = (SECURITY_MAX_SID_SIZE, FALSE);
+    // SAFETY: the buffer has room for the longest SID, which is what `length` says.
+    check(unsafe {
+        CreateWellKnownSid(WinNetworkSid, null_mut(), sid.as_mut_ptr().cast(), &raw mut length)
+    })?;
+    // SAFETY: the SID was just written; without a token the call asks about this thread; it writes one number.
+    check(unsafe { CheckTokenMembership(null_mut(), sid.as_mut_ptr().cast(), &raw mut member) })?;
+    Ok(member != FALSE)
+}

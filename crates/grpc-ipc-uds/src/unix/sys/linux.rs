@@ -1,0 +1,114 @@
+use std::fs;
+use std::io;
+use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::sync::OnceLock;
+
+#[cfg(target_os = "linux")]
+use libc::{SO_PEERGROUPS, SO_PEERPIDFD};
+use tokio::net::UnixStream;
+
+use super::{Credentials, socket_option};
+
+/// Android has none of the architectures that number them otherwise.
+#[cfg(target_os = "android")]
+const SO_PEERGROUPS: i32 = 59;
+#[cfg(target_os = "android")]
+const SO_PEERPIDFD: i32 = 77;
+
+/// SO_PEERCRED, SO_PEERGROUPS, SO_PEERSEC and SO_PEERPIDFD: [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
+/// and [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html). Only the first has to be there.
+pub(crate) fn credentials_of(stream: &UnixStream) -> io::Result<Credentials> {
+    let credentials = stream.peer_cred()?;
+    let (no_uid, no_gid) = unmapped();
+    Ok(Credentials {
+        uid: Some(credentials.uid()).filter(|uid| Some(*uid) != no_uid),
+        gid: Some(credentials.gid()).filter(|gid| Some(*gid) != no_gid),
+        pid: credentials.pid(),
+        groups: groups_of(stream).ok().map(|mut groups| {
+            groups.retain(|gid| Some(*gid) != no_gid);
+            groups
+        }),
+        label: label_of(stream).ok().flatten(),
+        pidfd: pidfd_of(stream).ok(),
+        audit_token: None,
+    })
+}
+
+fn groups_of(stream: &UnixStream) -> io::Result<Vec<u32>> {
+    /// NGROUPS_MAX, getgroups(2).
+    const LIMIT: usize = 65_536;
+    let mut groups = vec![0_u32; 64];
+    loop {
+        match socket_option(stream, libc::SOL_SOCKET, SO_PEERGROUPS, &mut groups) {
+            Ok(length) => {
+                groups.truncate(length / size_of::<u32>());
+                return Ok(groups);
+            }
+            // There are more.
+            Err(error) if error.raw_os_error() == Some(libc::ERANGE) && groups.len() < LIMIT => {
+                groups.resize(groups.len() * 4, 0);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The label, if it is text. SELinux ends it with a NUL, AppArmor does not.
+fn label_of(stream: &UnixStream) -> io::Result<Option<String>> {
+    const LIMIT: usize = 65_536;
+    let mut label = vec![0_u8; 256];
+    loop {
+        match socket_option(stream, libc::SOL_SOCKET, libc::SO_PEERSEC, &mut label) {
+            Ok(length) => {
+                label.truncate(length);
+                let label = String::from_utf8(label).ok();
+                let label = label.map(|label| label.trim_end_matches('\0').to_owned());
+                return Ok(label.filter(|label| !label.is_empty()));
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ERANGE) && label.len() < LIMIT => {
+                label.resize(label.len() * 4, 0);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "no library has SO_PEERPIDFD")]
+fn pidfd_of(stream: &UnixStream) -> io::Result<OwnedFd> {
+    let mut pidfd = [u32::MAX];
+    socket_option(stream, libc::SOL_SOCKET, SO_PEERPIDFD, &mut pidfd)?;
+    match RawFd::try_from(pidfd[0]) {
+        // SAFETY: the kernel has just opened it for this call; nothing else owns it. It closes itself on exec.
+        Ok(pidfd) => Ok(unsafe { OwnedFd::from_raw_fd(pidfd) }),
+        Err(_) => Err(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// The ids that stand for all those that this user namespace does not map, user_namespaces(7). In one that maps
+/// every id, as the first one does, they are ids as any other.
+fn unmapped() -> (Option<u32>, Option<u32>) {
+    static UNMAPPED: OnceLock<(Option<u32>, Option<u32>)> = OnceLock::new();
+    *UNMAPPED.get_or_init(|| (overflow("uid"), overflow("gid")))
+}
+
+fn overflow(kind: &str) -> Option<u32> {
+    let map = fs::read_to_string(format!("/proc/self/{kind}_map")).unwrap_or_default();
+    if maps_all(&map) {
+        return None;
+    }
+    let overflow = fs::read_to_string(format!("/proc/sys/kernel/overflow{kind}"));
+    Some(overflow.ok().and_then(|id| id.trim().parse().ok()).unwrap_or(65_534))
+}
+
+/// Whether a `uid_map` has every id; an unreadable one has not.
+fn maps_all(map: &str) -> bool {
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+#[test]
+fn only_the_map_of_the_first_namespace_has_every_id() {
+    assert!(maps_all("         0          0 4294967295\n"));
+    assert!(!maps_all("     65534          0          1\n"));
+    assert!(!maps_all("0 100000 65536\n"));
+    assert!(!maps_all(""));
+}

@@ -1,0 +1,56 @@
+#![expect(unsafe_code, reason = "no library has getpeereid")]
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+
+use tokio::net::UnixStream;
+
+use super::Credentials;
+
+/// getpeereid(3), the process id where there is one, and what macOS knows besides (`unix(4)`, `sys/un.h`). The process
+/// id is not known any more of a client that has left, the user is.
+pub(crate) fn credentials_of(stream: &UnixStream) -> io::Result<Credentials> {
+    let (mut uid, mut gid) = (0, 0);
+    // SAFETY: the descriptor is open as long as `stream` is borrowed; the call writes two numbers.
+    if unsafe { libc::getpeereid(stream.as_raw_fd(), &raw mut uid, &raw mut gid) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let pid = stream.peer_cred().ok().and_then(|credentials| credentials.pid());
+    let known = Credentials { uid: Some(uid), gid: Some(gid), pid, ..Credentials::default() };
+    #[cfg(target_vendor = "apple")]
+    let known =
+        Credentials { groups: apple::groups_of(stream), audit_token: apple::audit_token_of(stream), ..known };
+    Ok(known)
+}
+
+#[cfg(target_vendor = "apple")]
+mod apple {
+    use tokio::net::UnixStream;
+
+    use super::super::socket_option;
+
+    /// The level of the options of a Unix domain socket, `sys/un.h`.
+    const SOL_LOCAL: i32 = 0;
+
+    /// What LOCAL_PEERCRED has: the effective group, and then the others, 16 at most.
+    pub(super) fn groups_of(stream: &UnixStream) -> Option<Vec<u32>> {
+        // As numbers: `struct xucred` is a version, a user, how many groups there are (16 bits, and 16 without a
+        // meaning), and the groups.
+        const HEAD: usize = std::mem::offset_of!(libc::xucred, cr_groups) / size_of::<u32>();
+        let mut xucred = [0_u32; size_of::<libc::xucred>() / size_of::<u32>()];
+        let length = socket_option(stream, SOL_LOCAL, libc::LOCAL_PEERCRED, &mut xucred).ok()?;
+        if length != size_of_val(&xucred) || xucred[0] != libc::XUCRED_VERSION {
+            return None;
+        }
+        // Little-endian, as all of Apple's processors are.
+        let groups = usize::from(xucred[HEAD - 1] as u16);
+        xucred[HEAD..].get(..groups).map(<[u32]>::to_vec)
+    }
+
+    /// What LOCAL_PEERTOKEN has, `audit_token_t`.
+    pub(super) fn audit_token_of(stream: &UnixStream) -> Option<[u32; 8]> {
+        let mut token = [0; 8];
+        let length = socket_option(stream, SOL_LOCAL, libc::LOCAL_PEERTOKEN, &mut token).ok()?;
+        (length == size_of_val(&token)).then_some(token)
+    }
+}
