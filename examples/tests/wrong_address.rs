@@ -44,8 +44,8 @@ fn every_wrong_address_says_what_is_wrong() {
         assert!(said.contains(message), "serve {address:?}: {said}");
     }
     let call = [
-        (&of_directory, "there is no socket at this path"),
-        (&of_file, "there is no socket at this path"),
+        (&of_directory, "a directory is at this path, and no socket"),
+        (&of_file, "a regular file is at this path, and no socket"),
         (&format!("unix:{missing}"), "nothing is there; is the server running?"),
     ];
     for (address, message) in call {

@@ -1,5 +1,7 @@
 mod connector;
+mod directory;
 mod endpoint;
+mod found;
 mod listener;
 mod lock_file;
 mod names;
@@ -7,9 +9,11 @@ mod options;
 mod peer;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod pidfd;
+mod place;
 mod runtime_dir;
 mod socket_file;
 mod sys;
+mod trust;
 
 pub use connector::LocalConnector;
 pub use listener::LocalListener;
