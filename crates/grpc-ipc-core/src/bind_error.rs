@@ -47,7 +47,7 @@ pub enum BindError {
         /// Whose it is, if that is what is wrong with it.
         owner: Option<UserId>,
         /// What is wrong with it, and what would help.
-        problem: String,
+        problem: Box<str>,
     },
     /// Others can write to the directory, or to one that leads to it, so they could replace what is in it.
     #[error(
@@ -62,7 +62,7 @@ pub enum BindError {
         /// The directory, or a symbolic link to one.
         parent: PathBuf,
         /// What is wrong with it: "can be written to by everyone (mode 0777)".
-        problem: String,
+        problem: Box<str>,
     },
     /// The path or name does not fit into a socket address.
     #[error(

@@ -39,7 +39,7 @@ async fn listen_in(directory: &Path) -> Result<LocalListener, BindError> {
 async fn refused(directory: &Path, unsafe_one: &Path, expected: &str) {
     match listen_in(directory).await {
         Err(BindError::UnsafeParent { parent, problem, .. }) => {
-            assert_eq!((parent.as_path(), problem.as_str()), (unsafe_one, expected));
+            assert_eq!((parent.as_path(), &*problem), (unsafe_one, expected));
         }
         Err(error) => panic!("{}: {error:?}", directory.display()),
         Ok(_) => panic!("listening in {}", directory.display()),

@@ -132,7 +132,7 @@ impl Walk<'_> {
             Some(problem) if !self.options.unsafe_parent => Err(BindError::UnsafeParent {
                 address: self.address.clone(),
                 parent: path.to_owned(),
-                problem,
+                problem: problem.into(),
             }),
             _ => Ok(()),
         }

@@ -63,7 +63,7 @@ impl<'a> Place<'a> {
 
     pub(super) fn in_the_way(&self, name: &OsStr, owner: Option<UserId>, problem: String) -> BindError {
         let path = self.directory.path_of(name);
-        BindError::InTheWay { address: self.address.clone(), path, owner, problem }
+        BindError::InTheWay { address: self.address.clone(), path, owner, problem: problem.into() }
     }
 }
 
