@@ -37,7 +37,10 @@ fn every_wrong_address_says_what_is_wrong() {
     let serve = [
         (&of_directory, "a directory is at this path; choose another"),
         (&of_file, "a regular file is at this path; choose another"),
-        (&format!("unix:{missing}"), "missing is no directory; create it first"),
+        (
+            &format!("unix:{missing}"),
+            "missing is no directory; create it first, or have the server create it",
+        ),
     ];
     for (address, message) in serve {
         let said = fail(&mut greeter(&["serve", address]));

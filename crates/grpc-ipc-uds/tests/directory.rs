@@ -6,7 +6,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use grpc_ipc_conformance::{run, skip};
+use grpc_ipc_conformance::run;
+#[cfg(target_os = "linux")]
+use grpc_ipc_conformance::skip;
 use grpc_ipc_core::{Address, BindError, ConnectError, Connector as _};
 use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalListener};
 use tempfile::TempDir;
