@@ -125,7 +125,15 @@ pub enum BindError {
 }
 
 fn used_by(peer: &Option<Peer>) -> String {
-    peer.as_ref().map(|peer| format!(" by {peer}")).unwrap_or_default()
+    match peer {
+        Some(peer) if peer.is_same_user() => format!(" by {peer}"),
+        Some(peer) => {
+            format!(
+                " by {peer}, which is not this user: it is the wrong address, or someone else has taken it"
+            )
+        }
+        None => String::new(),
+    }
 }
 
 impl BindError {

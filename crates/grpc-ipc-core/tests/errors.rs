@@ -63,7 +63,13 @@ fn bind_errors_have_the_kind_of_their_cause() {
 fn an_address_in_use_names_who_uses_it_where_that_is_known() {
     let message = |by| BindError::InUse { address: address(), by }.to_string();
     let other = Peer::new("unix").with_user(UserId::Uid(7)).with_pid(42);
-    assert_eq!(message(Some(other)), "local:greeter is already in use by unix:uid=7,pid=42");
+    let own = other.clone().same_user_as(&UserId::Uid(7));
+    assert_eq!(message(Some(own)), "local:greeter is already in use by unix:uid=7,pid=42");
+    assert_eq!(
+        message(Some(other)),
+        "local:greeter is already in use by unix:uid=7,pid=42, which is not this user: it is the wrong address, or \
+         someone else has taken it"
+    );
     assert_eq!(message(None), "local:greeter is already in use");
 }
 

@@ -222,6 +222,7 @@ fn a_lock_that_another_process_holds_is_an_address_in_use() {
         let error = listen_error(&place.path).await;
         let BindError::InUse { by: Some(by), .. } = error else { panic!("{error:?}") };
         assert_eq!((by.pid(), by.user()), (Some(4242), Some(&UserId::Uid(own_uid()))));
+        assert!(by.is_same_user());
         drop(lock);
         drop(listen(&place.path).await.unwrap());
         assert_eq!(fs::read_dir(place.path.parent().unwrap()).unwrap().count(), 0, "nothing is left");

@@ -183,6 +183,7 @@ fn a_squatter_is_named_before_this_server_starts() {
         for user in [ALICE, 0] {
             let by = in_use_by(listen_as(user, &path));
             assert_eq!((by.user(), by.pid()), (Some(&UserId::Uid(BOB)), Some(std::process::id())));
+            assert!(!by.is_same_user());
         }
         // One that lets nobody: the file says who it is.
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
@@ -279,13 +280,19 @@ fn owner_and_group_are_those_asked_for() {
         // The lock stays this process's alone.
         let lock = fs::metadata(lock_of(&path)).unwrap();
         assert_eq!((lock.uid(), lock.mode() & 0o7777), (0, 0o600));
+        // By name; what the group of root is called differs, daemon is a group everywhere.
+        let named = place.path().join("named");
+        let options = ListenOptions::new().owner_name("root").group_name("daemon");
+        let _named = options.listen(&Address::unix(&named).unwrap()).await.unwrap();
+        assert_eq!(fs::metadata(&named).unwrap().uid(), 0);
+        assert_ne!(fs::metadata(&named).unwrap().gid(), 0);
         // The owner, and a member of the group; nobody else.
         for (user, groups, gets_in) in [(ALICE, &[][..], true), (BOB, &[FRIENDS], true), (BOB, &[], false)] {
             let connected = as_user(user, groups, async || UnixStream::connect(&path).is_ok());
             assert_eq!(connected, gets_in, "{user} {groups:?}");
         }
         drop(listener);
-        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+        assert!(!path.exists() && !lock_of(&path).exists());
     });
 }
 
@@ -305,6 +312,10 @@ fn who_is_not_root_may_choose_a_group_of_their_own_only() {
         };
         assert_eq!(listens(ListenOptions::new().group(FRIENDS)).unwrap(), (ALICE, FRIENDS));
         assert_eq!(listens(ListenOptions::new().owner(ALICE)).unwrap(), (ALICE, ALICE));
+        assert!(matches!(
+            listens(ListenOptions::new().owner_name("root")),
+            Err(BindError::PermissionDenied { .. })
+        ));
         for options in [ListenOptions::new().owner(BOB), ListenOptions::new().group(BOB)] {
             let error = listens(options).unwrap_err();
             assert!(matches!(error, BindError::PermissionDenied { .. }), "{error:?}");

@@ -162,11 +162,19 @@ pub(crate) mod platform {
             #[must_use = "options do nothing until a server listens with them"]
             fn owner(self, uid: u32) -> Self;
 
+            /// As [`owner`](Self::owner), by the user's name. Default: as there.
+            #[must_use = "options do nothing until a server listens with them"]
+            fn owner_name(self, name: impl Into<String>) -> Self;
+
             /// The group of the socket's file, and of the directory that [`create_parent`](Self::create_parent) creates.
             /// With a [`mode`](Self::mode) of `0o660` its members may connect, if the access policy lets them in. Who is
             /// not root may choose only a group that this process belongs to. Default: what the system gives a new file.
             #[must_use = "options do nothing until a server listens with them"]
             fn group(self, gid: u32) -> Self;
+
+            /// As [`group`](Self::group), by the group's name. Default: as there.
+            #[must_use = "options do nothing until a server listens with them"]
+            fn group_name(self, name: impl Into<String>) -> Self;
 
             /// Creates the directory of the socket's file, if it is missing, with these permission bits, and those above
             /// it with `0o755` less the umask. They stay when the server ends. Default: no directory is created.
@@ -194,6 +202,16 @@ pub(crate) mod platform {
 
             fn group(mut self, gid: u32) -> Self {
                 self.platform.socket = self.platform.socket.group(gid);
+                self
+            }
+
+            fn owner_name(mut self, name: impl Into<String>) -> Self {
+                self.platform.socket = self.platform.socket.owner_name(name);
+                self
+            }
+
+            fn group_name(mut self, name: impl Into<String>) -> Self {
+                self.platform.socket = self.platform.socket.group_name(name);
                 self
             }
 

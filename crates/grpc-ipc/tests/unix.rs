@@ -67,7 +67,14 @@ fn options_reach_the_socket() {
         let options = ListenOptions::new(&address_of_other).create_parent(0o777);
         assert!(refused(options.clone()).await.contains("can be written to by everyone (mode 0777)"));
         assert_eq!(refused(options.clone().dangerous_allow_unsafe_parent()).await, "");
-        assert!(refused(options.owner(u32::MAX)).await.ends_with("the owner 4294967295 is not valid"));
+        for (options, wrong) in [
+            (options.clone().owner(u32::MAX), "the owner 4294967295 is not valid"),
+            (options.clone().owner_name("no such user"), "the owner \"no such user\" is not valid"),
+            (options.clone().group_name("no such group"), "the group \"no such group\" is not valid"),
+        ] {
+            let said = refused(options).await;
+            assert!(said.ends_with(wrong), "{said}");
+        }
 
         // How far the client gets before it notices is a matter of luck.
         match Channel::connect(&address).await {

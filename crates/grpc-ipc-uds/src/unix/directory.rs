@@ -28,7 +28,12 @@ impl Directory {
     /// Where OpenSSH (`StrictModes`) and fs-mistrust look, this looks: at each directory from the root to this one, those
     /// that symbolic links lead through too. Who can rename one of them can put another in its place. And because nobody
     /// can whom this check does not trust, the path leads to the same directory afterwards.
-    pub(super) fn open(options: &ListenOptions, address: &Address, socket: &Path) -> Result<Self, BindError> {
+    pub(super) fn open(
+        options: &ListenOptions,
+        group: Option<u32>,
+        address: &Address,
+        socket: &Path,
+    ) -> Result<Self, BindError> {
         let given = parent(socket);
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
@@ -36,7 +41,7 @@ impl Directory {
             }
             _ => BindError::from_io(address, "look at the directory", error),
         };
-        let walk = Walk { options, address };
+        let walk = Walk { options, group, address };
         let path = walk.resolve(given, failed)?;
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | SEARCH_ONLY;
         let directory = open(&path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
@@ -76,6 +81,8 @@ const MAX_LINKS: u32 = 40;
 
 struct Walk<'a> {
     options: &'a ListenOptions,
+    /// Of the directory that holds the socket, if it is created.
+    group: Option<u32>,
     address: &'a Address,
 }
 
@@ -150,7 +157,7 @@ impl Walk<'_> {
         }
         if let Some(mode) = mode {
             let created = Found::open(CWD, path.as_os_str()).map_err(failed)?;
-            created.set_owner(None, self.options.group).map_err(|error| {
+            created.set_owner(None, self.group).map_err(|error| {
                 BindError::from_io(self.address, "give the directory that it has created its group", error)
             })?;
             created.set_mode(mode).map_err(failed)?;

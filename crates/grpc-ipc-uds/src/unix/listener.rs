@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::lock_file::LockFile;
 use super::names::SystemNames;
+use super::owner::Owner;
 use super::peer::peer_of;
 use super::place::Place;
 use super::runtime_dir::Create;
@@ -32,7 +33,6 @@ pub struct LocalListener {
 
 impl LocalListener {
     pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
-        options.check(address)?;
         let endpoint = Endpoint::new(address, Create::Yes).map_err(|why| no_endpoint(address, why))?;
         let access = options.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| BindError::unknown_name(address, error))?;
@@ -100,7 +100,7 @@ async fn bind_path(
     address: &Address,
     path: &Path,
 ) -> Result<(LockFile, SocketFile, AsyncFd<UnixListener>), BindError> {
-    let place = Place::open(options, address, path)?;
+    let place = Place::open(options, Owner::of(options, address).await?, address, path)?;
     place.socket()?;
     let lock = LockFile::acquire(&place).await?;
     clear(&place).await?;

@@ -8,6 +8,7 @@ use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, ope
 use rustix::io::Errno;
 
 use super::directory::Directory;
+use super::peer::own_user;
 use super::place::{Place, describe};
 use super::socket_file::in_use;
 use super::trust;
@@ -112,7 +113,7 @@ fn no_file(place: &Place<'_>, name: &OsStr, found: &Stat) -> BindError {
 /// Who holds the lock: the owner of the file, because nobody else can open it. What stands in the file of another user
 /// is not believed.
 fn holder(file: &mut File, found: &Stat) -> Peer {
-    let mut peer = Peer::new("unix");
+    let mut peer = Peer::new("unix").same_user_as(&own_user());
     if let Some(owner) = trust::user(found) {
         peer = peer.with_user(owner);
     }

@@ -6,6 +6,7 @@ mod listener;
 mod lock_file;
 mod names;
 mod options;
+mod owner;
 mod peer;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod pidfd;

@@ -1,8 +1,7 @@
-use std::io;
-
 use grpc_ipc_core::{AccessPolicy, Address, BindError};
 
 use super::LocalListener;
+use super::owner::Account;
 
 /// How to listen on a Unix domain socket.
 ///
@@ -25,8 +24,8 @@ use super::LocalListener;
 #[must_use = "options do nothing until they are used to listen"]
 pub struct ListenOptions {
     pub(super) mode: u32,
-    pub(super) owner: Option<u32>,
-    pub(super) group: Option<u32>,
+    pub(super) owner: Option<Account>,
+    pub(super) group: Option<Account>,
     pub(super) create_parent: Option<u32>,
     pub(super) unsafe_parent: bool,
     pub(super) backlog: u32,
@@ -59,7 +58,12 @@ impl ListenOptions {
     /// another user. The files beside it stay this process's: the lock file, and a directory that it creates. Abstract
     /// sockets have none. Default: the user that this process acts as.
     pub fn owner(self, uid: u32) -> Self {
-        Self { owner: Some(uid), ..self }
+        Self { owner: Some(Account::Id(uid)), ..self }
+    }
+
+    /// As [`owner`](Self::owner), by the user's name, which is looked up when the server listens. Default: as there.
+    pub fn owner_name(self, name: impl Into<String>) -> Self {
+        Self { owner: Some(Account::Name(name.into())), ..self }
     }
 
     /// The group of the socket's file, in force before the first client can connect, and of the directory that
@@ -67,7 +71,12 @@ impl ListenOptions {
     /// if [`access`](Self::access) lets them in. Who is not root may choose only a group that this process belongs to.
     /// Abstract sockets have none. Default: what the system gives a new file, the group that this process acts as.
     pub fn group(self, gid: u32) -> Self {
-        Self { group: Some(gid), ..self }
+        Self { group: Some(Account::Id(gid)), ..self }
+    }
+
+    /// As [`group`](Self::group), by the group's name, which is looked up when the server listens. Default: as there.
+    pub fn group_name(self, name: impl Into<String>) -> Self {
+        Self { group: Some(Account::Name(name.into())), ..self }
     }
 
     /// Creates the directory of the socket's file, if it is missing, with these permission bits, whatever the process's
@@ -101,20 +110,6 @@ impl ListenOptions {
     /// Who may connect. Default: [`AccessPolicy::same_user_or_system`].
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access, ..self }
-    }
-
-    /// chown(2) takes the highest number for none.
-    pub(super) fn check(&self, address: &Address) -> Result<(), BindError> {
-        for (option, id) in [("owner", self.owner), ("group", self.group)] {
-            if id == Some(u32::MAX) {
-                return Err(BindError::InvalidOption {
-                    address: address.clone(),
-                    option: format!("the {option} {}", u32::MAX),
-                    source: io::Error::new(io::ErrorKind::InvalidInput, "nobody has this number"),
-                });
-            }
-        }
-        Ok(())
     }
 
     #[doc = include_str!("../../docs/listen.md")]

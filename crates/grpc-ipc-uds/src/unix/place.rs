@@ -8,6 +8,7 @@ use rustix::fs::{FileType, Stat};
 
 use super::ListenOptions;
 use super::directory::Directory;
+use super::owner::Owner;
 use super::trust;
 
 /// Where a socket's file is to be.
@@ -17,11 +18,13 @@ pub(super) struct Place<'a> {
     pub(super) path: &'a Path,
     pub(super) directory: Arc<Directory>,
     pub(super) name: OsString,
+    pub(super) owner: Owner,
 }
 
 impl<'a> Place<'a> {
     pub(super) fn open(
         options: &ListenOptions,
+        owner: Owner,
         address: &'a Address,
         path: &'a Path,
     ) -> Result<Self, BindError> {
@@ -31,8 +34,8 @@ impl<'a> Place<'a> {
                 found: describe(FileType::Directory),
             });
         };
-        let directory = Arc::new(Directory::open(options, address, path)?);
-        Ok(Self { address, path, directory, name: name.to_owned() })
+        let directory = Arc::new(Directory::open(options, owner.group, address, path)?);
+        Ok(Self { address, path, directory, name: name.to_owned(), owner })
     }
 
     /// The socket that is there, if there is one; an error if it is something else.

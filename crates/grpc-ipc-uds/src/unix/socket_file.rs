@@ -31,7 +31,7 @@ impl SocketFile {
         options: &ListenOptions,
     ) -> Result<Self, BindError> {
         let failed = |action| move |error| BindError::from_io(place.address, action, error);
-        let mode = Mode::from_raw_mode(options.mode as RawMode);
+        let (mode, owner) = (Mode::from_raw_mode(options.mode as RawMode), place.owner);
         // Where the system lets it (Linux), the file is made with this mode less the umask, so never with more.
         // Elsewhere this fails, and the mode below is the first.
         _ = fchmod(socket, mode);
@@ -58,8 +58,8 @@ impl SocketFile {
             bound,
             process: std::process::id(),
         };
-        if options.owner.is_some() || options.group.is_some() {
-            found.set_owner(options.owner, options.group).map_err(failed(
+        if owner.user.is_some() || owner.group.is_some() {
+            found.set_owner(owner.user, owner.group).map_err(failed(
                 "give the socket its owner and group; only root may change the owner, and others may choose only a group \
                  that they belong to",
             ))?;
@@ -69,8 +69,8 @@ impl SocketFile {
         }
         let now = found.stat().map_err(failed("look at the socket"))?;
         if permissions(&now) != mode
-            || options.owner.is_some_and(|owner| owner != now.st_uid)
-            || options.group.is_some_and(|group| group != now.st_gid)
+            || owner.user.is_some_and(|user| user != now.st_uid)
+            || owner.group.is_some_and(|group| group != now.st_gid)
         {
             let (mode, uid, gid) = (permissions(&now).as_raw_mode(), now.st_uid, now.st_gid);
             let got =
