@@ -380,9 +380,7 @@ fn the_client_is_known_by_its_token() {
                     groups.iter().all(|group| matches!(group, GroupId::Sid(sid) if sid.starts_with("S-1-")))
                 );
             }
-            None => {
-                skip(&format!("{test} (groups)"), "this system does not tell whether a token is restricted")
-            }
+            None => skip(&format!("{test} (groups)"), "this system does not tell the groups of a token"),
         }
         match peer.integrity() {
             Some(level) => {
@@ -422,7 +420,7 @@ fn a_policy_lets_in_by_group_and_by_name() {
                 assert!(AccessPolicy::administrators().check(&peer).await.is_err());
             }
         } else {
-            skip(&format!("{test} (groups)"), "this system does not tell whether a token is restricted");
+            skip(&format!("{test} (groups)"), "this system does not tell the groups of a token");
         }
         for policy in policies {
             let options = ListenOptions::new().access(policy.clone());
