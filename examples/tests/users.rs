@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use grpc_ipc::unix::ListenOptionsExt as _;
 use grpc_ipc::{AccessPolicy, BoundServer, GroupId, ListenOptions, Peer, UserId};
-use grpc_ipc_conformance::{run, skip};
+use grpc_ipc_conformance::{run, skip, unique_name};
 use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
 use tempfile::TempDir;
@@ -29,7 +29,7 @@ struct Place {
 }
 
 impl Place {
-    /// A directory in which everyone may do everything; `None`, and a word about it, if this is not root.
+    /// A directory in which everyone may make files, as in `/tmp`; `None`, and a word about it, if this is not root.
     fn new(test: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             skip(test, "only root can become another user");
@@ -37,7 +37,7 @@ impl Place {
         }
         let directory = TempDir::new().unwrap();
         let greeter = for_everyone(GREETER, directory.path());
-        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o1777)).unwrap();
         Some(Self { directory, greeter })
     }
 
@@ -102,11 +102,15 @@ fn a_user_that_is_not_mapped_is_nobody() {
             return skip(test, "this system lets nobody make a user namespace");
         }
         // In it, Bob and this server have the same number: that of all users who have none there.
-        let address = place.address();
+        let address = format!("unix-abstract:{}", unique_name("g"));
         let mut server = Command::new("unshare");
         let _server = Server::start(server.args(namespace).arg(&place.greeter).args(["serve", &address]));
-        place.open_mode();
         fail(&mut place.greeter(BOB, &["call", &address]));
+
+        // So has whoever owns a directory there, and nobody can tell who that is.
+        let mut server = Command::new("unshare");
+        let said = fail(server.args(namespace).arg(&place.greeter).args(["serve", &place.address()]));
+        assert!(said.contains("/ belongs to a user that has no number in this user namespace"), "{said}");
     });
 }
 

@@ -37,15 +37,18 @@ fn every_wrong_address_says_what_is_wrong() {
     let serve = [
         (&of_directory, "a directory is at this path; choose another"),
         (&of_file, "a regular file is at this path; choose another"),
-        (&format!("unix:{missing}"), "missing is no directory; create it first"),
+        (
+            &format!("unix:{missing}"),
+            "missing is no directory; create it first, or have the server create it",
+        ),
     ];
     for (address, message) in serve {
         let said = fail(&mut greeter(&["serve", address]));
         assert!(said.contains(message), "serve {address:?}: {said}");
     }
     let call = [
-        (&of_directory, "there is no socket at this path"),
-        (&of_file, "there is no socket at this path"),
+        (&of_directory, "a directory is at this path, and no socket"),
+        (&of_file, "a regular file is at this path, and no socket"),
         (&format!("unix:{missing}"), "nothing is there; is the server running?"),
     ];
     for (address, message) in call {

@@ -1,7 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::{Address, AddressError, NameError};
+use crate::{Address, AddressError, NameError, Peer, UserId};
 
 /// Why a server cannot listen on an address.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +18,13 @@ pub enum BindError {
         /// What is missing, and what to use instead.
         reason: String,
     },
-    /// A server is listening there.
-    #[error("{address} is already in use{}", by(.pid))]
+    /// A server is listening there. It may be another one of this program, or one of whoever was faster.
+    #[error("{address} is already in use{}", used_by(.by))]
     InUse {
         /// The address.
         address: Address,
-        /// The process id of that server, where it is known.
-        pid: Option<u32>,
+        /// Who serves there, where that is known.
+        by: Option<Peer>,
     },
     /// Something that is no socket is at the path. It is left alone.
     #[error(
@@ -35,6 +35,34 @@ pub enum BindError {
         address: Address,
         /// What is there: "a directory", "a regular file".
         found: &'static str,
+    },
+    /// Something is in the way that this process must not remove, such as the file of another user's server. It is left
+    /// alone.
+    #[error("cannot listen on {address}: {} {problem}", .path.display())]
+    InTheWay {
+        /// The address.
+        address: Address,
+        /// What is in the way.
+        path: PathBuf,
+        /// Whose it is, if that is what is wrong with it.
+        owner: Option<UserId>,
+        /// What is wrong with it, and what would help.
+        problem: Box<str>,
+    },
+    /// Others can write to the directory, or to one that leads to it, so they could replace what is in it.
+    #[error(
+        "cannot listen on {address}: {} {problem}, so others could put a server of their own in the place of this one; \
+         use a directory that is this user's or root's, and that nobody else may write to (mode 0755), or only with the \
+         sticky bit (1777)",
+        .parent.display()
+    )]
+    UnsafeParent {
+        /// The address.
+        address: Address,
+        /// The directory, or a symbolic link to one.
+        parent: PathBuf,
+        /// What is wrong with it: "can be written to by everyone (mode 0777)".
+        problem: Box<str>,
     },
     /// The path or name does not fit into a socket address.
     #[error(
@@ -49,7 +77,7 @@ pub enum BindError {
         limit: usize,
     },
     /// The directory of the path is missing, or is none.
-    #[error("cannot listen on {address}: {} is no directory; create it first", .parent.display())]
+    #[error("cannot listen on {address}: {} is no directory; create it first, or have the server create it", .parent.display())]
     NoParent {
         /// The address.
         address: Address,
@@ -96,8 +124,16 @@ pub enum BindError {
     },
 }
 
-fn by(pid: &Option<u32>) -> String {
-    pid.map(|pid| format!(" by pid {pid}")).unwrap_or_default()
+fn used_by(peer: &Option<Peer>) -> String {
+    match peer {
+        Some(peer) if peer.is_same_user() => format!(" by {peer}"),
+        Some(peer) => {
+            format!(
+                " by {peer}, which is not this user: it is the wrong address, or someone else has taken it"
+            )
+        }
+        None => String::new(),
+    }
 }
 
 impl BindError {
@@ -125,9 +161,9 @@ impl BindError {
             }
             Self::Unsupported { .. } => io::ErrorKind::Unsupported,
             Self::InUse { .. } => io::ErrorKind::AddrInUse,
-            Self::NotASocket { .. } => io::ErrorKind::AlreadyExists,
+            Self::NotASocket { .. } | Self::InTheWay { .. } => io::ErrorKind::AlreadyExists,
             Self::NoParent { .. } | Self::NoRuntimeDirectory { .. } => io::ErrorKind::NotFound,
-            Self::PermissionDenied { .. } => io::ErrorKind::PermissionDenied,
+            Self::PermissionDenied { .. } | Self::UnsafeParent { .. } => io::ErrorKind::PermissionDenied,
             Self::Io { source, .. } => source.kind(),
         }
     }

@@ -29,6 +29,15 @@ pub enum ConnectError {
         /// The address.
         address: Address,
     },
+    /// What is at the path is no socket. A symbolic link is none either, not even one to a socket: who can replace it
+    /// chooses the server.
+    #[error("cannot connect to {address}: {found} is at this path, and no socket; {}", instead(.found))]
+    NotASocket {
+        /// The address.
+        address: Address,
+        /// What is there: "a symbolic link", "a regular file".
+        found: &'static str,
+    },
     /// The server was there, but did not take the connection before the deadline.
     #[error("cannot connect to {address}: the server did not take the connection before the deadline")]
     TimedOut {
@@ -74,7 +83,10 @@ pub enum ConnectError {
         source: io::Error,
     },
     /// The server is not one that this client trusts. Nothing was sent to it.
-    #[error("cannot connect to {address}: the server is not trusted")]
+    #[error(
+        "cannot connect to {address}: the server is not trusted; someone else has taken the address, or the access \
+         policy of this client has to name who serves there"
+    )]
     Untrusted {
         /// The address.
         address: Address,
@@ -104,6 +116,13 @@ pub enum ConnectError {
     },
 }
 
+fn instead(found: &str) -> &'static str {
+    match found {
+        "a symbolic link" => "connect to the path that it leads to",
+        _ => "is it the server's address?",
+    }
+}
+
 impl ConnectError {
     /// The variant that fits the kind of `source`; `action` completes "failed to …".
     pub fn from_io(address: &Address, action: &'static str, source: io::Error) -> Self {
@@ -131,9 +150,10 @@ impl ConnectError {
     /// The kind that this is as an [`io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::Address(_) | Self::TooLong { .. } | Self::InvalidOption { .. } => {
-                io::ErrorKind::InvalidInput
-            }
+            Self::Address(_)
+            | Self::TooLong { .. }
+            | Self::NotASocket { .. }
+            | Self::InvalidOption { .. } => io::ErrorKind::InvalidInput,
             Self::Unsupported { .. } => io::ErrorKind::Unsupported,
             Self::NotFound { .. } | Self::NoRuntimeDirectory { .. } => io::ErrorKind::NotFound,
             Self::Refused { .. } => io::ErrorKind::ConnectionRefused,

@@ -62,7 +62,7 @@ impl Network {
         let access = access.resolve(&NoNames).map_err(|error| BindError::unknown_name(&address, error))?;
         let mut listeners = self.lock();
         if listeners.contains_key(name) {
-            return Err(BindError::InUse { address, pid: Some(std::process::id()) });
+            return Err(BindError::InUse { address, by: Some(Peer::this_process("memory")) });
         }
         let (sender, incoming) = mpsc::channel(BACKLOG);
         listeners.insert(name.to_owned(), sender);

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::io;
 
 use futures_util::FutureExt as _;
-use grpc_ipc_core::{AccessPolicy, Address, AddressError, BindError, ConnectError, Peer, Refused};
+use grpc_ipc_core::{AccessPolicy, Address, AddressError, BindError, ConnectError, Peer, Refused, UserId};
 
 fn address() -> Address {
     Address::local("greeter").unwrap()
@@ -23,8 +23,21 @@ fn bind_errors_have_the_kind_of_their_cause() {
     let cases = [
         (BindError::from(AddressError::Empty), io::ErrorKind::InvalidInput),
         (BindError::Unsupported { address: address(), reason: "x".into() }, io::ErrorKind::Unsupported),
-        (BindError::InUse { address: address(), pid: Some(1) }, io::ErrorKind::AddrInUse),
+        (BindError::InUse { address: address(), by: None }, io::ErrorKind::AddrInUse),
         (BindError::NotASocket { address: address(), found: "a directory" }, io::ErrorKind::AlreadyExists),
+        (
+            BindError::InTheWay {
+                address: address(),
+                path: "/x".into(),
+                owner: Some(UserId::Uid(7)),
+                problem: "belongs to uid=7".into(),
+            },
+            io::ErrorKind::AlreadyExists,
+        ),
+        (
+            BindError::UnsafeParent { address: address(), parent: "/x".into(), problem: "x".into() },
+            io::ErrorKind::PermissionDenied,
+        ),
         (BindError::TooLong { address: address(), length: 200, limit: 107 }, io::ErrorKind::InvalidInput),
         (BindError::NoParent { address: address(), parent: "/x".into() }, io::ErrorKind::NotFound),
         (BindError::NoRuntimeDirectory { address: address(), reason: "x".into() }, io::ErrorKind::NotFound),
@@ -47,9 +60,16 @@ fn bind_errors_have_the_kind_of_their_cause() {
 }
 
 #[test]
-fn an_address_in_use_names_the_process_where_it_is_known() {
-    let message = |pid| BindError::InUse { address: address(), pid }.to_string();
-    assert_eq!(message(Some(42)), "local:greeter is already in use by pid 42");
+fn an_address_in_use_names_who_uses_it_where_that_is_known() {
+    let message = |by| BindError::InUse { address: address(), by }.to_string();
+    let other = Peer::new("unix").with_user(UserId::Uid(7)).with_pid(42);
+    let own = other.clone().same_user_as(&UserId::Uid(7));
+    assert_eq!(message(Some(own)), "local:greeter is already in use by unix:uid=7,pid=42");
+    assert_eq!(
+        message(Some(other)),
+        "local:greeter is already in use by unix:uid=7,pid=42, which is not this user: it is the wrong address, or \
+         someone else has taken it"
+    );
     assert_eq!(message(None), "local:greeter is already in use");
 }
 
@@ -73,6 +93,10 @@ fn connect_errors_have_the_kind_of_their_cause() {
             ConnectError::Untrusted { address: address(), refused: Box::new(refused) },
             io::ErrorKind::PermissionDenied,
         ),
+        (
+            ConnectError::NotASocket { address: address(), found: "a regular file" },
+            io::ErrorKind::InvalidInput,
+        ),
         (ConnectError::Closed { address: address(), source: denied() }, io::ErrorKind::ConnectionReset),
         (from_kind(io::ErrorKind::NotFound), io::ErrorKind::NotFound),
         (from_kind(io::ErrorKind::ConnectionRefused), io::ErrorKind::ConnectionRefused),
@@ -89,7 +113,11 @@ fn connect_errors_have_the_kind_of_their_cause() {
 fn an_untrusted_server_is_told_by_the_source() {
     let refused = refused();
     let error = ConnectError::Untrusted { address: address(), refused: Box::new(refused) };
-    assert_eq!(error.to_string(), "cannot connect to local:greeter: the server is not trusted");
+    assert_eq!(
+        error.to_string(),
+        "cannot connect to local:greeter: the server is not trusted; someone else has taken the address, or the access \
+         policy of this client has to name who serves there"
+    );
     assert_eq!(
         error.source().unwrap().to_string(),
         "peer unix:user=?,pid=? is refused: the access policy lets in nobody"

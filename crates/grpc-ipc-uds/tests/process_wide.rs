@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::pin::pin;
 
 use futures_util::poll;
@@ -21,6 +22,11 @@ fn one_after_the_other() {
             the_mode_does_not_depend_on_the_umask(Mode::from_raw_mode(mask), mode).await;
         }
     });
+    run("umask and directory", || async {
+        for mask in [0o000, 0o077, 0o777] {
+            the_mode_of_a_created_directory_does_not_depend_on_the_umask(Mode::from_raw_mode(mask)).await;
+        }
+    });
     run("working directory", the_file_is_removed_from_another_working_directory);
     run("file descriptors", accept_goes_on_when_file_descriptors_run_out);
 }
@@ -33,6 +39,25 @@ async fn the_mode_does_not_depend_on_the_umask(mask: Mode, mode: u32) {
     assert_eq!(umask(before), mask, "the umask is left as it was");
     let _listener = listener.unwrap();
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, mode);
+}
+
+async fn the_mode_of_a_created_directory_does_not_depend_on_the_umask(mask: Mode) {
+    let directory = TempDir::new().unwrap();
+    let (above, wanted) = (directory.path().join("above"), directory.path().join("wanted"));
+    // With a umask of 0777 nobody but root can create anything in a directory that has been created before.
+    let address = match mask.is_empty() {
+        true => Address::unix(above.join("wanted/s")),
+        false => Address::unix(wanted.join("s")),
+    };
+    let before = umask(mask);
+    let listener = ListenOptions::new().create_parent(0o711).listen(&address.unwrap()).await;
+    umask(before);
+    let _listener = listener.unwrap();
+    let mode_of = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+    match mask.is_empty() {
+        true => assert_eq!((mode_of(&above), mode_of(&above.join("wanted"))), (0o755, 0o711)),
+        false => assert_eq!(mode_of(&wanted), 0o711),
+    }
 }
 
 async fn the_file_is_removed_from_another_working_directory() {

@@ -41,6 +41,11 @@ async fn connects(path: &Path) -> bool {
     ConnectOptions::new().connector(&Address::unix(path).unwrap()).connect(Instant::now()).await.is_ok()
 }
 
+/// The user that this test runs as.
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// What a server leaves that was killed.
 fn leave_stale_socket(path: &Path) {
     drop(UnixListener::bind(path).unwrap());
@@ -101,9 +106,8 @@ fn the_socket_of_a_live_server_is_left_alone() {
         let place = place();
         let _other = UnixListener::bind(&place.path).unwrap();
         let error = listen_error(&place.path).await.to_string();
-        let expected =
-            format!("unix:{} is already in use by pid {}", place.path.display(), std::process::id());
-        assert_eq!(error, expected);
+        let (path, uid, pid) = (place.path.display(), own_uid(), std::process::id());
+        assert_eq!(error, format!("unix:{path} is already in use by unix:uid={uid},pid={pid}"));
         assert!(connects(&place.path).await);
     });
 }
@@ -114,7 +118,7 @@ fn a_live_socket_of_another_type_is_left_alone() {
         let place = place();
         let _other = UnixDatagram::bind(&place.path).unwrap();
         let error = listen_error(&place.path).await;
-        assert!(matches!(error, BindError::InUse { pid: None, .. }), "{error:?}");
+        assert!(matches!(error, BindError::InUse { by: None, .. }), "{error:?}");
         assert!(place.path.exists());
     });
 }
@@ -212,11 +216,13 @@ fn a_lock_that_another_process_holds_is_an_address_in_use() {
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
         // As of a server that has bound its socket and does not listen yet.
         let error = listen_error(&place.path).await;
-        assert!(matches!(error, BindError::InUse { pid: None, .. }), "{error:?}");
+        assert!(matches!(&error, BindError::InUse { by: Some(by), .. } if by.pid().is_none()), "{error:?}");
         assert!(place.path.exists());
         fs::write(place.path.with_extension("lock"), "4242\n").unwrap();
         let error = listen_error(&place.path).await;
-        assert!(matches!(error, BindError::InUse { pid: Some(4242), .. }), "{error:?}");
+        let BindError::InUse { by: Some(by), .. } = error else { panic!("{error:?}") };
+        assert_eq!((by.pid(), by.user()), (Some(4242), Some(&UserId::Uid(own_uid()))));
+        assert!(by.is_same_user());
         drop(lock);
         drop(listen(&place.path).await.unwrap());
         assert_eq!(fs::read_dir(place.path.parent().unwrap()).unwrap().count(), 0, "nothing is left");
@@ -262,8 +268,7 @@ fn connecting_to_a_regular_file_says_so() {
         fs::write(&place.path, "").unwrap();
         let connector = ConnectOptions::new().connector(&Address::unix(&place.path).unwrap());
         let error = connector.connect(Instant::now()).await.unwrap_err();
-        let source = std::error::Error::source(&error).expect("a source").to_string();
-        assert_eq!(source, "there is no socket at this path");
+        assert!(matches!(error, ConnectError::NotASocket { found: "a regular file", .. }), "{error:?}");
     });
 }
 

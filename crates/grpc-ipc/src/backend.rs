@@ -77,7 +77,7 @@ fn without(feature: &str) -> String {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PlatformListenOptions {
     #[cfg(all(feature = "uds", unix))]
-    mode: Option<u32>,
+    socket: grpc_ipc_uds::ListenOptions,
     #[cfg(all(feature = "named-pipe", windows))]
     pipe: grpc_ipc_named_pipe::ListenOptions,
 }
@@ -92,7 +92,9 @@ pub(crate) struct PlatformConnectOptions {
 #[cfg(all(feature = "uds", any(unix, windows)))]
 mod uds {
     use grpc_ipc_core::{AccessPolicy, Address, BindError};
-    use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalConnector, LocalListener};
+    #[cfg(windows)]
+    use grpc_ipc_uds::ListenOptions;
+    use grpc_ipc_uds::{ConnectOptions, LocalConnector, LocalListener};
 
     use super::PlatformListenOptions;
 
@@ -101,15 +103,12 @@ mod uds {
         access: Option<AccessPolicy>,
         platform: PlatformListenOptions,
     ) -> Result<LocalListener, BindError> {
-        let options = ListenOptions::new().access(access.unwrap_or_default());
         #[cfg(unix)]
-        let options = match platform.mode {
-            Some(mode) => options.mode(mode),
-            None => options,
-        };
+        let options = platform.socket;
         // Windows has no options of sockets.
-        _ = platform;
-        options.listen(address).await
+        #[cfg(windows)]
+        let (options, _) = (ListenOptions::new(), platform);
+        options.access(access.unwrap_or_default()).listen(address).await
     }
 
     pub(super) fn connector(address: &Address, access: Option<AccessPolicy>) -> LocalConnector {
@@ -151,17 +150,78 @@ pub(crate) mod platform {
 
         use crate::ListenOptions;
 
-        /// Options of Unix domain sockets.
+        /// Options of Unix domain sockets. Addresses that are no file ignore them.
         pub trait ListenOptionsExt: Sized + sealed::Sealed {
             /// The permission bits of the socket's file; whoever may write to it may connect. They are in force before
-            /// the first client can connect. Addresses that are no file ignore them. Default: `0o600`.
+            /// the first client can connect. Default: `0o600`.
             #[must_use = "options do nothing until a server listens with them"]
             fn mode(self, mode: u32) -> Self;
+
+            /// The user whom the socket's file belongs to; only root may choose another. Default: the user that this
+            /// process acts as.
+            #[must_use = "options do nothing until a server listens with them"]
+            fn owner(self, uid: u32) -> Self;
+
+            /// As [`owner`](Self::owner), by the user's name. Default: as there.
+            #[must_use = "options do nothing until a server listens with them"]
+            fn owner_name(self, name: impl Into<String>) -> Self;
+
+            /// The group of the socket's file, and of the directory that [`create_parent`](Self::create_parent) creates.
+            /// With a [`mode`](Self::mode) of `0o660` its members may connect, if the access policy lets them in. Who is
+            /// not root may choose only a group that this process belongs to. Default: what the system gives a new file.
+            #[must_use = "options do nothing until a server listens with them"]
+            fn group(self, gid: u32) -> Self;
+
+            /// As [`group`](Self::group), by the group's name. Default: as there.
+            #[must_use = "options do nothing until a server listens with them"]
+            fn group_name(self, name: impl Into<String>) -> Self;
+
+            /// Creates the directory of the socket's file, if it is missing, with these permission bits, and those above
+            /// it with `0o755` less the umask. They stay when the server ends. Default: no directory is created.
+            #[must_use = "options do nothing until a server listens with them"]
+            fn create_parent(self, mode: u32) -> Self;
+
+            /// Listens also in a directory that others can write to, and in which they can put a server of their own in
+            /// the place of this one. What is asked of a directory without it is written at
+            /// [`grpc_ipc_uds::ListenOptions`](https://docs.rs/grpc-ipc-uds). Default: such a directory is refused,
+            /// [`BindError::UnsafeParent`](crate::BindError::UnsafeParent).
+            #[must_use = "options do nothing until a server listens with them"]
+            fn dangerous_allow_unsafe_parent(self) -> Self;
         }
 
         impl ListenOptionsExt for ListenOptions {
             fn mode(mut self, mode: u32) -> Self {
-                self.platform.mode = Some(mode);
+                self.platform.socket = self.platform.socket.mode(mode);
+                self
+            }
+
+            fn owner(mut self, uid: u32) -> Self {
+                self.platform.socket = self.platform.socket.owner(uid);
+                self
+            }
+
+            fn group(mut self, gid: u32) -> Self {
+                self.platform.socket = self.platform.socket.group(gid);
+                self
+            }
+
+            fn owner_name(mut self, name: impl Into<String>) -> Self {
+                self.platform.socket = self.platform.socket.owner_name(name);
+                self
+            }
+
+            fn group_name(mut self, name: impl Into<String>) -> Self {
+                self.platform.socket = self.platform.socket.group_name(name);
+                self
+            }
+
+            fn create_parent(mut self, mode: u32) -> Self {
+                self.platform.socket = self.platform.socket.create_parent(mode);
+                self
+            }
+
+            fn dangerous_allow_unsafe_parent(mut self) -> Self {
+                self.platform.socket = self.platform.socket.dangerous_allow_unsafe_parent();
                 self
             }
         }

@@ -26,7 +26,7 @@ pub(crate) async fn listen(
     let failed = |error| BindError::from_io(address, "listen", error);
     let socket =
         tokio::net::TcpListener::bind(host_port(address)).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => BindError::InUse { address: address.clone(), pid: None },
+            std::io::ErrorKind::AddrInUse => BindError::InUse { address: address.clone(), by: None },
             _ => failed(error),
         })?;
     let local = socket.local_addr().map_err(failed)?;

@@ -4,7 +4,7 @@
 mod util;
 
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -96,11 +96,35 @@ fn options_reach_the_socket() {
     run("options_reach_the_socket", || async {
         let directory = TempDir::new().unwrap();
         let address = socket(&directory);
-        let options = ListenOptions::new(&address).mode(0o660).access(AccessPolicy::users([]));
+        let group = directory.path().metadata().unwrap().gid();
+        let options = ListenOptions::new(&address).mode(0o660).group(group).access(AccessPolicy::users([]));
         let server = Server::builder().add_service(MyGreeter::default().service()).listen(options);
         let _running = Running::start(server.bind().await.unwrap(), DRAIN);
         let mode = directory.path().join("s").metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o660);
+
+        let other = directory.path().join("other/s");
+        let refused = async |options: ListenOptions| {
+            Server::builder()
+                .listen(options)
+                .bind()
+                .await
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default()
+        };
+        let address_of_other = format!("unix:{}", other.display());
+        let options = ListenOptions::new(&address_of_other).create_parent(0o777);
+        assert!(refused(options.clone()).await.contains("can be written to by everyone (mode 0777)"));
+        assert_eq!(refused(options.clone().dangerous_allow_unsafe_parent()).await, "");
+        for (options, wrong) in [
+            (options.clone().owner(u32::MAX), "the owner 4294967295 is not valid"),
+            (options.clone().owner_name("no such user"), "the owner \"no such user\" is not valid"),
+            (options.clone().group_name("no such group"), "the group \"no such group\" is not valid"),
+        ] {
+            let said = refused(options).await;
+            assert!(said.ends_with(wrong), "{said}");
+        }
 
         // How far the client gets before it notices is a matter of luck.
         match Channel::connect(&address).await {

@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use grpc_ipc_core::{AccessPolicy, BindError, ConnectError, Connector as _, Listener as _};
+use grpc_ipc_core::{AccessPolicy, BindError, ConnectError, Connector as _, Listener as _, Peer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 
@@ -173,8 +173,9 @@ pub async fn connections_outlive_their_listener(transport: impl Transport) {
 pub async fn an_address_in_use_is_refused(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     match transport.listen(AccessPolicy::default()).await {
-        Err(BindError::InUse { pid, .. }) => {
-            assert!(pid.is_none_or(|pid| pid == std::process::id()), "pid {pid:?}");
+        Err(BindError::InUse { by, .. }) => {
+            let pid = by.as_ref().and_then(Peer::pid);
+            assert!(pid.is_none_or(|pid| pid == std::process::id()), "{by:?}");
         }
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("two listeners on one address"),

@@ -12,8 +12,8 @@ use tracing::warn;
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 
 use super::client_process::Moment;
-use super::endpoint;
 use super::sys::{self, Descriptor};
+use super::{endpoint, identify};
 
 /// How long the pipe of a server that has ended may take to go away.
 const TAKE_OVER: Duration = Duration::from_secs(2);
@@ -40,6 +40,7 @@ impl Instances {
     pub(super) async fn create(
         address: &Address,
         name: &str,
+        own: &str,
         descriptor: Descriptor,
         wanted: usize,
         buffer_size: u32,
@@ -49,7 +50,7 @@ impl Instances {
         let path = endpoint::path(name);
         let free = Moment::now();
         let first =
-            create_first(address, &path, options.clone().first_pipe_instance(true), &descriptor).await?;
+            create_first(address, &path, own, options.clone().first_pipe_instance(true), &descriptor).await?;
         let described = sys::descriptor_of(&first).ok();
         let instances =
             Self { path, options, descriptor, described, wanted, waiting: FuturesUnordered::new() };
@@ -154,6 +155,7 @@ impl Drop for Waiting {
 async fn create_first(
     address: &Address,
     path: &str,
+    own: &str,
     options: &ServerOptions,
     descriptor: &Descriptor,
 ) -> Result<NamedPipeServer, BindError> {
@@ -164,10 +166,11 @@ async fn create_first(
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
             result => return result.map_err(|error| BindError::from_io(address, "create the pipe", error)),
         }
-        let in_use = |pid| BindError::InUse { address: address.clone(), pid };
+        let in_use = |by| BindError::InUse { address: address.clone(), by };
         match ClientOptions::new().open(path) {
-            Ok(pipe) => return Err(in_use(sys::server_process(&pipe).ok())),
+            Ok(pipe) => return Err(in_use(Some(identify::server_of(&pipe, own)))),
             Err(error) if may_go_away(&error) => {}
+            // Its owner lets this user know nothing about it.
             Err(_) => return Err(in_use(None)),
         }
         timeout_at(deadline, backoff.wait()).await.map_err(|_| in_use(None))?;

@@ -27,7 +27,8 @@ impl LocalListener {
         let access = options.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| BindError::unknown_name(address, error))?;
         let backlog = options.backlog as usize;
-        let instances = Instances::create(address, &name, descriptor, backlog, options.buffer_size).await?;
+        let instances =
+            Instances::create(address, &name, &own, descriptor, backlog, options.buffer_size).await?;
         Ok(Self {
             instances,
             admission: Admission::new(access),

@@ -1,16 +1,17 @@
-use std::fs;
 use std::io;
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use grpc_ipc_core::{AccessPolicy, Address, Backoff, ConnectError, Connector};
+use rustix::fs::{CWD, FileType};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::LocalStream;
 use super::endpoint::{Endpoint, NoEndpoint};
+use super::found::Found;
 use super::names::SystemNames;
 use super::peer::peer_of;
+use super::place::describe;
 use super::runtime_dir::Create;
 
 /// Connects to a Unix domain socket.
@@ -37,15 +38,16 @@ impl LocalConnector {
         Ok(LocalStream::new(stream, peer))
     }
 
-    fn error(&self, path: &Path, error: io::Error) -> ConnectError {
-        // connect(2) says of a regular file what it says of a dead server's socket; on macOS it says ENOTSOCK.
-        let is_other = || fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket());
-        let refused = error.kind() == io::ErrorKind::ConnectionRefused && is_other();
-        if refused || error.raw_os_error() == Some(libc::ENOTSOCK) {
-            let not_a_socket = io::Error::new(io::ErrorKind::InvalidInput, "there is no socket at this path");
-            return ConnectError::from_io(&self.address, "connect", not_a_socket);
+    /// Connects to what is at `path` itself. A symbolic link there is not followed: who may put it there would choose the
+    /// server.
+    async fn open(&self, path: &Path) -> Result<io::Result<UnixStream>, ConnectError> {
+        let failed = |error| ConnectError::from_io(&self.address, "connect", error);
+        let found = Found::open(CWD, path.as_os_str()).map_err(failed)?;
+        let kind = FileType::from_raw_mode(found.stat().map_err(failed)?.st_mode);
+        if kind != FileType::Socket {
+            return Err(ConnectError::NotASocket { address: self.address.clone(), found: describe(kind) });
         }
-        ConnectError::from_io(&self.address, "connect", error)
+        Ok(UnixStream::connect(found.reached_by(path)).await)
     }
 }
 
@@ -58,17 +60,22 @@ impl Connector for LocalConnector {
         let access = self.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| ConnectError::unknown_name(&self.address, error))?;
         let path = endpoint.socket_path();
+        let is_abstract = matches!(endpoint, Endpoint::Abstract(_));
         let timed_out = || ConnectError::TimedOut { address: self.address.clone() };
         let mut backoff = Backoff::connect();
         loop {
             // Without a time limit: this waits for nobody, and one try is made also after the deadline.
-            match UnixStream::connect(&path).await {
+            let connected = match is_abstract {
+                true => UnixStream::connect(&path).await,
+                false => self.open(&path).await?,
+            };
+            match connected {
                 Ok(stream) => return access.trust(self.identify(stream)?, &self.address, deadline).await,
                 // The backlog is full, and no readiness tells when it is not: connect(2), EAGAIN.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     timeout_at(deadline, backoff.wait()).await.map_err(|_| timed_out())?;
                 }
-                Err(error) => return Err(self.error(&path, error)),
+                Err(error) => return Err(ConnectError::from_io(&self.address, "connect", error)),
             }
         }
     }

@@ -9,12 +9,14 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixSocket, UnixStream};
 use tracing::{debug, warn};
 
-use super::endpoint::{Endpoint, NoEndpoint, parent};
+use super::endpoint::{Endpoint, NoEndpoint};
 use super::lock_file::LockFile;
 use super::names::SystemNames;
+use super::owner::Owner;
 use super::peer::peer_of;
+use super::place::Place;
 use super::runtime_dir::Create;
-use super::socket_file::{SocketFile, clear, in_use, refuse_other_than_socket};
+use super::socket_file::{SocketFile, clear, in_use_at};
 use super::{ListenOptions, LocalStream, sys};
 
 /// A Unix domain socket that a server listens on. [`ListenOptions::listen`] makes one.
@@ -98,19 +100,12 @@ async fn bind_path(
     address: &Address,
     path: &Path,
 ) -> Result<(LockFile, SocketFile, AsyncFd<UnixListener>), BindError> {
-    refuse_other_than_socket(address, path)?;
-    let lock = LockFile::acquire(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            BindError::NoParent { address: address.clone(), parent: parent(path).to_owned() }
-        }
-        _ => BindError::from_io(address, "open the lock file beside the socket (its path with .lock)", error),
-    })?;
-    // By a server that lives, or that is about to.
-    let lock = lock.map_err(|pid| BindError::InUse { address: address.clone(), pid })?;
-    clear(address, path).await?;
+    let place = Place::open(options, Owner::of(options, address).await?, address, path)?;
+    place.socket()?;
+    let lock = LockFile::acquire(&place).await?;
+    clear(&place).await?;
     let socket = new_socket(address)?;
-    let file = SocketFile::bind(&socket, path, options.mode)
-        .map_err(|error| BindError::from_io(address, "create the socket in its directory", error))?;
+    let file = SocketFile::bind(&socket, &place, options).await?;
     Ok((lock, file, listen(socket, options, address)?))
 }
 
@@ -122,8 +117,8 @@ async fn bind_abstract(
     let socket = new_socket(address)?;
     match socket.bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let taken = BindError::InUse { address: address.clone(), pid: None };
-            return Err(in_use(address, path).await?.unwrap_or(taken));
+            let taken = BindError::InUse { address: address.clone(), by: None };
+            return Err(in_use_at(address, path).await?.unwrap_or(taken));
         }
         result => result.map_err(|error| BindError::from_io(address, "bind the socket", error))?,
     }

@@ -1,58 +1,125 @@
-use std::fs::{self, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use grpc_ipc_core::{BindError, Peer};
+use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, openat};
+use rustix::io::Errno;
+
+use super::directory::Directory;
+use super::peer::own_user;
+use super::place::{Place, describe};
+use super::socket_file::in_use;
+use super::trust;
 
 /// The right to the socket at a path, from before it is looked at until the listener is dropped: an exclusive flock(2)
 /// on the file `PATH.lock`. So of two servers that start at the same time one wins, and none takes another, which has
 /// bound its socket and does not listen yet, for dead.
 ///
 /// It is a file of its own, because who may lock a file is who may open it: a lock on the directory could be held by
-/// anybody who can read that.
+/// anybody who can read that. It belongs to the user of the process and has the mode 0600, whatever those of the socket
+/// are, so nobody else can lock it, or write to it. In a directory such as `/tmp` others can take its name before; that
+/// is found out and said, and what they have put there is not written to: nothing that a symbolic link leads to, no file
+/// of another user, and none that has another name (a hard link).
 pub(super) struct LockFile {
-    path: PathBuf,
+    directory: Arc<Directory>,
+    name: OsString,
     file: File,
     process: u32,
 }
 
 impl LockFile {
-    /// The lock; or, if another listener has it, that one's process id, where that can be read.
-    pub(super) fn acquire(socket: &Path) -> io::Result<Result<Self, Option<u32>>> {
-        let mut path = std::path::absolute(socket)?.into_os_string();
-        path.push(".lock");
-        let path = PathBuf::from(path);
+    /// The lock, or who has it instead.
+    pub(super) async fn acquire(place: &Place<'_>) -> Result<Self, BindError> {
+        let mut name = place.name.clone();
+        name.push(".lock");
         loop {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .custom_flags(OFlags::NOFOLLOW.bits() as i32)
-                .open(&path)?;
+            let mut file = match open(place, &name) {
+                Ok(file) => file,
+                Err(error) => return Err(not_opened(place, &name, error).await),
+            };
+            let failed = |error: Errno| BindError::from_io(place.address, "lock the lock file", error.into());
+            let found = fstat(&file).map_err(failed)?;
+            if !trust::is(&found, FileType::RegularFile) {
+                return Err(no_file(place, &name, &found));
+            }
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(Err(read_pid(&mut file))),
-                Err(error) => return Err(error.into()),
+                Err(Errno::WOULDBLOCK) => {
+                    let by = Some(holder(&mut file, &found));
+                    return Err(BindError::InUse { address: place.address.clone(), by });
+                }
+                result => result.map_err(failed)?,
             }
+            let found = fstat(&file).map_err(failed)?;
             // Its last owner removes the file; then this lock is on one that nobody else can find.
-            let lock = Self { path: path.clone(), file, process: std::process::id() };
-            if lock.is_at_its_path() {
-                // For whoever wonders; the lock is as good without, as on a disk that is full.
-                _ = lock.file.set_len(0);
-                _ = writeln!(&lock.file, "{}", lock.process);
-                return Ok(Ok(lock));
+            if !is_at(&place.directory, &name, &found) {
+                continue;
             }
+            if !trust::is_own(&found) {
+                return Err(place.foreign(&name, &found));
+            }
+            if found.st_nlink != 1 {
+                let problem = "is a hard link to another file; remove it, if no server is running".to_owned();
+                return Err(place.in_the_way(&name, None, problem));
+            }
+            let lock = Self { directory: place.directory.clone(), name, file, process: std::process::id() };
+            // For whoever wonders; the lock is as good without, as on a disk that is full.
+            _ = lock.file.set_len(0);
+            _ = writeln!(&lock.file, "{}", lock.process);
+            return Ok(lock);
         }
     }
+}
 
-    fn is_at_its_path(&self) -> bool {
-        let (Ok(found), Ok(own)) = (fs::symlink_metadata(&self.path), self.file.metadata()) else {
-            return false;
-        };
-        (found.dev(), found.ino()) == (own.dev(), own.ino())
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        // A process forked off this one has not locked it.
+        let own = self.process == std::process::id();
+        if own && fstat(&self.file).is_ok_and(|found| is_at(&self.directory, &self.name, &found)) {
+            _ = self.directory.remove(&self.name);
+        }
+    }
+}
+
+fn open(place: &Place<'_>, name: &OsStr) -> io::Result<File> {
+    // Without waiting for the other end, should it be a FIFO.
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    Ok(openat(&place.directory, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+}
+
+/// Why it was not opened: something else is there, or another user's file. Then who serves there may be known.
+async fn not_opened(place: &Place<'_>, name: &OsStr, error: io::Error) -> BindError {
+    match place.directory.stat(name) {
+        Ok(found) if !trust::is(&found, FileType::RegularFile) => no_file(place, name, &found),
+        Ok(found) if !trust::is_own(&found) => match in_use(place).await {
+            Ok(Some(in_use)) => in_use,
+            _ => place.foreign(name, &found),
+        },
+        _ => BindError::from_io(
+            place.address,
+            "open the lock file beside the socket (its path with .lock)",
+            error,
+        ),
+    }
+}
+
+fn no_file(place: &Place<'_>, name: &OsStr, found: &Stat) -> BindError {
+    let kind = describe(FileType::from_raw_mode(found.st_mode));
+    let problem = format!("is {kind}, where the lock file of the socket has to be; remove it");
+    place.in_the_way(name, trust::user(found), problem)
+}
+
+/// Who holds the lock: the owner of the file, because nobody else can open it. What stands in the file of another user
+/// is not believed.
+fn holder(file: &mut File, found: &Stat) -> Peer {
+    let mut peer = Peer::new("unix").same_user_as(&own_user());
+    if let Some(owner) = trust::user(found) {
+        peer = peer.with_user(owner);
+    }
+    match read_pid(file).filter(|_| trust::is_own(found)) {
+        Some(pid) => peer.with_pid(pid),
+        None => peer,
     }
 }
 
@@ -62,11 +129,6 @@ fn read_pid(file: &mut File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-impl Drop for LockFile {
-    fn drop(&mut self) {
-        // A process forked off this one has not locked it.
-        if self.process == std::process::id() && self.is_at_its_path() {
-            _ = fs::remove_file(&self.path);
-        }
-    }
+fn is_at(directory: &Directory, name: &OsStr, own: &Stat) -> bool {
+    directory.stat(name).is_ok_and(|found| (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino))
 }

@@ -1,15 +1,20 @@
 mod connector;
+mod directory;
 mod endpoint;
+mod found;
 mod listener;
 mod lock_file;
 mod names;
 mod options;
+mod owner;
 mod peer;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod pidfd;
+mod place;
 mod runtime_dir;
 mod socket_file;
 mod sys;
+mod trust;
 
 pub use connector::LocalConnector;
 pub use listener::LocalListener;

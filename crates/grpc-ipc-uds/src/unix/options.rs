@@ -1,6 +1,7 @@
 use grpc_ipc_core::{AccessPolicy, Address, BindError};
 
 use super::LocalListener;
+use super::owner::Account;
 
 /// How to listen on a Unix domain socket.
 ///
@@ -23,6 +24,10 @@ use super::LocalListener;
 #[must_use = "options do nothing until they are used to listen"]
 pub struct ListenOptions {
     pub(super) mode: u32,
+    pub(super) owner: Option<Account>,
+    pub(super) group: Option<Account>,
+    pub(super) create_parent: Option<u32>,
+    pub(super) unsafe_parent: bool,
     pub(super) backlog: u32,
     pub(super) access: AccessPolicy,
 }
@@ -30,7 +35,15 @@ pub struct ListenOptions {
 impl ListenOptions {
     /// The defaults.
     pub fn new() -> Self {
-        Self { mode: 0o600, backlog: 1024, access: AccessPolicy::default() }
+        Self {
+            mode: 0o600,
+            owner: None,
+            group: None,
+            create_parent: None,
+            unsafe_parent: false,
+            backlog: 1024,
+            access: AccessPolicy::default(),
+        }
     }
 
     /// The permission bits of the socket's file. Whoever may write to it may connect
@@ -39,6 +52,53 @@ impl ListenOptions {
     /// the process's umask is. Abstract sockets have none. Default: `0o600`.
     pub fn mode(self, mode: u32) -> Self {
         Self { mode, ..self }
+    }
+
+    /// The user whom the socket's file belongs to, in force before the first client can connect. Only root may give it to
+    /// another user. The files beside it stay this process's: the lock file, and a directory that it creates. Abstract
+    /// sockets have none. Default: the user that this process acts as.
+    pub fn owner(self, uid: u32) -> Self {
+        Self { owner: Some(Account::Id(uid)), ..self }
+    }
+
+    /// As [`owner`](Self::owner), by the user's name, which is looked up when the server listens. Default: as there.
+    pub fn owner_name(self, name: impl Into<String>) -> Self {
+        Self { owner: Some(Account::Name(name.into())), ..self }
+    }
+
+    /// The group of the socket's file, in force before the first client can connect, and of the directory that
+    /// [`create_parent`](Self::create_parent) creates: with a [`mode`](Self::mode) of `0o660` its members may connect,
+    /// if [`access`](Self::access) lets them in. Who is not root may choose only a group that this process belongs to.
+    /// Abstract sockets have none. Default: what the system gives a new file, the group that this process acts as.
+    pub fn group(self, gid: u32) -> Self {
+        Self { group: Some(Account::Id(gid)), ..self }
+    }
+
+    /// As [`group`](Self::group), by the group's name, which is looked up when the server listens. Default: as there.
+    pub fn group_name(self, name: impl Into<String>) -> Self {
+        Self { group: Some(Account::Name(name.into())), ..self }
+    }
+
+    /// Creates the directory of the socket's file, if it is missing, with these permission bits, whatever the process's
+    /// umask is. Those above it that are missing, too, get `0o755` less the umask. They stay when the listener is
+    /// dropped; one that is there is left as it is. Default: no directory is created, and
+    /// [`BindError::NoParent`] says that it is missing.
+    pub fn create_parent(self, mode: u32) -> Self {
+        Self { create_parent: Some(mode), ..self }
+    }
+
+    /// Listens also in a directory that others can write to. They can then remove the socket and put one of their own in
+    /// its place, which this server does not notice: all that is left is that a client asks who the server is
+    /// ([`ConnectOptions::access`](crate::ConnectOptions::access)). Shared volumes of containers may need it.
+    ///
+    /// Without it the directory has to be this user's or root's, and nobody else may write to it: neither everyone nor its
+    /// group (save a group that has nobody in it but this user), nor who is in its access control list, where that is
+    /// one of POSIX. Or it has the sticky bit, as `/tmp` has: there others cannot replace a socket, but they can take its
+    /// path before this server does. The same goes for all the directories that it is in, up to the root, because who can
+    /// rename one of them can put another in its place; and symbolic links on the way have to be this user's or root's.
+    /// Default: such a directory is refused, [`BindError::UnsafeParent`].
+    pub fn dangerous_allow_unsafe_parent(self) -> Self {
+        Self { unsafe_parent: true, ..self }
     }
 
     /// How many connections wait to be accepted, at most, before clients have to; the system may lower it

@@ -40,6 +40,6 @@ pub(super) fn peer_of(stream: &UnixStream) -> io::Result<Peer> {
 
 /// The user that this process acts as now, and that its peers see. A server may have changed it since it began to
 /// listen.
-fn own_user() -> UserId {
+pub(super) fn own_user() -> UserId {
     UserId::Uid(geteuid().as_raw())
 }

@@ -1,54 +1,91 @@
-use std::fs::{self, FileType, Metadata};
+use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::sync::Arc;
 
 use grpc_ipc_core::{Address, BindError};
-use rustix::fs::{Mode, fchmod};
+use rustix::fs::{FileType, Mode, RawMode, Stat, fchmod};
 use tokio::net::{UnixSocket, UnixStream};
 
+use super::ListenOptions;
+use super::directory::Directory;
+use super::found::Found;
 use super::peer::peer_of;
+use super::place::Place;
+use super::trust;
 
 /// The file of a socket that this process has bound; removed when it is dropped, if it is still the same.
 pub(super) struct SocketFile {
-    path: PathBuf,
-    device: u64,
-    inode: u64,
+    directory: Arc<Directory>,
+    name: OsString,
+    bound: Stat,
     process: u32,
 }
 
 impl SocketFile {
-    /// Binds `socket` to `path` and gives the file `mode`, before anyone can connect: that takes listen(2).
-    pub(super) fn bind(socket: &UnixSocket, path: &Path, mode: u32) -> io::Result<Self> {
+    /// Binds `socket`, and gives its file owner, group and mode before anyone can connect: that takes listen(2).
+    pub(super) async fn bind(
+        socket: &UnixSocket,
+        place: &Place<'_>,
+        options: &ListenOptions,
+    ) -> Result<Self, BindError> {
+        let failed = |action| move |error| BindError::from_io(place.address, action, error);
+        let (mode, owner) = (Mode::from_raw_mode(options.mode as RawMode), place.owner);
         // Where the system lets it (Linux), the file is made with this mode less the umask, so never with more.
         // Elsewhere this fails, and the mode below is the first.
-        _ = fchmod(socket, Mode::from_raw_mode(mode as rustix::fs::RawMode));
-        // Absolute, because the working directory may be another when the file is removed.
-        let absolute = std::path::absolute(path)?;
-        socket.bind(path)?;
-        let metadata = fs::symlink_metadata(&absolute)?;
+        _ = fchmod(socket, mode);
+        match socket.bind(place.path) {
+            // By somebody who does not ask for the lock, since the path was last looked at.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                let taken = BindError::InUse { address: place.address.clone(), by: None };
+                return Err(in_use(place).await?.unwrap_or(taken));
+            }
+            result => result.map_err(failed("create the socket in its directory"))?,
+        }
+        let found = Found::open(place.directory.as_fd(), &place.name)
+            .map_err(failed("find the socket in the directory that it was to be in"))?;
+        let bound = found.stat().map_err(failed("look at the socket"))?;
+        // Nobody can replace it in a directory that has passed the check. In another one this keeps whoever does from
+        // having something else changed.
+        if !trust::is(&bound, FileType::Socket) || bound.st_nlink != 1 {
+            let replaced = io::Error::other("something else is at the socket's path");
+            return Err(failed("find the socket in its directory")(replaced));
+        }
         let file = Self {
-            path: absolute,
-            device: metadata.dev(),
-            inode: metadata.ino(),
+            directory: place.directory.clone(),
+            name: place.name.clone(),
+            bound,
             process: std::process::id(),
         };
-        if metadata.mode() & 0o7777 != mode {
-            change_mode(&file.path, mode)?;
-            let metadata = fs::symlink_metadata(&file.path)?;
-            if !file.is(&metadata) || metadata.mode() & 0o7777 != mode {
-                return Err(io::Error::other(format!(
-                    "the file system did not give the socket the mode {mode:o}, but {:o}",
-                    metadata.mode() & 0o7777
-                )));
-            }
+        if owner.user.is_some() || owner.group.is_some() {
+            found.set_owner(owner.user, owner.group).map_err(failed(
+                "give the socket its owner and group; only root may change the owner, and others may choose only a group \
+                 that they belong to",
+            ))?;
+        }
+        if found.stat().is_ok_and(|found| permissions(&found) != mode) {
+            found.set_mode(options.mode).map_err(failed("give the socket its mode"))?;
+        }
+        let now = found.stat().map_err(failed("look at the socket"))?;
+        if permissions(&now) != mode
+            || owner.user.is_some_and(|user| user != now.st_uid)
+            || owner.group.is_some_and(|group| group != now.st_gid)
+        {
+            let (mode, uid, gid) = (permissions(&now).as_raw_mode(), now.st_uid, now.st_gid);
+            let got =
+                io::Error::other(format!("it has the mode {mode:04o}, the owner {uid} and the group {gid}"));
+            return Err(failed(
+                "give the socket its mode, owner and group, which the file system does not keep",
+            )(got));
         }
         Ok(file)
     }
 
     /// Whether this is still the file that was bound. Its inode is not used again while the socket is open.
-    fn is(&self, metadata: &Metadata) -> bool {
-        metadata.file_type().is_socket() && metadata.dev() == self.device && metadata.ino() == self.inode
+    fn is(&self, found: &Stat) -> bool {
+        trust::is(found, FileType::Socket)
+            && (found.st_dev, found.st_ino) == (self.bound.st_dev, self.bound.st_ino)
     }
 }
 
@@ -57,74 +94,55 @@ impl Drop for SocketFile {
         // A process forked off this one has not bound it. And no server replaces the file in between: it finds this
         // one alive, because the socket is closed after this.
         if self.process == std::process::id()
-            && fs::symlink_metadata(&self.path).is_ok_and(|found| self.is(&found))
+            && self.directory.stat(&self.name).is_ok_and(|found| self.is(&found))
         {
-            _ = fs::remove_file(&self.path);
+            _ = self.directory.remove(&self.name);
         }
     }
 }
 
-/// chmod(2) that follows no symbolic link at the end of `path`.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn change_mode(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::fd::AsRawFd as _;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use rustix::fs::{OFlags, open};
-
-    let file = open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
-    if rustix::fs::FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) != rustix::fs::FileType::Socket
-    {
-        return Err(io::Error::other("something else is at the socket's path"));
-    }
-    // Linux before 6.6 has no fchmodat(2) that does not follow; this is how the C library does it.
-    let file = format!("/proc/self/fd/{}", file.as_raw_fd());
-    fs::set_permissions(file, fs::Permissions::from_mode(mode))
+fn permissions(found: &Stat) -> Mode {
+    Mode::from_raw_mode(found.st_mode)
 }
 
-/// chmod(2) that follows no symbolic link at the end of `path`.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn change_mode(path: &Path, mode: u32) -> io::Result<()> {
-    use rustix::fs::{AtFlags, CWD, chmodat};
-
-    let mode = Mode::from_raw_mode(mode as rustix::fs::RawMode);
-    Ok(chmodat(CWD, path, mode, AtFlags::SYMLINK_NOFOLLOW)?)
-}
-
-/// Whether there is a socket at `path`, or nothing; an error if it is something else.
-pub(super) fn refuse_other_than_socket(address: &Address, path: &Path) -> Result<bool, BindError> {
-    match fs::symlink_metadata(path).map(|metadata| metadata.file_type()) {
-        Ok(found) if found.is_socket() => Ok(true),
-        Ok(found) => Err(BindError::NotASocket { address: address.clone(), found: describe(found) }),
-        // Which of the two it is shows when the lock file is made.
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            Ok(false)
+/// Makes room at the place: removes the file of a dead server, and nothing else.
+pub(super) async fn clear(place: &Place<'_>) -> Result<(), BindError> {
+    let Some(found) = place.socket()? else { return Ok(()) };
+    match in_use(place).await {
+        Ok(None) => {}
+        Ok(Some(in_use)) => return Err(in_use),
+        // It lets nobody else connect, so whether it is alive cannot be told.
+        Err(BindError::PermissionDenied { .. }) if !trust::is_own(&found) => {
+            return Err(place.foreign(&place.name, &found));
         }
-        Err(error) => Err(BindError::from_io(address, "look at the path", error)),
+        Err(error) => return Err(error),
     }
-}
-
-/// Makes room at `path`: removes the file of a dead server, and nothing else.
-pub(super) async fn clear(address: &Address, path: &Path) -> Result<(), BindError> {
-    if !refuse_other_than_socket(address, path)? {
-        return Ok(());
-    }
-    if let Some(in_use) = in_use(address, path).await? {
-        return Err(in_use);
-    }
-    match fs::remove_file(path) {
+    match place.directory.remove(&place.name) {
+        // As in a directory with the sticky bit.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !trust::is_own(&found) => {
+            Err(place.foreign(&place.name, &found))
+        }
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(BindError::from_io(address, "remove the socket that a dead server left", error))
+            Err(BindError::from_io(place.address, "remove the socket that a dead server left", error))
         }
         _ => Ok(()),
     }
 }
 
-/// The error to report when a server is alive behind the socket at `path`; `None` when it is dead.
-pub(super) async fn in_use(address: &Address, path: &Path) -> Result<Option<BindError>, BindError> {
-    let in_use = |pid| Some(BindError::InUse { address: address.clone(), pid });
+/// The error to report when a server is alive behind the socket at the place; `None` when it is dead.
+pub(super) async fn in_use(place: &Place<'_>) -> Result<Option<BindError>, BindError> {
+    match Found::open(place.directory.as_fd(), &place.name) {
+        Ok(found) => in_use_at(place.address, &found.reached_by(place.path)).await,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(BindError::from_io(place.address, "look at the path", error)),
+    }
+}
+
+/// As [`in_use`], of a socket that is reached by `path`.
+pub(super) async fn in_use_at(address: &Address, path: &Path) -> Result<Option<BindError>, BindError> {
+    let in_use = |by| Some(BindError::InUse { address: address.clone(), by });
     match UnixStream::connect(path).await {
-        Ok(stream) => Ok(in_use(peer_of(&stream).ok().and_then(|peer| peer.pid()))),
+        Ok(stream) => Ok(in_use(peer_of(&stream).ok())),
         // Bound by nobody, or gone by now. On macOS and the BSDs also by a server whose backlog is full; one of ours
         // has the lock file, which was asked before.
         Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
@@ -138,17 +156,5 @@ pub(super) async fn in_use(address: &Address, path: &Path) -> Result<Option<Bind
             Ok(in_use(None))
         }
         Err(error) => Err(BindError::from_io(address, "find out whether a server is alive there", error)),
-    }
-}
-
-fn describe(found: FileType) -> &'static str {
-    if found.is_dir() {
-        "a directory"
-    } else if found.is_symlink() {
-        "a symbolic link"
-    } else if found.is_file() {
-        "a regular file"
-    } else {
-        "a device or a named pipe (FIFO)"
     }
 }

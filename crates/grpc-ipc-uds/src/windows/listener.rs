@@ -38,7 +38,7 @@ impl LocalListener {
             }
             _ => BindError::from_io(address, "create the lock file beside the socket", error),
         })?;
-        let lock = lock.ok_or_else(|| BindError::InUse { address: address.clone(), pid: None })?;
+        let lock = lock.ok_or_else(|| BindError::InUse { address: address.clone(), by: None })?;
         clear(address, &path, &name)?;
         let failed = |action| move |error| BindError::from_io(address, action, error);
         socket.bind(&name).map_err(failed("create the socket in its directory"))?;

@@ -28,7 +28,8 @@ impl ListenOptions {
         Self { backlog: i32::try_from(connections).unwrap_or(i32::MAX), ..self }
     }
 
-    /// Listens on `address`, `unix:PATH`. The file of a server that has died is replaced, that of one that lives is
+    /// Listens on `address`, `unix:PATH`. Who may write to its directory is not checked: see to it that only this user
+    /// may, because others could take the path, or replace the file. The file of a server that has died is replaced, that of one that lives is
     /// not: it holds `PATH.lock` open as long as it lives. Anything else at the path is left alone.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use socket2::SockAddr;
 use windows_sys::Win32::Storage::FileSystem::{FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_DELETE_ON_CLOSE};
 
 use super::endpoint::new_socket;
+use super::peer::peer_of;
 
 /// The right to the socket at a path: the file `PATH.lock`, open for nobody else. Windows removes it when it is closed,
 /// also when the process dies.
@@ -68,7 +69,10 @@ pub(super) fn clear(address: &Address, path: &Path, name: &SockAddr) -> Result<(
     match probe.connect_timeout(name, Duration::from_secs(1)) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
         // Connected, or too busy to: somebody listens.
-        _ => return Err(BindError::InUse { address: address.clone(), pid: None }),
+        connected => {
+            let by = connected.ok().map(|()| peer_of(&probe));
+            return Err(BindError::InUse { address: address.clone(), by });
+        }
     }
     fs::remove_file(path)
         .map_err(|error| BindError::from_io(address, "remove the socket that a dead server left", error))

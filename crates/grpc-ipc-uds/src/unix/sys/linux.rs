@@ -84,6 +84,11 @@ fn pidfd_of(stream: &UnixStream) -> io::Result<OwnedFd> {
     }
 }
 
+/// The user id that stands for all those that this user namespace does not map, if there is one.
+pub(crate) fn unmapped_user() -> Option<u32> {
+    unmapped().0
+}
+
 /// The ids that stand for all those that this user namespace does not map, user_namespaces(7). In one that maps
 /// every id, as the first one does, they are ids as any other.
 fn unmapped() -> (Option<u32>, Option<u32>) {

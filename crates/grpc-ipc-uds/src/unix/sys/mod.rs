@@ -1,8 +1,10 @@
 //! What differs between the Unixes, and the calls that no library makes safe.
 
 mod names;
+mod private_group;
 
 pub(super) use names::{gid_of, uid_of};
+pub(super) use private_group::is_own_private_group;
 
 use std::io;
 use std::os::unix::net::UnixListener;
@@ -35,12 +37,12 @@ pub(super) struct Credentials {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use linux::credentials_of;
+pub(super) use linux::{credentials_of, unmapped_user};
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod others;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) use others::credentials_of;
+pub(super) use others::{credentials_of, unmapped_user};
 
 /// Reads an option of a socket into `buffer`; returns how many bytes it has.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]

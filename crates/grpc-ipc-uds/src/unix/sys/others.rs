@@ -54,3 +54,8 @@ mod apple {
         (length == size_of_val(&token)).then_some(token)
     }
 }
+
+/// These systems have no user namespaces.
+pub(crate) fn unmapped_user() -> Option<u32> {
+    None
+}

@@ -1,0 +1,94 @@
+//! A file as it was found in its directory: what is done to it is done to that one, and to nothing that a symbolic link
+//! leads to.
+
+pub(super) use platform::Found;
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod platform {
+    use std::ffi::OsStr;
+    use std::fs::{self, Permissions};
+    use std::io;
+    use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::path::{Path, PathBuf};
+
+    use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid, chownat, fstat, openat};
+
+    /// A descriptor that names the file, and gives no right to it: open(2), `O_PATH`.
+    pub(crate) struct Found(OwnedFd);
+
+    impl Found {
+        pub(crate) fn open(directory: BorrowedFd<'_>, name: &OsStr) -> io::Result<Self> {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            Ok(Self(openat(directory, name, flags, Mode::empty())?))
+        }
+
+        pub(crate) fn stat(&self) -> io::Result<Stat> {
+            Ok(fstat(&self.0)?)
+        }
+
+        pub(crate) fn set_owner(&self, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
+            let (user, group) = (user.map(Uid::from_raw), group.map(Gid::from_raw));
+            Ok(chownat(&self.0, "", user, group, AtFlags::EMPTY_PATH)?)
+        }
+
+        /// Linux before 6.6 has no fchmodat(2) that does not follow; this is how the C library does it.
+        pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
+            fs::set_permissions(self.link(), Permissions::from_mode(mode))
+        }
+
+        /// Where to connect to reach this very file, whatever is at its `path` by now.
+        pub(crate) fn reached_by(&self, path: &Path) -> PathBuf {
+            let link = self.link();
+            // Without /proc there is no such way.
+            if link.symlink_metadata().is_ok() { link } else { path.to_owned() }
+        }
+
+        /// A link that the kernel follows to the file itself, proc_pid_fd(5).
+        fn link(&self) -> PathBuf {
+            format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod platform {
+    use std::ffi::OsStr;
+    use std::io;
+    use std::os::fd::BorrowedFd;
+    use std::path::{Path, PathBuf};
+
+    use rustix::fs::{AtFlags, Gid, Mode, RawMode, Stat, Uid, chmodat, chownat, statat};
+
+    /// Here no descriptor names a file that cannot be opened, as a socket cannot. So its directory and its name do.
+    pub(crate) struct Found<'a> {
+        directory: BorrowedFd<'a>,
+        name: &'a OsStr,
+    }
+
+    impl<'a> Found<'a> {
+        pub(crate) fn open(directory: BorrowedFd<'a>, name: &'a OsStr) -> io::Result<Self> {
+            let found = Self { directory, name };
+            found.stat().map(|_| found)
+        }
+
+        pub(crate) fn stat(&self) -> io::Result<Stat> {
+            Ok(statat(self.directory, self.name, AtFlags::SYMLINK_NOFOLLOW)?)
+        }
+
+        pub(crate) fn set_owner(&self, user: Option<u32>, group: Option<u32>) -> io::Result<()> {
+            let (user, group) = (user.map(Uid::from_raw), group.map(Gid::from_raw));
+            Ok(chownat(self.directory, self.name, user, group, AtFlags::SYMLINK_NOFOLLOW)?)
+        }
+
+        pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
+            let mode = Mode::from_raw_mode(mode as RawMode);
+            Ok(chmodat(self.directory, self.name, mode, AtFlags::SYMLINK_NOFOLLOW)?)
+        }
+
+        /// Where to connect to reach the file.
+        pub(crate) fn reached_by(&self, path: &Path) -> PathBuf {
+            path.to_owned()
+        }
+    }
+}

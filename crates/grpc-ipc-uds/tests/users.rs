@@ -1,0 +1,391 @@
+//! What other users can do with a socket's path, and what they can write to. Each test is several users at once, each in
+//! a thread of its own, because on Linux it is threads that belong to users. Only root can become them.
+#![cfg(target_os = "linux")]
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+use grpc_ipc_conformance::{run, skip, unique_name};
+use grpc_ipc_core::{AccessPolicy, Address, BindError, ConnectError, Connector as _, Peer, UserId};
+use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalListener};
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+/// Users and a group that no system has.
+const ALICE: u32 = 471_101;
+const BOB: u32 = 471_102;
+const FRIENDS: u32 = 471_103;
+
+/// A directory of root's that everyone may enter; `None`, and a word about it, if this is not root.
+fn place(test: &str) -> Option<TempDir> {
+    if !rustix::process::geteuid().is_root() {
+        skip(test, "only root can become another user");
+        return None;
+    }
+    let directory = TempDir::new().unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    Some(directory)
+}
+
+/// A directory in `parent`.
+fn directory(parent: &TempDir, name: &str, (owner, group, mode): (u32, u32, u32)) -> PathBuf {
+    let directory = parent.path().join(name);
+    fs::create_dir(&directory).unwrap();
+    chown(&directory, Some(owner), Some(group)).unwrap();
+    fs::set_permissions(&directory, Permissions::from_mode(mode)).unwrap();
+    directory
+}
+
+/// Does `task` as `user`, whose first group has the same number, and who is in `groups` as well.
+fn as_user<T: Send>(user: u32, groups: &[u32], task: impl AsyncFnOnce() -> T + Send) -> T {
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let groups: Vec<_> = groups.iter().copied().map(Gid::from_raw).collect();
+            set_thread_groups(&groups).unwrap();
+            let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(user));
+            set_thread_res_gid(gid, gid, gid).unwrap();
+            set_thread_res_uid(uid, uid, uid).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(task())
+        });
+        thread.join().unwrap()
+    })
+}
+
+async fn listen(path: &Path) -> Result<LocalListener, BindError> {
+    ListenOptions::new().listen(&Address::unix(path).unwrap()).await
+}
+
+fn listen_as(user: u32, path: &Path) -> Result<(), BindError> {
+    as_user(user, &[], async || listen(path).await.map(drop))
+}
+
+fn in_use_by(result: Result<(), BindError>) -> Peer {
+    match result {
+        Err(BindError::InUse { by: Some(by), .. }) => by,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// That `file` of `owner` is in the way.
+fn in_the_way(result: Result<(), BindError>, file: &Path, owner: u32) {
+    match result {
+        Err(error @ BindError::InTheWay { .. }) => {
+            let said = error.to_string();
+            let expected = format!(
+                "{} belongs to uid={owner}, which is not this user, and may keep the address from it; use a directory that \
+                 only this user may write to, or have that user or root remove it",
+                file.display()
+            );
+            assert!(said.contains(&expected), "{said}");
+            let BindError::InTheWay { path, owner: found, .. } = error else { unreachable!() };
+            assert_eq!((path.as_path(), found), (file, Some(UserId::Uid(owner))));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn unsafe_parent(result: Result<(), BindError>, unsafe_one: &Path, expected: &str) {
+    match result {
+        Err(BindError::UnsafeParent { parent, problem, .. }) => {
+            assert_eq!((parent.as_path(), &*problem), (unsafe_one, expected));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn lock_of(path: &Path) -> PathBuf {
+    path.with_extension("lock")
+}
+
+#[test]
+fn a_directory_of_another_user_is_refused() {
+    run("a_directory_of_another_user_is_refused", || async {
+        let Some(place) = place("a_directory_of_another_user_is_refused") else { return };
+        let bobs = directory(&place, "bobs", (BOB, BOB, 0o1777));
+        let problem = format!("belongs to uid={BOB}, which is neither this user nor root");
+        // Also of root, who may write to any directory.
+        for user in [ALICE, 0] {
+            unsafe_parent(listen_as(user, &bobs.join("s")), &bobs, &problem);
+        }
+        listen_as(BOB, &bobs.join("s")).unwrap();
+        // And one of this user's own in it.
+        let below = bobs.join("alices");
+        as_user(ALICE, &[], async || fs::create_dir(&below).unwrap());
+        unsafe_parent(listen_as(ALICE, &below.join("s")), &bobs, &problem);
+        // And one that Bob's link leads to.
+        let common = directory(&place, "common", (0, 0, 0o1777));
+        let alices = directory(&place, "alices", (ALICE, ALICE, 0o700));
+        let link = common.join("link");
+        as_user(BOB, &[], async || symlink(&alices, &link).unwrap());
+        unsafe_parent(listen_as(ALICE, &link.join("s")), &link, &problem);
+        let allowed = as_user(ALICE, &[], async || {
+            let options = ListenOptions::new().dangerous_allow_unsafe_parent();
+            options.listen(&Address::unix(link.join("s")).unwrap()).await.map(drop)
+        });
+        allowed.unwrap();
+    });
+}
+
+#[test]
+fn a_directory_that_a_group_may_write_to_is_refused_unless_it_is_the_users_alone() {
+    let test = "a_directory_that_a_group_may_write_to_is_refused_unless_it_is_the_users_alone";
+    run(test, || async {
+        let Some(place) = place(test) else { return };
+        // Alice's own group, which has no name, as she has none.
+        let own = directory(&place, "own", (ALICE, ALICE, 0o775));
+        listen_as(ALICE, &own.join("s")).unwrap();
+        // Another one, also when she is in it; and root's.
+        for group in [FRIENDS, 0] {
+            let groups = directory(&place, &group.to_string(), (ALICE, group, 0o775));
+            let problem = format!("can be written to by the group gid={group} (mode 0775)");
+            unsafe_parent(listen_as(ALICE, &groups.join("s")), &groups, &problem);
+            let member = as_user(ALICE, &[group], async || listen(&groups.join("s")).await.map(drop));
+            unsafe_parent(member, &groups, &problem);
+            fs::set_permissions(&groups, Permissions::from_mode(0o1775)).unwrap();
+            listen_as(ALICE, &groups.join("s")).unwrap();
+        }
+        // With a list the bits are not about her group any more.
+        let bob = format!("u:{BOB}:rwx");
+        if Command::new("setfacl")
+            .args(["-m", &bob])
+            .arg(&own)
+            .output()
+            .is_ok_and(|done| done.status.success())
+        {
+            let problem = "can be written to by those whom its access control list names (mode 0775)";
+            unsafe_parent(listen_as(ALICE, &own.join("s")), &own, problem);
+        } else {
+            let reason =
+                "setfacl is missing, or the file system has no access control lists; run `cargo xtask setup`";
+            skip(test, reason);
+        }
+    });
+}
+
+#[test]
+fn a_squatter_is_named_before_this_server_starts() {
+    run("a_squatter_is_named_before_this_server_starts", || async {
+        let Some(place) = place("a_squatter_is_named_before_this_server_starts") else { return };
+        let common = directory(&place, "common", (0, 0, 0o1777));
+        let path = common.join("s");
+        let squat = async || UnixListener::bind(&path).unwrap();
+
+        // One that lets everyone connect: the kernel says who it is.
+        let squatter = as_user(BOB, &[], squat);
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        for user in [ALICE, 0] {
+            let by = in_use_by(listen_as(user, &path));
+            assert_eq!((by.user(), by.pid()), (Some(&UserId::Uid(BOB)), Some(std::process::id())));
+            assert!(!by.is_same_user());
+        }
+        // One that lets nobody: the file says who it is.
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        in_the_way(listen_as(ALICE, &path), &path, BOB);
+        // One that has died, whose file Alice may not remove, and root may.
+        drop(squatter);
+        in_the_way(listen_as(ALICE, &path), &path, BOB);
+        listen_as(0, &path).unwrap();
+
+        // One who is faster than a client's server: the client is not led to him.
+        let _squatter = as_user(BOB, &[], squat);
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        let connected = as_user(ALICE, &[], async || {
+            ConnectOptions::new()
+                .connector(&Address::unix(&path).unwrap())
+                .connect(Instant::now())
+                .await
+                .map(drop)
+        });
+        let Err(ConnectError::Untrusted { refused, .. }) = connected else { panic!("{connected:?}") };
+        assert_eq!(refused.peer().user(), Some(&UserId::Uid(BOB)));
+    });
+}
+
+#[test]
+fn a_server_of_another_user_is_named() {
+    run("a_server_of_another_user_is_named", || async {
+        let Some(place) = place("a_server_of_another_user_is_named") else { return };
+        let common = directory(&place, "common", (0, 0, 0o1777));
+        let path = common.join("s");
+        let bobs = as_user(BOB, &[], async || {
+            ListenOptions::new().mode(0o666).listen(&Address::unix(&path).unwrap()).await.unwrap()
+        });
+        // Alice cannot open the lock file, and asks the socket; root can, and finds it locked.
+        for user in [ALICE, 0] {
+            assert_eq!(in_use_by(listen_as(user, &path)).user(), Some(&UserId::Uid(BOB)));
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        in_the_way(listen_as(ALICE, &path), &lock_of(&path), BOB);
+        as_user(BOB, &[], async || drop(bobs));
+        listen_as(ALICE, &path).unwrap();
+    });
+}
+
+#[test]
+fn the_lock_file_of_another_user_is_not_written_to() {
+    run("the_lock_file_of_another_user_is_not_written_to", || async {
+        let Some(place) = place("the_lock_file_of_another_user_is_not_written_to") else { return };
+        let common = directory(&place, "common", (0, 0, 0o1777));
+        let path = common.join("s");
+        let lock = lock_of(&path);
+        let file = as_user(BOB, &[], async || {
+            fs::write(&lock, "1\n").unwrap();
+            fs::File::open(&lock).unwrap()
+        });
+        // Whether everyone may open it or not.
+        for mode in [0o666, 0o600] {
+            fs::set_permissions(&lock, Permissions::from_mode(mode)).unwrap();
+            for user in [ALICE, 0] {
+                in_the_way(listen_as(user, &path), &lock, BOB);
+            }
+        }
+        // Locked, it is an address in use; but by process 1 it is only if one believes Bob.
+        flock(&file, FlockOperation::LockExclusive).unwrap();
+        let by = in_use_by(listen_as(0, &path));
+        assert_eq!((by.user(), by.pid()), (Some(&UserId::Uid(BOB)), None));
+        assert_eq!(fs::read_to_string(&lock).unwrap(), "1\n");
+        assert!(!path.exists());
+    });
+}
+
+#[test]
+fn an_abstract_name_that_is_taken_is_taken_by_somebody() {
+    run("an_abstract_name_that_is_taken_is_taken_by_somebody", || async {
+        let test = "an_abstract_name_that_is_taken_is_taken_by_somebody";
+        let Some(_) = place(test) else { return };
+        let address = Address::unix_abstract(unique_name("taken")).unwrap();
+        let listener = as_user(BOB, &[], async || ListenOptions::new().listen(&address).await.unwrap());
+        let refused = as_user(ALICE, &[], async || ListenOptions::new().listen(&address).await.map(drop));
+        assert_eq!(in_use_by(refused).user(), Some(&UserId::Uid(BOB)));
+        drop(listener);
+    });
+}
+
+#[test]
+fn owner_and_group_are_those_asked_for() {
+    run("owner_and_group_are_those_asked_for", || async {
+        let Some(place) = place("owner_and_group_are_those_asked_for") else { return };
+        let path = place.path().join("s");
+        let options = ListenOptions::new().mode(0o660).owner(ALICE).group(FRIENDS);
+        let listener = options.listen(&Address::unix(&path).unwrap()).await.unwrap();
+        let found = fs::metadata(&path).unwrap();
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (ALICE, FRIENDS, 0o660));
+        // The lock stays this process's alone.
+        let lock = fs::metadata(lock_of(&path)).unwrap();
+        assert_eq!((lock.uid(), lock.mode() & 0o7777), (0, 0o600));
+        // By name; what the group of root is called differs, daemon is a group everywhere.
+        let named = place.path().join("named");
+        let options = ListenOptions::new().owner_name("root").group_name("daemon");
+        let _named = options.listen(&Address::unix(&named).unwrap()).await.unwrap();
+        assert_eq!(fs::metadata(&named).unwrap().uid(), 0);
+        assert_ne!(fs::metadata(&named).unwrap().gid(), 0);
+        // The owner, and a member of the group; nobody else.
+        for (user, groups, gets_in) in [(ALICE, &[][..], true), (BOB, &[FRIENDS], true), (BOB, &[], false)] {
+            let connected = as_user(user, groups, async || UnixStream::connect(&path).is_ok());
+            assert_eq!(connected, gets_in, "{user} {groups:?}");
+        }
+        drop(listener);
+        assert!(!path.exists() && !lock_of(&path).exists());
+    });
+}
+
+#[test]
+fn who_is_not_root_may_choose_a_group_of_their_own_only() {
+    run("who_is_not_root_may_choose_a_group_of_their_own_only", || async {
+        let Some(place) = place("who_is_not_root_may_choose_a_group_of_their_own_only") else { return };
+        let alices = directory(&place, "alices", (ALICE, ALICE, 0o700));
+        let address = Address::unix(alices.join("s")).unwrap();
+        let listens = |options: ListenOptions| {
+            as_user(ALICE, &[FRIENDS], async || {
+                let listener = options.listen(&address).await?;
+                let found = fs::metadata(alices.join("s")).unwrap();
+                drop(listener);
+                Ok::<_, BindError>((found.uid(), found.gid()))
+            })
+        };
+        assert_eq!(listens(ListenOptions::new().group(FRIENDS)).unwrap(), (ALICE, FRIENDS));
+        assert_eq!(listens(ListenOptions::new().owner(ALICE)).unwrap(), (ALICE, ALICE));
+        assert!(matches!(
+            listens(ListenOptions::new().owner_name("root")),
+            Err(BindError::PermissionDenied { .. })
+        ));
+        for options in [ListenOptions::new().owner(BOB), ListenOptions::new().group(BOB)] {
+            let error = listens(options).unwrap_err();
+            assert!(matches!(error, BindError::PermissionDenied { .. }), "{error:?}");
+            assert!(
+                error.to_string().ends_with(
+                    "no permission to give the socket its owner and group; only root may change the owner, and others may \
+                     choose only a group that they belong to"
+                ),
+                "{error}"
+            );
+        }
+        for options in [ListenOptions::new().owner(u32::MAX), ListenOptions::new().group(u32::MAX)] {
+            let error = listens(options).unwrap_err();
+            assert!(matches!(error, BindError::InvalidOption { .. }), "{error:?}");
+        }
+        assert_eq!(fs::read_dir(&alices).unwrap().count(), 0, "nothing is left");
+    });
+}
+
+#[test]
+fn the_wrong_user_cannot_connect_even_while_the_server_starts() {
+    run("the_wrong_user_cannot_connect_even_while_the_server_starts", || async {
+        let Some(place) = place("the_wrong_user_cannot_connect_even_while_the_server_starts") else { return };
+        let path = place.path().join("s");
+        let (started, ended, connected) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
+        thread::scope(|scope| {
+            // Bob is in the group that a new file of root's gets, and not in the one that this socket has.
+            scope.spawn(|| {
+                as_user(BOB, &[0], async || {
+                    while !ended.load(Ordering::Relaxed) {
+                        if UnixStream::connect(&path).is_ok() {
+                            connected.fetch_add(1, Ordering::Relaxed);
+                        }
+                        started.store(true, Ordering::Relaxed);
+                    }
+                });
+            });
+            as_user(0, &[], async || {
+                while !started.load(Ordering::Relaxed) {
+                    thread::yield_now();
+                }
+                for _ in 0..500 {
+                    let options = ListenOptions::new().mode(0o660).group(FRIENDS);
+                    drop(options.listen(&Address::unix(&path).unwrap()).await.unwrap());
+                }
+                ended.store(true, Ordering::Relaxed);
+            });
+        });
+        assert_eq!(connected.into_inner(), 0);
+    });
+}
+
+#[test]
+fn a_directory_that_is_created_has_the_group() {
+    run("a_directory_that_is_created_has_the_group", || async {
+        let Some(place) = place("a_directory_that_is_created_has_the_group") else { return };
+        let wanted = place.path().join("above/wanted");
+        let options = ListenOptions::new().create_parent(0o750).mode(0o660).group(FRIENDS);
+        let policy = AccessPolicy::dangerous_allow_anyone();
+        let listener =
+            options.access(policy).listen(&Address::unix(wanted.join("s")).unwrap()).await.unwrap();
+        let found = fs::metadata(&wanted).unwrap();
+        assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (0, FRIENDS, 0o750));
+        assert_eq!(fs::metadata(wanted.parent().unwrap()).unwrap().gid(), 0);
+        for (groups, gets_in) in [(&[FRIENDS][..], true), (&[], false)] {
+            let connected = as_user(BOB, groups, async || UnixStream::connect(wanted.join("s")).is_ok());
+            assert_eq!(connected, gets_in, "{groups:?}");
+        }
+        drop(listener);
+    });
+}
