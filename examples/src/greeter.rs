@@ -6,6 +6,9 @@
 //! cargo run --release --bin greeter call [ADDRESS] [NAME]    one call
 //! ```
 //!
+//! Who may call is an option of the server, and who may answer one of the client: `--access anyone`; `--help` names
+//! them, and those of a socket's file.
+//!
 //! prints, for both in one process on Linux:
 //!
 //! ```text
@@ -20,8 +23,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use grpc_ipc::{BoundServer, Channel, Peer, Server};
-use grpc_ipc_examples::{exit, log_to_stderr, stop_signal};
+use grpc_ipc::{AccessPolicy, BoundServer, Channel, ConnectOptions, ListenOptions, Peer, Server};
+use grpc_ipc_examples::{access, exit, log_to_stderr, stop_signal};
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
@@ -41,6 +44,8 @@ enum Command {
     Serve {
         #[arg(default_value = "local:greeter")]
         address: String,
+        #[command(flatten)]
+        options: ServeOptions,
     },
     /// Makes one call, and prints the reply and who the server is.
     Call {
@@ -48,7 +53,69 @@ enum Command {
         address: String,
         #[arg(default_value = "world")]
         name: String,
+        /// Who the server may be.
+        #[arg(long, value_name = "POLICY", value_parser = access::policy, long_help = access::POLICIES)]
+        access: Option<AccessPolicy>,
     },
+}
+
+#[derive(clap::Args, Default)]
+struct ServeOptions {
+    /// Who may call.
+    #[arg(long, value_name = "POLICY", value_parser = access::policy, long_help = access::POLICIES)]
+    access: Option<AccessPolicy>,
+    #[cfg(unix)]
+    #[command(flatten)]
+    socket: SocketOptions,
+}
+
+/// Of a socket's file.
+#[cfg(unix)]
+#[derive(clap::Args, Default)]
+struct SocketOptions {
+    /// Its permission bits, such as 0660.
+    #[arg(long, value_parser = octal)]
+    mode: Option<u32>,
+    /// Its group, by name.
+    #[arg(long)]
+    group: Option<String>,
+    /// Creates its directory with these permission bits, if it is missing.
+    #[arg(long, value_name = "MODE", value_parser = octal)]
+    create_parent: Option<u32>,
+    /// Listens also where others can put a server of their own in the place of this one.
+    #[arg(long)]
+    dangerous_allow_any_parent: bool,
+}
+
+#[cfg(unix)]
+fn octal(text: &str) -> Result<u32, std::num::ParseIntError> {
+    u32::from_str_radix(text, 8)
+}
+
+impl ServeOptions {
+    fn listen(self, address: &str) -> ListenOptions {
+        let mut options = ListenOptions::new(address);
+        if let Some(access) = self.access {
+            options = options.access(access);
+        }
+        #[cfg(unix)]
+        {
+            use grpc_ipc::unix::ListenOptionsExt as _;
+            if let Some(mode) = self.socket.mode {
+                options = options.mode(mode);
+            }
+            if let Some(group) = self.socket.group {
+                options = options.group_name(group);
+            }
+            if let Some(mode) = self.socket.create_parent {
+                options = options.create_parent(mode);
+            }
+            if self.socket.dangerous_allow_any_parent {
+                options = options.dangerous_allow_unsafe_parent();
+            }
+        }
+        options
+    }
 }
 
 struct MyGreeter;
@@ -71,24 +138,25 @@ async fn main() -> ExitCode {
 
 async fn run(command: Option<Command>) -> Result<(), Box<dyn Error>> {
     match command {
-        Some(Command::Serve { address }) => {
-            let server = listen(&address).await?;
+        Some(Command::Serve { address, options }) => {
+            let server = listen(&address, options).await?;
             Ok(server.serve_with_shutdown(stop_signal(), Duration::from_secs(5)).await?)
         }
-        Some(Command::Call { address, name }) => call(&address, name).await,
+        Some(Command::Call { address, name, access }) => call(&address, name, access).await,
         None => {
             let address = format!("local:greeter-{}", std::process::id());
-            let server = listen(&address).await?;
+            let server = listen(&address, ServeOptions::default()).await?;
             tokio::select! {
                 ended = server.serve() => Ok(ended?),
-                called = call(&address, "world".to_owned()) => called,
+                called = call(&address, "world".to_owned(), None) => called,
             }
         }
     }
 }
 
-async fn listen(address: &str) -> Result<BoundServer, Box<dyn Error>> {
-    let server = Server::builder().add_service(GreeterServer::new(MyGreeter)).listen(address).bind().await?;
+async fn listen(address: &str, options: ServeOptions) -> Result<BoundServer, Box<dyn Error>> {
+    let server = Server::builder().add_service(GreeterServer::new(MyGreeter)).listen(options.listen(address));
+    let server = server.bind().await?;
     let reached = server.local_addresses()[0].to_string();
     match reached == address {
         true => println!("listening on {address}"),
@@ -98,8 +166,12 @@ async fn listen(address: &str) -> Result<BoundServer, Box<dyn Error>> {
     Ok(server)
 }
 
-async fn call(address: &str, name: String) -> Result<(), Box<dyn Error>> {
-    let channel = Channel::connect(address).await?;
+async fn call(address: &str, name: String, access: Option<AccessPolicy>) -> Result<(), Box<dyn Error>> {
+    let mut options = ConnectOptions::new(address);
+    if let Some(access) = access {
+        options = options.access(access);
+    }
+    let channel = Channel::connect(options).await?;
     let reply = GreeterClient::new(channel.clone()).say_hello(HelloRequest { name }).await?;
     println!("{}", reply.into_inner().message);
     if let Some(peer) = channel.peer() {

@@ -1,6 +1,8 @@
 //! What the example programs share.
 #![forbid(unsafe_code)]
 
+pub mod access;
+
 use std::error::Error;
 use std::process::ExitCode;
 

@@ -71,7 +71,12 @@ pub struct Server {
 impl Server {
     /// Starts it, and waits until it says that it listens.
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        Self::start_with_input(command.stdin(Stdio::null()))
+    }
+
+    /// As [`start`](Self::start), with the standard input that the command has.
+    pub fn start_with_input(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listening on"));
         let ready = ready.unwrap_or_else(|| panic!("{command:?} has ended before it listened"));

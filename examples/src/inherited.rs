@@ -1,0 +1,108 @@
+//! Serves or calls over a Unix domain socket that another process has opened, as one does who has got hold of a
+//! descriptor that was not meant for them: the socket is the standard input.
+//!
+//! ```text
+//! inherited call     one call over a connected socket
+//! inherited serve    answers whoever connects to a listening socket; prints `serving` first
+//! ```
+//!
+//! `tests/access_matrix.rs` runs it as another user.
+
+use std::process::ExitCode;
+
+#[cfg(unix)]
+#[tokio::main]
+async fn main() -> ExitCode {
+    grpc_ipc_examples::exit(match std::env::args().nth(1).as_deref() {
+        Some("call") => unix::call().await,
+        Some("serve") => unix::serve().await,
+        _ => Err("inherited call | serve".into()),
+    })
+}
+
+#[cfg(not(unix))]
+fn main() -> ExitCode {
+    grpc_ipc_examples::exit(Err("descriptors are inherited that way on Unix only".into()))
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::error::Error;
+    use std::io;
+    use std::os::fd::{AsFd as _, OwnedFd};
+    use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+
+    use grpc_ipc::{Address, Channel, ConnectError, Connector, Listener, Peer, PeerStream, Server};
+    use grpc_ipc_proto::greet::greeter_client::GreeterClient;
+    use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
+    use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
+    use tokio::net::{UnixListener, UnixStream};
+    use tokio::time::Instant;
+    use tonic::{Request, Response, Status};
+
+    pub(super) async fn call() -> Result<(), Box<dyn Error>> {
+        let channel = Channel::from_connector(Inherited(Address::custom("inherited", "0")));
+        let request = HelloRequest { name: "world".to_owned() };
+        println!("{}", GreeterClient::new(channel).say_hello(request).await?.into_inner().message);
+        Ok(())
+    }
+
+    pub(super) async fn serve() -> Result<(), Box<dyn Error>> {
+        let socket = StdListener::from(standard_input()?);
+        socket.set_nonblocking(true)?;
+        let listener = InheritedListener(UnixListener::from_std(socket)?, Address::custom("inherited", "0"));
+        println!("serving, listening on the standard input");
+        Ok(Server::builder().add_service(GreeterServer::new(Impostor)).listener(listener).serve().await?)
+    }
+
+    fn standard_input() -> io::Result<OwnedFd> {
+        io::stdin().as_fd().try_clone_to_owned()
+    }
+
+    struct Inherited(Address);
+
+    impl Connector for Inherited {
+        type Connection = PeerStream<UnixStream>;
+
+        async fn connect(&self, _: Instant) -> Result<Self::Connection, ConnectError> {
+            let open = || {
+                let socket = StdStream::from(standard_input()?);
+                socket.set_nonblocking(true)?;
+                UnixStream::from_std(socket)
+            };
+            let stream = open().map_err(|error| ConnectError::from_io(&self.0, "take the socket", error))?;
+            Ok(PeerStream::new(stream, Peer::new("inherited")))
+        }
+
+        fn address(&self) -> &Address {
+            &self.0
+        }
+    }
+
+    struct InheritedListener(UnixListener, Address);
+
+    impl Listener for InheritedListener {
+        type Connection = PeerStream<UnixStream>;
+
+        async fn accept(&mut self) -> Self::Connection {
+            loop {
+                if let Ok((stream, _)) = self.0.accept().await {
+                    return PeerStream::new(stream, Peer::new("inherited"));
+                }
+            }
+        }
+
+        fn local_address(&self) -> &Address {
+            &self.1
+        }
+    }
+
+    struct Impostor;
+
+    #[tonic::async_trait]
+    impl Greeter for Impostor {
+        async fn say_hello(&self, _: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+            Ok(Response::new(HelloReply { message: "Hello from somebody else".to_owned() }))
+        }
+    }
+}
