@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use grpc_ipc::unix::ListenOptionsExt as _;
-use grpc_ipc::{AccessPolicy, BoundServer, ListenOptions, Peer, UserId};
+use grpc_ipc::{AccessPolicy, BoundServer, GroupId, ListenOptions, Peer, UserId};
 use grpc_ipc_conformance::{run, skip, unique_name};
 use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
@@ -170,6 +170,45 @@ fn a_user_whom_the_policy_does_not_name_stays_out() {
             let mut command = place.greeter(user, &["call", &address]);
             blocking(move || fail(&mut command)).await;
         }
+    });
+}
+
+/// A group that no system has.
+const OPERATORS: u32 = 471_110;
+
+#[test]
+fn a_member_of_the_group_that_the_policy_names_gets_in() {
+    let test = "a_member_of_the_group_that_the_policy_names_gets_in";
+    run(test, || async {
+        let Some(place) = Place::new(test) else { return };
+        if Command::new("setpriv").arg("--version").stdout(Stdio::null()).status().is_err() {
+            return skip(test, "it takes `setpriv` of util-linux");
+        }
+        let policy = AccessPolicy::groups([GroupId::Gid(OPERATORS)]);
+        let options = ListenOptions::new(place.address()).mode(0o666).access(policy.clone());
+        let server = grpc_ipc::Server::builder().add_service(GreeterServer::new(WhoAmI)).listen(options);
+        tokio::spawn(server.bind().await.map(BoundServer::serve).unwrap());
+        let address = place.address();
+        // Bob, with a primary group and others besides.
+        let bob = |group: u32, others: &str| {
+            let mut command = Command::new("setpriv");
+            command.arg(format!("--reuid={BOB}")).arg(format!("--regid={group}")).arg(others);
+            command.arg(&place.greeter).args(["call", &address]).current_dir("/");
+            command
+        };
+        let others = format!("--groups={BOB},{OPERATORS}");
+        for mut command in [bob(BOB, &others), bob(OPERATORS, "--clear-groups")] {
+            let said = blocking(move || succeed(&mut command)).await;
+            assert!(said.starts_with(&format!("uid={BOB}\n")), "{said}");
+        }
+        assert_eq!(policy.refused(), 0);
+        let others = format!("--groups={BOB},{}", OPERATORS + 1);
+        for mut command in
+            [bob(BOB, "--clear-groups"), bob(BOB, &others), place.greeter(0, &["call", &address])]
+        {
+            blocking(move || fail(&mut command)).await;
+        }
+        assert!(policy.refused() >= 3, "{}", policy.refused());
     });
 }
 

@@ -11,7 +11,7 @@ use crate::{Result, wine, workspace};
 pub(crate) const CURE: &str = "cargo xtask setup";
 
 /// Debian's packages, each with what shows that it, or something that does as well, is there.
-const PACKAGES: [(&[&str], &[&str]); 15] = [
+const PACKAGES: [(&[&str], &[&str]); 16] = [
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
     (&["npm", "--version"], &["npm"]),
@@ -28,6 +28,7 @@ const PACKAGES: [(&[&str], &[&str]); 15] = [
     ),
     (&["test", "-x", "/usr/sbin/debootstrap"], &["debootstrap"]),
     (&["unshare", "--version"], &["util-linux"]),
+    (&["setfacl", "--version"], &["acl"]),
     (&["strace", "--version"], &["strace"]),
     (&["valgrind", "--version"], &["valgrind"]),
 ];

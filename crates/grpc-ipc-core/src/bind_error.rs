@@ -18,7 +18,7 @@ pub enum BindError {
         /// What is missing, and what to use instead.
         reason: String,
     },
-    /// A server is listening there: another one of this program, or a squatter's.
+    /// A server is listening there. It may be another one of this program, or one of whoever was faster.
     #[error("{address} is already in use{}", used_by(.by))]
     InUse {
         /// The address.

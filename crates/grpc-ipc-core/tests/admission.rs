@@ -1,6 +1,6 @@
 //! What a listener does with those who have connected: nobody reads or writes a byte of one that is refused.
 
-use std::future::{pending, ready};
+use std::future::{Ready, pending, ready};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -57,6 +57,19 @@ impl AsyncWrite for Untouchable {
     }
 }
 
+/// The one client that there is, and then none.
+async fn next(client: &mut Option<Untouchable>) -> Ready<Option<Untouchable>> {
+    match client.take() {
+        Some(client) => ready(Some(client)),
+        None => pending().await,
+    }
+}
+
+/// A client that connects when it is accepted.
+async fn connecting(open: &Arc<AtomicUsize>) -> Ready<Option<Untouchable>> {
+    ready(Some(Untouchable::new(6, open)))
+}
+
 const LIMIT: Duration = Duration::from_secs(5);
 
 #[tokio::test(start_paused = true)]
@@ -72,13 +85,7 @@ async fn a_refused_connection_is_closed_and_never_touched() {
             let mut client = Some(Untouchable::new(6, &open));
             // Until it has been decided about: once at once, and once when it has waited.
             while policy.refused() < refused {
-                let next = async {
-                    match client.take() {
-                        Some(client) => ready(Some(client)),
-                        None => pending().await,
-                    }
-                };
-                assert!(admission.admit(next).await.is_none());
+                assert!(admission.admit(next(&mut client)).await.is_none());
             }
             assert_eq!(open.load(Ordering::Relaxed), 0, "it is closed");
         }
@@ -100,8 +107,7 @@ async fn no_more_than_a_bounded_number_waits() {
     let mut waiting = 0;
     while open.load(Ordering::Relaxed) == waiting {
         assert!(waiting < 1_000, "there is no bound");
-        let client = async { ready(Some(Untouchable::new(6, &open))) };
-        if admission.admit(client).now_or_never().is_none() {
+        if admission.admit(connecting(&open)).now_or_never().is_none() {
             break;
         }
         waiting += 1;
@@ -109,9 +115,9 @@ async fn no_more_than_a_bounded_number_waits() {
     assert_eq!((waiting, open.load(Ordering::Relaxed)), (128, 128));
     // The time limit makes room, also while nobody new comes.
     while undecided.refused() < 128 {
-        assert!(admission.admit(pending::<std::future::Ready<_>>()).await.is_none());
+        assert!(admission.admit(pending::<Ready<_>>()).await.is_none());
     }
     assert_eq!(open.load(Ordering::Relaxed), 0);
-    assert!(admission.admit(async { ready(Some(Untouchable::new(6, &open))) }).await.is_none());
+    assert!(admission.admit(connecting(&open)).await.is_none());
     assert_eq!(open.load(Ordering::Relaxed), 1, "the next one is accepted");
 }

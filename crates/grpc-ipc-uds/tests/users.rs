@@ -164,7 +164,9 @@ fn a_directory_that_a_group_may_write_to_is_refused_unless_it_is_the_users_alone
             let problem = "can be written to by those whom its access control list names (mode 0775)";
             unsafe_parent(listen_as(ALICE, &own.join("s")), &own, problem);
         } else {
-            skip(test, "the part with an access control list: there is no setfacl (Debian's package acl)");
+            let reason =
+                "setfacl is missing, or the file system has no access control lists; run `cargo xtask setup`";
+            skip(test, reason);
         }
     });
 }

@@ -121,7 +121,7 @@ pub async fn each_end_knows_the_other(transport: impl Transport) {
     assert_eq!(server.peer(), &of_client, "also when the other end has gone");
 }
 
-/// > Whether the [`user`](Self::user) is the one that this process ran as when the connection was made.
+/// > A transport that does not say it has no peer of the same user.
 pub async fn each_end_knows_that_the_other_is_of_the_same_user(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let (client, server) = pair(&transport, &mut listener).await;

@@ -3,16 +3,19 @@
 
 mod sys;
 
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use grpc_ipc_conformance::{run, skip, unique_name};
 use grpc_ipc_core::{
-    AccessPolicy, Address, BindError, ConnectError, Connection as _, Connector as _, Listener as _, UserId,
+    AccessPolicy, Address, BindError, ConnectError, Connection as _, Connector as _, GroupId, IntegrityLevel,
+    Listener as _, UserId,
 };
 use grpc_ipc_named_pipe::{
-    ConnectOptions, ImpersonationLevel, ListenOptions, LocalConnector, LocalListener, LocalStream,
-    SecurityDescriptor,
+    ClientProcess, ConnectOptions, ImpersonationLevel, ListenOptions, LocalConnector, LocalListener,
+    LocalStream, SecurityDescriptor,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
@@ -359,6 +362,118 @@ fn both_ends_know_user_process_and_session() {
             assert!(peer.session().is_some());
             assert_eq!(peer.to_string(), format!("npipe:{own},pid={}", std::process::id()));
         }
+    });
+}
+
+#[test]
+fn the_client_is_known_by_its_token() {
+    let test = "the_client_is_known_by_its_token";
+    run(test, || async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let (client, server) = pair(&mut listener).await;
+        let peer = server.peer();
+        // What a system cannot tell is not known, and is not taken for something else.
+        match peer.groups() {
+            Some(groups) => {
+                assert!(peer.is_member_of(&EVERYONE), "{groups:?}");
+                assert!(
+                    groups.iter().all(|group| matches!(group, GroupId::Sid(sid) if sid.starts_with("S-1-")))
+                );
+            }
+            None => skip(&format!("{test} (groups)"), "this system does not tell the groups of a token"),
+        }
+        match peer.integrity() {
+            Some(level) => {
+                let elevated = peer.is_elevated() == Some(true);
+                assert!(!elevated || level >= IntegrityLevel::HIGH, "{level}");
+                assert!(level > IntegrityLevel::LOW, "a test runs in no sandbox: {level}");
+            }
+            None => skip(&format!("{test} (integrity)"), "this system has no integrity levels"),
+        }
+        assert!(peer.is_elevated().is_some());
+        assert_eq!(peer.package(), None, "this is no packaged app");
+
+        let server = client.peer();
+        assert!(server.groups().is_none() && server.process().is_none() && server.integrity().is_none());
+    });
+}
+
+/// The group of all users.
+static EVERYONE: LazyLock<GroupId> = LazyLock::new(|| GroupId::Sid("S-1-1-0".into()));
+
+#[test]
+fn a_policy_lets_in_by_group_and_by_name() {
+    let test = "a_policy_lets_in_by_group_and_by_name";
+    run(test, || async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let peer = pair(&mut listener).await.1.peer().clone();
+        drop(listener);
+        let name = std::env::var("USERNAME").unwrap();
+        let mut policies = vec![AccessPolicy::user_names([name])];
+        if peer.groups().is_some() {
+            let administrators = GroupId::Sid("S-1-5-32-544".into());
+            policies.push(AccessPolicy::groups([EVERYONE.clone()]));
+            policies.push(AccessPolicy::group_names(["Everyone"]));
+            if peer.is_member_of(&administrators) {
+                policies.push(AccessPolicy::administrators());
+            } else {
+                assert!(AccessPolicy::administrators().check(&peer).await.is_err());
+            }
+        } else {
+            skip(&format!("{test} (groups)"), "this system does not tell the groups of a token");
+        }
+        for policy in policies {
+            let options = ListenOptions::new().access(policy.clone());
+            let mut listener = options.listen(&address()).await.unwrap();
+            pair(&mut listener).await;
+            assert_eq!(policy.refused(), 0, "{policy}");
+        }
+    });
+}
+
+#[test]
+fn the_process_is_known_of_a_client_that_is_older_than_the_pipe() {
+    run("the_process_is_known_of_a_client_that_is_older_than_the_pipe", || async {
+        // This process is older; but so little at first that the clock may not tell.
+        let (_client, server) = loop {
+            let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+            let (client, server) = pair(&mut listener).await;
+            if server.peer().process().is_some() {
+                break (client, server);
+            }
+        };
+        let process = server.peer().process().unwrap();
+        assert_eq!(process.id(), Some(std::process::id()));
+        assert!(process.is_running().unwrap());
+        let handle = process.downcast_ref::<ClientProcess>().unwrap();
+        assert_eq!(sys::process_id(handle), std::process::id());
+    });
+}
+
+/// It connects as a child process of this test, which is this program once more.
+#[test]
+fn the_process_is_not_known_of_a_client_that_came_later() {
+    const ADDRESS: &str = "GRPC_IPC_TEST_ADDRESS";
+    let test = "the_process_is_not_known_of_a_client_that_came_later";
+    run(test, || async {
+        if let Ok(address) = std::env::var(ADDRESS) {
+            let mut client = connector(&address.parse().unwrap()).connect(soon()).await.unwrap();
+            // Until the server lets it go.
+            _ = client.read_u8().await;
+            return;
+        }
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let mut client = Command::new(std::env::current_exe().unwrap());
+        client
+            .args(["--exact", test])
+            .env(ADDRESS, listener.local_address().to_string())
+            .stdout(Stdio::null());
+        let mut client = client.spawn().unwrap();
+        let server = listener.accept().await;
+        assert_eq!(server.peer().pid(), Some(client.id()));
+        assert!(server.peer().process().is_none(), "another process could have this id by now");
+        drop(server);
+        assert!(client.wait().unwrap().success());
     });
 }
 

@@ -3,7 +3,7 @@ use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
 use std::ptr::{null_mut, slice_from_raw_parts};
 
 use tokio::net::windows::named_pipe::NamedPipeServer;
-use windows_sys::Win32::Foundation::{FALSE, TRUE};
+use windows_sys::Win32::Foundation::{ERROR_INVALID_FUNCTION, FALSE, TRUE};
 use windows_sys::Win32::Security::{
     CheckTokenMembership, CreateWellKnownSid, GetSidSubAuthority, GetSidSubAuthorityCount,
     GetTokenInformation, RevertToSelf, SECURITY_MAX_SID_SIZE, SID_AND_ATTRIBUTES,
@@ -82,7 +82,12 @@ impl Token {
 
     /// Whether the token has restricting SIDs: then what its groups let be done is not all that counts.
     pub(crate) fn is_restricted(&self) -> io::Result<bool> {
-        Ok(!self.information(TokenRestrictedSids)?.groups()?.is_empty())
+        match self.information(TokenRestrictedSids) {
+            Ok(restricting) => Ok(!restricting.groups()?.is_empty()),
+            // The system does not know of restricting SIDs at all: Wine. Windows has since Windows 2000.
+            Err(error) if error.raw_os_error() == Some(ERROR_INVALID_FUNCTION as i32) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// The last number of the SID of the integrity level.
