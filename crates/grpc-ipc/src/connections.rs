@@ -165,7 +165,12 @@ impl Connections {
         let deadline = deadline_after(self.options.connect_timeout);
         let connection: BoxConnection = self.connector.connect(deadline).await?;
         let peer = connection.peer().clone();
-        let (calls, connection) = client::handshake(connection, &self.options.http2);
+        let mut http2 = self.options.http2.clone();
+        // Only TLS has certificates, and its servers always show one.
+        if peer.certificates().is_some() {
+            http2 = http2.https(true);
+        }
+        let (calls, connection) = client::handshake(connection, &http2);
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection to the server has ended");
