@@ -46,6 +46,16 @@ impl<C: Connection> TlsStream<C> {
     fn stream(&mut self) -> io::Result<Pin<&mut Stream<C>>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
+
+    /// The stream, once the transport has taken what was written before: then what is on its way is bounded, and on its
+    /// way also if nobody flushes.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut Stream<C>>>> {
+        let mut stream = self.stream()?;
+        if stream.get_ref().1.wants_write() {
+            ready!(stream.as_mut().poll_flush(cx))?;
+        }
+        Poll::Ready(Ok(stream))
+    }
 }
 
 impl<C: Connection> Connection for TlsStream<C> {
@@ -67,7 +77,7 @@ impl<C: Connection> AsyncRead for TlsStream<C> {
 
 impl<C: Connection> AsyncWrite for TlsStream<C> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write(cx, buf)
+        ready!(self.poll_ready(cx))?.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -75,7 +85,7 @@ impl<C: Connection> AsyncWrite for TlsStream<C> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.stream()?.poll_write_vectored(cx, bufs)
+        ready!(self.poll_ready(cx))?.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
