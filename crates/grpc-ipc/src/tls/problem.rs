@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, InvalidMessage};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerMisbehaved};
 
 use super::pinned::NotPinned;
 
@@ -46,6 +46,10 @@ fn explain_tls(error: &Error, other: End) -> String {
         Error::PeerIncompatible(what) => {
             format!("{other} has no version or algorithm in common with this end: {what:?}")
         }
+        Error::PeerMisbehaved(PeerMisbehaved::ServerNameMustContainOneHostName) => format!(
+            "{other} calls this server by what is no DNS name (SNI), as gRPC's C-core does with the path of a socket; its \
+             option `grpc.ssl_target_name_override` gives it a name, such as `localhost`"
+        ),
         Error::AlertReceived(alert) => format!("{other} says {alert:?}: {}", alert_text(*alert)),
         other => other.to_string(),
     }
