@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use grpc_ipc::{AccessPolicy, ConnectOptions, EndpointConnector, Incoming, ListenOptions, Server};
 use grpc_ipc::tls::{ClientTls, Identity, ServerTls, Trust};
+use grpc_ipc::{AccessPolicy, ConnectOptions, EndpointConnector, Incoming, ListenOptions, Server};
 use grpc_ipc_examples::stop_signal;
 use http::Uri;
 use tonic::transport::{Channel, Endpoint};

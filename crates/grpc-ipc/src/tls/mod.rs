@@ -12,6 +12,7 @@ mod problem;
 mod server;
 mod stream;
 mod trust;
+mod wakers;
 
 pub use client::ClientTls;
 pub use connector::TlsConnector;
@@ -39,8 +40,6 @@ fn provider() -> &'static Arc<CryptoProvider> {
 }
 
 /// Those that HTTP/2 may be spoken over.
-fn versions<S: ConfigSide>(
-    builder: ConfigBuilder<S, WantsVersions>,
-) -> ConfigBuilder<S, WantsVerifier> {
+fn versions<S: ConfigSide>(builder: ConfigBuilder<S, WantsVersions>) -> ConfigBuilder<S, WantsVerifier> {
     builder.with_protocol_versions(&[&TLS13, &TLS12]).expect("ring has what both versions need")
 }

@@ -61,7 +61,8 @@ fn certificate(error: &CertificateError) -> String {
         CertificateError::Other(cause) => match cause.0.downcast_ref::<NotPinned>() {
             Some(not_pinned) => not_pinned.to_string(),
             None if cause.to_string().contains("CaUsedAsEndEntity") => {
-                "it is that of an authority (CA:TRUE), which may be trusted by its fingerprint only".to_owned()
+                "it is that of an authority (CA:TRUE), which may be trusted by its fingerprint only"
+                    .to_owned()
             }
             None => cause.to_string(),
         },

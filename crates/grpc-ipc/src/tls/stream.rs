@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsStream as Stream;
 
 use super::problem::{End, explain};
+use super::wakers::Wakers;
 
 /// TLS over a connection of another transport.
 ///
@@ -24,6 +25,8 @@ pub struct TlsStream<C: Connection> {
     stream: Option<Stream<C>>,
     peer: Peer,
     other: End,
+    /// Whoever is to be woken when the transport takes more of what is encrypted already.
+    wakers: Wakers,
 }
 
 /// How long the other end of a connection that was dropped may take to read the last of it.
@@ -40,21 +43,37 @@ impl<C: Connection> TlsStream<C> {
             Some(certificates) => peer.with_certificates(certificates.iter().map(|der| der.to_vec())),
             None => peer,
         };
-        Self { stream: Some(stream), peer, other }
+        Self { stream: Some(stream), peer, other, wakers: Wakers::default() }
     }
 
     fn stream(&mut self) -> io::Result<Pin<&mut Stream<C>>> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// The stream, once the transport has taken what was written before: then what is on its way is bounded, and on its
-    /// way also if nobody flushes.
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut Stream<C>>>> {
-        let mut stream = self.stream()?;
-        if stream.get_ref().1.wants_write() {
-            ready!(stream.as_mut().poll_flush(cx))?;
+    /// Whether something is encrypted that the transport has not taken yet.
+    fn is_behind(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.get_ref().1.wants_write())
+    }
+
+    /// Has the transport take all that is encrypted; whoever reads and whoever writes is woken when it takes more.
+    fn poll_catch_up(&mut self) -> Poll<io::Result<()>> {
+        let waker = self.wakers.both();
+        let caught_up = self.stream()?.poll_flush(&mut Context::from_waker(&waker));
+        if caught_up.is_ready() {
+            self.wakers = Wakers::default();
+            // The other one, if it waits for this, too.
+            waker.wake();
         }
-        Poll::Ready(Ok(stream))
+        caught_up
+    }
+
+    /// The stream, to write to: what was written before is out, so that what is buffered is bounded.
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut Stream<C>>>> {
+        if self.is_behind() {
+            self.wakers.writes(cx);
+            ready!(self.poll_catch_up())?;
+        }
+        Poll::Ready(self.stream())
     }
 }
 
@@ -70,6 +89,12 @@ impl<C: Connection> AsyncRead for TlsStream<C> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // A write is ready when something was taken, and the system would go on with it by itself. Here whoever waits
+        // for the answer does. What fails is told by the next write, and perhaps by what is read.
+        if self.is_behind() {
+            self.wakers.reads(cx);
+            _ = self.poll_catch_up();
+        }
         let read = ready!(self.stream()?.poll_read(cx, buf));
         Poll::Ready(read.map_err(|error| io::Error::new(error.kind(), explain(&error, self.other))))
     }
@@ -77,7 +102,7 @@ impl<C: Connection> AsyncRead for TlsStream<C> {
 
 impl<C: Connection> AsyncWrite for TlsStream<C> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_ready(cx))?.poll_write(cx, buf)
+        ready!(self.poll_writable(cx))?.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -85,7 +110,7 @@ impl<C: Connection> AsyncWrite for TlsStream<C> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_ready(cx))?.poll_write_vectored(cx, bufs)
+        ready!(self.poll_writable(cx))?.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -93,11 +118,11 @@ impl<C: Connection> AsyncWrite for TlsStream<C> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_flush(cx)
+        ready!(self.poll_writable(cx))?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream()?.poll_shutdown(cx)
+        ready!(self.poll_writable(cx))?.poll_shutdown(cx)
     }
 }
 

@@ -45,16 +45,26 @@ fn pem_that_cannot_be_read() {
     let two = |second: &str| wrong(&format!("{certificate}{second}"), &key);
     let at = |line: usize, problem: &str| format!("the certificate chain, line {line}: {problem}");
     assert_eq!(two(&cut), at(lines + 1, "CERTIFICATE has no line -----END CERTIFICATE-----"));
-    assert_eq!(wrong(&format!("{cut}{certificate}"), &key), at(1, "CERTIFICATE has no line -----END CERTIFICATE-----"));
+    assert_eq!(
+        wrong(&format!("{cut}{certificate}"), &key),
+        at(1, "CERTIFICATE has no line -----END CERTIFICATE-----")
+    );
     assert_eq!(two(&noise), at(lines + 1, "CERTIFICATE is not base64"));
-    assert_eq!(two(&certificate.replacen("-----\n", "----\n", 1)), at(lines + 1, "the line does not end with five dashes"));
+    assert_eq!(
+        two(&certificate.replacen("-----\n", "----\n", 1)),
+        at(lines + 1, "the line does not end with five dashes")
+    );
     let error = two(&empty);
     let expected = at(lines + 1, "CERTIFICATE is not one of X.509 version 3: ");
     assert!(error.starts_with(&expected), "{error}");
 
-    let error = wrong(&certificate, &format!("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n{key}"));
+    let error =
+        wrong(&certificate, &format!("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n{key}"));
     assert!(error.starts_with("the private key, line 1: the key cannot be used: "), "{error}");
-    assert!(error.ends_with("; RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519 can be used"), "{error}");
+    assert!(
+        error.ends_with("; RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519 can be used"),
+        "{error}"
+    );
     let error = wrong(&certificate, &key.replacen('\n', "\nProc-Type: 4,ENCRYPTED\n\n", 1));
     assert_eq!(
         error,

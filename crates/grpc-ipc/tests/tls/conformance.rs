@@ -145,8 +145,9 @@ mod named_pipe {
         }
 
         fn cannot_run(&self, test: &str) -> Option<String> {
-            (test == "an_address_in_use_is_refused")
-                .then(|| "whether the system enforces this is the transport's own tests' to find out".to_owned())
+            (test == "an_address_in_use_is_refused").then(|| {
+                "whether the system enforces this is the transport's own tests' to find out".to_owned()
+            })
         }
     }
 

@@ -22,7 +22,12 @@ pub(crate) async fn logged(parts: &[&str]) -> String {
         let more = MORE.notified();
         tokio::pin!(more);
         more.as_mut().enable();
-        let found = EVENTS.lock().unwrap().iter().find(|event| parts.iter().all(|part| event.contains(part))).cloned();
+        let found = EVENTS
+            .lock()
+            .unwrap()
+            .iter()
+            .find(|event| parts.iter().all(|part| event.contains(part)))
+            .cloned();
         match found {
             Some(event) => return event,
             None => more.await,

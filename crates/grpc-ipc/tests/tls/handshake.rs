@@ -32,7 +32,8 @@ fn by_address_on_every_transport() {
             let server = server.bind().await.unwrap();
             let address = server.local_addresses()[0].clone();
             let running = Running::start(server, DRAIN);
-            let channel = Channel::connect(ConnectOptions::new(&address).tls(authority.client())).await.unwrap();
+            let channel =
+                Channel::connect(ConnectOptions::new(&address).tls(authority.client())).await.unwrap();
             let peer = channel.peer().unwrap();
             assert!(peer.certificates().is_some(), "{address}");
             if !address.to_string().starts_with("http:") {
@@ -142,7 +143,9 @@ fn by_name_and_by_ip_address() {
 fn keys_of_every_kind() {
     run("keys_of_every_kind", || async {
         let authority = Authority::new();
-        for algorithm in [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519] {
+        for algorithm in
+            [&rcgen::PKCS_ECDSA_P256_SHA256, &rcgen::PKCS_ECDSA_P384_SHA384, &rcgen::PKCS_ED25519]
+        {
             let key = KeyPair::generate_for(algorithm).unwrap();
             let identity = authority.certify_key("localhost", &key).identity();
             let scene = Scene::serve(&ServerTls::new(identity)).await;

@@ -9,6 +9,7 @@ mod protocol;
 mod refusals;
 #[path = "../util/mod.rs"]
 mod util;
+mod writes;
 
 use grpc_ipc::memory::Network;
 use grpc_ipc::tls::{ClientTls, ServerTls};

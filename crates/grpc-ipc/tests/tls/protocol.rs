@@ -61,7 +61,8 @@ async fn accept(
     tls: &ServerTls,
     client: tokio_rustls::TlsConnector,
     address: &str,
-) -> (io::Result<tokio_rustls::client::TlsStream<MemoryStream>>, Option<grpc_ipc::tls::TlsStream<MemoryStream>>) {
+) -> (io::Result<tokio_rustls::client::TlsStream<MemoryStream>>, Option<grpc_ipc::tls::TlsStream<MemoryStream>>)
+{
     let network = Network::new();
     let mut listener = tls.listener(network.listen(address, AccessPolicy::default()).unwrap());
     let connect = async {
@@ -82,8 +83,10 @@ async fn accept(
 async fn connect(
     tls: &ClientTls,
     server: tokio_rustls::TlsAcceptor,
-) -> (Result<grpc_ipc::tls::TlsStream<MemoryStream>, ConnectError>, io::Result<tokio_rustls::server::TlsStream<MemoryStream>>)
-{
+) -> (
+    Result<grpc_ipc::tls::TlsStream<MemoryStream>, ConnectError>,
+    io::Result<tokio_rustls::server::TlsStream<MemoryStream>>,
+) {
     let network = Network::new();
     let mut listener = network.listen("x", AccessPolicy::default()).unwrap();
     let connector = tls.connector(network.connector("x", AccessPolicy::default()));
@@ -99,9 +102,7 @@ fn versions_1_2_and_1_3() {
     run("versions_1_2_and_1_3", || async {
         let authority = Authority::new();
         let tls = authority.server();
-        for (version, expected) in
-            [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)]
-        {
+        for (version, expected) in [(&TLS12, ProtocolVersion::TLSv1_2), (&TLS13, ProtocolVersion::TLSv1_3)] {
             let (client, server) = accept(&tls, client(&authority, &[version], &["h2"]), "versions").await;
             let (mut client, mut server) = (client.unwrap(), server.unwrap());
             assert_eq!(client.get_ref().1.protocol_version(), Some(expected));
@@ -184,7 +185,8 @@ fn a_pinned_client_certificate_in_the_wrong_hands() {
             let chain = vec![CertificateDer::from_pem_slice(pinned.certificate.as_bytes()).unwrap()];
             let key = PrivateKeyDer::from_pem_slice(thief.key.as_bytes()).unwrap();
             let key = ring::default_provider().key_provider.load_private_key(key).unwrap();
-            config.client_auth_cert_resolver = Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)));
+            config.client_auth_cert_resolver =
+                Arc::new(SingleCertAndKey::from(CertifiedKey::new(chain, key)));
             let address = format!("thief-{version:?}").replace(|c: char| !c.is_alphanumeric(), "");
             let (_, server) = accept(&tls, Arc::new(config).into(), &address).await;
             assert!(server.is_none(), "{version:?}");

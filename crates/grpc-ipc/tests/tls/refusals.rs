@@ -109,7 +109,10 @@ fn a_client_without_a_certificate() {
             let server = authority.server().require_client(trust);
             let event = "TLS: the client has shown no certificate";
             let error = call_refused(&server, &authority.client(), event).await;
-            assert!(error.ends_with("the server says CertificateRequired: this end must show a certificate"), "{error}");
+            assert!(
+                error.ends_with("the server says CertificateRequired: this end must show a certificate"),
+                "{error}"
+            );
         }
     });
 }
@@ -119,7 +122,8 @@ fn a_client_of_another_authority() {
     run("a_client_of_another_authority", || async {
         let authority = Authority::new();
         let stranger = authority.client().identity(Authority::new().identify("client"));
-        let event = "TLS: the certificate of the client: it is not signed by an authority that is trusted here";
+        let event =
+            "TLS: the certificate of the client: it is not signed by an authority that is trusted here";
         for server in [
             authority.server().require_client(authority.trust()),
             authority.server().accept_client(authority.trust()),
@@ -184,7 +188,8 @@ fn a_server_that_says_nothing() {
     run("a_server_that_says_nothing", || async {
         let network = Network::new();
         let mut listener = network.listen("silent", AccessPolicy::default()).unwrap();
-        let connector = Authority::new().client().connector(network.connector("silent", AccessPolicy::default()));
+        let connector =
+            Authority::new().client().connector(network.connector("silent", AccessPolicy::default()));
         let deadline = Instant::now() + Duration::from_millis(100);
         let (connected, _server) = tokio::join!(connector.connect(deadline), listener.accept());
         assert!(matches!(connected, Err(ConnectError::TimedOut { .. })));
