@@ -29,6 +29,7 @@ use std::sync::Arc;
 /// | [`audit_token`](Self::audit_token) | – | yes | – | – | – | – |
 /// | [`session`](Self::session) | – | – | – | yes | yes | – |
 /// | [`integrity`](Self::integrity), [`is_elevated`](Self::is_elevated), [`package`](Self::package) | – | – | – | by its token | – | – |
+/// | [`certificates`](Self::certificates) | with TLS | with TLS | with TLS | with TLS | with TLS | with TLS |
 ///
 /// ```
 /// use grpc_ipc_core::{Peer, UserId};
