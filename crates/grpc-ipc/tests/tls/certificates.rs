@@ -2,7 +2,7 @@
 
 use grpc_ipc::tls::{ClientTls, Identity, ServerTls, Trust};
 use grpc_ipc_conformance::unique_name;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// Signs certificates.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -22,7 +22,7 @@ impl Authority {
     }
 
     pub(crate) fn pem(&self) -> String {
-        self.0.pem()
+        self.0.pem().replace("\r\n", "\n")
     }
 
     pub(crate) fn trust(&self) -> Trust {
@@ -38,14 +38,14 @@ impl Authority {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         change(&mut params);
         let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap().pem();
-        Certified { certificate, key: key.serialize_pem() }
+        let certificate = params.signed_by(&key, &self.0).unwrap();
+        Certified::new(&certificate, &key)
     }
 
     pub(crate) fn certify_key(&self, name: &str, key: &KeyPair) -> Certified {
         let params = CertificateParams::new([name.to_owned()]).unwrap();
-        let certificate = params.signed_by(key, &self.0).unwrap().pem();
-        Certified { certificate, key: key.serialize_pem() }
+        let certificate = params.signed_by(key, &self.0).unwrap();
+        Certified::new(&certificate, key)
     }
 
     /// The certificate of an authority with a name, as `openssl req -x509` makes it.
@@ -53,8 +53,8 @@ impl Authority {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
-        let certificate = params.self_signed(&key).unwrap().pem();
-        Certified { certificate, key: key.serialize_pem() }
+        let certificate = params.self_signed(&key).unwrap();
+        Certified::new(&certificate, &key)
     }
 
     /// An identity for `name`.
@@ -74,6 +74,12 @@ impl Authority {
 }
 
 impl Certified {
+    fn new(certificate: &Certificate, key: &KeyPair) -> Self {
+        // The lines end as the tests know them, on Windows, too.
+        let unix = |pem: String| pem.replace("\r\n", "\n");
+        Self { certificate: unix(certificate.pem()), key: unix(key.serialize_pem()) }
+    }
+
     pub(crate) fn identity(&self) -> Identity {
         Identity::from_pem(&self.certificate, &self.key).unwrap()
     }
@@ -83,5 +89,5 @@ impl Certified {
 pub(crate) fn self_signed() -> Certified {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new([]).unwrap().self_signed(&key).unwrap();
-    Certified { certificate: certificate.pem(), key: key.serialize_pem() }
+    Certified::new(&certificate, &key)
 }

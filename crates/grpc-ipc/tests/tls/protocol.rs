@@ -1,14 +1,17 @@
 //! TLS on the wire, against rustls itself.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use grpc_ipc::memory::{MemoryStream, Network};
 use grpc_ipc::tls::{ClientTls, ServerTls, Trust};
-use grpc_ipc::{AccessPolicy, ConnectError, Connector as _, Listener as _};
+use grpc_ipc::{AccessPolicy, ConnectError, Connection, Connector as _, Listener as _};
 use grpc_ipc_conformance::run;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -233,4 +236,50 @@ fn the_process_need_not_have_a_provider() {
     });
     assert_eq!(HANDSHAKES.load(Ordering::Relaxed), 1);
     assert!(rustls::crypto::CryptoProvider::get_default().is_none());
+}
+
+/// Two ends of a connection, of which the first has written as much as it takes, and how much that is.
+async fn full() -> (impl Connection, impl Connection, usize) {
+    let authority = Authority::new();
+    let network = Network::new();
+    let mut listener = authority.server().listener(network.listen("full", AccessPolicy::default()).unwrap());
+    let connector = authority.client().connector(network.connector("full", AccessPolicy::default()));
+    let (client, server) = tokio::join!(connector.connect(soon()), listener.accept());
+    let mut client = client.unwrap();
+    let mut written = 0;
+    // Unconstrained, because the runtime's own budget would make a write pending, too.
+    tokio::task::unconstrained(poll_fn(|cx| {
+        while let Poll::Ready(n) = Pin::new(&mut client).poll_write(cx, &[7; 10_000]) {
+            written += n.unwrap();
+        }
+        Poll::Ready(())
+    }))
+    .await;
+    (client, server, written)
+}
+
+/// The other end's system would deliver it without this one's doing anything, if it were not for TLS.
+#[test]
+fn what_was_taken_goes_out_without_a_flush() {
+    run("what_was_taken_goes_out_without_a_flush", || async {
+        let (mut client, mut server, written) = full().await;
+        let answer = async {
+            let mut received = vec![0; written];
+            server.read_exact(&mut received).await.unwrap();
+            server.write_all(b"!").await.unwrap();
+        };
+        let (byte, ()) = tokio::join!(client.read_u8(), answer);
+        assert_eq!(byte.unwrap(), b'!');
+    });
+}
+
+#[test]
+fn what_was_taken_goes_out_after_a_drop() {
+    run("what_was_taken_goes_out_after_a_drop", || async {
+        let (client, mut server, written) = full().await;
+        drop(client);
+        let mut received = Vec::new();
+        server.read_to_end(&mut received).await.expect("an end that was told");
+        assert_eq!(received.len(), written);
+    });
 }
