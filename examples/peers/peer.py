@@ -5,7 +5,8 @@
     peer.py greet ADDRESS NAME         one call; prints the reply
 
 The channel has C-core's own options, and so its own `:authority`, which on a Unix socket is the percent-encoded path;
-`--authority NAME` makes it another. `grpcio-tools` compiles the .proto files at run time.
+`--authority NAME` makes it another. With TLS: `serve … --tls CERTIFICATE.pem KEY.pem`, and `--tls AUTHORITY.pem` for the
+others. `grpcio-tools` compiles the .proto files at run time.
 
 A program on grpcio is not told whether a message that it received was compressed. So the server does not know the cases
 `client_compressed_unary` and `client_compressed_streaming`, which ask for that, and the client does not check it in
@@ -107,7 +108,7 @@ def refuse_expectation(request, context):
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "grpcio does not tell whether a message was compressed")
 
 
-def serve(addresses):
+def serve(addresses, tls):
     stop = {signal.SIGINT, signal.SIGTERM}
     # Before the server starts its threads, which inherit this: the signals wait for sigwait.
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)
@@ -115,7 +116,11 @@ def serve(addresses):
     greet_services.add_GreeterServicer_to_server(Greeter(), server)
     test_services.add_TestServiceServicer_to_server(TestService(), server)
     for address in addresses:
-        server.add_insecure_port(address)
+        if tls:
+            certificate, key = (Path(file).read_bytes() for file in tls)
+            server.add_secure_port(address, grpc.ssl_server_credentials([(key, certificate)]))
+        else:
+            server.add_insecure_port(address)
     server.start()
     for address in addresses:
         print(f"listening on {address}", flush=True)
@@ -355,20 +360,31 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--authority", metavar="NAME")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("serve").add_argument("addresses", nargs="+")
+    serving = commands.add_parser("serve")
+    serving.add_argument("addresses", nargs="+")
+    serving.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
     call = commands.add_parser("call")
     call.add_argument("address")
     call.add_argument("cases", nargs="*")
+    call.add_argument("--tls", metavar="AUTHORITIES")
     greeting = commands.add_parser("greet")
     greeting.add_argument("address")
+    greeting.add_argument("--tls", metavar="AUTHORITIES")
     greeting.add_argument("name")
     arguments = parser.parse_args()
 
     if arguments.command == "serve":
-        serve(arguments.addresses)
+        serve(arguments.addresses, arguments.tls)
         return
-    options = [("grpc.default_authority", arguments.authority)] if arguments.authority else None
-    with grpc.insecure_channel(arguments.address, options=options) as channel:
+    options = [("grpc.default_authority", arguments.authority)] if arguments.authority else []
+    if arguments.tls:
+        # Else it would be the percent-encoded path, which no certificate can have, and which is no name to a server.
+        options.append(("grpc.ssl_target_name_override", "localhost"))
+        credentials = grpc.ssl_channel_credentials(Path(arguments.tls).read_bytes())
+        channel = grpc.secure_channel(arguments.address, credentials, options=options)
+    else:
+        channel = grpc.insecure_channel(arguments.address, options=options)
+    with channel:
         if arguments.command == "call":
             sys.exit(0 if run_cases(channel, arguments.cases) else 1)
         try:

@@ -4,10 +4,12 @@
 
 mod util;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use grpc_ipc_conformance::{skip, unique_name};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 use util::{Server, fail, greeter, succeed, watch};
 
@@ -251,15 +253,20 @@ fn an_unknown_case_is_an_error() {
 }
 
 /// ASP.NET Core: the variable names a program with the command line of our peer.
+fn dotnet(test: &str) -> Option<OsString> {
+    let variable = if cfg!(windows) { "GRPC_IPC_DOTNET_PEER_WINDOWS" } else { "GRPC_IPC_DOTNET_PEER" };
+    let dotnet = std::env::var_os(variable);
+    if dotnet.is_none() {
+        skip(test, &format!("{variable} names no .NET peer"));
+    }
+    dotnet
+}
+
 #[test]
 fn kestrel_and_sockets_http_handler_pass_all_cases() {
     let test = "kestrel_and_sockets_http_handler_pass_all_cases";
-    let variable = if cfg!(windows) { "GRPC_IPC_DOTNET_PEER_WINDOWS" } else { "GRPC_IPC_DOTNET_PEER" };
     let _watchdog = watch(test);
-    let Some(dotnet) = std::env::var_os(variable) else {
-        skip(test, &format!("{variable} names no .NET peer"));
-        return;
-    };
+    let Some(dotnet) = dotnet(test) else { return };
     let place = place();
     let server = Server::start(&mut peer(&["serve", &place.ours]));
     pass(Command::new(&dotnet).args(["call", &place.ours]), &CASES);
@@ -267,4 +274,127 @@ fn kestrel_and_sockets_http_handler_pass_all_cases() {
 
     let _server = Server::start(Command::new(&dotnet).args(["serve", &place.ours]));
     pass(&mut peer(&["call", &place.ours]), &CASES);
+}
+
+/// The files of a server called `localhost`, and of the authority that has certified it.
+struct Certificates {
+    authority: String,
+    certificate: String,
+    key: String,
+    _directory: TempDir,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "authority");
+        let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "localhost");
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &authority).unwrap();
+        let write = |name, text: String| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.to_str().unwrap().to_owned()
+        };
+        Self {
+            authority: write("authority.pem", authority.pem()),
+            certificate: write("certificate.pem", certificate.pem()),
+            key: write("key.pem", key.serialize_pem()),
+            _directory: directory,
+        }
+    }
+
+    /// Arguments of a server.
+    fn server(&self) -> [&str; 3] {
+        ["--tls", &self.certificate, &self.key]
+    }
+
+    /// Arguments of a client.
+    fn client(&self) -> [&str; 2] {
+        ["--tls", &self.authority]
+    }
+}
+
+#[test]
+fn our_peer_passes_all_cases_against_itself_with_tls() {
+    let _watchdog = watch("our_peer_passes_all_cases_against_itself_with_tls");
+    let (place, tls) = (place(), Certificates::new());
+    let server = Server::start(peer(&["serve", &place.ours]).args(tls.server()));
+    pass(peer(&["call", &place.ours]).args(tls.client()), &CASES);
+    server.stop();
+}
+
+#[test]
+fn tonic_and_we_pass_each_others_cases_with_tls() {
+    let _watchdog = watch("tonic_and_we_pass_each_others_cases_with_tls");
+    let tls = Certificates::new();
+    let place = place();
+    let server = Server::start(peer(&["serve", &place.ours, "--stack", "tonic"]).args(tls.server()));
+    pass(peer(&["call", &place.ours]).args(tls.client()), &CASES);
+    server.stop();
+
+    let place = self::place();
+    let server = Server::start(peer(&["serve", &place.ours]).args(tls.server()));
+    // As without TLS.
+    let cases = CASES.into_iter().filter(|case| *case != "timeout_on_sleeping_server").collect::<Vec<_>>();
+    let mut client = peer(&["call", &place.ours]);
+    pass(client.args(&cases).args(["--stack", "tonic"]).args(tls.client()), &cases);
+    server.stop();
+}
+
+/// Kestrel's `UseHttps` on a socket, and `SocketsHttpHandler`.
+#[test]
+fn kestrel_and_sockets_http_handler_pass_all_cases_with_tls() {
+    let test = "kestrel_and_sockets_http_handler_pass_all_cases_with_tls";
+    let _watchdog = watch(test);
+    if cfg!(windows) {
+        skip(test, "the certificates of .NET do not work under Wine");
+        return;
+    }
+    let Some(dotnet) = dotnet(test) else { return };
+    let (place, tls) = (place(), Certificates::new());
+    let server = Server::start(peer(&["serve", &place.ours]).args(tls.server()));
+    // It takes any certificate.
+    pass(Command::new(&dotnet).args(["call", &place.ours, "--tls"]), &CASES);
+    server.stop();
+
+    let _server = Server::start(Command::new(&dotnet).args(["serve", &place.ours]).args(tls.server()));
+    pass(peer(&["call", &place.ours]).args(tls.client()), &CASES);
+}
+
+#[test]
+#[cfg(unix)]
+fn python_and_we_pass_each_others_cases_with_tls() {
+    let test = "python_and_we_pass_each_others_cases_with_tls";
+    let _watchdog = watch(test);
+    let Some(python) = python(test) else { return };
+    let (place, tls) = (place(), Certificates::new());
+    let server = Server::start(peer(&["serve", &place.ours]).args(tls.server()));
+    pass(python(&["call", &place.grpc]).args(tls.client()), &CASES);
+    server.stop();
+
+    let server = Server::start(python(&["serve", &place.grpc]).args(tls.server()));
+    let cases: Vec<_> = CASES.into_iter().filter(|case| !REQUEST_COMPRESSION.contains(case)).collect();
+    pass(peer(&["call", &place.ours]).args(&cases).args(tls.client()), &cases);
+    server.stop();
+}
+
+#[test]
+fn with_tls_at_one_end_only_both_are_told() {
+    let _watchdog = watch("with_tls_at_one_end_only_both_are_told");
+    let (place, tls) = (place(), Certificates::new());
+    let server = Server::start(peer(&["serve", &place.ours]).args(tls.server()));
+    let said = fail(&mut peer(&["greet", &place.ours, "Ada"]));
+    assert!(said.contains("the server speaks TLS"), "{said}");
+    server.stop();
+
+    let place = self::place();
+    let server = Server::start(&mut peer(&["serve", &place.ours]));
+    let said = fail(peer(&["greet", &place.ours, "Ada"]).args(tls.client()));
+    assert!(said.contains("TLS: the server does not speak TLS"), "{said}");
+    server.stop();
 }

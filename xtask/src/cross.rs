@@ -2,11 +2,12 @@
 //! rustup's does not on a machine that cannot fetch more of it.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::command::command;
-use crate::{wine, workspace};
+use crate::{Result, wine, workspace};
 
 const CARGO: &str = "/usr/bin/cargo";
 
@@ -30,4 +31,38 @@ pub(crate) fn cargo(subcommand: &str, target: &str) -> Command {
         .env("CARGO_TARGET_DIR", workspace::root().join("target/cross"))
         .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", wine::runner());
     command
+}
+
+/// Stands for a compiler of C and for its archiver: nobody links what they would make.
+const NO_COMPILER: &str = "\
+#!/bin/sh
+for argument; do
+    case \"$argument\" in -out:*) : > \"${argument#-out:}\" ;; esac
+done
+";
+
+/// `cargo check` for a target for which there is no compiler of C, which build scripts (ring's) ask for.
+pub(crate) fn check(target: &str) -> Result<Command> {
+    let directory = workspace::root().join("target/cross");
+    fs::create_dir_all(&directory)?;
+    let stand_in = directory.join("no-compiler");
+    fs::write(&stand_in, NO_COMPILER)?;
+    make_executable(&stand_in)?;
+    let mut check = cargo("check", target);
+    for tool in ["CC", "AR"] {
+        check.env(format!("{tool}_{}", target.replace('-', "_")), &stand_in);
+    }
+    Ok(check)
+}
+
+#[cfg(unix)]
+fn make_executable(path: &Path) -> Result {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    Ok(fs::set_permissions(path, fs::Permissions::from_mode(0o755))?)
+}
+
+#[cfg(not(unix))]
+fn make_executable(_: &Path) -> Result {
+    Err("this is for Linux only".into())
 }

@@ -119,8 +119,7 @@ fn under_wine() -> Platform {
     let mut test = cross::cargo("test", "x86_64-pc-windows-gnu");
     run_tests(&mut platform, test.args(["--no-fail-fast", NO_BENCHES]).args(ALL));
     platform.check("Ctrl-C ends the greeter", ctrl_c_ends_the_greeter());
-    let mut check = cross::cargo("check", "x86_64-pc-windows-msvc");
-    platform.check("type-check for x86_64-pc-windows-msvc", run_command(check.arg(NO_BENCHES).args(ALL)));
+    type_check(&mut platform, "x86_64-pc-windows-msvc");
     platform
 }
 
@@ -168,9 +167,13 @@ fn type_checked_macos() -> Platform {
         return platform;
     }
     platform.notes.push("type-checked only: its tests have not run".to_owned());
-    let mut check = cross::cargo("check", "aarch64-apple-darwin");
-    platform.check("type-check for aarch64-apple-darwin", run_command(check.arg(NO_BENCHES).args(ALL)));
+    type_check(&mut platform, "aarch64-apple-darwin");
     platform
+}
+
+fn type_check(platform: &mut Platform, target: &str) {
+    let checked = cross::check(target).and_then(|mut check| run_command(check.arg(NO_BENCHES).args(ALL)));
+    platform.check(&format!("type-check for {target}"), checked);
 }
 
 fn elsewhere(name: &'static str) -> Platform {

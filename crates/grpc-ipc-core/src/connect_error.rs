@@ -104,6 +104,16 @@ pub enum ConnectError {
         /// How that was noticed.
         source: io::Error,
     },
+    /// The two ends do not come together in the handshake of TLS.
+    #[error("cannot connect to {address}: TLS: {reason}")]
+    Tls {
+        /// The address.
+        address: Address,
+        /// What is wrong, and what would be right.
+        reason: String,
+        /// How that was noticed.
+        source: io::Error,
+    },
     /// The operating system failed otherwise.
     #[error("cannot connect to {address}: failed to {action}")]
     Io {
@@ -160,7 +170,7 @@ impl ConnectError {
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,
             Self::Closed { .. } => io::ErrorKind::ConnectionReset,
             Self::PermissionDenied { .. } | Self::Untrusted { .. } => io::ErrorKind::PermissionDenied,
-            Self::Io { source, .. } => source.kind(),
+            Self::Tls { source, .. } | Self::Io { source, .. } => source.kind(),
         }
     }
 }

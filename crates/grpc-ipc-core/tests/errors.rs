@@ -98,6 +98,10 @@ fn connect_errors_have_the_kind_of_their_cause() {
             io::ErrorKind::InvalidInput,
         ),
         (ConnectError::Closed { address: address(), source: denied() }, io::ErrorKind::ConnectionReset),
+        (
+            ConnectError::Tls { address: address(), reason: "x".into(), source: denied() },
+            io::ErrorKind::PermissionDenied,
+        ),
         (from_kind(io::ErrorKind::NotFound), io::ErrorKind::NotFound),
         (from_kind(io::ErrorKind::ConnectionRefused), io::ErrorKind::ConnectionRefused),
         (from_kind(io::ErrorKind::TimedOut), io::ErrorKind::TimedOut),

@@ -402,7 +402,7 @@ fn begin(state: &mut State, head: &request::Parts, beginning: &Beginning, cx: &C
     let alone = connection.output.is_empty() && connection.woken == 0;
     let start = Start::Request {
         method: &head.method,
-        scheme: head.uri.scheme_str().unwrap_or("http"),
+        scheme: head.uri.scheme_str().unwrap_or(if connection.options.https { "https" } else { "http" }),
         authority: head.uri.authority().map_or("localhost", |authority| authority.as_str()),
         path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
     };

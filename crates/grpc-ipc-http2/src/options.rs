@@ -26,6 +26,7 @@ pub struct Options {
     pub(crate) keepalive_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
     pub(crate) poll_in_place: bool,
+    pub(crate) https: bool,
 }
 
 impl Options {
@@ -45,6 +46,7 @@ impl Options {
             keepalive_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
             poll_in_place: true,
+            https: false,
         }
     }
 
@@ -132,6 +134,13 @@ impl Options {
     /// would hold up the other calls of their connection. Default: `true`.
     pub fn poll_in_place(self, in_place: bool) -> Self {
         Self { poll_in_place: in_place, ..self }
+    }
+
+    /// Whether the bytes of the connection are those of TLS: then a client calls the `:scheme` of a request whose URI
+    /// has none `https`. Servers may refuse one that is not so, as Kestrel does. The engine itself knows no TLS.
+    /// ([RFC 9113, section 8.3.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1).) Default: `false`.
+    pub fn https(self, https: bool) -> Self {
+        Self { https, ..self }
     }
 }
 

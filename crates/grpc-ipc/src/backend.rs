@@ -4,9 +4,17 @@ use grpc_ipc_core::{Address, BindError, BoxConnector, BoxListener, ConnectError}
 
 use crate::{ConnectOptions, ListenOptions, tcp};
 
-/// Listens with the transport that `options`' address belongs to.
+/// Listens with the transport that `options`' address belongs to, and with TLS over it if that is wanted.
 pub(crate) async fn listen(options: ListenOptions) -> Result<BoxListener, BindError> {
-    let ListenOptions { address, access, platform } = options;
+    #[cfg(feature = "tls")]
+    if let Some(tls) = options.tls.clone() {
+        return Ok(BoxListener::new(tls.listener(listen_without_tls(options).await?)));
+    }
+    listen_without_tls(options).await
+}
+
+async fn listen_without_tls(options: ListenOptions) -> Result<BoxListener, BindError> {
+    let ListenOptions { address, access, platform, .. } = options;
     let address = address?;
     match address {
         #[cfg(all(feature = "uds", windows))]
@@ -30,8 +38,16 @@ pub(crate) async fn listen(options: ListenOptions) -> Result<BoxListener, BindEr
     }
 }
 
-/// A connector of the transport that `options`' address belongs to.
+/// A connector of the transport that `options`' address belongs to, and of TLS over it if that is wanted.
 pub(crate) fn connector(options: ConnectOptions) -> Result<BoxConnector, ConnectError> {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = options.tls.clone() {
+        return Ok(BoxConnector::new(tls.connector(connector_without_tls(options)?)));
+    }
+    connector_without_tls(options)
+}
+
+fn connector_without_tls(options: ConnectOptions) -> Result<BoxConnector, ConnectError> {
     let ConnectOptions { address, access, platform, .. } = options;
     let address = address?;
     match address {

@@ -13,7 +13,7 @@ use crate::backend;
 use crate::call_body::CallBody;
 use crate::connections::{Connecting, Connections, ConnectionsOptions, Place};
 use crate::options::ConnectOptions;
-use crate::status::{deadline_exceeded, status_from_http2};
+use crate::status::{deadline_exceeded, status_from_http2_because};
 
 /// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
 ///
@@ -167,7 +167,8 @@ impl Future for ResponseFuture {
                     Poll::Ready(Err(error)) => {
                         this.attempts -= 1;
                         if !error.is_unprocessed() || !this.call.can_be_sent_again() || this.attempts == 0 {
-                            return Poll::Ready(Err(status_from_http2(&error)));
+                            let cause = this.connections.failure().filter(|_| error.is_unprocessed());
+                            return Poll::Ready(Err(status_from_http2_because(&error, cause.as_ref())));
                         }
                         Stage::Begin
                     }

@@ -7,6 +7,7 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 use grpc_ipc_core::{
     Backoff, BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer,
 };
+use grpc_ipc_http2::Error;
 use grpc_ipc_http2::client::{self, SendRequest};
 use tokio::time::Instant;
 use tonic::Status;
@@ -46,6 +47,8 @@ struct State {
     generation: u64,
     /// Who answered last.
     server: Option<Peer>,
+    /// Why the connection has failed that was the last to end.
+    failure: Option<Error>,
 }
 
 /// A connection that is being made.
@@ -69,6 +72,11 @@ impl Connections {
     /// Who answered last.
     pub(crate) fn server(&self) -> Option<Peer> {
         self.state().server.clone()
+    }
+
+    /// Why the connection has failed that was the last to end, if it has.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.state().failure.clone()
     }
 
     /// Makes a connection now, for the next call.
@@ -161,14 +169,24 @@ impl Connections {
         }
     }
 
-    async fn open(&self) -> Result<Arc<SendRequest>, ConnectError> {
+    async fn open(self: &Arc<Self>) -> Result<Arc<SendRequest>, ConnectError> {
         let deadline = deadline_after(self.options.connect_timeout);
         let connection: BoxConnection = self.connector.connect(deadline).await?;
         let peer = connection.peer().clone();
-        let (calls, connection) = client::handshake(connection, &self.options.http2);
+        let mut http2 = self.options.http2.clone();
+        // Only TLS has certificates, and its servers always show one.
+        if peer.certificates().is_some() {
+            http2 = http2.https(true);
+        }
+        let (calls, connection) = client::handshake(connection, &http2);
+        let this = Arc::downgrade(self);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let failure = connection.await.err();
+            if let Some(error) = &failure {
                 tracing::debug!(%error, "a connection to the server has ended");
+            }
+            if let Some(this) = this.upgrade() {
+                this.state().failure = failure;
             }
         });
         self.state().server = Some(peer);

@@ -22,6 +22,8 @@ mod services;
 mod spawn;
 mod status;
 mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use authorize::{Authorize, Authorized};
 #[allow(

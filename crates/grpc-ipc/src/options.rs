@@ -22,13 +22,21 @@ use crate::connections::ConnectionsOptions;
 pub struct ListenOptions {
     pub(crate) address: Result<Address, AddressError>,
     pub(crate) access: Option<AccessPolicy>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::tls::ServerTls>,
     pub(crate) platform: PlatformListenOptions,
 }
 
 impl ListenOptions {
     /// Listens on `address`. A wrong address is reported when the server binds.
     pub fn new(address: impl IntoAddress) -> Self {
-        Self { address: address.into_address(), access: None, platform: PlatformListenOptions::default() }
+        Self {
+            address: address.into_address(),
+            access: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            platform: PlatformListenOptions::default(),
+        }
     }
 
     /// Who may connect. Over TCP nothing is known of a peer, so every policy that asks who it is refuses it.
@@ -36,6 +44,12 @@ impl ListenOptions {
     /// Default: [`AccessPolicy::same_user_or_system`]; over TCP anyone who reaches the port.
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access: Some(access), ..self }
+    }
+
+    /// Has clients speak TLS, once the access policy has let them in. Default: nobody does.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: crate::tls::ServerTls) -> Self {
+        Self { tls: Some(tls), ..self }
     }
 }
 
@@ -53,6 +67,8 @@ pub struct ConnectOptions {
     pub(crate) address: Result<Address, AddressError>,
     pub(crate) access: Option<AccessPolicy>,
     pub(crate) connections: ConnectionsOptions,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::tls::ClientTls>,
     pub(crate) platform: PlatformConnectOptions,
 }
 
@@ -63,6 +79,8 @@ impl ConnectOptions {
             address: address.into_address(),
             access: None,
             connections: ConnectionsOptions::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
             platform: PlatformConnectOptions::default(),
         }
     }
@@ -74,7 +92,13 @@ impl ConnectOptions {
         Self { access: Some(access), ..self }
     }
 
-    /// How long a server that is there may take to accept a connection. Default: 5 seconds.
+    /// Speaks TLS with the server, once the access policy trusts it. Default: not.
+    #[cfg(feature = "tls")]
+    pub fn tls(self, tls: crate::tls::ClientTls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    /// How long a server that is there may take to accept a connection, the handshake of TLS included. Default: 5 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connections.connect_timeout = timeout;
         self

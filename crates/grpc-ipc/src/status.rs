@@ -39,6 +39,15 @@ pub(crate) fn status_from_http2(error: &Error) -> Status {
     Status::new(code, with_sources(error))
 }
 
+/// The same, with what a call was not looked at for.
+pub(crate) fn status_from_http2_because(error: &Error, cause: Option<&Error>) -> Status {
+    let status = status_from_http2(error);
+    match cause {
+        Some(cause) => Status::new(status.code(), format!("{}: {}", status.message(), with_sources(cause))),
+        None => status,
+    }
+}
+
 fn code_of(reason: Reason) -> Code {
     match reason {
         Reason::REFUSED_STREAM => Code::Unavailable,

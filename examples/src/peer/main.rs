@@ -8,6 +8,8 @@
 //! peer greet ADDRESS NAME          one call; prints the reply
 //! peer calls ADDRESS COUNT         exactly so many unary calls, for tools that count what a call costs
 //! ```
+//!
+//! With TLS: `serve … --tls CERTIFICATE.pem KEY.pem`, and `--tls AUTHORITY.pem` for the others.
 
 #![forbid(unsafe_code)]
 
@@ -18,10 +20,11 @@ mod services;
 mod transport;
 
 use std::error::Error;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use grpc_ipc_examples::{exit, log_to_stderr};
 use grpc_ipc_proto::greet::HelloRequest;
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
@@ -48,20 +51,33 @@ enum Command {
     Serve {
         #[arg(required = true)]
         addresses: Vec<String>,
+        /// Speaks TLS with this certificate and its private key, both files in PEM.
+        #[arg(long, num_args = 2, value_names = ["CERTIFICATE", "KEY"])]
+        tls: Option<Vec<PathBuf>>,
     },
     /// Runs gRPC's interoperability cases, or those that are named.
-    Call { address: String, cases: Vec<String> },
+    Call {
+        #[command(flatten)]
+        target: Target,
+        cases: Vec<String>,
+    },
     /// Measures each shape of call.
     Bench {
-        address: String,
+        #[command(flatten)]
+        target: Target,
         #[arg(default_value_t = 2.0)]
         seconds: f64,
     },
     /// Makes one call, and prints the reply.
-    Greet { address: String, name: String },
+    Greet {
+        #[command(flatten)]
+        target: Target,
+        name: String,
+    },
     /// Makes exactly COUNT unary calls, and prints how many it made.
     Calls {
-        address: String,
+        #[command(flatten)]
+        target: Target,
         count: u64,
         /// How many at a time, all on one connection.
         #[arg(long, default_value_t = 1)]
@@ -70,6 +86,16 @@ enum Command {
         #[arg(long, default_value_t = bench::SMALL)]
         size: usize,
     },
+}
+
+/// The server that a client calls.
+#[derive(Args)]
+struct Target {
+    address: String,
+    /// Speaks TLS, and trusts the servers that are called `localhost` and certified by the authorities in this file in
+    /// PEM.
+    #[arg(long, value_name = "AUTHORITIES")]
+    tls: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -101,43 +127,46 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, stack: Stack, any_user: bool) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Serve { addresses } => match stack {
-            Stack::GrpcIpc => transport::serve(addresses, any_user).await,
-            Stack::Tonic => transport::serve_with_tonic(addresses, any_user).await,
-        },
-        Command::Call { address, cases } => {
+        Command::Serve { addresses, tls } => {
+            let options = transport::listen_options(&addresses, any_user, tls.as_deref())?;
+            match stack {
+                Stack::GrpcIpc => transport::serve(addresses, options).await,
+                Stack::Tonic => transport::serve_with_tonic(addresses, options).await,
+            }
+        }
+        Command::Call { target, cases } => {
             let cases = cases::select(&cases)?;
             let passed = match stack {
-                Stack::GrpcIpc => cases::run(transport::connect(&address, any_user).await?, &cases).await,
+                Stack::GrpcIpc => cases::run(transport::connect(&target, any_user).await?, &cases).await,
                 Stack::Tonic => {
-                    cases::run(transport::connect_with_tonic(&address, any_user).await?, &cases).await
+                    cases::run(transport::connect_with_tonic(&target, any_user).await?, &cases).await
                 }
             };
             if passed { Ok(()) } else { Err("some cases failed".into()) }
         }
-        Command::Bench { address, seconds } => {
+        Command::Bench { target, seconds } => {
             let time = Duration::try_from_secs_f64(seconds)?;
             match stack {
-                Stack::GrpcIpc => bench::run(transport::connect(&address, any_user).await?, time).await?,
+                Stack::GrpcIpc => bench::run(transport::connect(&target, any_user).await?, time).await?,
                 Stack::Tonic => {
-                    bench::run(transport::connect_with_tonic(&address, any_user).await?, time).await?;
+                    bench::run(transport::connect_with_tonic(&target, any_user).await?, time).await?;
                 }
             }
             Ok(())
         }
-        Command::Greet { address, name } => {
-            let mut client = GreeterClient::new(transport::connect(&address, any_user).await?);
+        Command::Greet { target, name } => {
+            let mut client = GreeterClient::new(transport::connect(&target, any_user).await?);
             println!("{}", client.say_hello(HelloRequest { name }).await?.into_inner().message);
             Ok(())
         }
-        Command::Calls { address, count, in_flight, size } => {
+        Command::Calls { target, count, in_flight, size } => {
             let made = match stack {
                 Stack::GrpcIpc => {
-                    let channel = transport::connect(&address, any_user).await?;
+                    let channel = transport::connect(&target, any_user).await?;
                     bench::calls(channel, count, in_flight, size).await?
                 }
                 Stack::Tonic => {
-                    let channel = transport::connect_with_tonic(&address, any_user).await?;
+                    let channel = transport::connect_with_tonic(&target, any_user).await?;
                     bench::calls(channel, count, in_flight, size).await?
                 }
             };

@@ -1,30 +1,33 @@
 //! The two stacks: grpc-ipc's, and tonic's over the same sockets.
 
 use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use grpc_ipc::tls::{ClientTls, Identity, ServerTls, Trust};
 use grpc_ipc::{AccessPolicy, ConnectOptions, EndpointConnector, Incoming, ListenOptions, Server};
 use grpc_ipc_examples::stop_signal;
+use http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::services;
+use crate::{Target, services};
 
 const DRAIN: Duration = Duration::from_secs(5);
 
-pub(crate) async fn serve(addresses: Vec<String>, any_user: bool) -> Result<(), Box<dyn Error>> {
-    let mut server = services::add_to(Server::builder());
-    for address in &addresses {
-        server = server.listen(options(address, any_user));
-    }
-    let server = server.bind().await?;
+pub(crate) async fn serve(addresses: Vec<String>, options: Vec<ListenOptions>) -> Result<(), Box<dyn Error>> {
+    let server = services::add_to(Server::builder());
+    let server = options.into_iter().fold(server, Server::listen).bind().await?;
     announce(addresses);
     Ok(server.serve_with_shutdown(stop_signal(), DRAIN).await?)
 }
 
-pub(crate) async fn serve_with_tonic(addresses: Vec<String>, any_user: bool) -> Result<(), Box<dyn Error>> {
-    let incoming = addresses.iter().map(|address| Incoming::bind(options(address, any_user)));
-    let incoming = try_join_all(incoming).await?;
+pub(crate) async fn serve_with_tonic(
+    addresses: Vec<String>,
+    options: Vec<ListenOptions>,
+) -> Result<(), Box<dyn Error>> {
+    let incoming = try_join_all(options.into_iter().map(Incoming::bind)).await?;
     announce(addresses);
     let servers = incoming.into_iter().map(|incoming| {
         tonic::transport::Server::builder()
@@ -35,13 +38,15 @@ pub(crate) async fn serve_with_tonic(addresses: Vec<String>, any_user: bool) -> 
     Ok(())
 }
 
-pub(crate) async fn connect(address: &str, any_user: bool) -> Result<grpc_ipc::Channel, Box<dyn Error>> {
-    Ok(grpc_ipc::Channel::connect(connect_options(address, any_user)).await?)
+pub(crate) async fn connect(target: &Target, any_user: bool) -> Result<grpc_ipc::Channel, Box<dyn Error>> {
+    Ok(grpc_ipc::Channel::connect(connect_options(target, any_user)?).await?)
 }
 
-pub(crate) async fn connect_with_tonic(address: &str, any_user: bool) -> Result<Channel, Box<dyn Error>> {
-    let connector = EndpointConnector::new(connect_options(address, any_user))?;
-    Ok(Endpoint::from_static("http://localhost").connect_with_connector(connector).await?)
+pub(crate) async fn connect_with_tonic(target: &Target, any_user: bool) -> Result<Channel, Box<dyn Error>> {
+    let connector = EndpointConnector::new(connect_options(target, any_user)?)?;
+    let origin = if target.tls.is_some() { "https://localhost" } else { "http://localhost" };
+    let endpoint = Endpoint::from_static("http://localhost").origin(Uri::from_static(origin));
+    Ok(endpoint.connect_with_connector(connector).await?)
 }
 
 fn announce(addresses: Vec<String>) {
@@ -50,14 +55,40 @@ fn announce(addresses: Vec<String>) {
     }
 }
 
-fn connect_options(address: &str, any_user: bool) -> ConnectOptions {
-    let options = ConnectOptions::new(address);
-    if any_user { options.access(AccessPolicy::dangerous_allow_anyone()) } else { options }
+fn connect_options(target: &Target, any_user: bool) -> Result<ConnectOptions, Box<dyn Error>> {
+    let mut options = ConnectOptions::new(&target.address);
+    if any_user {
+        options = options.access(AccessPolicy::dangerous_allow_anyone());
+    }
+    if let Some(authorities) = &target.tls {
+        options = options.tls(ClientTls::new(Trust::authorities(fs::read(authorities)?)?));
+    }
+    Ok(options)
 }
 
-fn options(address: &str, any_user: bool) -> ListenOptions {
-    let options = ListenOptions::new(address);
-    if any_user { open(options.access(AccessPolicy::dangerous_allow_anyone())) } else { options }
+/// The options of each address; `tls` is the file of a certificate, and that of its key.
+pub(crate) fn listen_options(
+    addresses: &[String],
+    any_user: bool,
+    tls: Option<&[PathBuf]>,
+) -> Result<Vec<ListenOptions>, Box<dyn Error>> {
+    let tls = match tls {
+        Some([certificate, key]) => {
+            Some(ServerTls::new(Identity::from_pem(fs::read(certificate)?, fs::read(key)?)?))
+        }
+        _ => None,
+    };
+    let options = |address| {
+        let mut options = ListenOptions::new(address);
+        if any_user {
+            options = open(options.access(AccessPolicy::dangerous_allow_anyone()));
+        }
+        match tls.clone() {
+            Some(tls) => options.tls(tls),
+            None => options,
+        }
+    };
+    Ok(addresses.iter().map(options).collect())
 }
 
 /// Lets the system let in everyone, too.

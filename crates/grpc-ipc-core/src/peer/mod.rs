@@ -29,6 +29,7 @@ use std::sync::Arc;
 /// | [`audit_token`](Self::audit_token) | – | yes | – | – | – | – |
 /// | [`session`](Self::session) | – | – | – | yes | yes | – |
 /// | [`integrity`](Self::integrity), [`is_elevated`](Self::is_elevated), [`package`](Self::package) | – | – | – | by its token | – | – |
+/// | [`certificates`](Self::certificates) | with TLS | with TLS | with TLS | with TLS | with TLS | with TLS |
 ///
 /// ```
 /// use grpc_ipc_core::{Peer, UserId};
@@ -54,6 +55,7 @@ struct Facts {
     integrity: Option<IntegrityLevel>,
     elevated: Option<bool>,
     package: Option<String>,
+    certificates: Option<Vec<Vec<u8>>>,
     /// The user that this process ran as when the connection was made.
     own_user: Option<UserId>,
     this_process: bool,
@@ -143,6 +145,12 @@ impl Peer {
     #[must_use = "the peer is moved into the returned one"]
     pub fn with_package(self, sid: impl Into<String>) -> Self {
         self.with(|facts| facts.package = Some(sid.into()))
+    }
+
+    /// Sets the certificates that the peer has shown in the handshake of TLS, in DER, its own first.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_certificates(self, certificates: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        self.with(|facts| facts.certificates = Some(certificates.into_iter().collect()))
     }
 
     fn with(mut self, set: impl FnOnce(&mut Facts)) -> Self {
@@ -238,6 +246,12 @@ impl Peer {
     /// The package SID (`S-1-15-2-…`) of the client's AppContainer, on Windows. `None` also of a client that is in none.
     pub fn package(&self) -> Option<&str> {
         self.0.package.as_deref()
+    }
+
+    /// The certificates that the peer has shown in the handshake of TLS and that were found to be in order, in DER: its
+    /// own first, then those that lead to its authority. `None` without TLS, and of a client that has shown none.
+    pub fn certificates(&self) -> Option<&[Vec<u8>]> {
+        self.0.certificates.as_deref()
     }
 
     /// Whether both ends are certain to be in this process, as with the in-memory transport.

@@ -34,7 +34,7 @@ pub(crate) enum Role {
 /// One end of an HTTP/2 connection.
 pub(crate) struct Connection {
     role: Role,
-    options: Options,
+    pub(crate) options: Options,
     streams: Streams,
     /// The memory of streams that are over, for the next ones.
     #[expect(clippy::vec_box, reason = "the boxes are what is kept")]

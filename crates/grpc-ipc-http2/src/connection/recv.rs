@@ -44,6 +44,9 @@ impl Connection {
             if self.received == Received::Nothing && !self.preface(input)? {
                 return Ok(());
             }
+            if self.received == Received::Preface && self.role == Role::Client && is_tls(input) {
+                return Err(Error::protocol("the server speaks TLS"));
+            }
             let Some(head) = input.first_chunk() else { return Ok(()) };
             let head = Head::parse(head);
             self.check_head(head)?;
@@ -70,7 +73,11 @@ impl Connection {
     fn preface(&mut self, input: &mut BytesMut) -> Result<bool> {
         let length = input.len().min(PREFACE.len());
         if input[..length] != PREFACE[..length] {
-            return Err(Error::protocol("the client does not speak HTTP/2"));
+            // The first byte of TLS: a record of the handshake.
+            return Err(Error::protocol(match input[0] {
+                0x16 => "the client speaks TLS",
+                _ => "the client does not speak HTTP/2",
+            }));
         }
         if length < PREFACE.len() {
             return Ok(false);
@@ -692,6 +699,12 @@ impl Connection {
         self.streams.insert(id, stream);
         self.open += 1;
     }
+}
+
+/// Whether this is a record of TLS (an alert, or the handshake) rather than a frame, which would be a SETTINGS of a
+/// megabyte. ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1).)
+fn is_tls(input: &[u8]) -> bool {
+    matches!(input, [0x15 | 0x16, 0x03, ..])
 }
 
 fn expect_length(head: Head, length: u32) -> Result {

@@ -64,3 +64,19 @@ fn rfc9113_6_5_2_the_client_refuses_pushed_streams() {
         assert_eq!(peer.setting(setting::ENABLE_PUSH, 1), 0);
     });
 }
+
+/// The alert with which a server of TLS answers a client that does not speak it
+/// ([RFC 8446, section 6](https://www.rfc-editor.org/rfc/rfc8446#section-6)).
+#[test]
+fn a_server_that_speaks_tls_is_called_so() {
+    client_without_preface(Options::new(), async |mut peer, client| {
+        let call = get(&client);
+        peer.expect_preface().await;
+        for octet in [0x15, 3, 3, 0, 2, 2, 50] {
+            peer.send_octets(&[octet]).await;
+        }
+        peer.expect_end().await;
+        let error = failed(call).await;
+        assert!(error.to_string().ends_with("PROTOCOL_ERROR: the server speaks TLS"), "{error}");
+    });
+}

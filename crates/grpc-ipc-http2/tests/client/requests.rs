@@ -3,9 +3,10 @@
 use http::Request;
 
 use super::{OK, call, expect_request, get, post};
-use crate::util::client;
+use crate::util::engine::Options;
 use crate::util::frame::{code, flag, headers, kind};
 use crate::util::service::TestBody;
+use crate::util::{client, client_without_preface};
 
 #[test]
 fn rfc9113_5_1_1_streams_are_odd_and_rise() {
@@ -54,6 +55,19 @@ fn rfc9113_8_3_1_a_request_has_its_pseudo_fields() {
         assert_eq!(request.body, b"body");
         assert_eq!(request.trailers.unwrap(), [("x-trailer".to_owned(), "yes".to_owned())]);
     });
+}
+
+#[test]
+fn a_uri_without_a_scheme_has_that_of_the_connection() {
+    for (options, scheme) in [(Options::new(), "http"), (Options::new().https(true), "https")] {
+        client_without_preface(options, async |mut peer, client| {
+            peer.greet_client(&[]).await;
+            let _call = call(&client, Request::get("/x").body(TestBody::default()).unwrap());
+            assert_eq!(peer.expect_message(1).await.field(":scheme"), scheme);
+            let _call = get(&client);
+            assert_eq!(peer.expect_message(3).await.field(":scheme"), "http");
+        });
+    }
 }
 
 #[test]

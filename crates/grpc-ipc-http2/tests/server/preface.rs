@@ -2,7 +2,7 @@
 
 use super::GET;
 use crate::util::engine::Options;
-use crate::util::frame::{headers, ping, settings};
+use crate::util::frame::{code, headers, ping, settings};
 use crate::util::raw::PREFACE;
 use crate::util::{server, server_without_preface};
 
@@ -75,5 +75,14 @@ fn rfc9113_3_4_a_preface_that_is_cut_off_ends_the_connection() {
         peer.send_octets(&PREFACE[..10]).await;
         peer.close().await;
         peer.expect_end().await;
+    });
+}
+
+#[test]
+fn a_client_that_speaks_tls_is_called_so() {
+    server_without_preface(Options::new(), async |mut peer, _| {
+        peer.send_octets(&[0x16, 3, 1, 0, 100]).await;
+        let goaway = peer.expect_goaway(&[code::PROTOCOL_ERROR]).await;
+        assert_eq!(&goaway.payload[8..], b"the client speaks TLS");
     });
 }

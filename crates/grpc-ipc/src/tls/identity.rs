@@ -1,0 +1,111 @@
+use std::fmt;
+use std::sync::Arc;
+
+use tokio_rustls::rustls::pki_types::pem::SectionKind;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::ParsedCertificate;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{Error, InconsistentKeys};
+
+use super::pem::{Section, sections};
+use super::{Fingerprint, TlsError, provider};
+
+/// A certificate with its private key: what a server, or a client, shows that it is. Cloning is cheap.
+#[derive(Clone)]
+pub struct Identity(Arc<CertifiedKey>);
+
+const CHAIN: &str = "the certificate chain";
+const KEY: &str = "the private key";
+/// What ring can sign with.
+const ALGORITHMS: &str = "RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519 can be used";
+
+impl Identity {
+    /// An identity out of PEM text: the own certificate and those that lead to the authority, in this order and without
+    /// that of the authority itself, and the private key in PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1
+    /// (`EC PRIVATE KEY`). What else is in the texts is passed over; both may be the same text.
+    ///
+    /// # Errors
+    /// [`TlsError::Missing`] and [`TlsError::Invalid`] say what is wrong with which of the two, and where;
+    /// [`TlsError::KeyMismatch`] when they do not belong together.
+    pub fn from_pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, TlsError> {
+        let chain = certificates(CHAIN, chain.as_ref())?;
+        for (line, certificate) in &chain {
+            ParsedCertificate::try_from(certificate).map_err(|error| TlsError::Invalid {
+                what: CHAIN,
+                line: *line,
+                problem: format!("CERTIFICATE is not one of X.509 version 3: {error}"),
+            })?;
+        }
+        let (key, line) = private_key(key.as_ref())?;
+        let chain = chain.into_iter().map(|(_, certificate)| certificate).collect();
+        match CertifiedKey::from_der(chain, key, provider()) {
+            Ok(identity) => Ok(Self(Arc::new(identity))),
+            Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(TlsError::KeyMismatch),
+            Err(error) => {
+                let problem = format!("the key cannot be used: {error}; {ALGORITHMS}");
+                Err(TlsError::Invalid { what: KEY, line, problem })
+            }
+        }
+    }
+
+    /// The fingerprint of the own certificate, by which others can pin it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.0.cert.first().map_or_else(|| Fingerprint::of(&[]), |certificate| Fingerprint::of(certificate))
+    }
+
+    /// For rustls, which asks for it in each handshake.
+    pub(super) fn resolver(&self) -> Arc<SingleCertAndKey> {
+        Arc::new(SingleCertAndKey::from(Arc::clone(&self.0)))
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({})", self.fingerprint())
+    }
+}
+
+/// The certificates of a PEM text, at least one, each with its line.
+pub(super) fn certificates(
+    what: &'static str,
+    pem: &[u8],
+) -> Result<Vec<(usize, CertificateDer<'static>)>, TlsError> {
+    let sections = sections(what, pem, &["CERTIFICATE"], "CERTIFICATE")?;
+    Ok(sections.into_iter().map(|Section { line, der, .. }| (line, der.into())).collect())
+}
+
+/// The first private key of a PEM text, with its line.
+fn private_key(pem: &[u8]) -> Result<(PrivateKeyDer<'static>, usize), TlsError> {
+    const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
+    const WANTED: &[&str] = &["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
+    const EXPECTED: &str = "PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY";
+    let section = match sections(KEY, pem, WANTED, EXPECTED) {
+        Ok(sections) => sections.into_iter().next(),
+        Err(TlsError::Missing { what, expected, found }) => {
+            let found = match found.contains(ENCRYPTED) {
+                true => format!("{found}; `openssl pkey` decrypts it"),
+                false => found,
+            };
+            return Err(TlsError::Missing { what, expected, found });
+        }
+        // OpenSSL's older way to encrypt puts headers into the section, which are no base64.
+        Err(TlsError::Invalid { what, line, problem }) if has(pem, "Proc-Type: 4,ENCRYPTED") => {
+            let problem = format!("{problem}, because it is encrypted; `openssl pkey` decrypts it");
+            return Err(TlsError::Invalid { what, line, problem });
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(Section { line, kind, der }) = section else {
+        return Err(TlsError::Missing { what: KEY, expected: EXPECTED, found: "it is empty".to_owned() });
+    };
+    let key = match kind {
+        SectionKind::RsaPrivateKey => PrivateKeyDer::Pkcs1(der.into()),
+        SectionKind::EcPrivateKey => PrivateKeyDer::Sec1(der.into()),
+        _ => PrivateKeyDer::Pkcs8(der.into()),
+    };
+    Ok((key, line))
+}
+
+fn has(text: &[u8], what: &str) -> bool {
+    text.windows(what.len()).any(|window| window == what.as_bytes())
+}

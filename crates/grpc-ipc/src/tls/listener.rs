@@ -1,0 +1,107 @@
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use grpc_ipc_core::{Address, Connection, Listener, Peer};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tracing::warn;
+
+use super::problem::{End, explain};
+use super::{HTTP2, TlsStream};
+
+/// TLS over the connections of another listener; made by [`ServerTls::listener`](super::ServerTls::listener).
+///
+/// A client that the access policy refuses is not asked for TLS. The handshake of one that is let in runs in a task of
+/// its own, so that one that is slow, or silent, holds up nobody; when it fails, the connection is closed, a `tracing`
+/// event says whose it was and why, and [`accept`](Listener::accept) hears nothing of it.
+pub struct TlsListener<L: Listener> {
+    listener: L,
+    acceptor: TlsAcceptor,
+    timeout: Duration,
+    max_handshakes: usize,
+    handshakes: JoinSet<Option<TlsStream<L::Connection>>>,
+}
+
+/// How long a client may take to read why it was refused.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+impl<L: Listener> TlsListener<L> {
+    pub(super) fn new(listener: L, acceptor: TlsAcceptor, timeout: Duration, max_handshakes: usize) -> Self {
+        Self { listener, acceptor, timeout, max_handshakes, handshakes: JoinSet::new() }
+    }
+
+    fn begin(&mut self, connection: L::Connection) {
+        let (acceptor, limit) = (self.acceptor.clone(), self.timeout);
+        let (address, peer) = (self.local_address().clone(), connection.peer().clone());
+        self.handshakes.spawn(async move {
+            let problem = match timeout(limit, handshake(&acceptor, connection, &peer)).await {
+                Ok(Ok(stream)) => return Some(stream),
+                Ok(Err(problem)) => problem,
+                Err(_) => format!("the client has not completed the handshake in {limit:?}"),
+            };
+            warn!(%address, %peer, "TLS: {problem}");
+            None
+        });
+    }
+}
+
+impl<L: Listener> Listener for TlsListener<L> {
+    type Connection = TlsStream<L::Connection>;
+
+    async fn accept(&mut self) -> Self::Connection {
+        loop {
+            let has_room = self.handshakes.len() < self.max_handshakes;
+            tokio::select! {
+                Some(ended) = self.handshakes.join_next() => {
+                    if let Ok(Some(stream)) = ended {
+                        return stream;
+                    }
+                }
+                connection = self.listener.accept(), if has_room => self.begin(connection),
+            }
+        }
+    }
+
+    fn local_address(&self) -> &Address {
+        self.listener.local_address()
+    }
+}
+
+/// The connection with TLS on it, or why there is none.
+async fn handshake<C: Connection>(
+    acceptor: &TlsAcceptor,
+    connection: C,
+    peer: &Peer,
+) -> Result<TlsStream<C>, String> {
+    match acceptor.accept(connection).into_fallible().await {
+        Ok(mut stream) if stream.get_ref().1.alpn_protocol() != Some(HTTP2) => {
+            _ = stream.shutdown().await;
+            Err("the client has not offered HTTP/2 (`h2`) in the handshake (ALPN)".to_owned())
+        }
+        Ok(stream) => Ok(TlsStream::new(stream.into(), peer.clone())),
+        Err((error, connection)) => {
+            _ = timeout(LAST_WORDS, say_goodbye(connection)).await;
+            Err(explain(&error, End::Client))
+        }
+    }
+}
+
+/// Reads what is still on its way before the connection is closed: TCP would otherwise take back the alert.
+async fn say_goodbye(mut connection: impl Connection) -> io::Result<()> {
+    connection.shutdown().await?;
+    let mut nowhere = [0; 4096];
+    while connection.read(&mut nowhere).await? > 0 {}
+    Ok(())
+}
+
+impl<L: Listener> fmt::Debug for TlsListener<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsListener")
+            .field("local_address", self.local_address())
+            .field("handshakes", &self.handshakes.len())
+            .finish_non_exhaustive()
+    }
+}

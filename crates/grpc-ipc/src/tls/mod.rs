@@ -1,0 +1,45 @@
+#![doc = include_str!("../../docs/tls.md")]
+
+mod client;
+mod connector;
+mod error;
+mod fingerprint;
+mod identity;
+mod listener;
+mod pem;
+mod pinned;
+mod problem;
+mod server;
+mod stream;
+mod trust;
+mod wakers;
+
+pub use client::ClientTls;
+pub use connector::TlsConnector;
+pub use error::TlsError;
+pub use fingerprint::Fingerprint;
+pub use identity::Identity;
+pub use listener::TlsListener;
+pub use server::ServerTls;
+pub use stream::TlsStream;
+pub use trust::Trust;
+
+use std::sync::{Arc, LazyLock};
+
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tokio_rustls::rustls::{ConfigBuilder, ConfigSide, WantsVerifier, WantsVersions};
+
+/// What both ends must agree on (ALPN; [RFC 9113, section 3.2](https://www.rfc-editor.org/rfc/rfc9113#section-3.2)).
+const HTTP2: &[u8] = b"h2";
+
+/// The cryptography, which is not the process's default: that may be another one, or none, or not be chosen yet.
+fn provider() -> &'static Arc<CryptoProvider> {
+    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(ring::default_provider()));
+    &PROVIDER
+}
+
+/// Those that HTTP/2 may be spoken over.
+fn versions<S: ConfigSide>(builder: ConfigBuilder<S, WantsVersions>) -> ConfigBuilder<S, WantsVerifier> {
+    builder.with_protocol_versions(&[&TLS13, &TLS12]).expect("ring has what both versions need")
+}
