@@ -36,7 +36,7 @@ pub const MAX_STREAMS: u32 = 1000;
 /// - a request that the other one resets: ours takes any `:authority`, for example;
 /// - whether an error is one of the stream or of the connection;
 /// - what ours refuses and h2 should have refused: an empty `:path`, pseudo-headers in trailers, a malformed
-///   field in a block that has continuations;
+///   field in a block that has continuations, a push by the client whose fields are malformed;
 /// - the responses to a client that sends SETTINGS_MAX_HEADER_LIST_SIZE, which ours keeps to;
 /// - whether requests are answered that come after the client's GOAWAY;
 /// - how much of a response is sent that a window does not let through to its end;
@@ -159,7 +159,7 @@ impl Served {
         if self.refused {
             // An error of a stream may be one of the connection.
             let reset = |stream: &Answered| stream.reset.is_some_and(|reason| reason != Reason::NO_ERROR);
-            let excused = theirs.streams.values().any(reset);
+            let excused = theirs.streams.values().any(reset) || pushes(bytes);
             assert!(excused, "ours refuses: {self:#?}\nand the other one does not: {theirs:#?}");
             return;
         }
@@ -219,6 +219,12 @@ fn sets(bytes: &[u8], setting: u16) -> bool {
 /// Whether the client says that it goes. Ours goes as well, once everything is answered that has come by then.
 fn goes_away(bytes: &[u8]) -> bool {
     frames(&bytes[PREFACE.len()..]).any(|(head, _)| head.kind == kind::GOAWAY)
+}
+
+/// Whether the client pushes, which is an error of the connection (RFC 9113, section 8.4). h2 overlooks it if the fields
+/// are malformed and the stream is closed.
+fn pushes(bytes: &[u8]) -> bool {
+    frames(&bytes[PREFACE.len()..]).any(|(head, _)| head.kind == kind::PUSH_PROMISE)
 }
 
 /// Whether there is more than one frame of headers on a stream. h2 takes the pseudo-headers of a second block for
