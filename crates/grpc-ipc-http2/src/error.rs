@@ -120,6 +120,10 @@ pub enum Error {
     /// The byte stream ended while it was needed.
     #[error("the connection was closed")]
     Closed,
+    /// The server ended the byte stream before it began with HTTP/2. One that refuses a client for what it is does so, and
+    /// says nothing.
+    #[error("the server closed the connection before it began with HTTP/2; does it let this user in?")]
+    ClosedAtOnce,
     /// The peer did not begin with HTTP/2 in time ([`Options::handshake_timeout`](crate::Options::handshake_timeout)).
     #[error("the peer did not begin with HTTP/2 in time")]
     HandshakeTimeout,
@@ -142,6 +146,17 @@ impl Error {
     #[must_use]
     pub fn is_unprocessed(&self) -> bool {
         matches!(self, Self::Unprocessed | Self::Reset { by: Side::Peer, reason: Reason::REFUSED_STREAM })
+    }
+
+    /// Whether the byte stream has ended because the peer let go of it.
+    pub(crate) fn is_end_of_peer(&self) -> bool {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+
+        match self {
+            Self::Closed => true,
+            Self::Io(error) => matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset),
+            _ => false,
+        }
     }
 
     /// A rule of the connection that the peer has broken.

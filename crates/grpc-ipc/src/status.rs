@@ -141,7 +141,14 @@ mod tests {
             let status = status_from_http2(&Error::Reset { by: Side::Peer, reason });
             assert_eq!(status.code(), code, "{reason}");
         }
-        for broken in [Error::Closed, Error::Unprocessed, Error::KeepAlive, Error::HandshakeTimeout] {
+        let unavailable = [
+            Error::Closed,
+            Error::ClosedAtOnce,
+            Error::Unprocessed,
+            Error::KeepAlive,
+            Error::HandshakeTimeout,
+        ];
+        for broken in unavailable {
             assert_eq!(status_from_http2(&broken).code(), Code::Unavailable, "{broken}");
         }
         let own = Status::aborted("the caller's");

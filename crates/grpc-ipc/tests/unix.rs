@@ -92,6 +92,20 @@ fn the_bytes_of_a_refused_peer_are_not_read() {
 }
 
 #[test]
+fn a_refused_client_is_told_what_may_be_the_cause() {
+    run("a_refused_client_is_told_what_may_be_the_cause", || async {
+        let directory = TempDir::new().unwrap();
+        let address = socket(&directory);
+        let options = ListenOptions::new(&address).access(AccessPolicy::users([]));
+        let server = Server::builder().add_service(MyGreeter::default().service()).listen(options);
+        let _running = Running::start(server.bind().await.unwrap(), DRAIN);
+        let status = greet(Channel::lazy(&address).unwrap(), "Ada").await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert!(status.message().ends_with("does it let this user in?"), "{status:?}");
+    });
+}
+
+#[test]
 fn options_reach_the_socket() {
     run("options_reach_the_socket", || async {
         let directory = TempDir::new().unwrap();

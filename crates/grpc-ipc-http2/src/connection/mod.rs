@@ -398,9 +398,12 @@ impl Connection {
             let last = self.going_away.last_stream.unwrap_or(self.last_peer_stream);
             self.output.write(|out| frame::write_goaway(out, last, *reason, detail));
         }
-        // What the peer has said of the end tells more than that it came.
         let error = match (&self.going_away.peer, error) {
+            // What the peer has said of the end tells more than that it came.
             (Some(said), Error::Closed | Error::Io(_)) => said.clone(),
+            (None, end) if self.role == Role::Client && !self.is_established() && end.is_end_of_peer() => {
+                Error::ClosedAtOnce
+            }
             (_, error) => error,
         };
         let ids: Vec<u32> = self.streams.keys().copied().collect();

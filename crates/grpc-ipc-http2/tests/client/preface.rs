@@ -2,7 +2,7 @@
 
 use super::{OK, failed, get};
 use crate::util::client_without_preface;
-use crate::util::engine::Options;
+use crate::util::engine::{Error, Options};
 use crate::util::frame::{headers, kind, ping, setting, settings, settings_ack};
 
 #[test]
@@ -72,11 +72,25 @@ fn a_server_that_speaks_tls_is_called_so() {
     client_without_preface(Options::new(), async |mut peer, client| {
         let call = get(&client);
         peer.expect_preface().await;
+        super::expect_request(&mut peer, 1).await;
         for octet in [0x15, 3, 3, 0, 2, 2, 50] {
             peer.send_octets(&[octet]).await;
         }
         peer.expect_end().await;
         let error = failed(call).await;
         assert!(error.to_string().ends_with("PROTOCOL_ERROR: the server speaks TLS"), "{error}");
+    });
+}
+
+/// One that refuses its client, say.
+#[test]
+fn a_server_that_closes_at_once_is_called_so() {
+    client_without_preface(Options::new(), async |mut peer, client| {
+        let call = get(&client);
+        peer.expect_preface().await;
+        super::expect_request(&mut peer, 1).await;
+        peer.close().await;
+        let error = failed(call).await;
+        assert!(matches!(error, Error::ClosedAtOnce), "{error:?}");
     });
 }
