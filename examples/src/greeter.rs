@@ -84,7 +84,7 @@ struct SocketOptions {
     create_parent: Option<u32>,
     /// Listens also where others can put a server of their own in the place of this one.
     #[arg(long)]
-    dangerous_allow_unsafe_parent: bool,
+    dangerous_allow_any_parent: bool,
 }
 
 #[cfg(unix)]
@@ -110,7 +110,7 @@ impl ServeOptions {
             if let Some(mode) = self.socket.create_parent {
                 options = options.create_parent(mode);
             }
-            if self.socket.dangerous_allow_unsafe_parent {
+            if self.socket.dangerous_allow_any_parent {
                 options = options.dangerous_allow_unsafe_parent();
             }
         }

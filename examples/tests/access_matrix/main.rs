@@ -223,7 +223,7 @@ fn directories(stage: &Stage, matrix: &mut Matrix) {
 
     let open = address_of(&stage.directory("open", ALICE, 0o777).join("s"));
     matrix.by_server.row("world-writable parent", "server", stage.cannot_start(&open, "others can write"));
-    let (_server, _) = stage.serve(ALICE, &open, "same-user", &["--dangerous-allow-unsafe-parent"]);
+    let (_server, _) = stage.serve(ALICE, &open, "same-user", &["--dangerous-allow-any-parent"]);
     matrix.by_client.row("world-writable parent, allowed", "client", stage.clients(&open, ["in"; 4]));
 
     let foreign = address_of(&stage.directory("foreign", BOB, 0o1777).join("s"));
@@ -232,7 +232,7 @@ fn directories(stage: &Stage, matrix: &mut Matrix) {
         "server",
         stage.cannot_start(&foreign, "not this user's: Bob"),
     );
-    let (_server, _) = stage.serve(ALICE, &foreign, "same-user", &["--dangerous-allow-unsafe-parent"]);
+    let (_server, _) = stage.serve(ALICE, &foreign, "same-user", &["--dangerous-allow-any-parent"]);
     matrix.by_client.row("foreign-owned parent, allowed", "client", stage.clients(&foreign, ["in"; 4]));
 }
 

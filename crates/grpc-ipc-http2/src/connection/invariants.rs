@@ -1,5 +1,7 @@
 //! What holds of a connection whenever nobody is at work on it.
 
+use std::collections::BTreeMap;
+
 use super::{Connection, MAX_WINDOW, Stream};
 
 /// How much more than [`Options::max_output`](crate::Options::max_output) there may be: what bodies do not wait for.
@@ -26,12 +28,14 @@ impl Connection {
             Some(data) if data.wanted => (data.stream, i64::from(data.left)),
             _ => (0, 0),
         };
+        let mut queued = BTreeMap::<u32, usize>::new();
+        self.queue.iter().for_each(|id| *queued.entry(*id).or_default() += 1);
         let mut unread = left;
         for (id, stream) in &self.streams {
             let overflows = stream.send_window > i64::from(MAX_WINDOW);
             assert!(!overflows || stream.failed.is_some(), "the window of stream {id}");
             assert!(stream.closed || stream.failed.is_none(), "stream {id} has failed and is open");
-            let queued = self.queue.iter().filter(|queued| *queued == id).count();
+            let queued = queued.get(id).copied().unwrap_or_default();
             assert_eq!(queued, usize::from(stream.queued), "stream {id} in the queue");
             let waits = !stream.pending.is_empty() && stream.send_window > 0;
             assert!(!waits || stream.queued, "stream {id} is not sent");
