@@ -5,6 +5,8 @@ use crate::Peer;
 /// A reliable, ordered stream of bytes to one peer, in both directions.
 ///
 /// - What is written is read in the same order, byte for byte.
+/// - What was flushed is on its way: the other end reads it without anything more being done with this one. What was
+///   only written may wait for that, or for a read.
 /// - What was written before `shutdown` is read before the end of the stream.
 /// - What was written before the connection is dropped is read before the end of the stream.
 /// - A write to a peer that does not read stays pending once a bounded amount is on its way.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use grpc_ipc_core::{BoxConnector, ConnectError, Connector, Peer};
+use grpc_ipc_http2::Error;
 use grpc_ipc_http2::client::{Call, SendRequest};
 use tonic::Status;
 use tonic::body::Body;
@@ -165,9 +166,13 @@ impl Future for ResponseFuture {
                 Stage::Connected(connection) => match this.call.poll_on(connection, cx) {
                     Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response.map(CallBody::new))),
                     Poll::Ready(Err(error)) => {
+                        let cause = this.connections.failure().filter(|_| error.is_unprocessed());
                         this.attempts -= 1;
+                        if matches!(cause, Some(Error::ClosedAtOnce)) {
+                            // On its way out, and another is on its way in; or it refuses this client, and will again.
+                            this.attempts = this.attempts.min(1);
+                        }
                         if !error.is_unprocessed() || !this.call.can_be_sent_again() || this.attempts == 0 {
-                            let cause = this.connections.failure().filter(|_| error.is_unprocessed());
                             return Poll::Ready(Err(status_from_http2_because(&error, cause.as_ref())));
                         }
                         Stage::Begin

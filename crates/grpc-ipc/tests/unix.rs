@@ -96,12 +96,14 @@ fn a_refused_client_is_told_what_may_be_the_cause() {
     run("a_refused_client_is_told_what_may_be_the_cause", || async {
         let directory = TempDir::new().unwrap();
         let address = socket(&directory);
-        let options = ListenOptions::new(&address).access(AccessPolicy::users([]));
+        let nobody = AccessPolicy::users([]);
+        let options = ListenOptions::new(&address).access(nobody.clone());
         let server = Server::builder().add_service(MyGreeter::default().service()).listen(options);
         let _running = Running::start(server.bind().await.unwrap(), DRAIN);
         let status = greet(Channel::lazy(&address).unwrap(), "Ada").await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable);
         assert!(status.message().ends_with("does it let this user in?"), "{status:?}");
+        assert!(nobody.refused() <= 2, "one call is no storm: {}", nobody.refused());
     });
 }
 

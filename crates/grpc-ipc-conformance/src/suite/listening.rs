@@ -7,7 +7,7 @@ use grpc_ipc_core::{AccessPolicy, BindError, ConnectError, Connector as _, Liste
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Semaphore;
 
-use super::{assert_talk, connect, listen, pair, read_all, soon};
+use super::{assert_talk, connect, listen, pair, read_all, send, soon};
 use crate::{LIMIT, Transport};
 
 /// > Dropping the future before it is ready loses no connection.
@@ -43,7 +43,7 @@ pub async fn accept_survives_clients_that_leave(transport: impl Transport) {
             drop(connect(&transport).await);
         }
         let mut last = connect(&transport).await;
-        last.write_all(b"here").await.expect("write to an open connection");
+        send(&mut last, b"here").await;
         last
     };
     let served = async {
@@ -89,7 +89,7 @@ pub async fn a_client_that_is_decided_about_later_holds_up_no_other(transport: i
     });
     let mut listener = transport.listen(the_first_waits).await.expect("listen");
     let mut slow = connect(&transport).await;
-    slow.write_u8(1).await.expect("write to an open connection");
+    send(&mut slow, &[1]).await;
     tokio::select! {
         _ = listener.accept() => panic!("a client was let in before the policy had decided"),
         () = async { while asked.load(Ordering::Relaxed) == 0 { tokio::task::yield_now().await } } => {}
@@ -183,7 +183,7 @@ pub async fn an_address_in_use_is_refused(transport: impl Transport) {
     // The second one may have connected to see who is there.
     let client = async {
         let mut client = connect(&transport).await;
-        client.write_all(b"x").await.expect("write to an open connection");
+        send(&mut client, b"x").await;
         client
     };
     let server = async {

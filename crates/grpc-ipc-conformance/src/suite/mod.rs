@@ -12,7 +12,7 @@ pub use streaming::*;
 use std::time::Duration;
 
 use grpc_ipc_core::{AccessPolicy, Connector, Listener};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use crate::Transport;
@@ -39,15 +39,21 @@ async fn pair<T: Transport>(transport: &T, listener: &mut T::Listener) -> (Clien
 
 /// Whether bytes go both ways.
 async fn assert_talk(
-    a: &mut (impl AsyncRead + tokio::io::AsyncWrite + Unpin),
-    b: &mut (impl AsyncRead + tokio::io::AsyncWrite + Unpin),
+    a: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    b: &mut (impl AsyncRead + AsyncWrite + Unpin),
 ) {
     let mut byte = [0];
-    a.write_all(b"?").await.expect("write to an open connection");
+    send(a, b"?").await;
     b.read_exact(&mut byte).await.expect("read from an open connection");
-    b.write_all(b"!").await.expect("write to an open connection");
+    send(b, b"!").await;
     a.read_exact(&mut byte).await.expect("read from an open connection");
     assert_eq!(&byte, b"!");
+}
+
+/// Writes what the other end reads without anything more being done with this one.
+async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
+    stream.write_all(bytes).await.expect("write to an open connection");
+    stream.flush().await.expect("flush to an open connection");
 }
 
 /// Everything up to the end. A peer that closed a connection may also be told by an error, after the bytes.

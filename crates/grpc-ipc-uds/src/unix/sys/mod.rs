@@ -1,10 +1,8 @@
 //! What differs between the Unixes, and the calls that no library makes safe.
 
-mod names;
-mod private_group;
+mod user_database;
 
-pub(super) use names::{gid_of, uid_of};
-pub(super) use private_group::is_own_private_group;
+pub(super) use user_database::{gid_of, is_own_private_group, uid_of};
 
 use std::io;
 use std::os::unix::net::UnixListener;
