@@ -111,6 +111,12 @@ impl SendRequest {
         self.shared.with(|state| state.connection.has_room())
     }
 
+    /// Whether the server has begun with HTTP/2.
+    #[must_use]
+    pub fn is_established(&self) -> bool {
+        self.shared.with(|state| state.connection.is_established())
+    }
+
     /// Waits until the server has begun with HTTP/2.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::backend;
 use crate::call_body::CallBody;
 use crate::connections::{Connecting, Connections, ConnectionsOptions, Place};
 use crate::options::ConnectOptions;
-use crate::status::{deadline_exceeded, status_from_http2_because};
+use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_because};
 
 /// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
 ///
@@ -166,13 +166,17 @@ impl Future for ResponseFuture {
                 Stage::Connected(connection) => match this.call.poll_on(connection, cx) {
                     Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response.map(CallBody::new))),
                     Poll::Ready(Err(error)) => {
-                        let cause = this.connections.failure().filter(|_| error.is_unprocessed());
+                        if !error.is_unprocessed() {
+                            return Poll::Ready(Err(status_from_http2(&error)));
+                        }
+                        let mut cause = this.connections.failure();
                         this.attempts -= 1;
-                        if matches!(cause, Some(Error::ClosedAtOnce)) {
+                        if !connection.is_established() {
                             // On its way out, and another is on its way in; or it refuses this client, and will again.
                             this.attempts = this.attempts.min(1);
+                            cause = cause.or(Some(Error::ClosedAtOnce));
                         }
-                        if !error.is_unprocessed() || !this.call.can_be_sent_again() || this.attempts == 0 {
+                        if !this.call.can_be_sent_again() || this.attempts == 0 {
                             return Poll::Ready(Err(status_from_http2_because(&error, cause.as_ref())));
                         }
                         Stage::Begin
