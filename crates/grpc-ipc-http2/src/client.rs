@@ -111,6 +111,12 @@ impl SendRequest {
         self.shared.with(|state| state.connection.has_room())
     }
 
+    /// Why the connection has failed, if it has.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        self.shared.with(|state| state.connection.failed.clone())
+    }
+
     /// Whether the server has begun with HTTP/2.
     #[must_use]
     pub fn is_established(&self) -> bool {

@@ -169,25 +169,23 @@ impl Future for ResponseFuture {
                         if !error.is_unprocessed() {
                             return Poll::Ready(Err(status_from_http2(&error)));
                         }
-                        let mut cause = this.connections.failure();
+                        let mut cause = connection.failure();
                         this.attempts -= 1;
                         if !connection.is_established() {
                             // On its way out, and another is on its way in; or it refuses this client, and will again.
                             this.attempts = this.attempts.min(1);
-                            cause = cause.or(Some(Error::ClosedAtOnce));
+                            // That writing has failed is known before what was read.
+                            let before = || this.connections.failure().unwrap_or(Error::ClosedAtOnce);
+                            cause = Some(cause.unwrap_or_else(before));
                         }
                         if !this.call.can_be_sent_again() || this.attempts == 0 {
                             return Poll::Ready(Err(status_from_http2_because(&error, cause.as_ref())));
                         }
                         Stage::Begin
                     }
-                    Poll::Pending => {
-                        if !this.call.is_begun() {
-                            // Next time there may be another connection with room for it.
-                            this.stage = Stage::Begin;
-                        }
-                        return Poll::Pending;
-                    }
+                    Poll::Pending if this.call.is_begun() => return Poll::Pending,
+                    // There is no room by now; there may be on another connection, or one more.
+                    Poll::Pending => Stage::Begin,
                 },
             };
         }

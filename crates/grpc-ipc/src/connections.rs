@@ -1,5 +1,5 @@
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -134,14 +134,14 @@ impl Connections {
     }
 
     /// Makes one more connection, and has those look again who wait for a stream. It counts once the server has
-    /// answered on it, because it may also let it wait.
+    /// answered on it, because it may also let it wait. It is given up when none is left that it would be beside.
     async fn grow(self: Arc<Self>) {
+        // It keeps no channel alive that nobody uses.
+        let growing = Growing(Arc::downgrade(&self));
         let mut this = self;
         let mut backoff = Backoff::accept();
         loop {
             let opened = AssertUnwindSafe(this.open()).catch_unwind().await;
-            // It keeps no channel alive that nobody uses.
-            let weak = Arc::downgrade(&this);
             drop(this);
             let established = match opened {
                 Ok(Ok(connection)) => connection.established().await.map(|()| connection).ok(),
@@ -151,19 +151,14 @@ impl Connections {
             if failed {
                 backoff.wait().await;
             }
-            match weak.upgrade() {
+            match growing.0.upgrade() {
                 Some(connections) => this = connections,
                 None => return,
             }
             let mut state = this.state();
             state.connections.extend(established);
-            let over = !failed || state.connections.iter().any(|connection| connection.has_room());
-            if over {
-                state.growing = false;
-                state.generation += 1;
-                let connections = state.connections.clone();
-                drop(state);
-                connections.iter().for_each(|connection| connection.wake_waiting());
+            let full = |connection: &Arc<SendRequest>| connection.is_usable() && !connection.has_room();
+            if !failed || !state.connections.iter().all(full) {
                 return;
             }
         }
@@ -196,6 +191,21 @@ impl Connections {
     fn state(&self) -> MutexGuard<'_, State> {
         // What it guards is whole at every point where it could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// That one more connection is being made; until it is dropped, also when the runtime that makes it ends.
+struct Growing(Weak<Connections>);
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        let Some(this) = self.0.upgrade() else { return };
+        let mut state = this.state();
+        state.growing = false;
+        state.generation += 1;
+        let connections = state.connections.clone();
+        drop(state);
+        connections.iter().for_each(|connection| connection.wake_waiting());
     }
 }
 

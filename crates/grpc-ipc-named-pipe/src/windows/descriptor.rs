@@ -87,8 +87,11 @@ impl SecurityDescriptor {
         let sddl = self.to_sddl(own);
         // Whoever is logged on over the network would deny the pipe to himself; that remote clients are rejected keeps
         // the others out. If it is not known, it is denied.
-        let sddl =
-            if sys::is_network_logon().unwrap_or(false) { sddl.replace(DENY_NETWORK, "") } else { sddl };
+        let is_preset = matches!(self.0, Kind::Preset { .. });
+        let sddl = match is_preset && sys::is_network_logon().unwrap_or(false) {
+            true => sddl.replace(DENY_NETWORK, ""),
+            false => sddl,
+        };
         Descriptor::from_sddl(&sddl)
     }
 

@@ -44,7 +44,7 @@ pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &UserId)
 
 /// What a token says of its owner, each as far as Windows says.
 fn with_token(mut peer: Peer, token: &Token) -> Peer {
-    if let Ok(user) = token.user() {
+    if let (Ok(false), Ok(user)) = (token.is_user_deny_only(), token.user()) {
         peer = peer.with_user(UserId::Sid(user.into()));
     }
     // What a token with restricting SIDs may do, its groups alone do not tell.
@@ -67,15 +67,23 @@ fn with_token(mut peer: Peer, token: &Token) -> Peer {
 ///
 /// Our servers say that they own their pipes. Those of others may not; then their pipes belong to whom everything
 /// belongs that such a process of `own` makes, which an elevated one shares with the other Administrators. They could
-/// become this user anyway.
+/// become this user anyway; unless it is SYSTEM, which is more than they are.
 pub(super) fn server_of(pipe: &NamedPipeClient, own: &str) -> Peer {
     let peer = process(&sys::server_process(pipe), sys::server_session(pipe));
     let peer = peer.same_user_as(&UserId::Sid(own.into()));
     match sys::owner_of(pipe) {
         Ok(owner)
-            if Token::own().and_then(|token| token.default_owner()).is_ok_and(|default| default == owner) =>
+            if !UserId::Sid(own.into()).is_system()
+                && Token::own()
+                    .and_then(|token| token.default_owner())
+                    .is_ok_and(|default| default == owner) =>
         {
-            peer.with_user(UserId::Sid(own.into()))
+            let group = (owner != own).then(|| GroupId::Sid(owner.into()));
+            let peer = peer.with_user(UserId::Sid(own.into()));
+            match group {
+                Some(group) => peer.with_groups([group]),
+                None => peer,
+            }
         }
         Ok(owner) => peer.with_user(UserId::Sid(owner.into())),
         Err(error) => {

@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io;
+use std::os::windows::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -10,6 +11,7 @@ use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOpti
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
+use windows_sys::Win32::Storage::FileSystem::SECURITY_ANONYMOUS;
 
 use super::client_process::Moment;
 use super::sys::{self, Descriptor};
@@ -132,7 +134,9 @@ impl Drop for Instances {
         let waited = self.waiting.len();
         self.waiting.clear();
         for _ in 0..waited {
-            if File::options().read(true).write(true).open(&self.path).is_err() {
+            let mut options = File::options();
+            options.read(true).write(true).security_qos_flags(SECURITY_ANONYMOUS);
+            if options.open(&self.path).is_err() {
                 break;
             }
         }

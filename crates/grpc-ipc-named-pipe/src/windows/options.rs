@@ -80,8 +80,9 @@ impl ConnectOptions {
     /// Who the server must be: the owner of the pipe, which with our servers is the user that they run as.
     ///
     /// The servers of others may not say who owns their pipes. Then it is the user; but of one that runs elevated, or as
-    /// SYSTEM, it is the Administrators group (`S-1-5-32-544`): a client that does not run elevated refuses it unless
-    /// told to trust that, and one that does takes it for this user. Default: [`AccessPolicy::same_user_or_system`].
+    /// SYSTEM, it is the Administrators group (`S-1-5-32-544`): a client that runs elevated takes it for this user; any
+    /// other, and one that runs as SYSTEM, refuses it unless told to trust
+    /// [`administrators`](AccessPolicy::administrators). Default: [`AccessPolicy::same_user_or_system`].
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access, ..self }
     }

@@ -146,16 +146,24 @@ impl Walk<'_> {
     }
 
     /// Creates a directory; `last` is the one that holds the socket, and gets its mode and its group whatever the umask
-    /// is. Until it has them nobody else can enter it.
+    /// is. Until it has them nobody else can enter it. Where others could put something else in its place by then, it
+    /// keeps those that it is made with.
     fn create(&self, path: &Path, last: bool) -> Result<(), BindError> {
         let failed = |error| BindError::from_io(self.address, "create the directory", error);
         let mode = self.options.create_parent.filter(|_| last);
-        match DirBuilder::new().mode(if last { 0o700 } else { 0o755 }).create(path) {
+        let first = match mode {
+            Some(mode) if self.options.unsafe_parent => mode,
+            Some(_) => 0o700,
+            None => 0o755,
+        };
+        match DirBuilder::new().mode(first).create(path) {
             // By another one that starts at the same time, which does the rest.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             result => result.map_err(failed)?,
         }
-        if let Some(mode) = mode {
+        if let Some(mode) = mode
+            && !self.options.unsafe_parent
+        {
             let created = Found::open(CWD, path.as_os_str()).map_err(failed)?;
             created.set_owner(None, self.group).map_err(|error| {
                 BindError::from_io(self.address, "give the directory that it has created its group", error)

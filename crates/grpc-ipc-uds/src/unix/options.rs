@@ -92,12 +92,14 @@ impl ListenOptions {
     /// ([`ConnectOptions::access`](crate::ConnectOptions::access)). Shared volumes of containers may need it.
     ///
     /// Without it the directory has to be this user's or root's, and nobody else may write to it: neither everyone nor its
-    /// group (save a group that has nobody in it but this user), nor who is in its access control list, where that is
+    /// group (save a group that is named like this user, and lists nobody else; whose first group it is, by
+    /// `/etc/passwd`, is not searched for), nor who is in its access control list, where that is
     /// one of POSIX. Or it has the sticky bit, as `/tmp` has: there others cannot replace a socket, but they can take its
     /// path before this server does. The same goes for all the directories that it is in, up to the root, because who can
     /// rename one of them can put another in its place; and symbolic links on the way have to be this user's or root's.
     /// In a user namespace that has no number for root (`unshare --user`, and sandboxes that keep the file system as it is)
     /// it cannot be told of `/` that it is root's, so this is needed there; `unix-abstract:NAME` is not in a directory.
+    /// A directory that is [created](Self::create_parent) gets its mode less the umask with this, and no group.
     /// Default: such a directory is refused, [`BindError::UnsafeParent`].
     pub fn dangerous_allow_unsafe_parent(self) -> Self {
         Self { unsafe_parent: true, ..self }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use grpc_ipc_core::{Address, BindError};
 use socket2::SockAddr;
-use windows_sys::Win32::Storage::FileSystem::{FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_DELETE_ON_CLOSE};
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_DELETE_ON_CLOSE, FILE_FLAG_OPEN_REPARSE_POINT,
+};
 
 use super::endpoint::new_socket;
 use super::peer::peer_of;
@@ -27,7 +29,8 @@ impl Lock {
             .create(true)
             .truncate(false)
             .share_mode(0)
-            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
+            // What a link leads to is not this program's to delete.
+            .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT);
         match options.open(path) {
             Ok(file) => Ok(Some(Self(file))),
             Err(error) if error.raw_os_error() == Some(ERROR_SHARING_VIOLATION) => Ok(None),

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -9,9 +9,10 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_rustls::TlsStream as Stream;
+use tokio_rustls::rustls::Writer;
 
 use super::problem::{End, explain};
-use super::wakers::Wakers;
+use super::wakers::{Side, Wakers};
 
 /// TLS over a connection of another transport.
 ///
@@ -55,25 +56,44 @@ impl<C: Connection> TlsStream<C> {
         self.stream.as_ref().is_some_and(|stream| stream.get_ref().1.wants_write())
     }
 
-    /// Has the transport take all that is encrypted; whoever reads and whoever writes is woken when it takes more.
-    fn poll_catch_up(&mut self) -> Poll<io::Result<()>> {
+    /// Has the transport take all that is encrypted. Who waits for the same at the other side is woken when that is
+    /// over, well or not.
+    fn poll_catch_up(&mut self, side: Side, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.wakers.set(side, cx);
         let waker = self.wakers.both();
         let caught_up = self.stream()?.poll_flush(&mut Context::from_waker(&waker));
         if caught_up.is_ready() {
-            self.wakers = Wakers::default();
-            // The other one, if it waits for this, too.
-            waker.wake();
+            self.wakers.wake_other(side);
         }
         caught_up
     }
 
-    /// The stream, to write to: what was written before is out, so that what is buffered is bounded.
-    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut Stream<C>>>> {
-        if self.is_behind() {
-            self.wakers.writes(cx);
-            ready!(self.poll_catch_up())?;
+    /// Waits until what was written before is out, so that what is buffered is bounded.
+    fn poll_writable(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        match self.is_behind() {
+            true => self.poll_catch_up(Side::Writer, cx),
+            false => Poll::Ready(Ok(())),
         }
-        Poll::Ready(self.stream())
+    }
+
+    /// Encrypts what `take` writes. How much that was is told also when it cannot be sent, because a part of it may have
+    /// been; the next write, or flush, fails then.
+    fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&mut Writer<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_writable(cx))?;
+        let mut stream = self.stream()?;
+        let taken = match &mut *stream {
+            Stream::Client(client) => take(&mut client.get_mut().1.writer()),
+            Stream::Server(server) => take(&mut server.get_mut().1.writer()),
+        }?;
+        // Nothing was behind, so nobody else waits.
+        if stream.poll_flush(cx).is_pending() {
+            self.wakers.set(Side::Writer, cx);
+        }
+        Poll::Ready(Ok(taken))
     }
 }
 
@@ -92,8 +112,7 @@ impl<C: Connection> AsyncRead for TlsStream<C> {
         // A write is ready when something was taken, and the system would go on with it by itself. Here whoever waits
         // for the answer does. What fails is told by the next write, and perhaps by what is read.
         if self.is_behind() {
-            self.wakers.reads(cx);
-            _ = self.poll_catch_up();
+            _ = self.poll_catch_up(Side::Reader, cx);
         }
         let read = ready!(self.stream()?.poll_read(cx, buf));
         Poll::Ready(read.map_err(|error| io::Error::new(error.kind(), explain(&error, self.other))))
@@ -102,7 +121,7 @@ impl<C: Connection> AsyncRead for TlsStream<C> {
 
 impl<C: Connection> AsyncWrite for TlsStream<C> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        ready!(self.poll_writable(cx))?.poll_write(cx, buf)
+        self.poll_take(cx, |writer| writer.write(buf))
     }
 
     fn poll_write_vectored(
@@ -110,7 +129,7 @@ impl<C: Connection> AsyncWrite for TlsStream<C> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_writable(cx))?.poll_write_vectored(cx, bufs)
+        self.poll_take(cx, |writer| writer.write_vectored(bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -118,11 +137,13 @@ impl<C: Connection> AsyncWrite for TlsStream<C> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_writable(cx))?.poll_flush(cx)
+        ready!(self.poll_writable(cx))?;
+        self.stream()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_writable(cx))?.poll_shutdown(cx)
+        ready!(self.poll_writable(cx))?;
+        self.stream()?.poll_shutdown(cx)
     }
 }
 

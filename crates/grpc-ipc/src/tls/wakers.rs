@@ -9,13 +9,34 @@ pub(super) struct Wakers {
     writer: Option<Waker>,
 }
 
+/// Which of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Side {
+    Reader,
+    Writer,
+}
+
 impl Wakers {
-    pub(super) fn reads(&mut self, cx: &Context<'_>) {
-        set(&mut self.reader, cx);
+    pub(super) fn set(&mut self, side: Side, cx: &Context<'_>) {
+        let waker = match side {
+            Side::Reader => &mut self.reader,
+            Side::Writer => &mut self.writer,
+        };
+        if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
     }
 
-    pub(super) fn writes(&mut self, cx: &Context<'_>) {
-        set(&mut self.writer, cx);
+    /// Nobody waits any more: `side` knows, and the other one is woken.
+    pub(super) fn wake_other(&mut self, side: Side) {
+        let Self { reader, writer } = std::mem::take(self);
+        let other = match side {
+            Side::Reader => writer,
+            Side::Writer => reader,
+        };
+        if let Some(other) = other {
+            other.wake();
+        }
     }
 
     /// Wakes both.
@@ -27,12 +48,6 @@ impl Wakers {
             (Some(one), _) | (None, Some(one)) => one.clone(),
             (None, None) => Waker::noop().clone(),
         }
-    }
-}
-
-fn set(waker: &mut Option<Waker>, cx: &Context<'_>) {
-    if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-        *waker = Some(cx.waker().clone());
     }
 }
 

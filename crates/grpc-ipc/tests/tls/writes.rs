@@ -1,32 +1,50 @@
-//! How often a call touches the transport.
+//! How often a call touches the transport, and what becomes of what that does not take.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake};
 
 use grpc_ipc::memory::{MemoryConnector, MemoryListener, MemoryStream, Network};
+use grpc_ipc::tls::TlsStream;
 use grpc_ipc::{AccessPolicy, Address, Channel, ConnectError, Connection, Connector, Listener, Peer, Server};
-use grpc_ipc_conformance::{LIMIT, Watchdog};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use grpc_ipc_conformance::{LIMIT, Watchdog, run};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::Instant;
 
 use crate::certificates::Authority;
 use crate::util::{DRAIN, MyGreeter, Running, greet};
 
 /// Counts the writes of both ends.
-#[derive(Clone, Default)]
-struct Writes(Arc<AtomicUsize>);
+#[derive(Clone)]
+struct Writes {
+    count: Arc<AtomicUsize>,
+    /// How many there may be; those after them fail.
+    limit: Arc<AtomicUsize>,
+}
+
+impl Default for Writes {
+    fn default() -> Self {
+        Self { count: Arc::default(), limit: Arc::new(AtomicUsize::new(usize::MAX)) }
+    }
+}
 
 struct Counted<T>(T, Writes);
 
 type Stream = Counted<MemoryStream>;
 
 impl Stream {
-    fn count(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn counted(
+        &mut self,
+        write: impl FnOnce(Pin<&mut MemoryStream>) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if self.1.count.load(Ordering::Relaxed) >= self.1.limit.load(Ordering::Relaxed) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        let written = write(Pin::new(&mut self.0));
         if matches!(written, Poll::Ready(Ok(1..))) {
-            self.1.0.fetch_add(1, Ordering::Relaxed);
+            self.1.count.fetch_add(1, Ordering::Relaxed);
         }
         written
     }
@@ -50,8 +68,7 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.0).poll_write(cx, buf);
-        self.count(written)
+        self.counted(|stream| stream.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -59,8 +76,7 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.0).poll_write_vectored(cx, bufs);
-        self.count(written)
+        self.counted(|stream| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -119,10 +135,70 @@ fn a_unary_call_is_one_write_at_each_end() {
         for _ in 0..5 {
             greet(channel.clone(), "first").await.unwrap();
         }
-        writes.0.store(0, Ordering::Relaxed);
+        writes.count.store(0, Ordering::Relaxed);
         for _ in 0..CALLS {
             greet(channel.clone(), "world").await.unwrap();
         }
-        assert_eq!(writes.0.load(Ordering::Relaxed), 2 * CALLS);
+        assert_eq!(writes.count.load(Ordering::Relaxed), 2 * CALLS);
     });
+}
+
+/// Two ends of a connection with TLS, and what counts their writes.
+async fn pair() -> (TlsStream<Stream>, TlsStream<Stream>, Writes) {
+    let authority = Authority::new();
+    let (network, writes) = (Network::new(), Writes::default());
+    let listener = network.listen("writes", AccessPolicy::default()).unwrap();
+    let mut listener = authority.server().listener(Counted(listener, writes.clone()));
+    let connector = Counted(network.connector("writes", AccessPolicy::default()), writes.clone());
+    let connector = authority.client().connector(connector);
+    let (client, server) = tokio::join!(connector.connect(Instant::now() + LIMIT), listener.accept());
+    (client.unwrap(), server, writes)
+}
+
+fn allow(writes: &Writes, more: usize) {
+    writes.limit.store(writes.count.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+}
+
+/// A part of it may have gone, so it is not for the caller to send it again.
+#[test]
+fn what_was_taken_is_told_also_when_the_rest_fails() {
+    run("what_was_taken_is_told_also_when_the_rest_fails", || async {
+        let (mut client, mut server, writes) = pair().await;
+        allow(&writes, 1);
+        let taken = client.write(&[7; 1 << 20]).await.expect("what was taken");
+        assert!(taken > 0);
+        client.write(b"more").await.unwrap_err();
+        let mut received = Vec::new();
+        let reads = async { while let Ok(1..) = server.read_buf(&mut received).await {} };
+        tokio::join!(reads, async { drop(client) });
+        assert!(!received.is_empty(), "a part has gone");
+        assert!(received.len() <= taken, "{} were sent of {taken}", received.len());
+    });
+}
+
+#[test]
+fn a_reader_is_not_woken_over_and_over_because_nothing_can_be_written() {
+    run("a_reader_is_not_woken_over_and_over_because_nothing_can_be_written", || async {
+        let (mut client, _server, writes) = pair().await;
+        allow(&writes, 0);
+        assert_eq!(client.write(b"lost").await.unwrap(), 4);
+        let wakes = Arc::new(Wakes::default());
+        let waker = Arc::clone(&wakes).into();
+        for _ in 0..10 {
+            let mut buf = [0];
+            let read = Pin::new(&mut client)
+                .poll_read(&mut Context::from_waker(&waker), &mut ReadBuf::new(&mut buf));
+            assert!(read.is_pending());
+        }
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }

@@ -18,6 +18,12 @@ use windows_sys::Win32::System::Threading::{
 
 use super::{check, sid_text};
 
+/// [SID Attributes in an Access
+/// Token](https://learn.microsoft.com/windows/win32/secauthz/sid-attributes-in-an-access-token).
+const SE_GROUP_ENABLED: u32 = 0x4;
+/// As [`SE_GROUP_ENABLED`].
+const SE_GROUP_USE_FOR_DENY_ONLY: u32 = 0x10;
+
 /// An access token: who somebody is to Windows.
 pub(crate) struct Token(OwnedHandle);
 
@@ -58,6 +64,14 @@ impl Token {
         sid_text(unsafe { information.read::<TOKEN_USER>() }?.User.Sid)
     }
 
+    /// Whether the user is in the token only to be denied what that user is denied: then it may not do what the user may.
+    pub(crate) fn is_user_deny_only(&self) -> io::Result<bool> {
+        let information = self.information(TokenUser)?;
+        // SAFETY: the system writes a TOKEN_USER for this class.
+        let user = unsafe { information.read::<TOKEN_USER>() }?.User;
+        Ok(user.Attributes & SE_GROUP_USE_FOR_DENY_ONLY != 0)
+    }
+
     /// The SID that owns what is made without saying who shall: the user's, or of an elevated token that of the
     /// Administrators.
     pub(crate) fn default_owner(&self) -> io::Result<String> {
@@ -69,10 +83,6 @@ impl Token {
     /// The SIDs of the groups that are enabled: those that let something be done, not those that are there only to deny
     /// something.
     pub(crate) fn enabled_groups(&self) -> io::Result<Vec<String>> {
-        /// [SID Attributes in an Access
-        /// Token](https://learn.microsoft.com/windows/win32/secauthz/sid-attributes-in-an-access-token).
-        const SE_GROUP_ENABLED: u32 = 0x4;
-        const SE_GROUP_USE_FOR_DENY_ONLY: u32 = 0x10;
         let information = self.information(TokenGroups)?;
         let enabled = |group: &&SID_AND_ATTRIBUTES| {
             group.Attributes & (SE_GROUP_ENABLED | SE_GROUP_USE_FOR_DENY_ONLY) == SE_GROUP_ENABLED

@@ -110,7 +110,7 @@ unsafe fn look_up<T, R>(
             libc::ERANGE if text.len() < LIMIT => text.resize(text.len() * 4, 0),
             libc::EINTR => {}
             // What some systems return of one that there is not: getpwnam(3), ERRORS.
-            libc::ENOENT | libc::ESRCH | libc::EBADF | libc::EPERM => return Ok(None),
+            libc::ENOENT | libc::ESRCH => return Ok(None),
             error => return Err(io::Error::from_raw_os_error(error)),
         }
     }
