@@ -2,6 +2,7 @@
 //! test after the other, in one function, because tests of one program run side by side.
 #![cfg(unix)]
 
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::pin::pin;
@@ -27,6 +28,7 @@ fn one_after_the_other() {
             the_mode_of_a_created_directory_does_not_depend_on_the_umask(Mode::from_raw_mode(mask)).await;
         }
     });
+    run("unsafe parent", what_may_have_been_replaced_gets_no_mode);
     run("working directory", the_file_is_removed_from_another_working_directory);
     run("file descriptors", accept_goes_on_when_file_descriptors_run_out);
 }
@@ -58,6 +60,19 @@ async fn the_mode_of_a_created_directory_does_not_depend_on_the_umask(mask: Mode
         true => assert_eq!((mode_of(&above), mode_of(&above.join("wanted"))), (0o755, 0o711)),
         false => assert_eq!(mode_of(&wanted), 0o711),
     }
+}
+
+/// Where others can put something else in its place, a directory that was created keeps the mode that it was made with.
+async fn what_may_have_been_replaced_gets_no_mode() {
+    let directory = TempDir::new().unwrap();
+    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+    let wanted = directory.path().join("wanted");
+    let options = ListenOptions::new().create_parent(0o777).dangerous_allow_unsafe_parent();
+    let before = umask(Mode::from_raw_mode(0o027));
+    let listener = options.listen(&Address::unix(wanted.join("s")).unwrap()).await;
+    umask(before);
+    let _listener = listener.unwrap();
+    assert_eq!(wanted.metadata().unwrap().permissions().mode() & 0o7777, 0o750);
 }
 
 async fn the_file_is_removed_from_another_working_directory() {

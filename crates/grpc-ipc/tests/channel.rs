@@ -10,7 +10,8 @@ use grpc_ipc::memory::{MemoryConnector, MemoryStream, Network};
 use grpc_ipc::{
     AccessPolicy, Address, Channel, ConnectError, ConnectOptions, Connector, Http2Options, Server,
 };
-use grpc_ipc_conformance::run;
+use grpc_ipc_conformance::{LIMIT, Watchdog, run};
+use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -267,5 +268,57 @@ fn a_timeout_of_any_length_is_one() {
         let options = ConnectOptions::new(&server.local_addresses()[0]).connect_timeout(Duration::MAX);
         let _running = Running::start(server, Duration::ZERO);
         greet(Channel::connect(options).await.unwrap(), "world").await.unwrap();
+    });
+}
+
+/// Its second connection is never made.
+struct SecondHangs {
+    connector: MemoryConnector,
+    attempts: Arc<AtomicUsize>,
+}
+
+impl Connector for SecondHangs {
+    type Connection = MemoryStream;
+
+    async fn connect(&self, deadline: Instant) -> Result<MemoryStream, ConnectError> {
+        if self.attempts.fetch_add(1, Ordering::Relaxed) == 1 {
+            std::future::pending::<()>().await;
+        }
+        self.connector.connect(deadline).await
+    }
+
+    fn address(&self) -> &Address {
+        self.connector.address()
+    }
+}
+
+/// The runtime that made one more connection may end before that is made.
+#[test]
+fn a_channel_grows_after_its_runtime_has_ended() {
+    let _watchdog = Watchdog::start("a_channel_grows_after_its_runtime_has_ended", LIMIT);
+    let servers = Runtime::new().unwrap();
+    let (network, greeter) = (Network::new(), MyGreeter::default());
+    let _running = servers.block_on(serve(&network, &greeter, 1));
+    let attempts = Arc::<AtomicUsize>::default();
+    let connector = network.connector("greeter", AccessPolicy::default());
+    let channel = Channel::from_connector(SecondHangs { connector, attempts: Arc::clone(&attempts) });
+
+    let first = Runtime::new().unwrap();
+    first.block_on(async {
+        greet(channel.clone(), "first").await.unwrap();
+        tokio::spawn(greet(channel.clone(), "wait"));
+        greeter.called.notified().await;
+        tokio::spawn(greet(channel.clone(), "world"));
+        while attempts.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+    });
+    drop(first);
+
+    Runtime::new().unwrap().block_on(async {
+        greet(channel.clone(), "first").await.unwrap();
+        tokio::spawn(greet(channel.clone(), "wait"));
+        greeter.called.notified().await;
+        greet(channel, "world").await.unwrap();
     });
 }
