@@ -28,7 +28,7 @@ fn one_after_the_other() {
             the_mode_of_a_created_directory_does_not_depend_on_the_umask(Mode::from_raw_mode(mask)).await;
         }
     });
-    run("unsafe parent", what_may_have_been_replaced_gets_no_mode);
+    run("created directory", what_may_have_been_replaced_gets_no_mode);
     run("working directory", the_file_is_removed_from_another_working_directory);
     run("file descriptors", accept_goes_on_when_file_descriptors_run_out);
 }
