@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::poll;
 use grpc_ipc::memory::{MemoryConnector, MemoryStream, Network};
 use grpc_ipc::{
     AccessPolicy, Address, Channel, ConnectError, ConnectOptions, Connector, Http2Options, Server,
 };
 use grpc_ipc_conformance::{LIMIT, Watchdog, run};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -46,6 +47,33 @@ fn calls_beyond_the_servers_limit_get_another_connection() {
         }
         drop(channel);
         running.stop().await.unwrap().unwrap();
+    });
+}
+
+/// It has waited for the first connection with another call, which takes the only stream of it. On one thread, where
+/// what is under way is over when everybody has had a turn.
+#[test]
+fn a_call_that_finds_its_connection_full_gets_another() {
+    let _watchdog = Watchdog::start("a_call_that_finds_its_connection_full_gets_another", LIMIT);
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (network, greeter) = (Network::new(), MyGreeter::default());
+        let _running = serve(&network, &greeter, 1).await;
+        let go_on = Arc::<Notify>::default();
+        let connector = network.connector("greeter", AccessPolicy::default());
+        let channel = Channel::from_connector(Late { connector, go_on: Arc::clone(&go_on) });
+        let mut second = Box::pin(greet(channel.clone(), "world"));
+        assert!(poll!(&mut second).is_pending());
+        let _first = tokio::spawn(greet(channel, "wait"));
+        go_on.notify_one();
+        greeter.called.notified().await;
+        // One more may be made.
+        go_on.notify_one();
+        // The server's limit is known by then.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        second.await.unwrap();
     });
 }
 
@@ -269,6 +297,25 @@ fn a_timeout_of_any_length_is_one() {
         let _running = Running::start(server, Duration::ZERO);
         greet(Channel::connect(options).await.unwrap(), "world").await.unwrap();
     });
+}
+
+/// It connects when it is told to.
+struct Late {
+    connector: MemoryConnector,
+    go_on: Arc<Notify>,
+}
+
+impl Connector for Late {
+    type Connection = MemoryStream;
+
+    async fn connect(&self, deadline: Instant) -> Result<MemoryStream, ConnectError> {
+        self.go_on.notified().await;
+        self.connector.connect(deadline).await
+    }
+
+    fn address(&self) -> &Address {
+        self.connector.address()
+    }
 }
 
 /// Its second connection is never made.
