@@ -107,7 +107,8 @@ impl Server {
     }
 
     /// How many connections are served at a time, at least 1; the next ones wait, for as long as their clients do
-    /// ([`Http2Options::handshake_timeout`]: 10 seconds). An idle connection counts, too.
+    /// ([`Http2Options::handshake_timeout`]: 10 seconds). An idle connection counts, too. One
+    /// that is over does not, though what it still has to say may take its client a few seconds to read (1, with TLS 6).
     /// Default: as many as come.
     pub fn max_connections(self, connections: usize) -> Self {
         Self { max_connections: Some(connections.max(1)), ..self }

@@ -40,7 +40,7 @@ impl ClientTls {
     }
 
     /// The DNS name or the IP address that the server's certificate must have, among its alternative names
-    /// (`subjectAltName`); the server is told it (SNI). [`Trust::fingerprints`] does not look for it. Default:
+    /// (`subjectAltName`); the server is told the name (SNI), an address is not. [`Trust::fingerprints`] does not look for it. Default:
     /// `localhost`.
     ///
     /// # Errors

@@ -10,8 +10,8 @@ use super::{HTTP2, TlsStream};
 
 /// TLS over the connections of another connector; made by [`ClientTls::connector`](super::ClientTls::connector).
 ///
-/// A server that the access policy refuses is sent nothing, and what fails in the handshake is
-/// [`ConnectError::Tls`]. The deadline is that of both together; one that has passed leaves no time for the handshake.
+/// A server that the access policy refuses is sent nothing. What fails in the handshake is [`ConnectError::Tls`]; a server
+/// that closes the connection without a word about TLS, [`ConnectError::Closed`]. The deadline is that of both together; one that has passed leaves no time for the handshake.
 /// Whether the server takes this client's certificate is known only later: with TLS 1.3 it is the first call that
 /// fails, with [`Unavailable`](tonic::Code::Unavailable), when it does not.
 pub struct TlsConnector<C> {
