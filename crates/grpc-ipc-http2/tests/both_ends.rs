@@ -74,6 +74,8 @@ fn a_body_of_any_size_comes_back() {
 fn many_calls_at_a_time_do_not_mix() {
     run("many_calls_at_a_time_do_not_mix", || async {
         let send = connect(&Options::new(), &Options::new().max_concurrent_streams(10));
+        // Calls that are made before the server's limit is known are refused beyond it.
+        send.established().await.unwrap();
         let mut calls = tokio::task::JoinSet::new();
         for call in 0..500_usize {
             let send = send.clone();
