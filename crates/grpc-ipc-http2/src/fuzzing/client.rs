@@ -37,7 +37,7 @@ pub fn client(input: &[u8]) {
                     _ = timeout(patience, read.read(&mut some)).await;
                 }
                 // More of them show nothing new, and take long: what holds is checked of all, at each step.
-                2..=3 if calls.len() < 256 => call(&send, &mut calls, &mut script),
+                2..=3 if calls.len() < 64 => call(&send, &mut calls, &mut script),
                 _ => {
                     let bytes = peer.next(&mut script);
                     sent = timeout(patience, write.write_all(&bytes)).await.is_ok();
