@@ -210,8 +210,8 @@ impl Peer {
     ///
     /// On Linux a pidfd, by SO_PEERPIDFD of Linux 6.5; before there is none, because what pidfd_open(2) opens is
     /// whoever has the id by then. It is one more file descriptor for as long as a clone of the peer is kept; when there
-    /// are no more to be had, there is no handle. On Windows there is one of a client that ran before the instance of the pipe was
-    /// created that it has connected to: of a later one it cannot be told whether it has not taken the id over.
+    /// are no more to be had, there is no handle. On Windows there is one of a client that ran before the instance of the
+    /// pipe was created that it has connected to: of a later one it cannot be told whether it has not taken the id over.
     pub fn process(&self) -> Option<&ProcessHandle> {
         self.0.process.as_ref()
     }
