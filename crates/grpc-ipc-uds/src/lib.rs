@@ -18,6 +18,8 @@ mod platform;
 
 #[cfg(any(unix, windows))]
 pub use connect_options::ConnectOptions;
+#[cfg(unix)]
+pub use platform::LocalSocket;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use platform::PidFd;
 #[cfg(any(unix, windows))]

@@ -9,10 +9,12 @@ pub use process::{Process, ProcessHandle};
 use std::fmt;
 use std::sync::Arc;
 
+use process::LazyHandle;
+
 /// Who is at the other end of a connection, as the operating system says.
 ///
 /// It is taken once, when the connection is made, and it names the process that made it: the peer may have handed the
-/// connection to another process since. What is not known is `None`, never a default. Decide by
+/// connection to another process since. (Only [`process`](Self::process) is opened later, when it is first asked for.) What is not known is `None`, never a default. Decide by
 /// [`user`](Self::user) and [`groups`](Self::groups), which cannot be recycled while it matters; a process id can.
 ///
 /// A clone costs a reference count. `Display` is made for logs: `unix:uid=1000,pid=4242`, with `?` for what is not
@@ -48,7 +50,7 @@ struct Facts {
     user: Option<UserId>,
     group: Option<GroupId>,
     groups: Option<Vec<GroupId>>,
-    process: Option<ProcessHandle>,
+    process: Option<LazyHandle>,
     security_label: Option<String>,
     audit_token: Option<[u32; 8]>,
     session: Option<u32>,
@@ -108,7 +110,15 @@ impl Peer {
     /// Sets the process handle. Only one that is certain to name the process that made the connection may be set.
     #[must_use = "the peer is moved into the returned one"]
     pub fn with_process(self, process: ProcessHandle) -> Self {
-        self.with(|facts| facts.process = Some(process))
+        self.with_process_from(move || Some(process))
+    }
+
+    /// Sets how the process handle is opened: `open` runs once, when [`process`](Self::process) is first asked for, and
+    /// the answer is kept. It must not block, and it must return `None` unless the handle is certain to name the process
+    /// that made the connection.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_process_from(self, open: impl FnOnce() -> Option<ProcessHandle> + Send + 'static) -> Self {
+        self.with(|facts| facts.process = Some(LazyHandle::new(open)))
     }
 
     /// Sets the security label.
@@ -206,14 +216,19 @@ impl Peer {
         self.group() == Some(group) || self.groups().is_some_and(|groups| groups.contains(group))
     }
 
-    /// A handle of the process itself, which goes on naming it when it has ended, whoever gets its id then.
+    /// A handle of the process itself. It keeps naming that process after it has ended, whichever process gets the id
+    /// then.
     ///
-    /// On Linux a pidfd, by SO_PEERPIDFD of Linux 6.5; before there is none, because what pidfd_open(2) opens is
-    /// whoever has the id by then. It is one more file descriptor for as long as a clone of the peer is kept; when there
-    /// are no more to be had, there is no handle. On Windows there is one of a client that ran before the instance of the
-    /// pipe was created that it has connected to: of a later one it cannot be told whether it has not taken the id over.
+    /// On Linux it is a pidfd (SO_PEERPIDFD, Linux 6.5). The first call opens it, and it costs one file descriptor until
+    /// the last clone of this peer is dropped; a peer that nobody asks costs none. So ask while the connection is open.
+    /// The result is `None`, and stays `None`, if the first call comes after the connection was closed, if no file
+    /// descriptor is left, or, before Linux 6.16, if the process has ended by then. Before Linux 6.5 it is always `None`:
+    /// pidfd_open(2) would open the process that has the id now.
+    ///
+    /// On Windows there is a handle of a client that is older than the instance of the pipe that it has connected to: of
+    /// a younger one it cannot be told whether it has taken over the id of another.
     pub fn process(&self) -> Option<&ProcessHandle> {
-        self.0.process.as_ref()
+        self.0.process.as_ref().and_then(LazyHandle::get)
     }
 
     /// What the Linux security module says of the peer (SO_PEERSEC, socket(7)): with SELinux a context such as
@@ -317,5 +332,46 @@ mod tests {
         let peer = Peer::new("unix").with_pid(1);
         let other = peer.clone().with_pid(2);
         assert_eq!((peer.pid(), other.pid()), (Some(1), Some(2)));
+    }
+
+    #[derive(Debug)]
+    struct Init;
+
+    impl Process for Init {
+        fn id(&self) -> Option<u32> {
+            Some(1)
+        }
+
+        fn is_running(&self) -> std::io::Result<bool> {
+            Ok(true)
+        }
+    }
+
+    #[test]
+    fn a_process_is_opened_once_when_it_is_first_asked_for() {
+        let (opened, calls) = std::sync::mpsc::channel();
+        let peer = Peer::new("unix").with_process_from(move || {
+            opened.send(()).unwrap();
+            Some(ProcessHandle::new(Init))
+        });
+        let clone = peer.clone().with_pid(1);
+        assert_ne!(peer, clone, "of which one has an id");
+        assert_eq!(peer, peer.clone());
+        assert!(!format!("{peer:?} {peer}").is_empty());
+        assert!(calls.try_recv().is_err(), "nobody has asked yet");
+        assert_eq!(clone.process().unwrap().id(), Some(1));
+        assert_eq!(peer.process(), clone.process());
+        assert_eq!(calls.try_iter().count(), 1);
+    }
+
+    #[test]
+    fn a_process_that_could_not_be_opened_stays_unknown() {
+        let (opened, calls) = std::sync::mpsc::channel();
+        let peer = Peer::new("unix").with_process_from(move || {
+            opened.send(()).unwrap();
+            None
+        });
+        assert_eq!((peer.process(), peer.clone().process()), (None, None));
+        assert_eq!(calls.try_iter().count(), 1);
     }
 }

@@ -1,7 +1,7 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A process by a handle of the operating system's, which a backend implements.
 pub trait Process: fmt::Debug + Any + Send + Sync {
@@ -56,6 +56,38 @@ impl PartialEq for ProcessHandle {
 }
 
 impl Eq for ProcessHandle {}
+
+/// A handle that is opened when it is first asked for. Clones share it.
+#[derive(Clone)]
+pub(super) struct LazyHandle(Arc<LazyLock<Option<ProcessHandle>, Open>>);
+
+type Open = Box<dyn FnOnce() -> Option<ProcessHandle> + Send>;
+
+impl LazyHandle {
+    pub(super) fn new(open: impl FnOnce() -> Option<ProcessHandle> + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(open))))
+    }
+
+    pub(super) fn get(&self) -> Option<&ProcessHandle> {
+        LazyLock::force(&self.0).as_ref()
+    }
+}
+
+/// Opens nothing.
+impl fmt::Debug for LazyHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(opened when it is asked for)")
+    }
+}
+
+/// Equal are clones of one; nothing is opened to compare them.
+impl PartialEq for LazyHandle {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for LazyHandle {}
 
 #[cfg(test)]
 mod tests {

@@ -6,13 +6,13 @@ use rustix::fs::{CWD, FileType};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::LocalStream;
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::found::Found;
 use super::names::SystemNames;
 use super::peer::peer_of;
 use super::place::describe;
 use super::runtime_dir::Create;
+use super::{LocalSocket, LocalStream};
 
 /// Connects to a Unix domain socket.
 ///
@@ -33,9 +33,10 @@ impl LocalConnector {
 
     /// The stream, if it is known who the server at its other end is.
     fn identify(&self, stream: UnixStream) -> Result<LocalStream, ConnectError> {
-        let peer = peer_of(&stream)
+        let socket = LocalSocket::new(stream);
+        let peer = peer_of(&socket)
             .map_err(|error| ConnectError::from_io(&self.address, "find out who the server is", error))?;
-        Ok(LocalStream::new(stream, peer))
+        Ok(LocalStream::new(socket, peer))
     }
 
     /// Connects to what is at `path` itself. A symbolic link there is not followed: who may put it there would choose the

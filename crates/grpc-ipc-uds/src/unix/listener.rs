@@ -17,7 +17,7 @@ use super::peer::peer_of;
 use super::place::Place;
 use super::runtime_dir::Create;
 use super::socket_file::{SocketFile, clear, in_use_at};
-use super::{ListenOptions, LocalStream, sys};
+use super::{ListenOptions, LocalSocket, LocalStream, sys};
 
 /// A Unix domain socket that a server listens on. [`ListenOptions::listen`] makes one.
 pub struct LocalListener {
@@ -84,10 +84,11 @@ impl Listener for LocalListener {
 
 /// The connection, if its peer is known.
 fn identify(stream: UnixStream, address: &Address) -> Option<LocalStream> {
-    let peer = peer_of(&stream)
+    let socket = LocalSocket::new(stream);
+    let peer = peer_of(&socket)
         .inspect_err(|error| debug!(%address, %error, "a client of which nothing is known is refused"))
         .ok()?;
-    Some(LocalStream::new(stream, peer))
+    Some(LocalStream::new(socket, peer))
 }
 
 fn into_tokio(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {

@@ -13,6 +13,7 @@ mod pidfd;
 mod place;
 mod runtime_dir;
 mod socket_file;
+mod stream;
 mod sys;
 mod trust;
 
@@ -22,6 +23,4 @@ pub use names::SystemNames;
 pub use options::ListenOptions;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use pidfd::PidFd;
-
-/// A connected Unix domain socket that knows its peer.
-pub type LocalStream = grpc_ipc_core::PeerStream<tokio::net::UnixStream>;
+pub use stream::{LocalSocket, LocalStream};

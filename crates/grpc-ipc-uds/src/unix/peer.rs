@@ -2,14 +2,13 @@ use std::io;
 
 use grpc_ipc_core::{GroupId, Peer, UserId};
 use rustix::process::geteuid;
-use tokio::net::UnixStream;
 
-use super::sys;
+use super::{LocalSocket, sys};
 
 /// Who is at the other end, as it was when the connection was made; of the server, of the process that called
 /// listen(2).
-pub(super) fn peer_of(stream: &UnixStream) -> io::Result<Peer> {
-    let known = sys::credentials_of(stream)?;
+pub(super) fn peer_of(socket: &LocalSocket) -> io::Result<Peer> {
+    let known = sys::credentials_of(socket.stream())?;
     let mut peer = Peer::new("unix").same_user_as(&own_user());
     if let Some(uid) = known.uid {
         peer = peer.with_user(UserId::Uid(uid));
@@ -26,8 +25,9 @@ pub(super) fn peer_of(stream: &UnixStream) -> io::Result<Peer> {
         peer = peer.with_pid(pid);
     }
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    if let Some(pidfd) = known.pidfd {
-        peer = peer.with_process(grpc_ipc_core::ProcessHandle::new(super::PidFd::new(pidfd, pid)));
+    {
+        let socket = socket.open().clone();
+        peer = peer.with_process_from(move || super::PidFd::of_peer(&socket, pid));
     }
     if let Some(label) = known.label {
         peer = peer.with_security_label(label);

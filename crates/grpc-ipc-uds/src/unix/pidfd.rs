@@ -1,8 +1,10 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use grpc_ipc_core::Process;
+use grpc_ipc_core::{Process, ProcessHandle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::sys::{self, OpenSocket};
 
 /// A process by its file descriptor, pidfd_open(2), as [`Peer::process`](grpc_ipc_core::Peer::process) has it on Linux.
 ///
@@ -14,8 +16,11 @@ pub struct PidFd {
 }
 
 impl PidFd {
-    pub(super) fn new(fd: OwnedFd, pid: Option<u32>) -> Self {
-        Self { fd, pid }
+    /// The process that the connection of `socket` was made by, which had the id `pid`; `None` when the socket has been
+    /// closed, or the system has no handle of it.
+    pub(super) fn of_peer(socket: &OpenSocket, pid: Option<u32>) -> Option<ProcessHandle> {
+        let fd = socket.ask(sys::pidfd_of)?.ok()?;
+        Some(ProcessHandle::new(Self { fd, pid }))
     }
 }
 

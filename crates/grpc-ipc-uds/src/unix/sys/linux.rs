@@ -1,6 +1,6 @@
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
 #[cfg(target_os = "linux")]
@@ -15,7 +15,7 @@ const SO_PEERGROUPS: i32 = 59;
 #[cfg(target_os = "android")]
 const SO_PEERPIDFD: i32 = 77;
 
-/// SO_PEERCRED, SO_PEERGROUPS, SO_PEERSEC and SO_PEERPIDFD: [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
+/// SO_PEERCRED, SO_PEERGROUPS and SO_PEERSEC: [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
 /// and [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html). Only the first has to be there.
 pub(crate) fn credentials_of(stream: &UnixStream) -> io::Result<Credentials> {
     let credentials = stream.peer_cred()?;
@@ -29,7 +29,6 @@ pub(crate) fn credentials_of(stream: &UnixStream) -> io::Result<Credentials> {
             groups
         }),
         label: label_of(stream).ok().flatten(),
-        pidfd: pidfd_of(stream).ok(),
         audit_token: None,
     })
 }
@@ -73,10 +72,11 @@ fn label_of(stream: &UnixStream) -> io::Result<Option<String>> {
     }
 }
 
+/// SO_PEERPIDFD: a pidfd of the process that the connection was made by, whenever that is asked.
 #[expect(unsafe_code, reason = "no library has SO_PEERPIDFD")]
-fn pidfd_of(stream: &UnixStream) -> io::Result<OwnedFd> {
+pub(crate) fn pidfd_of(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut pidfd = [u32::MAX];
-    socket_option(stream, libc::SOL_SOCKET, SO_PEERPIDFD, &mut pidfd)?;
+    socket_option(&socket, libc::SOL_SOCKET, SO_PEERPIDFD, &mut pidfd)?;
     match RawFd::try_from(pidfd[0]) {
         // SAFETY: the kernel has just opened it for this call; nothing else owns it. It closes itself on exec.
         Ok(pidfd) => Ok(unsafe { OwnedFd::from_raw_fd(pidfd) }),

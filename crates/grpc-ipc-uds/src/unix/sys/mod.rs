@@ -1,7 +1,11 @@
 //! What differs between the Unixes, and the calls that no library makes safe.
 
+mod socket;
 mod user_database;
 
+pub use socket::LocalSocket;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) use socket::OpenSocket;
 pub(super) use user_database::{gid_of, is_own_private_group, uid_of};
 
 use std::io;
@@ -28,14 +32,12 @@ pub(super) struct Credentials {
     pub(super) groups: Option<Vec<u32>>,
     pub(super) label: Option<String>,
     pub(super) audit_token: Option<[u32; 8]>,
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(super) pidfd: Option<std::os::fd::OwnedFd>,
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use linux::{credentials_of, unmapped_user};
+pub(super) use linux::{credentials_of, pidfd_of, unmapped_user};
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod others;
