@@ -42,10 +42,15 @@ async fn connect(address: &Address) -> LocalStream {
 
 /// The server as its client sees it, and the client as its server does: both are this process.
 async fn both_peers() -> [Peer; 2] {
+    both_ends().await.map(|end| end.peer().clone())
+}
+
+/// Of one connection.
+async fn both_ends() -> [LocalStream; 2] {
     let (_directory, address) = place();
     let mut listener = listen(&address).await;
     let (client, server) = tokio::join!(connect(&address), listener.accept());
-    [client.peer().clone(), server.peer().clone()]
+    [client, server]
 }
 
 /// This program, once more, with only the test `test`, by way of `prefix`.
@@ -168,8 +173,9 @@ fn has_pidfd(peer: &Peer, test: &str) -> bool {
 fn the_process_is_the_peers() {
     let test = "the_process_is_the_peers";
     run(test, || async {
-        for peer in both_peers().await {
-            if !has_pidfd(&peer, test) {
+        for end in both_ends().await {
+            let peer = end.peer();
+            if !has_pidfd(peer, test) {
                 return;
             }
             let process = peer.process().unwrap();
@@ -180,6 +186,39 @@ fn the_process_is_the_peers() {
                 fs::read_to_string(format!("/proc/self/fdinfo/{}", rustix::fd::AsRawFd::as_raw_fd(&fd)));
             let pid = format!("Pid:\t{}", std::process::id());
             assert!(about.unwrap().lines().any(|line| line == pid), "a pidfd of this process");
+        }
+    });
+}
+
+/// Also one that takes its time: the connection is open until it has decided.
+#[test]
+fn a_policy_can_ask_for_the_process() {
+    let test = "a_policy_can_ask_for_the_process";
+    run(test, || async {
+        let [own, _] = both_ends().await;
+        if !has_pidfd(own.peer(), test) {
+            return;
+        }
+        let is_own =
+            |peer: &Peer| peer.process().is_some_and(|process| process.id() == Some(std::process::id()));
+        let policies = [
+            AccessPolicy::custom(is_own),
+            AccessPolicy::custom_async(Duration::from_secs(30), move |peer| async move {
+                tokio::task::yield_now().await;
+                is_own(&peer)
+            }),
+        ];
+        for policy in policies {
+            let (_directory, address) = place();
+            let mut listener = ListenOptions::new()
+                .dangerous_allow_unsafe_parent()
+                .access(policy.clone())
+                .listen(&address)
+                .await
+                .unwrap();
+            let connector = ConnectOptions::new().access(policy).connector(&address);
+            let (client, server) = tokio::join!(connector.connect(soon()), listener.accept());
+            assert!(is_own(client.unwrap().peer()) && is_own(server.peer()));
         }
     });
 }
@@ -208,8 +247,8 @@ fn the_handle_names_the_dead_process_when_its_id_is_another_ones() {
 }
 
 async fn the_id_is_taken_over(test: &str) {
-    let [own, _] = both_peers().await;
-    if !has_pidfd(&own, test) {
+    let [own, _] = both_ends().await;
+    if !has_pidfd(own.peer(), test) {
         return;
     }
     let (_directory, address) = place();

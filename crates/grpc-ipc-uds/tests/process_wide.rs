@@ -9,6 +9,8 @@ use std::pin::pin;
 
 use futures_util::poll;
 use grpc_ipc_conformance::run;
+#[cfg(target_os = "linux")]
+use grpc_ipc_core::Connection as _;
 use grpc_ipc_core::{Address, Connector as _, Listener as _};
 use grpc_ipc_uds::{ConnectOptions, ListenOptions};
 use rustix::fs::Mode;
@@ -31,6 +33,8 @@ fn one_after_the_other() {
     run("created directory", what_may_have_been_replaced_gets_no_mode);
     run("working directory", the_file_is_removed_from_another_working_directory);
     run("file descriptors", accept_goes_on_when_file_descriptors_run_out);
+    #[cfg(target_os = "linux")]
+    run("process handles", each_end_of_a_connection_is_one_descriptor);
 }
 
 async fn the_mode_does_not_depend_on_the_umask(mask: Mode, mode: u32) {
@@ -84,6 +88,43 @@ async fn the_file_is_removed_from_another_working_directory() {
     assert!(directory.path().join("relative.sock").exists());
     drop(listener);
     assert!(!directory.path().join("relative.sock").exists());
+}
+
+/// A pidfd is one more, from when it is asked for until the peer is dropped, and no later than the connection is closed.
+#[cfg(target_os = "linux")]
+async fn each_end_of_a_connection_is_one_descriptor() {
+    const CONNECTIONS: usize = 50;
+    let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let directory = TempDir::new().unwrap();
+    let address = Address::unix(directory.path().join("s")).unwrap();
+    let mut listener = ListenOptions::new().listen(&address).await.unwrap();
+    let connector = ConnectOptions::new().connector(&address);
+    let before = count();
+    let mut ends = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let (client, server) = tokio::join!(connector.connect(Instant::now()), listener.accept());
+        ends.extend([client.unwrap(), server]);
+    }
+    assert_eq!(count() - before, 2 * CONNECTIONS);
+
+    let peers: Vec<_> = ends.iter().map(|end| end.peer().clone()).collect();
+    assert_eq!(format!("{peers:?}").matches("pid: Some").count(), 2 * CONNECTIONS);
+    assert_eq!(count() - before, 2 * CONNECTIONS, "to be shown opens nothing");
+    if peers[0].process().is_none() {
+        return grpc_ipc_conformance::skip("process handles", "SO_PEERPIDFD takes Linux 6.5");
+    }
+    // Clones share one.
+    assert_eq!(peers[0].process(), ends[0].peer().clone().process());
+    assert_eq!(count() - before, 2 * CONNECTIONS + 1);
+
+    drop(ends);
+    assert!(peers[0].process().unwrap().is_running().unwrap(), "asked for before, it stays");
+    assert_eq!(count() - before, 1);
+    // The first descriptors that are opened now have the numbers of the connections.
+    let others: Vec<_> = (0..CONNECTIONS).map(|_| std::os::unix::net::UnixStream::pair().unwrap()).collect();
+    assert!(peers[1..].iter().all(|peer| peer.process().is_none()), "asked for when it is too late");
+    drop((others, peers));
+    assert_eq!(count(), before);
 }
 
 async fn accept_goes_on_when_file_descriptors_run_out() {

@@ -1,5 +1,7 @@
 //! TCP, for a program that has outgrown one machine: `http://HOST:PORT`.
 
+mod socket;
+
 use std::future::{Ready, ready};
 
 use grpc_ipc_core::{
@@ -10,7 +12,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
-type Stream = PeerStream<TcpStream>;
+use socket::Socket;
+
+type Stream = PeerStream<Socket>;
 
 pub(crate) struct TcpListener {
     socket: tokio::net::TcpListener,
@@ -107,9 +111,7 @@ impl Connector for TcpConnector {
 }
 
 fn with_peer(stream: TcpStream) -> Stream {
-    // gRPC writes whole frames, so waiting for more to send only delays them. Without it the stream still works.
-    _ = stream.set_nodelay(true);
-    PeerStream::new(stream, Peer::new("tcp"))
+    PeerStream::new(Socket::new(stream), Peer::new("tcp"))
 }
 
 fn host_port(address: &Address) -> (&str, u16) {
