@@ -26,7 +26,7 @@ pub mod memory;
 mod peer;
 mod peer_stream;
 
-pub use access::{AccessPolicy, NameError, NameService, NoNames, Refused};
+pub use access::{AccessPolicy, LogLimit, NameError, NameService, NoNames, Refused};
 pub use address::{Address, AddressError, IntoAddress};
 pub use admission::Admission;
 pub use backoff::Backoff;

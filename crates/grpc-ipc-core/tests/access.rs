@@ -155,6 +155,33 @@ fn a_refusal_is_an_event() {
     assert!(logged.contains(" WARN ") && logged.trim_end().ends_with(event), "{logged}");
 }
 
+/// A refused client can come back 26,000 times a second.
+#[test]
+fn a_user_who_is_refused_does_not_fill_the_log() {
+    let logged = Log::default();
+    let writer = logged.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let policy = AccessPolicy::same_user();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    tracing::subscriber::with_default(subscriber, || {
+        runtime.unwrap().block_on(async {
+            for _ in 0..10_000 {
+                assert!(!admits(&policy.clone(), &peer(1001)));
+            }
+            assert!(!admits(&policy, &peer(1002)), "another user has a line of his own");
+            tokio::time::advance(std::time::Duration::from_secs(10)).await;
+            assert!(!admits(&policy, &peer(1001)));
+        });
+    });
+    assert_eq!(policy.refused(), 10_002, "all are counted");
+    let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<_> = logged.lines().collect();
+    let [first, other, later] = lines[..] else { panic!("{} lines", lines.len()) };
+    assert!(first.contains("uid=1001") && first.ends_with("policy=the same user"), "{first}");
+    assert!(other.contains("uid=1002"), "{other}");
+    assert!(later.contains("uid=1001") && later.ends_with("suppressed=9999"), "{later}");
+}
+
 /// What was logged.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);

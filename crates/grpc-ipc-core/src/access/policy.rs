@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
+use super::log_limit::LogLimit;
 use super::names::{NameError, NameService};
 use super::refused::Refused;
 use super::rule::{Answer, Name, Rule, Verdict};
@@ -32,12 +33,19 @@ use crate::{Address, ConnectError, Connection, GroupId, Peer, UserId};
 /// assert_eq!(policy.to_string(), "administrators or (the same user and members of gid=37)");
 /// ```
 ///
-/// What it has refused is counted ([`refused`](Self::refused)), and is an event of `tracing`: a warning with the fields
-/// `peer` and `policy`.
+/// It counts the peers that it refuses ([`refused`](Self::refused)), and logs them with `tracing`: a warning with the
+/// fields `peer` and `policy`. The first refusal of a user is logged at once, later ones every 10 seconds at most, with
+/// how many were `suppressed` in between ([`LogLimit`](crate::LogLimit)); a user who is refused cannot fill the log.
 #[derive(Clone)]
 pub struct AccessPolicy {
     rule: Arc<Rule>,
-    refused: Arc<AtomicU64>,
+    refusals: Arc<Refusals>,
+}
+
+#[derive(Default)]
+struct Refusals {
+    count: AtomicU64,
+    log: LogLimit,
 }
 
 impl AccessPolicy {
@@ -146,7 +154,7 @@ impl AccessPolicy {
     /// How many peers this policy and its clones have refused. The clone that you keep counts with the one that a
     /// listener has.
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refusals.count.load(Ordering::Relaxed)
     }
 
     /// Asks the policy about `peer`. The future is ready when it is polled first, unless the answer depends on
@@ -166,9 +174,12 @@ impl AccessPolicy {
                 Verdict::Refused => None,
                 Verdict::Failed(problem) => Some(problem),
             };
-            policy.refused.fetch_add(1, Ordering::Relaxed);
-            let shown = problem.as_ref().map(tracing::field::display);
-            warn!(%peer, %policy, problem = shown, "a peer is refused");
+            policy.refusals.count.fetch_add(1, Ordering::Relaxed);
+            if let Some(suppressed) = policy.refusals.log.admit(&peer) {
+                let problem = problem.as_ref().map(tracing::field::display);
+                let suppressed = Some(suppressed).filter(|lines| *lines > 0);
+                warn!(%peer, %policy, problem, suppressed, "a peer is refused");
+            }
             Err(Refused::new(peer, policy.to_string(), problem))
         }
     }
@@ -195,7 +206,7 @@ impl AccessPolicy {
     /// # Errors
     /// [`NameError`] for a name that nobody has, or that cannot be looked up.
     pub fn resolve(&self, names: &dyn NameService) -> Result<Self, NameError> {
-        Ok(Self { rule: Arc::new(self.rule.resolve(names)?), refused: Arc::clone(&self.refused) })
+        Ok(Self { rule: Arc::new(self.rule.resolve(names)?), refusals: Arc::clone(&self.refusals) })
     }
 
     /// What a backend does when it listens or connects: [`resolve`](Self::resolve), on a thread that may block if there
@@ -211,7 +222,7 @@ impl AccessPolicy {
     }
 
     fn new(rule: Rule) -> Self {
-        Self { rule: Arc::new(rule), refused: Arc::default() }
+        Self { rule: Arc::new(rule), refusals: Arc::default() }
     }
 }
 

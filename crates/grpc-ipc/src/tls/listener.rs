@@ -1,8 +1,9 @@
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use grpc_ipc_core::{Address, Connection, Listener, Peer};
+use grpc_ipc_core::{Address, Connection, Listener, LogLimit, Peer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -16,13 +17,15 @@ use super::{HTTP2, TlsStream};
 ///
 /// A client that the access policy refuses is not asked for TLS. The handshake of one that is let in runs in a task of
 /// its own, so that one that is slow, or silent, holds up nobody; when it fails, the connection is closed, a `tracing`
-/// event says whose it was and why, and [`accept`](Listener::accept) hears nothing of it.
+/// event says whose it was and why, at most every 10 seconds for each user, and [`accept`](Listener::accept) hears
+/// nothing of it.
 pub struct TlsListener<L: Listener> {
     listener: L,
     acceptor: TlsAcceptor,
     timeout: Duration,
     max_handshakes: usize,
     handshakes: JoinSet<Option<TlsStream<L::Connection>>>,
+    log: Arc<LogLimit>,
 }
 
 /// How long a client may take to read why it was refused.
@@ -30,19 +33,24 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl<L: Listener> TlsListener<L> {
     pub(super) fn new(listener: L, acceptor: TlsAcceptor, timeout: Duration, max_handshakes: usize) -> Self {
-        Self { listener, acceptor, timeout, max_handshakes, handshakes: JoinSet::new() }
+        let (handshakes, log) = (JoinSet::new(), Arc::default());
+        Self { listener, acceptor, timeout, max_handshakes, handshakes, log }
     }
 
     fn begin(&mut self, connection: L::Connection) {
         let (acceptor, limit) = (self.acceptor.clone(), self.timeout);
         let (address, peer) = (self.local_address().clone(), connection.peer().clone());
+        let log = Arc::clone(&self.log);
         self.handshakes.spawn(async move {
             let problem = match timeout(limit, handshake(&acceptor, connection, &peer)).await {
                 Ok(Ok(stream)) => return Some(stream),
                 Ok(Err(problem)) => problem,
                 Err(_) => format!("the client has not completed the handshake in {limit:?}"),
             };
-            warn!(%address, %peer, "TLS: {problem}");
+            if let Some(suppressed) = log.admit(&peer) {
+                let suppressed = Some(suppressed).filter(|lines| *lines > 0);
+                warn!(%address, %peer, suppressed, "TLS: {problem}");
+            }
             None
         });
     }
