@@ -23,8 +23,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use grpc_ipc::{AccessPolicy, BoundServer, Channel, ConnectOptions, ListenOptions, Peer, Server};
-use grpc_ipc_examples::{access, exit, log_to_stderr, stop_signal};
+use grpc_ipc::{
+    AccessPolicy, BoundServer, Channel, ConnectOptions, ListenOptions, Peer, Server, shutdown_signal,
+};
+use grpc_ipc_examples::{access, exit, log_to_stderr};
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
@@ -139,8 +141,10 @@ async fn main() -> ExitCode {
 async fn run(command: Option<Command>) -> Result<(), Box<dyn Error>> {
     match command {
         Some(Command::Serve { address, options }) => {
+            // Before it says that it listens, which is when somebody may ask it to stop.
+            let stop = shutdown_signal()?;
             let server = listen(&address, options).await?;
-            Ok(server.serve_with_shutdown(stop_signal(), Duration::from_secs(5)).await?)
+            Ok(server.serve_with_shutdown(stop, Duration::from_secs(5)).await?)
         }
         Some(Command::Call { address, name, access }) => call(&address, name, access).await,
         None => {

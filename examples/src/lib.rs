@@ -6,25 +6,6 @@ pub mod access;
 use std::error::Error;
 use std::process::ExitCode;
 
-/// Resolves at the first SIGINT or SIGTERM, or Ctrl-C on Windows.
-///
-/// # Panics
-/// When the system lets nobody listen to signals.
-pub async fn stop_signal() {
-    let interrupt = async { tokio::signal::ctrl_c().await.expect("a handler for Ctrl-C") };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).expect("a handler for SIGTERM");
-        tokio::select! {
-            () = interrupt => {}
-            _ = terminate.recv() => {}
-        }
-    }
-    #[cfg(not(unix))]
-    interrupt.await;
-}
-
 /// Shows the log of grpc-ipc, such as who was refused, on standard error.
 pub fn log_to_stderr() {
     tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_ansi(false).init();

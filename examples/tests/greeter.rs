@@ -3,9 +3,13 @@
 mod util;
 
 use std::fs;
+#[cfg(unix)]
+use std::process::Command;
 
 use grpc_ipc_conformance::skip;
 use tempfile::TempDir;
+#[cfg(unix)]
+use util::GREETER;
 use util::{Server, addresses, fail, greeter, succeed, watch};
 
 #[test]
@@ -97,6 +101,21 @@ fn second_server_starts(address: &str) -> bool {
 #[cfg(unix)]
 fn second_server_starts(_: &str) -> bool {
     false
+}
+
+/// From the moment that it says so, it can be asked to stop: the handler of the signal is there by then.
+#[cfg(unix)]
+#[test]
+fn a_server_can_be_stopped_as_soon_as_it_listens() {
+    let _watchdog = watch("a_server_can_be_stopped_as_soon_as_it_listens");
+    let directory = TempDir::new().unwrap();
+    let address = format!("unix:{}", directory.path().join("s").display());
+    for _ in 0..60 {
+        for program in [GREETER, env!("CARGO_BIN_EXE_peer")] {
+            Server::start(Command::new(program).args(["serve", &address])).stop();
+            assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left");
+        }
+    }
 }
 
 #[test]

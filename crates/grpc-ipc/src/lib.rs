@@ -19,6 +19,7 @@ pub mod security {}
 mod serve_error;
 mod server;
 mod services;
+mod shutdown_signal;
 mod spawn;
 mod status;
 mod tcp;
@@ -51,4 +52,5 @@ pub use options::{ConnectOptions, ListenOptions};
 pub use serve_error::ServeError;
 pub use server::{BoundServer, Server};
 pub use services::Services;
+pub use shutdown_signal::{ShutdownSignal, shutdown_signal};
 pub use spawn::ServerHandle;

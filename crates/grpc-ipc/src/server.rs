@@ -35,7 +35,7 @@ use crate::{Http2Options, ListenOptions, MethodPath, ServeError};
 /// grpc_ipc::Server::builder()
 ///     .add_service(GreeterServer::new(greeter))
 ///     .listen("local:greeter")
-///     .serve_with_shutdown(async { tokio::signal::ctrl_c().await.unwrap() }, Duration::from_secs(5))
+///     .serve_with_shutdown(grpc_ipc::shutdown_signal()?, Duration::from_secs(5))
 ///     .await?;
 /// # Ok(())
 /// # }

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{FutureExt as _, try_join_all};
 use grpc_ipc::tls::{ClientTls, Identity, ServerTls, Trust};
-use grpc_ipc::{AccessPolicy, ConnectOptions, EndpointConnector, Incoming, ListenOptions, Server};
-use grpc_ipc_examples::stop_signal;
+use grpc_ipc::{
+    AccessPolicy, ConnectOptions, EndpointConnector, Incoming, ListenOptions, Server, shutdown_signal,
+};
 use http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
@@ -18,21 +19,23 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(addresses: Vec<String>, options: Vec<ListenOptions>) -> Result<(), Box<dyn Error>> {
     let server = services::add_to(Server::builder());
+    let stop = shutdown_signal()?;
     let server = options.into_iter().fold(server, Server::listen).bind().await?;
     announce(addresses);
-    Ok(server.serve_with_shutdown(stop_signal(), DRAIN).await?)
+    Ok(server.serve_with_shutdown(stop, DRAIN).await?)
 }
 
 pub(crate) async fn serve_with_tonic(
     addresses: Vec<String>,
     options: Vec<ListenOptions>,
 ) -> Result<(), Box<dyn Error>> {
+    let stop = shutdown_signal()?.shared();
     let incoming = try_join_all(options.into_iter().map(Incoming::bind)).await?;
     announce(addresses);
     let servers = incoming.into_iter().map(|incoming| {
         tonic::transport::Server::builder()
             .add_routes(services::routes())
-            .serve_with_incoming_shutdown(incoming, stop_signal())
+            .serve_with_incoming_shutdown(incoming, stop.clone())
     });
     try_join_all(servers).await?;
     Ok(())

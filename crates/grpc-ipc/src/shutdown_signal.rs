@@ -1,0 +1,68 @@
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::backend::stop_signals::StopSignals;
+
+/// Waits until the process is asked to end: SIGTERM or SIGINT on Unix; Ctrl-C, Ctrl-Break, and the end of the console
+/// window, the session or the system on Windows.
+///
+/// The handlers are in force when this returns, before the future is polled. So call it before the program says that it
+/// is ready: a signal that comes earlier has its default action, and ends the process at once.
+///
+/// ```no_run
+/// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
+/// # async fn example(greeter: impl Greeter) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let stop = grpc_ipc::shutdown_signal()?;
+/// let server = grpc_ipc::Server::builder()
+///     .add_service(GreeterServer::new(greeter))
+///     .listen("local:greeter")
+///     .bind()
+///     .await?;
+/// println!("listening on {}", server.local_addresses()[0]);
+/// server.serve_with_shutdown(stop, Duration::from_secs(5)).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Platform-specific behavior
+/// - On Unix the handlers stay for the life of the process ([`tokio::signal::unix::signal`]): a second SIGINT or SIGTERM
+///   does not end a program that takes long to shut down. SIGKILL does.
+/// - Windows ends the process about 5 seconds after the console window was closed, and sooner at the end of a session, so
+///   the drain has to be shorter
+///   ([HandlerRoutine](https://learn.microsoft.com/windows/console/handlerroutine)).
+/// - A Windows service is stopped by the service control manager, which sends none of these: end the server from the
+///   service's own control handler, as with [`ServerHandle::shutdown`](crate::ServerHandle::shutdown).
+///
+/// # Errors
+/// The error of the system when it registers no handler.
+///
+/// # Panics
+/// Outside of a tokio runtime, or in one without I/O ([`enable_io`](tokio::runtime::Builder::enable_io)).
+pub fn shutdown_signal() -> io::Result<ShutdownSignal> {
+    StopSignals::register().map(ShutdownSignal)
+}
+
+/// The future that [`shutdown_signal`] returns.
+///
+/// # Cancel safety
+/// A signal that came before the future is polled completes it. One that came to a future that was dropped is lost.
+#[must_use = "a future does nothing until it is polled"]
+pub struct ShutdownSignal(StopSignals);
+
+impl Future for ShutdownSignal {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
+    }
+}
+
+impl fmt::Debug for ShutdownSignal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShutdownSignal").finish_non_exhaustive()
+    }
+}
