@@ -29,8 +29,8 @@ pub enum ConnectError {
         /// The address.
         address: Address,
     },
-    /// What is at the path is no socket. A symbolic link is none either, not even one to a socket: who can replace it
-    /// chooses the server.
+    /// What is at the path is no socket. A symbolic link is not taken for one either, unless the client is told to follow
+    /// it: who can replace the link chooses the server.
     #[error("cannot connect to {address}: {found} is at this path, and no socket; {}", instead(.found))]
     NotASocket {
         /// The address.
@@ -128,7 +128,10 @@ pub enum ConnectError {
 
 fn instead(found: &str) -> &'static str {
     match found {
-        "a symbolic link" => "connect to the path that it leads to",
+        "a symbolic link" => {
+            "connect to the path that it leads to, or have the client follow links (follow_symlinks)"
+        }
+        link if link.contains("symbolic link") => "connect to the path that it leads to",
         _ => "is it the server's address?",
     }
 }

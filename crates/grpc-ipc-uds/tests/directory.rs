@@ -187,14 +187,6 @@ fn symbolic_links_that_lead_nowhere_end() {
 }
 
 #[test]
-fn a_path_that_ends_in_no_name_is_a_directory() {
-    run("a_path_that_ends_in_no_name_is_a_directory", || async {
-        let error = ListenOptions::new().listen(&Address::unix("/").unwrap()).await.err().unwrap();
-        assert!(matches!(error, BindError::NotASocket { found: "a directory", .. }), "{error:?}");
-    });
-}
-
-#[test]
 fn a_client_follows_no_link_at_the_end_of_the_path() {
     run("a_client_follows_no_link_at_the_end_of_the_path", || async {
         let (_directory, root) = temporary();
@@ -211,7 +203,7 @@ fn a_client_follows_no_link_at_the_end_of_the_path() {
             error.to_string(),
             format!(
                 "cannot connect to unix:{}: a symbolic link is at this path, and no socket; connect to the path that it \
-                 leads to",
+                 leads to, or have the client follow links (follow_symlinks)",
                 link.display()
             )
         );
@@ -221,6 +213,36 @@ fn a_client_follows_no_link_at_the_end_of_the_path() {
         fs::remove_file(&link).unwrap();
         symlink("nothing", &link).unwrap();
         assert!(matches!(connect(link).await, Err(ConnectError::NotASocket { .. })));
+    });
+}
+
+#[test]
+fn a_client_can_be_told_to_follow_links() {
+    run("a_client_can_be_told_to_follow_links", || async {
+        let (_directory, root) = temporary();
+        let _listener = listen_in(&root).await.unwrap();
+        let connect = async |path: PathBuf| {
+            let options = ConnectOptions::new().follow_symlinks(true);
+            options.connector(&Address::unix(path).unwrap()).connect(Instant::now()).await
+        };
+        connect(root.join("s")).await.unwrap();
+        symlink(root.join("s"), root.join("absolute")).unwrap();
+        connect(root.join("absolute")).await.unwrap();
+        // From where each link is, not from where its path was written.
+        let below = directory(&root, "below", 0o755);
+        symlink("../absolute", below.join("chain")).unwrap();
+        symlink(&below, root.join("way")).unwrap();
+        connect(root.join("way/chain")).await.unwrap();
+        symlink("nothing", root.join("dangling")).unwrap();
+        let error = connect(root.join("dangling")).await.unwrap_err();
+        assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");
+        symlink("circle", root.join("circle")).unwrap();
+        let error = connect(root.join("circle")).await.unwrap_err();
+        assert!(matches!(error, ConnectError::NotASocket { .. }), "{error:?}");
+        fs::write(root.join("file"), "").unwrap();
+        symlink("file", root.join("link")).unwrap();
+        let error = connect(root.join("link")).await.unwrap_err();
+        assert!(matches!(error, ConnectError::NotASocket { found: "a regular file", .. }), "{error:?}");
     });
 }
 

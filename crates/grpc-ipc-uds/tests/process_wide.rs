@@ -31,7 +31,8 @@ fn one_after_the_other() {
         }
     });
     run("created directory", what_may_have_been_replaced_gets_no_mode);
-    run("working directory", the_file_is_removed_from_another_working_directory);
+    run("working directory", a_relative_path_leads_to_the_same_place_from_another_working_directory);
+    run("long working directory", a_relative_path_may_be_too_long_from_the_root);
     run("file descriptors", accept_goes_on_when_file_descriptors_run_out);
     #[cfg(target_os = "linux")]
     run("process handles", each_end_of_a_connection_is_one_descriptor);
@@ -79,15 +80,48 @@ async fn what_may_have_been_replaced_gets_no_mode() {
     assert_eq!(wanted.metadata().unwrap().permissions().mode() & 0o7777, 0o750);
 }
 
-async fn the_file_is_removed_from_another_working_directory() {
-    let directory = TempDir::new().unwrap();
+async fn a_relative_path_leads_to_the_same_place_from_another_working_directory() {
+    let (directory, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let root = directory.path().canonicalize().unwrap();
     let before = std::env::current_dir().unwrap();
-    std::env::set_current_dir(directory.path()).unwrap();
-    let listener = ListenOptions::new().listen(&"unix:relative.sock".parse().unwrap()).await.unwrap();
+    let address: Address = "unix:relative.sock".parse().unwrap();
+    std::env::set_current_dir(&root).unwrap();
+    let listener = ListenOptions::new().listen(&address).await.unwrap();
+    let connector = ConnectOptions::new().connector(&address);
+    std::env::set_current_dir(elsewhere.path()).unwrap();
+    let other = ListenOptions::new().listen(&address).await.unwrap();
+    // The client reaches the first one, and shows the address that it was given.
+    let client = connector.connect(Instant::now()).await.unwrap();
+    assert_eq!(rustix::net::getpeername(client.get_ref()).unwrap().unwrap(), bound_to(&root));
+    assert_eq!(connector.address(), &address);
+    // The server shows where every client finds it.
+    assert_eq!(listener.local_address(), &Address::unix(root.join("relative.sock")).unwrap());
+    drop((listener, other));
+    assert!(!root.join("relative.sock").exists() && !elsewhere.path().join("relative.sock").exists());
     std::env::set_current_dir(before).unwrap();
-    assert!(directory.path().join("relative.sock").exists());
+}
+
+fn bound_to(directory: &Path) -> rustix::net::SocketAddrAny {
+    rustix::net::SocketAddrUnix::new(directory.join("relative.sock")).unwrap().into()
+}
+
+async fn a_relative_path_may_be_too_long_from_the_root() {
+    let directory = TempDir::new().unwrap();
+    let long = directory.path().join("d".repeat(100));
+    std::fs::create_dir(&long).unwrap();
+    let before = std::env::current_dir().unwrap();
+    let address: Address = "unix:relative.sock".parse().unwrap();
+    std::env::set_current_dir(&long).unwrap();
+    let listener = ListenOptions::new().listen(&address).await.unwrap();
+    assert_eq!(listener.local_address(), &address);
+    let connector = ConnectOptions::new().connector(&address);
+    connector.connect(Instant::now()).await.unwrap();
+    std::env::set_current_dir(before).unwrap();
+    if cfg!(target_os = "linux") {
+        connector.connect(Instant::now()).await.unwrap();
+    }
     drop(listener);
-    assert!(!directory.path().join("relative.sock").exists());
+    assert!(!long.join("relative.sock").exists());
 }
 
 /// A pidfd is one more, from when it is asked for until the peer is dropped, and no later than the connection is closed.

@@ -171,6 +171,40 @@ fn a_directory_that_a_group_may_write_to_is_refused_unless_it_is_the_users_alone
     });
 }
 
+/// Whoever can replace a link chooses the server.
+#[test]
+fn a_client_that_follows_links_follows_none_of_another_user() {
+    let test = "a_client_that_follows_links_follows_none_of_another_user";
+    run(test, || async {
+        let Some(place) = place(test) else { return };
+        let common = directory(&place, "common", (0, 0, 0o1777));
+        let path = common.join("s");
+        let connect = async |link: &Path| {
+            let options = ConnectOptions::new().access(AccessPolicy::dangerous_allow_anyone());
+            let connector = options.follow_symlinks(true).connector(&Address::unix(link).unwrap());
+            connector.connect(Instant::now()).await.map(drop)
+        };
+        let _listener = UnixListener::bind(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        let links = [("roots", 0), ("alices", ALICE), ("bobs", BOB)].map(|(name, user)| {
+            let link = common.join(name);
+            as_user(user, &[], async || symlink(&path, &link).unwrap());
+            link
+        });
+        let by_way_of_bob = common.join("chain");
+        symlink("bobs", &by_way_of_bob).unwrap();
+        let [roots, alices, bobs] = links;
+        for link in [&roots, &alices] {
+            as_user(ALICE, &[], async || connect(link).await).unwrap();
+        }
+        for link in [&bobs, &by_way_of_bob] {
+            let error = as_user(ALICE, &[], async || connect(link).await).unwrap_err();
+            let found = "a symbolic link that belongs to neither this user nor root";
+            assert!(matches!(error, ConnectError::NotASocket { found: f, .. } if f == found), "{error:?}");
+        }
+    });
+}
+
 #[test]
 fn a_squatter_is_named_before_this_server_starts() {
     run("a_squatter_is_named_before_this_server_starts", || async {

@@ -56,11 +56,11 @@ fn connector_without_tls(options: ConnectOptions) -> Result<BoxConnector, Connec
     match address {
         #[cfg(all(feature = "uds", windows))]
         Address::Unix { .. } | Address::UnixAbstract { .. } => {
-            Ok(BoxConnector::new(uds::connector(&address, access)))
+            Ok(BoxConnector::new(uds::connector(&address, access, platform)))
         }
         #[cfg(all(feature = "uds", unix))]
         Address::Unix { .. } | Address::UnixAbstract { .. } | Address::Local { .. } => {
-            Ok(BoxConnector::new(uds::connector(&address, access)))
+            Ok(BoxConnector::new(uds::connector(&address, access, platform)))
         }
         #[cfg(all(feature = "named-pipe", windows))]
         Address::NamedPipe { .. } | Address::Local { .. } => {
@@ -116,6 +116,8 @@ pub(crate) struct PlatformListenOptions {
 /// The options of the platform's transports, which its extension trait sets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PlatformConnectOptions {
+    #[cfg(all(feature = "uds", unix))]
+    socket: grpc_ipc_uds::ConnectOptions,
     #[cfg(all(feature = "named-pipe", windows))]
     pipe: grpc_ipc_named_pipe::ConnectOptions,
 }
@@ -124,10 +126,10 @@ pub(crate) struct PlatformConnectOptions {
 mod uds {
     use grpc_ipc_core::{AccessPolicy, Address, BindError};
     #[cfg(windows)]
-    use grpc_ipc_uds::ListenOptions;
-    use grpc_ipc_uds::{ConnectOptions, LocalConnector, LocalListener};
+    use grpc_ipc_uds::{ConnectOptions, ListenOptions};
+    use grpc_ipc_uds::{LocalConnector, LocalListener};
 
-    use super::PlatformListenOptions;
+    use super::{PlatformConnectOptions, PlatformListenOptions};
 
     pub(super) async fn listen(
         address: &Address,
@@ -142,8 +144,16 @@ mod uds {
         options.access(access.unwrap_or_default()).listen(address).await
     }
 
-    pub(super) fn connector(address: &Address, access: Option<AccessPolicy>) -> LocalConnector {
-        ConnectOptions::new().access(access.unwrap_or_default()).connector(address)
+    pub(super) fn connector(
+        address: &Address,
+        access: Option<AccessPolicy>,
+        platform: PlatformConnectOptions,
+    ) -> LocalConnector {
+        #[cfg(unix)]
+        let options = platform.socket;
+        #[cfg(windows)]
+        let (options, _) = (ConnectOptions::new(), platform);
+        options.access(access.unwrap_or_default()).connector(address)
     }
 }
 
@@ -179,7 +189,7 @@ pub(crate) mod platform {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         pub use grpc_ipc_uds::PidFd;
 
-        use crate::ListenOptions;
+        use crate::{ConnectOptions, ListenOptions};
 
         /// Options of Unix domain sockets. Addresses that are no file ignore them.
         pub trait ListenOptionsExt: Sized + sealed::Sealed {
@@ -257,9 +267,28 @@ pub(crate) mod platform {
             }
         }
 
+        /// Options of Unix domain sockets. Addresses that are no file ignore them.
+        pub trait ConnectOptionsExt: Sized + sealed::Sealed {
+            /// Whether to connect to a socket through a symbolic link at the end of the path, as container runtimes
+            /// install theirs. A link is followed only if it belongs to this user or to root, because whoever can replace
+            /// it chooses the server; the access policy is asked about the server as always. (Links further up are
+            /// always followed.) Default: `false`, a link is refused,
+            /// [`ConnectError::NotASocket`](crate::ConnectError::NotASocket).
+            #[must_use = "options do nothing until a channel connects with them"]
+            fn follow_symlinks(self, follow: bool) -> Self;
+        }
+
+        impl ConnectOptionsExt for ConnectOptions {
+            fn follow_symlinks(mut self, follow: bool) -> Self {
+                self.platform.socket = self.platform.socket.follow_symlinks(follow);
+                self
+            }
+        }
+
         mod sealed {
             pub trait Sealed {}
             impl Sealed for crate::ListenOptions {}
+            impl Sealed for crate::ConnectOptions {}
         }
     }
 

@@ -31,6 +31,15 @@ pub enum AddressError {
         /// The address without the host.
         right: String,
     },
+    /// The path of a socket ends as only that of a directory does: with `/`, `/.` or `/..`.
+    #[error(
+        "address {address:?} names a directory, because of how it ends: write the path of the socket itself, such as \
+         unix:/run/greeter.sock"
+    )]
+    Directory {
+        /// The address as given.
+        address: String,
+    },
     /// A NUL stands in a path or name.
     #[error("address {address:?} has a NUL inside: no path or name can contain one")]
     Nul {

@@ -70,7 +70,8 @@ impl Address {
     /// A Unix domain socket at `path`.
     ///
     /// # Errors
-    /// [`AddressError::Missing`] for an empty path, [`AddressError::Nul`] for one with a NUL inside.
+    /// [`AddressError::Missing`] for an empty path, [`AddressError::Nul`] for one with a NUL inside,
+    /// [`AddressError::Directory`] for one that ends with `/`.
     pub fn unix(path: impl Into<PathBuf>) -> Result<Self, AddressError> {
         parse::unix(path.into())
     }

@@ -1,6 +1,6 @@
 use std::ffi::{OsStr, OsString};
 use std::net::Ipv6Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap_lex::OsStrExt as _;
 
@@ -97,7 +97,16 @@ pub(super) fn unix(path: PathBuf) -> Result<Address, AddressError> {
     if path.as_os_str().contains("\0") {
         return Err(AddressError::Nul { address: address() });
     }
+    if is_directory(&path) {
+        return Err(AddressError::Directory { address: address() });
+    }
     Ok(Address::Unix { path })
+}
+
+/// Whether the path can name nothing but a directory, by how it ends.
+fn is_directory(path: &Path) -> bool {
+    let last = path.as_os_str().as_encoded_bytes().rsplit(|byte| *byte == b'/').next();
+    matches!(last, Some(b"" | b"." | b".."))
 }
 
 pub(super) fn unix_abstract(name: OsString) -> Result<Address, AddressError> {

@@ -1,18 +1,19 @@
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use grpc_ipc_core::{AccessPolicy, Address, Backoff, ConnectError, Connector};
+use grpc_ipc_core::{Address, Backoff, ConnectError, Connector};
 use rustix::fs::{CWD, FileType};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
-use super::endpoint::{Endpoint, NoEndpoint};
-use super::found::Found;
+use super::endpoint::{Endpoint, NoEndpoint, anchored, parent};
+use super::found::{Found, LONGEST_REACHED};
 use super::names::SystemNames;
 use super::peer::peer_of;
 use super::place::describe;
 use super::runtime_dir::Create;
-use super::{LocalSocket, LocalStream};
+use super::{LocalSocket, LocalStream, trust};
+use crate::ConnectOptions;
 
 /// Connects to a Unix domain socket.
 ///
@@ -23,12 +24,21 @@ use super::{LocalSocket, LocalStream};
 #[derive(Clone, Debug)]
 pub struct LocalConnector {
     address: Address,
-    access: AccessPolicy,
+    /// Where a relative path of the address led when this was made.
+    anchored: Option<PathBuf>,
+    options: ConnectOptions,
 }
 
+/// What Linux follows, path_resolution(7).
+const MAX_LINKS: usize = 40;
+
 impl LocalConnector {
-    pub(crate) fn new(address: Address, access: AccessPolicy) -> Self {
-        Self { address, access }
+    pub(crate) fn new(address: Address, options: ConnectOptions) -> Self {
+        let anchored = match &address {
+            Address::Unix { path, .. } => Some(anchored(path, LONGEST_REACHED)),
+            _ => None,
+        };
+        Self { address, anchored, options }
     }
 
     /// The stream, if it is known who the server at its other end is.
@@ -39,16 +49,28 @@ impl LocalConnector {
         Ok(LocalStream::new(socket, peer))
     }
 
-    /// Connects to what is at `path` itself. A symbolic link there is not followed: who may put it there would choose the
-    /// server.
+    /// Connects to what is at `path` itself. A symbolic link there is not followed unless the options say so: who may put
+    /// it there would choose the server.
     async fn open(&self, path: &Path) -> Result<io::Result<UnixStream>, ConnectError> {
         let failed = |error| ConnectError::from_io(&self.address, "connect", error);
-        let found = Found::open(CWD, path.as_os_str()).map_err(failed)?;
-        let kind = FileType::from_raw_mode(found.stat().map_err(failed)?.st_mode);
-        if kind != FileType::Socket {
-            return Err(ConnectError::NotASocket { address: self.address.clone(), found: describe(kind) });
+        let none = |found| Err(ConnectError::NotASocket { address: self.address.clone(), found });
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            let found = Found::open(CWD, path.as_os_str()).map_err(failed)?;
+            let stat = found.stat().map_err(failed)?;
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Socket => return Ok(UnixStream::connect(found.reached_by(&path)).await),
+                FileType::Symlink if self.options.follow_symlinks => {
+                    if !trust::is_own(&stat) && !trust::user(&stat).is_some_and(|owner| owner.is_system()) {
+                        return none("a symbolic link that belongs to neither this user nor root");
+                    }
+                    // What this very link says, which cannot change: a link is replaced, not written to.
+                    path = parent(&path).join(found.read_link().map_err(failed)?);
+                }
+                kind => return none(describe(kind)),
+            }
         }
-        Ok(UnixStream::connect(found.reached_by(path)).await)
+        none("a chain of more than 40 symbolic links")
     }
 }
 
@@ -58,9 +80,9 @@ impl Connector for LocalConnector {
     async fn connect(&self, deadline: Instant) -> Result<LocalStream, ConnectError> {
         let endpoint =
             Endpoint::new(&self.address, Create::No).map_err(|why| no_endpoint(&self.address, why))?;
-        let access = self.access.look_up_names(SystemNames).await;
+        let access = self.options.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| ConnectError::unknown_name(&self.address, error))?;
-        let path = endpoint.socket_path();
+        let path = self.anchored.clone().unwrap_or_else(|| endpoint.socket_path());
         let is_abstract = matches!(endpoint, Endpoint::Abstract(_));
         let timed_out = || ConnectError::TimedOut { address: self.address.clone() };
         let mut backoff = Backoff::connect();

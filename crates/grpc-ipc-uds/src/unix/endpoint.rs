@@ -58,6 +58,14 @@ impl Endpoint {
         }
     }
 
+    /// The same endpoint, whatever the working directory becomes.
+    pub(super) fn anchored(self) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(anchored(&path, SUN_PATH_LEN - 1)),
+            name @ Self::Abstract(_) => name,
+        }
+    }
+
     /// What tokio and the standard library take: on Linux a leading NUL makes a name abstract.
     pub(super) fn socket_path(&self) -> PathBuf {
         match self {
@@ -70,21 +78,28 @@ impl Endpoint {
         }
     }
 
-    /// The address that names this endpoint for any client, also for one that does not know `local:`.
+    /// The address that names this endpoint for any client, also for one that does not know `local:` or has another
+    /// working directory.
     pub(super) fn address(&self, given: &Address) -> Address {
-        match (self, given) {
-            // A path here is neither empty nor has it a NUL, because it comes from an address.
-            (Self::Path(path), Address::Local { .. }) => {
-                Address::unix(path).unwrap_or_else(|_| given.clone())
-            }
-            _ => given.clone(),
+        match self {
+            // A path here makes an address, because it comes from one.
+            Self::Path(path) => Address::unix(path).unwrap_or_else(|_| given.clone()),
+            Self::Abstract(_) => given.clone(),
         }
     }
 }
 
 /// The size of `sun_path`: 108 on Linux, 104 on macOS and the BSDs, unix(7).
-const SUN_PATH_LEN: usize =
+pub(super) const SUN_PATH_LEN: usize =
     size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path);
+
+/// `path` from the root, if it is relative, and if that has at most `limit` bytes; `path` itself otherwise.
+pub(super) fn anchored(path: &Path, limit: usize) -> PathBuf {
+    match std::path::absolute(path) {
+        Ok(absolute) if path.is_relative() && absolute.as_os_str().len() <= limit => absolute,
+        _ => path.to_owned(),
+    }
+}
 
 /// The directory that holds the file at `path`.
 pub(super) fn parent(path: &Path) -> &Path {

@@ -1,18 +1,22 @@
 //! A file as it was found in its directory: what is done to it is done to that one, and to nothing that a symbolic link
 //! leads to.
 
-pub(super) use platform::Found;
+pub(super) use platform::{Found, LONGEST_REACHED};
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod platform {
-    use std::ffi::OsStr;
+    use std::ffi::{OsStr, OsString};
     use std::fs::{self, Permissions};
     use std::io;
     use std::os::fd::{AsRawFd as _, BorrowedFd, OwnedFd};
+    use std::os::unix::ffi::OsStringExt as _;
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::{Path, PathBuf};
 
-    use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid, chownat, fstat, openat};
+    use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid, chownat, fstat, openat, readlinkat};
+
+    /// The longest path to a file that can be connected to: by its descriptor, that of any file.
+    pub(crate) const LONGEST_REACHED: usize = usize::MAX;
 
     /// A descriptor that names the file, and gives no right to it: open(2), `O_PATH`.
     pub(crate) struct Found(OwnedFd);
@@ -37,6 +41,11 @@ mod platform {
             fs::set_permissions(self.link(), Permissions::from_mode(mode))
         }
 
+        /// Where a symbolic link leads.
+        pub(crate) fn read_link(&self) -> io::Result<PathBuf> {
+            Ok(OsString::from_vec(readlinkat(&self.0, "", Vec::new())?.into_bytes()).into())
+        }
+
         /// Where to connect to reach this very file, whatever is at its `path` by now.
         pub(crate) fn reached_by(&self, path: &Path) -> PathBuf {
             let link = self.link();
@@ -53,12 +62,18 @@ mod platform {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod platform {
-    use std::ffi::OsStr;
+    use std::ffi::{OsStr, OsString};
     use std::io;
     use std::os::fd::BorrowedFd;
+    use std::os::unix::ffi::OsStringExt as _;
     use std::path::{Path, PathBuf};
 
-    use rustix::fs::{AtFlags, Gid, Mode, RawMode, Stat, Uid, chmodat, chownat, statat};
+    use rustix::fs::{AtFlags, Gid, Mode, RawMode, Stat, Uid, chmodat, chownat, readlinkat, statat};
+
+    use super::super::endpoint::SUN_PATH_LEN;
+
+    /// The longest path to a file that can be connected to, unix(4).
+    pub(crate) const LONGEST_REACHED: usize = SUN_PATH_LEN - 1;
 
     /// Here no descriptor names a file that cannot be opened, as a socket cannot. So its directory and its name do.
     pub(crate) struct Found<'a> {
@@ -84,6 +99,12 @@ mod platform {
         pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
             let mode = Mode::from_raw_mode(mode as RawMode);
             Ok(chmodat(self.directory, self.name, mode, AtFlags::SYMLINK_NOFOLLOW)?)
+        }
+
+        /// Where a symbolic link leads.
+        pub(crate) fn read_link(&self) -> io::Result<PathBuf> {
+            let target = readlinkat(self.directory, self.name, Vec::new())?;
+            Ok(OsString::from_vec(target.into_bytes()).into())
         }
 
         /// Where to connect to reach the file.

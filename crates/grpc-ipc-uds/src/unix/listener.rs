@@ -33,7 +33,8 @@ pub struct LocalListener {
 
 impl LocalListener {
     pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
-        let endpoint = Endpoint::new(address, Create::Yes).map_err(|why| no_endpoint(address, why))?;
+        let endpoint =
+            Endpoint::new(address, Create::Yes).map_err(|why| no_endpoint(address, why))?.anchored();
         let access = options.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| BindError::unknown_name(address, error))?;
         let (lock, file, socket) = match &endpoint {

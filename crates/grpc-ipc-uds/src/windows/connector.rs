@@ -4,21 +4,24 @@ use grpc_ipc_core::{AccessPolicy, Address, ConnectError, Connector, PeerStream};
 use tokio::time::{Instant, timeout_at};
 
 use super::LocalStream;
-use super::endpoint::{Endpoint, NoEndpoint};
+use super::endpoint::{Endpoint, NoEndpoint, anchored};
 use super::listener::into_tokio;
 use super::names::SystemNames;
 use super::peer::peer_of;
+use crate::ConnectOptions;
 
 /// Connects to an AF_UNIX socket. [`ConnectOptions::connector`](crate::ConnectOptions::connector) makes one.
 #[derive(Clone, Debug)]
 pub struct LocalConnector {
     address: Address,
+    /// Where a relative path of the address led when this was made.
+    anchored: Address,
     access: AccessPolicy,
 }
 
 impl LocalConnector {
-    pub(crate) fn new(address: Address, access: AccessPolicy) -> Self {
-        Self { address, access }
+    pub(crate) fn new(address: Address, options: ConnectOptions) -> Self {
+        Self { anchored: anchored(&address), address, access: options.access }
     }
 }
 
@@ -28,7 +31,7 @@ impl Connector for LocalConnector {
     async fn connect(&self, deadline: Instant) -> Result<LocalStream, ConnectError> {
         let failed = |error| ConnectError::from_io(&self.address, "connect", error);
         let Endpoint { socket, name, .. } =
-            Endpoint::new(&self.address).map_err(|why| no_endpoint(&self.address, why))?;
+            Endpoint::new(&self.anchored).map_err(|why| no_endpoint(&self.address, why))?;
         let access = self.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| ConnectError::unknown_name(&self.address, error))?;
         match socket.connect(&name) {

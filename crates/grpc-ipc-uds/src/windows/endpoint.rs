@@ -46,6 +46,18 @@ impl Endpoint {
     }
 }
 
+/// The same address, whatever the working directory becomes: from the root, if that still fits.
+pub(super) fn anchored(address: &Address) -> Address {
+    let Address::Unix { path, .. } = address else { return address.clone() };
+    let path = without_root_slash(path);
+    match std::path::absolute(&path) {
+        Ok(absolute) if path.is_relative() && absolute.to_str().is_some_and(|path| path.len() <= LIMIT) => {
+            Address::unix(absolute).unwrap_or_else(|_| address.clone())
+        }
+        _ => address.clone(),
+    }
+}
+
 pub(super) fn new_socket() -> io::Result<Socket> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;

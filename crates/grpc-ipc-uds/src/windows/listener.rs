@@ -8,7 +8,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tracing::warn;
 
-use super::endpoint::{Endpoint, NoEndpoint};
+use super::endpoint::{Endpoint, NoEndpoint, anchored};
 use super::names::SystemNames;
 use super::peer::peer_of;
 use super::socket_file::{Lock, SocketFile, clear};
@@ -46,7 +46,7 @@ impl LocalListener {
         socket.listen(options.backlog).map_err(failed("listen"))?;
         let socket = into_tokio(socket).map_err(failed("listen"))?;
         let admission = Admission::new(access);
-        Ok(Self { _file: file, socket, _lock: lock, address: address.clone(), admission })
+        Ok(Self { _file: file, socket, _lock: lock, address: anchored(address), admission })
     }
 
     /// Waits for the next client; what is short is waited for.
