@@ -58,7 +58,13 @@ impl Directory {
         Ok(unlinkat(&self.directory, name, AtFlags::empty())?)
     }
 
-    /// The path of `name`, for messages.
+    /// Its path, without symbolic links.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of `name`, for messages and to watch it.
     pub(super) fn path_of(&self, name: &OsStr) -> PathBuf {
         self.path.join(name)
     }

@@ -4,31 +4,39 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use grpc_ipc_core::{Address, Admission, Backoff, BindError, Listener};
-use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixSocket, UnixStream};
 use tracing::{debug, warn};
 
 use super::endpoint::{Endpoint, NoEndpoint};
-use super::lock_file::LockFile;
+use super::kept_socket::{KeptSocket, accept};
 use super::names::SystemNames;
-use super::owner::Owner;
 use super::peer::peer_of;
-use super::place::Place;
 use super::runtime_dir::Create;
-use super::socket_file::{SocketFile, clear, in_use_at};
+use super::socket_file::in_use_at;
 use super::{ListenOptions, LocalSocket, LocalStream, sys};
 
 /// A Unix domain socket that a server listens on. [`ListenOptions::listen`] makes one.
 pub struct LocalListener {
-    // Dropped in this order: see SocketFile and LockFile.
-    _file: Option<SocketFile>,
-    // Not tokio's, which panics when it accepts a client that has bound a path of the full 108 bytes: mio 1.2.5 counts
-    // the NUL that such a path has not.
-    socket: AsyncFd<UnixListener>,
-    _lock: Option<LockFile>,
+    socket: Socket,
     address: Address,
     admission: Admission<LocalStream>,
+}
+
+// Not tokio's, which panics when it accepts a client that has bound a path of the full 108 bytes: mio 1.2.5 counts the
+// NUL that such a path has not.
+enum Socket {
+    AtPath(Box<KeptSocket>),
+    Abstract(AsyncFd<UnixListener>),
+}
+
+impl Socket {
+    async fn accept(&mut self) -> io::Result<std::os::unix::net::UnixStream> {
+        match self {
+            Self::AtPath(socket) => socket.accept().await,
+            Self::Abstract(socket) => accept(socket).await,
+        }
+    }
 }
 
 impl LocalListener {
@@ -37,25 +45,22 @@ impl LocalListener {
             Endpoint::new(address, Create::Yes).map_err(|why| no_endpoint(address, why))?.anchored();
         let access = options.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| BindError::unknown_name(address, error))?;
-        let (lock, file, socket) = match &endpoint {
+        let socket = match &endpoint {
             Endpoint::Path(path) => {
-                let (lock, file, socket) = bind_path(&options, address, path).await?;
-                (Some(lock), Some(file), socket)
+                Socket::AtPath(Box::new(KeptSocket::bind(options, address, path.clone()).await?))
             }
             Endpoint::Abstract(_) => {
-                (None, None, bind_abstract(&options, address, &endpoint.socket_path()).await?)
+                Socket::Abstract(bind_abstract(&options, address, &endpoint.socket_path()).await?)
             }
         };
-        let address = endpoint.address(address);
-        Ok(Self { _file: file, socket, _lock: lock, address, admission: Admission::new(access) })
+        Ok(Self { socket, address: endpoint.address(address), admission: Admission::new(access) })
     }
 
     /// Waits for the next client; what is short is waited for.
-    async fn next(socket: &AsyncFd<UnixListener>, address: &Address) -> Ready<Option<LocalStream>> {
+    async fn next(socket: &mut Socket, address: &Address) -> Ready<Option<LocalStream>> {
         let mut backoff = Backoff::accept();
         loop {
-            let accepted = socket.async_io(Interest::READABLE, |socket| socket.accept()).await;
-            match accepted.and_then(|(stream, _)| into_tokio(stream)) {
+            match socket.accept().await.and_then(into_tokio) {
                 Ok(stream) => return ready(identify(stream, address)),
                 Err(error) => {
                     warn!(%address, %error, "accept failed, and is tried again");
@@ -71,7 +76,7 @@ impl Listener for LocalListener {
 
     async fn accept(&mut self) -> LocalStream {
         loop {
-            let next = Self::next(&self.socket, &self.address);
+            let next = Self::next(&mut self.socket, &self.address);
             if let Some(stream) = self.admission.admit(next).await {
                 return stream;
             }
@@ -97,20 +102,6 @@ fn into_tokio(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> 
     UnixStream::from_std(stream)
 }
 
-async fn bind_path(
-    options: &ListenOptions,
-    address: &Address,
-    path: &Path,
-) -> Result<(LockFile, SocketFile, AsyncFd<UnixListener>), BindError> {
-    let place = Place::open(options, Owner::of(options, address).await?, address, path)?;
-    place.socket()?;
-    let lock = LockFile::acquire(&place).await?;
-    clear(&place).await?;
-    let socket = new_socket(address)?;
-    let file = SocketFile::bind(&socket, &place, options).await?;
-    Ok((lock, file, listen(socket, options, address)?))
-}
-
 async fn bind_abstract(
     options: &ListenOptions,
     address: &Address,
@@ -127,11 +118,11 @@ async fn bind_abstract(
     listen(socket, options, address)
 }
 
-fn new_socket(address: &Address) -> Result<UnixSocket, BindError> {
+pub(super) fn new_socket(address: &Address) -> Result<UnixSocket, BindError> {
     UnixSocket::new_stream().map_err(|error| BindError::from_io(address, "create a socket", error))
 }
 
-fn listen(
+pub(super) fn listen(
     socket: UnixSocket,
     options: &ListenOptions,
     address: &Address,

@@ -32,8 +32,7 @@ pub(super) struct LockFile {
 impl LockFile {
     /// The lock, or who has it instead.
     pub(super) async fn acquire(place: &Place<'_>) -> Result<Self, BindError> {
-        let mut name = place.name.clone();
-        name.push(".lock");
+        let name = place.lock_name();
         loop {
             let mut file = match open(place, &name) {
                 Ok(file) => file,
@@ -53,7 +52,7 @@ impl LockFile {
             }
             let found = fstat(&file).map_err(failed)?;
             // Its last owner removes the file; then this lock is on one that nobody else can find.
-            if !is_at(&place.directory, &name, &found) {
+            if !place.directory.stat(&name).is_ok_and(|there| is_same(&there, &found)) {
                 continue;
             }
             if !trust::is_own(&found) {
@@ -70,13 +69,22 @@ impl LockFile {
             return Ok(lock);
         }
     }
+
+    pub(super) fn name(&self) -> &OsStr {
+        &self.name
+    }
+
+    /// Whether `found` is this file.
+    pub(super) fn is(&self, found: &Stat) -> bool {
+        fstat(&self.file).is_ok_and(|own| is_same(found, &own))
+    }
 }
 
 impl Drop for LockFile {
     fn drop(&mut self) {
         // A process forked off this one has not locked it.
         let own = self.process == std::process::id();
-        if own && fstat(&self.file).is_ok_and(|found| is_at(&self.directory, &self.name, &found)) {
+        if own && self.directory.stat(&self.name).is_ok_and(|found| self.is(&found)) {
             _ = self.directory.remove(&self.name);
         }
     }
@@ -129,6 +137,6 @@ fn read_pid(file: &mut File) -> Option<u32> {
     text.trim().parse().ok()
 }
 
-fn is_at(directory: &Directory, name: &OsStr, own: &Stat) -> bool {
-    directory.stat(name).is_ok_and(|found| (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino))
+fn is_same(found: &Stat, own: &Stat) -> bool {
+    (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
 }

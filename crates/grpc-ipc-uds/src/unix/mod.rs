@@ -2,6 +2,7 @@ mod connector;
 mod directory;
 mod endpoint;
 mod found;
+mod kept_socket;
 mod listener;
 mod lock_file;
 mod names;
@@ -16,6 +17,7 @@ mod socket_file;
 mod stream;
 mod sys;
 mod trust;
+mod watch;
 
 pub use connector::LocalConnector;
 pub use listener::LocalListener;

@@ -38,6 +38,13 @@ impl<'a> Place<'a> {
         Ok(Self { address, path, directory, name: name.to_owned(), owner })
     }
 
+    /// Of the file that is the right to the socket's path.
+    pub(super) fn lock_name(&self) -> OsString {
+        let mut name = self.name.clone();
+        name.push(".lock");
+        name
+    }
+
     /// The socket that is there, if there is one; an error if it is something else.
     pub(super) fn socket(&self) -> Result<Option<Stat>, BindError> {
         match self.directory.stat(&self.name) {

@@ -82,7 +82,7 @@ impl SocketFile {
     }
 
     /// Whether this is still the file that was bound. Its inode is not used again while the socket is open.
-    fn is(&self, found: &Stat) -> bool {
+    pub(super) fn is(&self, found: &Stat) -> bool {
         trust::is(found, FileType::Socket)
             && (found.st_dev, found.st_ino) == (self.bound.st_dev, self.bound.st_ino)
     }

@@ -9,17 +9,25 @@ pub(super) use socket::OpenSocket;
 pub(super) use user_database::{gid_of, is_own_private_group, uid_of};
 
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Lets the runtime tell when `listener`, which does not block, has a connection.
+/// What owns its descriptor: it is open, and stays the same, until the owner is dropped.
+pub(super) trait Owner: AsRawFd {}
+impl Owner for UnixListener {}
+impl Owner for OwnedFd {}
+
+/// Lets the runtime tell when `owner`, which does not block, can be read from: a listener when it has a connection.
 #[expect(unsafe_code, reason = "tokio cannot know of any type that it keeps its descriptor")]
-pub(super) fn register(listener: UnixListener) -> io::Result<AsyncFd<UnixListener>> {
-    // SAFETY: a UnixListener owns its descriptor: it is open, and stays the same, until the listener is dropped, which
-    // the AsyncFd does.
-    Ok(unsafe { AsyncFd::register_with_interest(listener, Interest::READABLE) }?)
+pub(super) fn register<T: Owner>(owner: T) -> io::Result<AsyncFd<T>> {
+    // SAFETY: the descriptor is open, and stays the same, until the owner is dropped, which the AsyncFd does.
+    match unsafe { AsyncFd::register_with_interest(owner, Interest::READABLE) } {
+        Ok(registered) => Ok(registered),
+        Err(error) => Err(error.into_parts().1),
+    }
 }
 
 /// What the system says of a peer; what it does not say is `None`.

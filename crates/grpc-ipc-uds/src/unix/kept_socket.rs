@@ -1,0 +1,205 @@
+use std::collections::VecDeque;
+use std::error::Error;
+use std::io;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use grpc_ipc_core::{Address, BindError};
+use rustix::fs::{AtFlags, CWD, Stat, statat};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use super::ListenOptions;
+use super::listener::{listen, new_socket};
+use super::lock_file::LockFile;
+use super::owner::Owner;
+use super::place::Place;
+use super::socket_file::{SocketFile, clear};
+use super::watch::Watch;
+
+/// A socket that listens at a path, and that returns to it when its files are removed.
+///
+/// Who removes them is often a program that tidies up, and does not know that they are in use. Without them this server
+/// could not be reached, and without the lock file a second one could start.
+pub(super) struct KeptSocket {
+    // Dropped in this order: see SocketFile and LockFile.
+    file: SocketFile,
+    socket: AsyncFd<UnixListener>,
+    lock: LockFile,
+    options: ListenOptions,
+    owner: Owner,
+    address: Address,
+    path: PathBuf,
+    watch: Watch,
+    /// When to see to it that the files are there; `None` while nothing is wrong with them.
+    retry: Option<Instant>,
+    pause: Duration,
+    restored: Option<Instant>,
+    /// Whether it is in the log that they cannot be put there.
+    told: bool,
+    /// Connections of a socket that had to be given up.
+    left: VecDeque<UnixStream>,
+}
+
+/// The pause before the files are put there again: for whoever removes them one by one to come to an end, and then their
+/// directory. It doubles with each try, for whoever removes them again.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long the files have to stay for the next pause to be the first one again.
+const CALM: Duration = Duration::from_secs(60);
+
+impl KeptSocket {
+    pub(super) async fn bind(
+        options: ListenOptions,
+        address: &Address,
+        path: PathBuf,
+    ) -> Result<Self, BindError> {
+        let owner = Owner::of(&options, address).await?;
+        let place = Place::open(&options, owner, address, &path)?;
+        place.socket()?;
+        let lock = LockFile::acquire(&place).await?;
+        let (file, socket) = bind(&place, &options).await?;
+        let watch = watch(&place, &lock);
+        let mut kept = Self {
+            file,
+            socket,
+            lock,
+            options,
+            owner,
+            address: address.clone(),
+            path,
+            watch,
+            retry: None,
+            pause: FIRST_PAUSE,
+            restored: None,
+            told: false,
+            left: VecDeque::new(),
+        };
+        kept.look();
+        Ok(kept)
+    }
+
+    /// Waits for a connection, and meanwhile sees to the files.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no connection.
+    pub(super) async fn accept(&mut self) -> io::Result<UnixStream> {
+        loop {
+            if let Some(stream) = self.left.pop_front() {
+                return Ok(stream);
+            }
+            let change = async {
+                match self.retry {
+                    None => self.watch.changed().await,
+                    Some(retry) => sleep_until(retry).await,
+                }
+            };
+            tokio::select! {
+                accepted = accept(&self.socket) => return accepted,
+                () = change => match self.retry {
+                    None => self.look(),
+                    Some(_) => self.see_to_it().await,
+                }
+            }
+        }
+    }
+
+    /// Looks whether the path leads to this socket, and its lock's to the lock.
+    fn look(&mut self) {
+        // A path that is not from the root may lead elsewhere by now.
+        if self.path.is_relative() || self.is_whole() {
+            return;
+        }
+        if self.restored.is_none_or(|restored| restored.elapsed() > CALM) {
+            self.pause = FIRST_PAUSE;
+        }
+        self.retry = Some(Instant::now() + self.pause);
+    }
+
+    fn is_whole(&self) -> bool {
+        let mut lock = self.path.clone().into_os_string();
+        lock.push(".lock");
+        stat(&self.path).is_ok_and(|found| self.file.is(&found))
+            && stat(Path::new(&lock)).is_ok_and(|found| self.lock.is(&found))
+    }
+
+    /// Tries to put the files there again.
+    async fn see_to_it(&mut self) {
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        match self.restore().await {
+            Ok(restored) => {
+                if restored {
+                    warn!(address = %self.address, "the files of the socket were removed; this server has put them there again");
+                }
+                (self.retry, self.restored, self.told) = (None, Some(Instant::now()), false);
+                self.look();
+            }
+            Err(error) => {
+                self.retry = Some(Instant::now() + self.pause);
+                if !self.told {
+                    let error: &dyn Error = &error;
+                    warn!(
+                        address = %self.address, error,
+                        "the files of the socket were removed, so clients cannot reach this server; it keeps trying to put \
+                         them there again"
+                    );
+                }
+                self.told = true;
+            }
+        }
+    }
+
+    /// Whether there was something to do. What is said of the right to a path holds now as it does for a server that
+    /// starts: what belongs to another server is left alone.
+    async fn restore(&mut self) -> Result<bool, BindError> {
+        if self.is_whole() {
+            return Ok(false);
+        }
+        let place = Place::open(&self.options, self.owner, &self.address, &self.path)?;
+        let found = place.socket()?;
+        let lock = match place.directory.stat(&place.lock_name()).is_ok_and(|found| self.lock.is(&found)) {
+            true => None,
+            false => Some(LockFile::acquire(&place).await?),
+        };
+        if !found.is_some_and(|found| self.file.is(&found)) {
+            let (file, socket) = bind(&place, &self.options).await?;
+            // Nobody finds the old socket any more. Who has connected to it is still served.
+            for _ in 0..self.options.backlog {
+                let Ok((stream, _)) = self.socket.get_ref().accept() else { break };
+                self.left.push_back(stream);
+            }
+            (self.file, self.socket) = (file, socket);
+        }
+        if let Some(lock) = lock {
+            self.lock = lock;
+        }
+        self.watch = watch(&place, &self.lock);
+        Ok(true)
+    }
+}
+
+/// A socket at the place, which the caller has the lock of.
+async fn bind(
+    place: &Place<'_>,
+    options: &ListenOptions,
+) -> Result<(SocketFile, AsyncFd<UnixListener>), BindError> {
+    clear(place).await?;
+    let socket = new_socket(place.address)?;
+    let file = SocketFile::bind(&socket, place, options).await?;
+    Ok((file, listen(socket, options, place.address)?))
+}
+
+pub(super) async fn accept(socket: &AsyncFd<UnixListener>) -> io::Result<UnixStream> {
+    socket.async_io(Interest::READABLE, |socket| socket.accept()).await.map(|(stream, _)| stream)
+}
+
+fn watch(place: &Place<'_>, lock: &LockFile) -> Watch {
+    Watch::new(&place.directory, [&*place.name, lock.name()])
+}
+
+fn stat(path: &Path) -> io::Result<Stat> {
+    Ok(statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?)
+}
