@@ -7,6 +7,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::{Connection, Peer};
 
 /// Any stream of bytes with the peer that is at its other end: the simplest [`Connection`].
+///
+/// tokio's sockets raise SIGPIPE when they are written to after the peer has gone. A Rust program ignores that signal; in
+/// one whose `main` is in another language it may end the process. grpc-ipc's own sockets do not raise it.
 #[derive(Debug)]
 pub struct PeerStream<S> {
     stream: S,

@@ -203,3 +203,27 @@ fn watch(place: &Place<'_>, lock: &LockFile) -> Watch {
 fn stat(path: &Path) -> io::Result<Stat> {
     Ok(statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_inotify_it_looks_now_and_then() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let path = directory.path().join("s");
+        let address = Address::unix(&path).unwrap();
+        let mut kept = KeptSocket::bind(ListenOptions::new(), &address, path.clone()).await.unwrap();
+        kept.watch = Watch::absent();
+        std::fs::remove_file(&path).unwrap();
+        let removed = Instant::now();
+        let client = async {
+            while !path.exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            UnixStream::connect(&path).unwrap()
+        };
+        let (_server, _client) = tokio::join!(kept.accept(), client);
+        assert_eq!(removed.elapsed().as_secs(), 10, "at the first look");
+    }
+}

@@ -88,8 +88,9 @@ impl ListenOptions {
     }
 
     /// Listens also in a directory that others can write to. They can then remove the socket and put one of their own in
-    /// its place, which this server does not notice: all that is left is that a client asks who the server is
-    /// ([`ConnectOptions::access`](crate::ConnectOptions::access)). Shared volumes of containers may need it.
+    /// its place. This server logs that, but cannot take the path back while theirs is served. What is left is that a
+    /// client asks who the server is ([`ConnectOptions::access`](crate::ConnectOptions::access)). Shared volumes of
+    /// containers may need it.
     ///
     /// Without it the directory has to be this user's or root's, and nobody else may write to it: neither everyone nor its
     /// group (save a group that is named like this user, and lists nobody else; whose first group it is, by

@@ -44,6 +44,12 @@ mod platform {
             Self(watch().ok())
         }
 
+        /// As where the system has no more of them to give.
+        #[cfg(test)]
+        pub(crate) fn absent() -> Self {
+            Self(None)
+        }
+
         /// Waits until something may have changed.
         ///
         /// # Cancel safety
