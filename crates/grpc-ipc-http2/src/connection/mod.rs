@@ -6,6 +6,7 @@ mod invariants;
 mod recv;
 mod send;
 mod stream;
+mod too_large;
 
 use std::collections::VecDeque;
 use std::task::Waker;
