@@ -106,8 +106,8 @@ fn decode(mut encoded: &[u8]) -> Vec<u8> {
 /// before decoding the Base64-encoded values".
 pub(crate) fn separate(fields: &mut HeaderMap) {
     let is_joined = |(name, value): (&HeaderName, &HeaderValue)| {
-        let joined = value.as_bytes().iter().filter(|byte| **byte == b',').count();
-        name.as_str().ends_with("-bin") && (1..MAX_JOINED).contains(&joined)
+        name.as_str().ends_with("-bin")
+            && (1..MAX_JOINED).contains(&value.as_bytes().iter().filter(|byte| **byte == b',').count())
     };
     if !fields.iter().any(is_joined) {
         return;

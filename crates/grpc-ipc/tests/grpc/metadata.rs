@@ -149,7 +149,7 @@ fn interceptors_see_what_handlers_see() {
         },
     );
     client(async |mut peers, _| {
-        let mut client = BenchClient::with_interceptor(peers.channel.clone(), |request| Ok(request));
+        let mut client = BenchClient::with_interceptor(peers.channel.clone(), Ok);
         let call = tokio::spawn(async move { client.echo(chunk("x")).await });
         let mut peer = peers.next().await;
         peer.expect_message(1).await;

@@ -153,3 +153,27 @@ fn a_runtime_error_is_delivered_in_trailers() {
         assert_eq!(peer.expect_on(3).await.fields, [("grpc-status".to_owned(), "0".to_owned())]);
     });
 }
+
+/// Not a rule of gRPC, but what happens to an address behind which something else listens.
+#[test]
+fn a_server_of_another_protocol_is_unavailable_and_called_so() {
+    for (octets, text) in [
+        (
+            &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
+            "the server does not speak HTTP/2 (it answered with HTTP/1.1)",
+        ),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "the server does not speak HTTP/2"),
+        (&[0x15, 3, 3, 0, 2, 2, 50], "the server speaks TLS"),
+    ] {
+        client(async |mut peers, mut client| {
+            let call = tokio::spawn(async move { client.echo(chunk("x")).await });
+            let mut peer = peers.accept().await;
+            peer.expect_preface().await;
+            peer.expect("a request", |frame| frame.kind == kind::DATA).await;
+            peer.send_octets(octets).await;
+            let status = call.await.unwrap().unwrap_err();
+            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+            assert!(status.message().starts_with(text), "{status:?}");
+        });
+    }
+}

@@ -236,9 +236,14 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// That of the next one. Calls that the channel has made are still to be read.
+    /// That of the next one, on which nothing has been said.
+    pub(crate) async fn accept(&mut self) -> RawPeer {
+        RawPeer::new(self.connections.recv().await.expect("a connection"))
+    }
+
+    /// That of the next one, after the preface. Calls that the channel has made are still to be read.
     pub(crate) async fn next(&mut self) -> RawPeer {
-        let mut peer = RawPeer::new(self.connections.recv().await.expect("a connection"));
+        let mut peer = self.accept().await;
         peer.expect_preface().await;
         peer.send(frame::settings(&[])).await;
         peer.expect_settings().await;
