@@ -68,10 +68,13 @@ impl http_body::Body for RecvBody {
             Kind::Stream(stream) => {
                 let passed =
                     this.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready());
-                let frame = match passed {
+                let mut frame = match passed {
                     true => Poll::Ready(Some(Err(Error::DeadlineExceeded))),
                     false => stream.poll_frame(cx),
                 };
+                if let (Poll::Ready(Some(Err(error))), Some(deadline)) = (&mut frame, &this.deadline) {
+                    *error = deadline.explain(error.clone());
+                }
                 if let Poll::Ready(None | Some(Err(_))) = frame {
                     // The stream is told, and not asked again.
                     this.kind = Kind::Whole { data: Pieces::default(), trailers: None };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response, Version, request};
+use http::{Method, Request, Response, Version, request};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -270,6 +270,10 @@ where
         let Some(stream) = &mut self.stream else { return self.poll_begin(connection, cx) };
         let result = ready!(stream.poll_response(cx));
         let stream = self.stream.take();
+        let result = result.map_err(|error| match &self.deadline {
+            Some(deadline) => deadline.explain(error),
+            None => error,
+        });
         Poll::Ready(match (result?, stream) {
             ((head, Some((data, trailers))), _) => Ok(response(head, RecvBody::whole(data, trailers))),
             ((head, None), Some(stream)) => {
@@ -418,7 +422,9 @@ fn begin(state: &mut State, head: &request::Parts, beginning: &Beginning, cx: &C
         authority: head.uri.authority().map_or("localhost", |authority| authority.as_str()),
         path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
     };
-    let empty = beginning.is_empty_body();
+    // gRPC's requests end with DATA, also those without a message: some servers do not look for the end elsewhere
+    // (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests).
+    let empty = beginning.is_empty_body() && head.method != Method::POST;
     let id = match connection.open(start, &head.headers, empty) {
         Ok(id) => id,
         Err(error) => return Begun::Failed(error),

@@ -3,7 +3,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::{Error, Reason, Side};
 
 /// When a call is to end: its `grpc-timeout`
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)).
@@ -16,6 +18,19 @@ impl Deadline {
 
     pub(crate) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.0.as_mut().poll(cx)
+    }
+
+    /// Why a call has failed: a server that notices the deadline first cancels the call
+    /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#client-cancellation)).
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        match error {
+            Error::Reset { by: Side::Peer, reason: Reason::CANCEL }
+                if self.0.deadline() <= Instant::now() =>
+            {
+                Error::DeadlineExceeded
+            }
+            error => error,
+        }
     }
 }
 
@@ -60,5 +75,17 @@ mod tests {
         for wrong in ["", "S", "1", "1s", "123456789S", "-1S", "+1S", "1\u{e9}"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_cancelled_call_whose_deadline_has_passed_has_failed_because_of_that() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _entered = runtime.enter();
+        let cancelled = || Error::Reset { by: Side::Peer, reason: Reason::CANCEL };
+        let passed = Deadline::after(Duration::ZERO);
+        assert!(matches!(passed.explain(cancelled()), Error::DeadlineExceeded));
+        assert!(matches!(passed.explain(Error::Closed), Error::Closed));
+        let later = Deadline::after(Duration::from_secs(3600));
+        assert!(matches!(later.explain(cancelled()), Error::Reset { .. }));
     }
 }

@@ -48,7 +48,7 @@ const MAX_KNOWN_SIZE: usize = 2048;
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents)).
 const AGENT: &str = concat!("grpc-rust-ipc/", env!("CARGO_PKG_VERSION"));
 /// What HPACK counts for a field beside its name and value.
-const OVERHEAD: usize = 32;
+pub(crate) const OVERHEAD: usize = 32;
 
 impl MessageEncoder {
     pub(crate) fn new() -> Self {
@@ -91,24 +91,30 @@ impl MessageEncoder {
                 self.field(b":scheme", scheme.as_bytes(), false);
                 self.field(b":authority", authority.as_bytes(), false);
                 self.field(b":path", path.as_bytes(), false);
-                if !headers.contains_key(USER_AGENT) {
-                    self.field(b"user-agent", AGENT.as_bytes(), false);
-                }
             }
             Start::Response(status) => self.field(b":status", status.as_str().as_bytes(), false),
             Start::Trailers => {}
         }
-        for (name, value) in headers {
-            if !is_connection_specific(name) {
-                self.field(name.as_str().as_bytes(), value.as_bytes(), value.is_sensitive());
-            }
+        self.fields(headers, Place::Timeout);
+        if matches!(start, Start::Request { .. }) && !headers.contains_key(USER_AGENT) {
+            self.field(b"user-agent", AGENT.as_bytes(), false);
         }
+        self.fields(headers, Place::Definition);
+        self.fields(headers, Place::Metadata);
         // Made without a change of the table, it will be made the same again.
         if size <= MAX_KNOWN_SIZE && self.all_seen && self.encoder.generation() == generation {
             let block = self.block.clone();
             self.remember(Known { generation, start: start.into(), headers: headers.clone(), block, size });
         }
         Some(&self.block)
+    }
+
+    fn fields(&mut self, headers: &HeaderMap, place: Place) {
+        for (name, value) in headers {
+            if Place::of(name) == place && !is_connection_specific(name) {
+                self.field(name.as_str().as_bytes(), value.as_bytes(), value.is_sensitive());
+            }
+        }
     }
 
     fn field(&mut self, name: &[u8], value: &[u8], sensitive: bool) {
@@ -139,6 +145,32 @@ impl MessageEncoder {
         } else {
             self.known[self.next] = known;
             self.next = (self.next + 1) % KNOWN;
+        }
+    }
+}
+
+/// Where gRPC wants a field: the timeout first, custom metadata last
+/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests)).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Timeout,
+    Definition,
+    Metadata,
+}
+
+impl Place {
+    fn of(name: &HeaderName) -> Self {
+        match name.as_str() {
+            "grpc-timeout" => Self::Timeout,
+            "te"
+            | "content-type"
+            | "user-agent"
+            | "grpc-message-type"
+            | "grpc-encoding"
+            | "grpc-accept-encoding"
+            | "grpc-status"
+            | "grpc-message" => Self::Definition,
+            _ => Self::Metadata,
         }
     }
 }
@@ -180,7 +212,8 @@ fn same(one: &HeaderMap, other: &HeaderMap) -> bool {
         })
 }
 
-fn size(start: Start<'_>, headers: &HeaderMap) -> usize {
+/// What a message counts for in SETTINGS_MAX_HEADER_LIST_SIZE.
+pub(crate) fn size(start: Start<'_>, headers: &HeaderMap) -> usize {
     let start = match start {
         Start::Request { method, scheme, authority, path } => {
             const NAMES: usize = ":method:scheme:authority:path".len();

@@ -124,6 +124,9 @@ pub enum Error {
     /// says nothing.
     #[error("the server closed the connection before it began with HTTP/2; does it let this user in?")]
     ClosedAtOnce,
+    /// The peer speaks another protocol, as far as its first bytes tell.
+    #[error("{0}")]
+    NotHttp2(&'static str),
     /// The peer did not begin with HTTP/2 in time ([`Options::handshake_timeout`](crate::Options::handshake_timeout)).
     #[error("the peer did not begin with HTTP/2 in time")]
     HandshakeTimeout,

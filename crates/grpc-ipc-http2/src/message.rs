@@ -1,7 +1,7 @@
 //! What a block of headers says ([RFC 9113, section 8](https://www.rfc-editor.org/rfc/rfc9113#section-8)).
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{self, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
@@ -136,6 +136,7 @@ impl Section {
             }
             (None, None) => Err("no :method"),
             (None, Some(method)) => {
+                check_host(&headers, authority.as_deref())?;
                 let (uri, authority) = target(&method, scheme, authority, path)?;
                 let head = RequestHead { method, uri, authority, headers, content_length };
                 Ok(Message::Request(head))
@@ -158,6 +159,22 @@ pub(crate) fn is_connection_specific(name: &HeaderName) -> bool {
         || *name == UPGRADE
         || name == "keep-alive"
         || name == "proxy-connection"
+}
+
+/// A request has one host at most ([RFC 9110, section 7.2](https://www.rfc-editor.org/rfc/rfc9110#section-7.2)), which
+/// `:authority` must not contradict ([section 8.3.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1)).
+fn check_host(headers: &HeaderMap, authority: Option<&[u8]>) -> Result<(), &'static str> {
+    let mut hosts = headers.get_all(HOST).iter();
+    let Some(host) = hosts.next() else { return Ok(()) };
+    if hosts.next().is_some() {
+        return Err("more than one host");
+    }
+    match authority {
+        Some(authority) if !authority.eq_ignore_ascii_case(host.as_bytes()) => {
+            Err("host is not what :authority says")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// [Section 8.3.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1).

@@ -313,17 +313,15 @@ where
         if this.sender.poll_drained(cx).is_none() {
             return Poll::Ready(());
         }
-        if this.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
-            this.sender.send(deadline_exceeded);
-            return Poll::Ready(());
-        }
+        // Before the deadline is looked at: what is ready in time, or at once, counts.
         if let Rest::Handler(handler) = &mut this.rest {
-            match ready!(poll_response(handler, cx)) {
-                Err(error) => {
+            match poll_response(handler, cx) {
+                Poll::Pending => {}
+                Poll::Ready(Err(error)) => {
                     tracing::debug!(error, "a handler has failed");
                     return Poll::Ready(());
                 }
-                Ok((response, beginning, body)) => {
+                Poll::Ready(Ok((response, beginning, body))) => {
                     let ended = beginning.ended;
                     this.sender.send(|connection, id| respond(connection, id, &response, beginning));
                     if ended {
@@ -333,17 +331,26 @@ where
                 }
             }
         }
-        if let Rest::Body(pump) = &mut this.rest
-            && let Err(error) = ready!(pump.poll_send(&this.sender, cx))
-        {
+        if this.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
+            this.sender.send(deadline_exceeded);
+            return Poll::Ready(());
+        }
+        let Rest::Body(pump) = &mut this.rest else { return Poll::Pending };
+        if let Err(error) = ready!(pump.poll_send(&this.sender, cx)) {
             tracing::debug!(error = error.into(), "the body of a response has failed");
         }
         Poll::Ready(())
     }
 }
 
-/// Ends a call with gRPC's status for a deadline that has passed.
+/// Ends a call with gRPC's status for a deadline that has passed. What the client has not let through is not sent any
+/// more: the call is cancelled then
+/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#client-cancellation)).
 fn deadline_exceeded(connection: &mut crate::connection::Connection, id: u32) {
+    if connection.stream(id).is_some_and(|stream| !stream.is_drained()) {
+        connection.reset(id, Reason::CANCEL);
+        return;
+    }
     let mut status = HeaderMap::with_capacity(3);
     status.insert("grpc-status", HeaderValue::from_static("4"));
     status.insert("grpc-message", HeaderValue::from_static("the deadline of the call has passed"));

@@ -4,15 +4,20 @@
 mod util;
 
 use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use grpc_ipc_conformance::run;
-use grpc_ipc_http2::{Error, Options, client};
-use http::Request;
+use grpc_ipc_conformance::{LIMIT, Watchdog, run};
+use grpc_ipc_http2::{Error, Options, RecvBody, client, server};
+use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
+use tower_service::Service;
 use util::frame::{data, flag, goaway, headers, kind, setting};
 use util::raw::{Outcome, RawPeer};
 use util::service::TestBody;
@@ -137,5 +142,48 @@ fn the_end_of_a_body_needs_no_window() {
         assert_eq!(client.server.expect_on(3).await.kind, kind::HEADERS);
         drop(sender);
         client.server.expect("an end", |frame| frame.stream == 1 && frame.has(flag::END_STREAM)).await;
+    });
+}
+
+/// Answers once it is told to.
+#[derive(Clone, Default)]
+struct WhenTold(Arc<Notify>);
+
+impl Service<Request<RecvBody>> for WhenTold {
+    type Response = Response<TestBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<TestBody>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<RecvBody>) -> Self::Future {
+        let told = Arc::clone(&self.0);
+        Box::pin(async move {
+            told.notified().await;
+            Ok(Response::new(TestBody::from("hello")))
+        })
+    }
+}
+
+/// On one thread, with a clock that stands still while anybody has something to do.
+#[test]
+fn an_answer_that_is_ready_when_its_deadline_passes_is_sent() {
+    let _watchdog = Watchdog::start("an_answer_that_is_ready_when_its_deadline_passes_is_sent", LIMIT);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let (ours, theirs) = tokio::io::duplex(1 << 20);
+        let service = WhenTold::default();
+        tokio::spawn(server::Connection::new(theirs, service.clone(), Options::new()));
+        let mut peer = RawPeer::new(ours);
+        peer.greet_server(&[]).await;
+        let fields = [(":method", "POST"), (":scheme", "http"), (":path", "/"), ("grpc-timeout", "1S")];
+        peer.send(headers(1, &fields).end_stream()).await;
+        peer.still_answers().await;
+        // It passes now for the server, too.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        service.0.notify_one();
+        assert_eq!(peer.expect_response(1).await.body, b"hello");
     });
 }

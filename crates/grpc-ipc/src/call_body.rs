@@ -1,20 +1,104 @@
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use grpc_ipc_http2::RecvBody;
+use grpc_ipc_http2::{Error, RecvBody, Side};
+use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use tonic::Status;
+use tonic::{Code, Status};
 
+use crate::fields::{STATUS, mend, separate, set_status};
+use crate::messages::Messages;
+use crate::response::without_status;
 use crate::status::status_from_http2;
 
 /// The body of a message that comes from the other end. It fails with the status that gRPC has for what went wrong.
+///
+/// One of gRPC ends with trailers, with those of a request being empty unless the client sends some. That of a response
+/// always has a status in them: without one, or inside of a message, it has failed. That of a request which its client
+/// cancels fails with [`Aborted`](Code::Aborted): tonic takes [`Cancelled`](Code::Cancelled) for the end of a request,
+/// and it would seem to be complete.
 #[derive(Debug, Default)]
-pub struct CallBody(RecvBody);
+pub struct CallBody {
+    body: RecvBody,
+    kind: Kind,
+}
+
+#[derive(Debug, Default)]
+enum Kind {
+    /// Not of gRPC, or over.
+    #[default]
+    Any,
+    Request(Messages),
+    Response(Messages, IfMissing),
+}
+
+/// What a response means that ends without a status.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum IfMissing {
+    /// Its headers have said that all is well.
+    Ok,
+    /// As much as this status of HTTP tells.
+    Failed(StatusCode),
+}
 
 impl CallBody {
-    pub(crate) fn new(body: RecvBody) -> Self {
-        Self(body)
+    /// One that is not of gRPC.
+    pub(crate) fn any(body: RecvBody) -> Self {
+        Self { body, kind: Kind::Any }
+    }
+
+    pub(crate) fn request(body: RecvBody) -> Self {
+        Self { body, kind: Kind::Request(Messages::default()) }
+    }
+
+    pub(crate) fn response(body: RecvBody, if_missing: IfMissing) -> Self {
+        Self { body, kind: Kind::Response(Messages::default(), if_missing) }
+    }
+
+    /// Ends the body, and the stream if that goes on.
+    fn fail(&mut self, status: Status) -> Option<Result<Frame<Bytes>, Status>> {
+        *self = Self::default();
+        Some(Err(status))
+    }
+
+    fn data(&mut self, data: Bytes) -> Option<Result<Frame<Bytes>, Status>> {
+        let messages = match &mut self.kind {
+            Kind::Any => return Some(Ok(Frame::data(data))),
+            Kind::Request(messages) | Kind::Response(messages, _) => messages,
+        };
+        match messages.take(&data) {
+            Ok(()) => Some(Ok(Frame::data(data))),
+            Err(flag) => self.fail(Status::internal(format!(
+                "what came is no message of gRPC: its compressed-flag is {flag}, neither 0 nor 1"
+            ))),
+        }
+    }
+
+    fn end(&mut self, trailers: Option<HeaderMap>) -> Option<Result<Frame<Bytes>, Status>> {
+        let mut fields = trailers.unwrap_or_default();
+        match std::mem::take(&mut self.kind) {
+            Kind::Any if fields.is_empty() => return None,
+            Kind::Any => {}
+            Kind::Request(messages) if messages.is_inside() => {
+                return self.fail(Status::internal("the request ended inside of a message"));
+            }
+            Kind::Request(_) => separate(&mut fields),
+            Kind::Response(messages, if_missing) => {
+                match (mend(&mut fields), if_missing) {
+                    (true, _) => {}
+                    (false, IfMissing::Ok) => set_status(&mut fields, Code::Ok, ""),
+                    (false, IfMissing::Failed(status)) => {
+                        let missing = without_status(status);
+                        set_status(&mut fields, missing.code(), missing.message());
+                    }
+                }
+                if messages.is_inside() && fields.get(STATUS).is_some_and(|status| status == "0") {
+                    set_status(&mut fields, Code::Internal, "the response ended inside of a message");
+                }
+            }
+        }
+        Some(Ok(Frame::trailers(fields)))
     }
 }
 
@@ -26,15 +110,34 @@ impl Body for CallBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = Pin::new(&mut self.0).poll_frame(cx);
-        frame.map(|frame| frame.map(|frame| frame.map_err(|error| status_from_http2(&error))))
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose();
+        Poll::Ready(match frame.map(|frame| frame.map(Frame::into_data)) {
+            Ok(Some(Ok(data))) => self.data(data),
+            Ok(Some(Err(frame))) => self.end(frame.into_trailers().ok()),
+            Ok(None) => self.end(None),
+            Err(error) => {
+                let mut status = status_from_http2(&error);
+                // What the server itself ends need not be complete.
+                if matches!(self.kind, Kind::Request(_))
+                    && matches!(error, Error::Reset { by: Side::Peer, .. })
+                {
+                    status = Status::aborted(status.message());
+                }
+                self.fail(status)
+            }
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        let over = self.body.is_end_stream();
+        over && match &self.kind {
+            Kind::Any => true,
+            Kind::Request(messages) => !messages.is_inside(),
+            Kind::Response(..) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.body.size_hint()
     }
 }

@@ -13,7 +13,9 @@ use tower_service::Service;
 use crate::backend;
 use crate::call_body::CallBody;
 use crate::connections::{Connecting, Connections, ConnectionsOptions, Place};
+use crate::content_type::is_grpc;
 use crate::options::ConnectOptions;
+use crate::response::response_of_grpc;
 use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_because};
 
 /// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
@@ -107,6 +109,7 @@ impl Service<http::Request<Body>> for Channel {
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
         ResponseFuture {
             connections: Arc::clone(&self.connections),
+            is_grpc: is_grpc(request.headers()),
             call: Call::new(request),
             stage: Stage::Begin,
             attempts: MAX_ATTEMPTS,
@@ -121,6 +124,8 @@ const MAX_ATTEMPTS: u32 = 5;
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture {
     connections: Arc<Connections>,
+    /// Whether the response has to be one of gRPC.
+    is_grpc: bool,
     call: Call<Body>,
     stage: Stage,
     attempts: u32,
@@ -164,7 +169,12 @@ impl Future for ResponseFuture {
                     Stage::Connected(ready!(Pin::new(connecting).poll(cx))?)
                 }
                 Stage::Connected(connection) => match this.call.poll_on(connection, cx) {
-                    Poll::Ready(Ok(response)) => return Poll::Ready(Ok(response.map(CallBody::new))),
+                    Poll::Ready(Ok(response)) => {
+                        return Poll::Ready(match this.is_grpc {
+                            true => response_of_grpc(response),
+                            false => Ok(response.map(CallBody::any)),
+                        });
+                    }
                     Poll::Ready(Err(error)) => {
                         if !error.is_unprocessed() {
                             return Poll::Ready(Err(status_from_http2(&error)));

@@ -8,11 +8,15 @@ mod channel;
 #[cfg(feature = "tonic-transport")]
 mod connect;
 mod connections;
+mod content_type;
+mod fields;
 #[cfg(feature = "tonic-transport")]
 mod incoming;
 mod listeners;
+mod messages;
 mod method_path;
 mod options;
+mod response;
 mod router;
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, ready};
 use futures_util::{FutureExt as _, TryFutureExt as _};
+use http::{HeaderValue, Method, StatusCode, header};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
@@ -13,6 +14,7 @@ use tonic::service::Routes;
 use tower::ServiceExt as _;
 use tower_service::Service;
 
+use crate::content_type::is_grpc;
 use crate::services::{BoxError, Request, Response};
 
 /// Finds the service of a request by the first segment of its path: `/package.Service/Method`.
@@ -56,13 +58,35 @@ impl Router {
         let path = request.uri().path();
         let name = path.strip_prefix('/').and_then(|path| path.split_once('/')).map(|(name, _)| name);
         if let Some(service) = name.and_then(|name| self.services.get(name)) {
-            return service.0.answer(request);
+            return match refusal_of(&request) {
+                None => service.0.answer(request),
+                Some(refusal) => ready(Ok(refusal)).boxed(),
+            };
         }
         match &self.others {
             Some(routes) => routes.clone().oneshot(request).boxed(),
-            None => ready(Ok(Status::unimplemented("no such service").into_http())).boxed(),
+            None => {
+                let unknown = || Status::unimplemented("no such service").into_http();
+                ready(Ok(refusal_of(&request).unwrap_or_else(unknown))).boxed()
+            }
         }
     }
+}
+
+/// The answer to a request that is none of gRPC, in terms of HTTP: 200 with a status of gRPC would be a success to its
+/// client ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests)).
+fn refusal_of(request: &Request) -> Option<Response> {
+    let (status, name, value) = if request.method() != Method::POST {
+        (StatusCode::METHOD_NOT_ALLOWED, header::ALLOW, "POST")
+    } else if !is_grpc(request.headers()) {
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, header::ACCEPT, "application/grpc")
+    } else {
+        return None;
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+    Some(response)
 }
 
 /// What answers a request in the end, whose errors are responses.

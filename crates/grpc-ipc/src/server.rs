@@ -20,6 +20,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::call_body::CallBody;
+use crate::content_type::is_grpc;
+use crate::fields;
 use crate::listeners::{Accepted, Listeners};
 use crate::router::Router;
 use crate::services::{BoxError, Services, ServicesFuture};
@@ -73,8 +75,10 @@ impl Server {
         self
     }
 
-    /// Where requests go that are for none of the services: tonic's [`Routes`], which can also hold routes of axum.
-    /// Default: they end with [`Unimplemented`](tonic::Code::Unimplemented).
+    /// Where requests go that are for none of the services: tonic's [`Routes`], which can also hold routes of axum. They
+    /// get every such request, of gRPC or not; the services get those of gRPC only, and answer others with the HTTP
+    /// status 405 (a method other than POST) or 415 (a content-type other than `application/grpc`). Default: calls end
+    /// with [`Unimplemented`](tonic::Code::Unimplemented).
     pub fn routes(mut self, routes: Routes) -> Self {
         self.router.set_others(routes);
         self
@@ -324,7 +328,14 @@ impl Service<http::Request<RecvBody>> for PeerService {
         if let Some(status) = self.failed.take() {
             return ServicesFuture::ready(status.into_http());
         }
-        let mut request = request.map(|body| Body::new(CallBody::new(body)));
+        let is_grpc = is_grpc(request.headers());
+        let mut request = request.map(|body| match is_grpc {
+            true => Body::new(CallBody::request(body)),
+            false => Body::new(CallBody::any(body)),
+        });
+        if is_grpc {
+            fields::separate(request.headers_mut());
+        }
         let path = MethodPath::of(request.uri());
         request.extensions_mut().insert(self.peer.clone());
         request.extensions_mut().insert(path);

@@ -3,9 +3,11 @@
 
 #[cfg(any(test, fuzzing))]
 mod invariants;
+mod other_protocol;
 mod recv;
 mod send;
 mod stream;
+mod too_large;
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -394,9 +396,14 @@ impl Connection {
         if self.failed.is_some() {
             return;
         }
-        if let Error::GoAway { by: Side::Local, reason, detail } = &error {
+        let told = match &error {
+            Error::GoAway { by: Side::Local, reason, detail } => Some((*reason, detail.as_str())),
+            Error::NotHttp2(detail) => Some((Reason::PROTOCOL_ERROR, *detail)),
+            _ => None,
+        };
+        if let Some((reason, detail)) = told {
             let last = self.going_away.last_stream.unwrap_or(self.last_peer_stream);
-            self.output.write(|out| frame::write_goaway(out, last, *reason, detail));
+            self.output.write(|out| frame::write_goaway(out, last, reason, detail));
         }
         let error = match (&self.going_away.peer, error) {
             // What the peer has said of the end tells more than that it came.

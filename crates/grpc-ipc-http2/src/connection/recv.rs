@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::stream::End;
 use super::{
     Closed, Connection, DRAIN_PING, PER_MESSAGE, PartialBlock, PartialData, Received, Role, Stream,
-    wake_reader,
+    other_protocol, wake_reader,
 };
 use crate::frame::{
     self, DEFAULT_WINDOW, HEAD, Head, MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE, PREFACE, flag,
@@ -44,8 +44,8 @@ impl Connection {
             if self.received == Received::Nothing && !self.preface(input)? {
                 return Ok(());
             }
-            if self.received == Received::Preface && self.role == Role::Client && is_tls(input) {
-                return Err(Error::protocol("the server speaks TLS"));
+            if self.received == Received::Preface && self.role == Role::Client {
+                other_protocol::check_server(input)?;
             }
             let Some(head) = input.first_chunk() else { return Ok(()) };
             let head = Head::parse(head);
@@ -73,11 +73,7 @@ impl Connection {
     fn preface(&mut self, input: &mut BytesMut) -> Result<bool> {
         let length = input.len().min(PREFACE.len());
         if input[..length] != PREFACE[..length] {
-            // The first byte of TLS: a record of the handshake.
-            return Err(Error::protocol(match input[0] {
-                0x16 => "the client speaks TLS",
-                _ => "the client does not speak HTTP/2",
-            }));
+            return Err(other_protocol::of_client(input));
         }
         if length < PREFACE.len() {
             return Ok(false);
@@ -227,13 +223,13 @@ impl Connection {
             return Ok(false);
         }
         if role == Role::Client && !stream.has_response {
-            self.stream_error(id, Reason::PROTOCOL_ERROR)?;
+            self.malformed(id, "DATA before the response")?;
             return Ok(false);
         }
         stream.recv_window -= i64::from(head.length);
         stream.received += u64::from(length);
         if stream.content_length.is_some_and(|expected| stream.received > expected) {
-            self.stream_error(id, Reason::PROTOCOL_ERROR)?;
+            self.malformed(id, "the body is longer than content-length")?;
             return Ok(false);
         }
         Ok(true)
@@ -284,20 +280,21 @@ impl Connection {
         let (id, end_stream) = (data.stream, data.end_stream);
         self.data = None;
         if end_stream {
-            self.end_of_stream(id)?;
+            self.end_of_stream(id, None)?;
         }
         Ok(true)
     }
 
     /// Nothing more comes on a stream.
-    fn end_of_stream(&mut self, id: u32) -> Result {
+    fn end_of_stream(&mut self, id: u32, trailers: Option<HeaderMap>) -> Result {
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         if stream.failed.is_some() {
             return Ok(());
         }
         if stream.content_length.is_some_and(|expected| stream.received != expected) {
-            return self.stream_error(id, Reason::PROTOCOL_ERROR);
+            return self.malformed(id, "content-length is not the length of the body");
         }
+        stream.trailers = trailers;
         stream.recv_ended = true;
         wake_reader(stream, &mut self.wakers, &mut self.woken);
         if self.role == Role::Client && stream.end != End::Sent {
@@ -407,7 +404,7 @@ impl Connection {
                     stream.content_length = head.content_length;
                 }
                 if end_stream {
-                    self.end_of_stream(id)?;
+                    self.end_of_stream(id, None)?;
                 }
                 if self.streams.get(&id).is_some_and(|stream| stream.failed.is_none()) {
                     self.accepted.push_back((id, head));
@@ -417,7 +414,7 @@ impl Connection {
                 Ok(())
             }
             Message::TooLarge => self.refuse_too_large(id, end_stream),
-            wrong => self.malformed(id, &wrong),
+            wrong => self.malformed(id, reason_of(&wrong)),
         }
     }
 
@@ -433,7 +430,7 @@ impl Connection {
     fn refuse_too_large(&mut self, id: u32, end_stream: bool) -> Result {
         self.insert(id);
         if end_stream {
-            self.end_of_stream(id)?;
+            self.end_of_stream(id, None)?;
         }
         let mut headers = HeaderMap::with_capacity(3);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -459,19 +456,24 @@ impl Connection {
                 self.response(id, end_stream, head)
             }
             Message::Trailers(trailers) if end_stream && (role == Role::Server || stream.has_response) => {
-                stream.trailers = Some(trailers);
                 self.control_frames.give_back(PER_MESSAGE);
-                self.end_of_stream(id)
+                self.end_of_stream(id, Some(trailers))
             }
             Message::TooLarge => self.stream_error(id, Reason::ENHANCE_YOUR_CALM),
-            wrong => self.malformed(id, &wrong),
+            wrong => self.malformed(id, reason_of(&wrong)),
         }
     }
 
-    /// [Section 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1).
-    fn malformed(&mut self, id: u32, message: &Message) -> Result {
-        let reason = if let Message::Malformed(reason) = message { reason } else { "not expected here" };
+    /// Resets a stream whose message must not be accepted: what nobody has taken of it is dropped
+    /// ([section 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1)).
+    fn malformed(&mut self, id: u32, reason: &str) -> Result {
         tracing::debug!(stream = id, reason, "a malformed message");
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.response = None;
+            let unread = stream.data.length();
+            stream.data.clear();
+            self.give_back(0, unread as u32);
+        }
         self.stream_error(id, Reason::PROTOCOL_ERROR)
     }
 
@@ -479,7 +481,7 @@ impl Connection {
         if head.status.is_informational() {
             // There is no 101 in HTTP/2, and none of the others is the last.
             if end_stream || head.status == StatusCode::SWITCHING_PROTOCOLS {
-                return self.stream_error(id, Reason::PROTOCOL_ERROR);
+                return self.malformed(id, "an interim response that cannot be one");
             }
             return self.spend();
         }
@@ -491,7 +493,7 @@ impl Connection {
         stream.response = Some(head);
         stream.has_response = true;
         if end_stream {
-            return self.end_of_stream(id);
+            return self.end_of_stream(id, None);
         }
         wake_reader(stream, &mut self.wakers, &mut self.woken);
         Ok(())
@@ -701,10 +703,9 @@ impl Connection {
     }
 }
 
-/// Whether this is a record of TLS (an alert, or the handshake) rather than a frame, which would be a SETTINGS of a
-/// megabyte. ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1).)
-fn is_tls(input: &[u8]) -> bool {
-    matches!(input, [0x15 | 0x16, 0x03, ..])
+/// What is wrong with a message that is malformed, or not one for this place.
+fn reason_of(message: &Message) -> &'static str {
+    if let Message::Malformed(reason) = message { reason } else { "not expected here" }
 }
 
 fn expect_length(head: Head, length: u32) -> Result {

@@ -3,11 +3,10 @@
 use std::task::Waker;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::stream::End;
-use super::{Closed, Connection, PER_MESSAGE, Role};
+use super::{Closed, Connection, PER_MESSAGE, Role, too_large};
 use crate::encode::Start;
 use crate::frame;
 use crate::{Error, Reason, Side};
@@ -69,8 +68,8 @@ impl Connection {
                 self.reset_because(id, Reason::CANCEL, TOO_LARGE);
                 return;
             }
-            // The status that gRPC has for metadata that is too large.
-            if !self.write_block(id, start, &too_large(start), true) {
+            let headers = too_large::instead_of(start, headers, self.peer.max_header_list_size as usize);
+            if !self.write_block(id, start, &headers, true) {
                 self.reset(id, Reason::INTERNAL_ERROR);
                 return;
             }
@@ -259,14 +258,4 @@ impl Connection {
             stream.send_waker = Some(waker.clone());
         }
     }
-}
-
-fn too_large(start: Start<'_>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(3);
-    if matches!(start, Start::Response(_)) {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    }
-    headers.insert("grpc-status", HeaderValue::from_static("8"));
-    headers.insert("grpc-message", HeaderValue::from_static("the metadata of the answer is too large"));
-    headers
 }

@@ -35,8 +35,9 @@ pub const MAX_STREAMS: u32 = 1000;
 ///   (`ENHANCE_YOUR_CALM`): the limits are not the same;
 /// - a request that the other one resets: ours takes any `:authority`, for example;
 /// - whether an error is one of the stream or of the connection;
-/// - what ours refuses and h2 should have refused: an empty `:path`, pseudo-headers in trailers, a malformed
-///   field in a block that has continuations, a push by the client whose fields are malformed;
+/// - what ours refuses and h2 should have refused: an empty `:path`, a `host` that is not the `:authority`,
+///   pseudo-headers in trailers, a malformed field in a block that has continuations, a push by the client whose fields
+///   are malformed;
 /// - the responses to a client that sends SETTINGS_MAX_HEADER_LIST_SIZE, which ours keeps to;
 /// - whether requests are answered that come after the client's GOAWAY;
 /// - how much of a response is sent that a window does not let through to its end;
@@ -206,7 +207,7 @@ impl Served {
 fn is_lenient(seen: &str) -> bool {
     let path = seen.split(' ').nth(1).unwrap_or_default();
     // It was empty, or is for OPTIONS, or nothing at all.
-    path == "/" || !path.starts_with('/')
+    path == "/" || !path.starts_with('/') || seen.contains(" host=")
 }
 
 /// Whether the client sends a setting.

@@ -190,8 +190,7 @@ fn headers_that_are_too_large() {
         scene.peer.send(headers_of(id, block).end_stream()).await;
         let error = failed.await.unwrap().unwrap_err();
         assert_eq!(code_of(&error), Some(code::ENHANCE_YOUR_CALM), "{error:?}");
-        let reset = scene.peer.next().await.unwrap();
-        assert_eq!((reset.kind, reset.u32(0)), (kind::RST_STREAM, code::ENHANCE_YOUR_CALM));
+        scene.peer.expect_reset(id, code::ENHANCE_YOUR_CALM).await;
         scene.goes_on().await;
     });
 }
@@ -204,8 +203,7 @@ fn trailers_that_are_too_large() {
         scene.peer.send_all(&[headers(id, &OK), data(id, "body"), headers(id, &trailers).end_stream()]).await;
         let error = call.await.unwrap().unwrap().into_body().collect().await.unwrap_err();
         assert_eq!(code_of(&error), Some(code::ENHANCE_YOUR_CALM), "{error:?}");
-        let reset = scene.peer.next().await.unwrap();
-        assert_eq!((reset.kind, reset.u32(0)), (kind::RST_STREAM, code::ENHANCE_YOUR_CALM));
+        scene.peer.expect_reset(id, code::ENHANCE_YOUR_CALM).await;
         scene.goes_on().await;
     });
 }
@@ -233,7 +231,7 @@ fn windows_that_overflow() {
         let error = failed.await.unwrap().unwrap_err();
         assert_eq!(code_of(&error), Some(code::FLOW_CONTROL_ERROR), "{error:?}");
         scene.peer.send(window_update(0, (1 << 31) - 1)).await;
-        scene.peer.expect("RST_STREAM", |frame| frame.u32(0) == code::FLOW_CONTROL_ERROR).await;
+        scene.peer.expect_reset(id, code::FLOW_CONTROL_ERROR).await;
         scene.ends_with(code::FLOW_CONTROL_ERROR).await;
     });
 }

@@ -1,37 +1,41 @@
 //! RFC 9113, 8: responses.
 
-use super::{OK, call, expect_request, failed, get, still_calls};
+use http_body_util::BodyExt as _;
+
+use super::{OK, call, expect_request, get, still_calls};
 use crate::util::client;
+use crate::util::engine::code_of;
 use crate::util::frame::{Frame, code, data, headers};
 use crate::util::raw::Outcome;
 use crate::util::service::TestBody;
 
-/// A malformed response on stream 1: the client must not accept it (8.1.1).
+/// A malformed response on stream 1: the client must not accept it (8.1.1). It comes at once, so that it is known to be
+/// malformed before anybody sees any of it.
 fn malformed(frames: &[Frame]) {
-    client(async |mut peer, client| {
-        let call = get(&client);
-        expect_request(&mut peer, 1).await;
-        peer.send_all(frames).await;
-        if let Outcome::Reset(_) = peer.stream_error(1, code::PROTOCOL_ERROR).await {
-            still_calls(&mut peer, &client).await;
-        }
-        failed(call).await;
-    });
+    malformed_as(frames, &[]);
 }
 
 /// A malformed response that ends the stream: what is closed needs no RST_STREAM, but the call fails.
 fn malformed_to_its_end(frames: &[Frame]) {
+    malformed_as(frames, &[Outcome::Ignored]);
+}
+
+fn malformed_as(frames: &[Frame], more: &[Outcome]) {
+    let accepted = [Outcome::Reset(code::PROTOCOL_ERROR), Outcome::ConnectionError(code::PROTOCOL_ERROR)];
+    let accepted = [&accepted, more].concat();
     client(async |mut peer, client| {
-        let call = get(&client);
+        let request = http::Request::get("http://localhost/").body(TestBody::default()).unwrap();
+        let head = tokio::spawn({
+            let client = client.clone();
+            async move { client.send(request).await }
+        });
         expect_request(&mut peer, 1).await;
         peer.send_all(frames).await;
-        let accepted = [
-            Outcome::Reset(code::PROTOCOL_ERROR),
-            Outcome::ConnectionError(code::PROTOCOL_ERROR),
-            Outcome::Ignored,
-        ];
-        peer.expect_outcome(1, &accepted).await;
-        failed(call).await;
+        if !matches!(peer.expect_outcome(1, &accepted).await, Outcome::ConnectionError(_)) {
+            still_calls(&mut peer, &client).await;
+        }
+        let error = head.await.unwrap().expect_err("the head of a malformed response");
+        assert_eq!(code_of(&error), Some(code::PROTOCOL_ERROR), "{error:?}");
     });
 }
 
@@ -155,6 +159,23 @@ fn rfc9113_8_1_1_a_content_length_other_than_that_of_the_data_is_malformed() {
     malformed_to_its_end(&[length("9"), data(1, "four"), data(1, "four").end_stream()]);
     malformed_to_its_end(&[length("5"), data(1, "four"), headers(1, &[("x-trailer", "1")]).end_stream()]);
     malformed_to_its_end(&[length("1").end_stream()]);
+}
+
+/// Also where the caller has read all of the body by then.
+#[test]
+fn rfc9113_8_1_1_trailers_of_a_malformed_response_are_not_accepted() {
+    client(async |mut peer, client| {
+        let request = http::Request::get("http://localhost/").body(TestBody::default()).unwrap();
+        let response = tokio::spawn(async move { client.send(request).await });
+        expect_request(&mut peer, 1).await;
+        peer.send_all(&[headers(1, &[OK[0], ("content-length", "5")]), data(1, "four")]).await;
+        let mut body = response.await.unwrap().unwrap().into_body();
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "four");
+        peer.send(headers(1, &[("grpc-status", "0")]).end_stream()).await;
+        let error = body.frame().await.unwrap().expect_err("trailers, or more");
+        assert_eq!(code_of(&error), Some(code::PROTOCOL_ERROR), "{error:?}");
+        assert!(body.frame().await.is_none());
+    });
 }
 
 #[test]

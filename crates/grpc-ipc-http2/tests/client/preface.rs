@@ -3,7 +3,7 @@
 use super::{OK, failed, get};
 use crate::util::client_without_preface;
 use crate::util::engine::{Error, Options};
-use crate::util::frame::{headers, kind, ping, setting, settings, settings_ack};
+use crate::util::frame::{code, headers, kind, ping, setting, settings, settings_ack};
 
 #[test]
 fn rfc9113_3_4_the_client_sends_its_preface_and_settings_first() {
@@ -39,22 +39,37 @@ fn rfc9113_3_4_a_first_frame_other_than_settings_is_a_connection_error() {
         client_without_preface(Options::new(), async |mut peer, client| {
             let call = get(&client);
             peer.expect_preface().await;
+            super::expect_request(&mut peer, 1).await;
             peer.send(frame.clone()).await;
-            peer.expect_end().await;
-            failed(call).await;
+            peer.expect_goaway(&[code::PROTOCOL_ERROR]).await;
+            let error = failed(call).await;
+            assert!(matches!(error, Error::NotHttp2(_)), "{error:?}");
         });
     }
 }
 
 #[test]
-fn rfc9113_3_4_a_server_of_http_1_1_is_a_connection_error() {
-    client_without_preface(Options::new(), async |mut peer, client| {
-        let call = get(&client);
-        peer.expect_preface().await;
-        peer.send_octets(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
-        peer.expect_end().await;
-        failed(call).await;
-    });
+fn rfc9113_3_4_a_server_of_another_protocol_is_a_connection_error() {
+    let others: [(&[u8], &str); 5] = [
+        (b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n", "(it answered with HTTP/1.1)"),
+        (b"HTTP/1.0 400 Bad Request\r\n\r\n", "the server does not speak HTTP/2"),
+        (b"SSH-2.0-OpenSSH_9.2\r\n", "the server does not speak HTTP/2"),
+        (b"-ERR unknown command 'PRI'\r\n", "the server does not speak HTTP/2"),
+        // Four octets that say how long a message is.
+        (b"\0\0\0\x10\0\0\0\0greeting", "the server does not speak HTTP/2"),
+    ];
+    for (octets, text) in others {
+        client_without_preface(Options::new(), async |mut peer, client| {
+            let call = get(&client);
+            peer.expect_preface().await;
+            super::expect_request(&mut peer, 1).await;
+            peer.send_octets(octets).await;
+            peer.expect_end().await;
+            let error = failed(call).await;
+            assert!(matches!(error, Error::NotHttp2(_)), "{error:?}");
+            assert!(error.to_string().contains(text), "{error}");
+        });
+    }
 }
 
 #[test]
@@ -78,7 +93,7 @@ fn a_server_that_speaks_tls_is_called_so() {
         }
         peer.expect_end().await;
         let error = failed(call).await;
-        assert!(error.to_string().ends_with("PROTOCOL_ERROR: the server speaks TLS"), "{error}");
+        assert_eq!(error.to_string(), "the server speaks TLS");
     });
 }
 

@@ -140,3 +140,39 @@ fn rfc9113_6_4_a_call_that_is_given_up_is_reset() {
         super::still_calls(&mut peer, &client).await;
     });
 }
+
+/// "In scenarios where the Request stream needs to be closed but no data remains to be sent implementations MUST send an
+/// empty DATA frame with this flag set" (gRPC over HTTP/2): servers of grpc-go and grpc-java wait for it.
+#[test]
+fn grpc_a_post_without_a_body_ends_with_an_empty_data_frame() {
+    client(async |mut peer, client| {
+        for stream in [1, 3] {
+            let _call = post(&client, "");
+            let head = peer.expect_on(stream).await;
+            assert!(head.kind == kind::HEADERS && !head.has(flag::END_STREAM), "{head:?}");
+            let end = peer.expect_on(stream).await;
+            assert!(end.kind == kind::DATA && end.has(flag::END_STREAM), "{end:?}");
+            assert!(end.payload.is_empty());
+        }
+    });
+}
+
+/// "implementations should send Timeout immediately after the reserved headers and they should send the Call-Definition
+/// headers before sending Custom-Metadata".
+#[test]
+fn grpc_the_fields_of_a_call_come_in_their_order() {
+    client(async |mut peer, client| {
+        let request = Request::post("http://localhost/x.X/Y")
+            .header("x-custom", "1")
+            .header("content-type", "application/grpc")
+            .header("x-bin", "AAAA")
+            .header("te", "trailers")
+            .header("grpc-timeout", "1H");
+        let _call = call(&client, request.body(TestBody::default()).unwrap());
+        let request = peer.expect_message(1).await;
+        let names: Vec<_> = request.fields.iter().map(|(name, _)| name.as_str()).collect();
+        let reserved = [":method", ":scheme", ":authority", ":path"];
+        let definition = ["grpc-timeout", "user-agent", "content-type", "te"];
+        assert_eq!(names, [&reserved[..], &definition, &["x-custom", "x-bin"]].concat());
+    });
+}

@@ -1,10 +1,10 @@
 //! What clients of gRPC over local sockets send, which no RFC asks for and every one of them needs.
 
-use super::request;
+use super::{and, request};
 use crate::util::engine::Options;
-use crate::util::frame::{code, data, headers, rst_stream, setting};
+use crate::util::frame::{code, data, flag, headers, rst_stream, setting};
 use crate::util::raw::Outcome;
-use crate::util::service::Event;
+use crate::util::service::{Event, LONG_STATUS};
 use crate::util::{server, server_and_service, server_with};
 
 /// A request with this `:authority` is served.
@@ -102,4 +102,76 @@ fn grpc_the_settings_of_a_server_are_those_of_its_options() {
         assert_eq!(peer.setting(setting::INITIAL_WINDOW_SIZE, 0), 70_000);
         peer.still_serves().await;
     });
+}
+
+/// A timeout of nothing is none of the grammar, but some clients send what is left of a deadline.
+#[test]
+fn grpc_a_handler_that_is_ready_at_once_answers_however_short_the_timeout() {
+    for (in_place, timeout) in [(true, "0S"), (false, "0S"), (true, "0n"), (false, "0n"), (false, "1n")] {
+        server_with(Options::new().poll_in_place(in_place), &[], async |mut peer| {
+            let fields = and(&request("POST", "/echo"), &[("grpc-timeout", timeout)]);
+            peer.send_all(&[headers(1, &fields), data(1, "body").end_stream()]).await;
+            assert_eq!(peer.expect_response(1).await.body, b"body");
+        });
+    }
+}
+
+#[test]
+fn grpc_a_handler_that_is_not_ready_ends_with_its_deadline() {
+    for timeout in ["0S", "0n", "1n", "1m"] {
+        server_and_service(async |mut peer, mut events| {
+            let fields = and(&request("POST", "/wait"), &[("grpc-timeout", timeout)]);
+            peer.send(headers(1, &fields).end_stream()).await;
+            let head = peer.expect_on(1).await;
+            assert!(head.has(flag::END_STREAM));
+            assert!(head.fields.contains(&("grpc-status".to_owned(), "4".to_owned())), "{:?}", head.fields);
+            while !matches!(events.recv().await, Some(Event::Dropped)) {}
+        });
+    }
+}
+
+/// "When the server detects the client's deadline has expired [...] the server should locally cancel the RPC and send
+/// RST_STREAM with CANCEL error code": where something is left that the client does not let through.
+#[test]
+fn grpc_an_answer_that_the_client_does_not_read_ends_with_its_deadline() {
+    server(async |mut peer| {
+        let fields = and(&request("POST", "/large"), &[("grpc-timeout", "1m")]);
+        peer.send(headers(1, &fields).end_stream()).await;
+        peer.expect_reset(1, code::CANCEL).await;
+        peer.still_answers().await;
+    });
+}
+
+/// The fields of a status that is [`LONG_STATUS`], for a client that takes `size` bytes of metadata.
+fn long_status(path: &str, size: u32) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    server_with(Options::new(), &[(setting::MAX_HEADER_LIST_SIZE, size)], async |mut peer| {
+        peer.send(headers(1, &request("POST", path)).end_stream()).await;
+        let message = peer.expect_response(1).await;
+        fields = message.trailers.unwrap_or(message.fields);
+        fields.retain(|(name, _)| name != ":status" && name != "content-type");
+    });
+    fields
+}
+
+#[test]
+fn grpc_a_status_that_is_too_long_keeps_its_code_and_what_fits_of_its_text() {
+    for path in ["/status", "/status-in-trailers"] {
+        let all = long_status(path, 400);
+        assert_eq!(all.len(), LONG_STATUS.len(), "{all:?}");
+        for size in (146..400).step_by(3) {
+            let fields = long_status(path, size);
+            assert_eq!(fields[0], ("grpc-status".to_owned(), "5".to_owned()), "{path}, {size} bytes");
+            for (name, value) in &fields[1..] {
+                assert!(
+                    all.iter().any(|(n, v)| n == name && v.starts_with(value.as_str())),
+                    "{name}: {value}"
+                );
+            }
+        }
+        // Without its metadata, the text fits here.
+        assert_eq!(long_status(path, 300)[1].1, LONG_STATUS[1].1);
+    }
+    // No character is cut in two.
+    assert_eq!(long_status("/status", 214)[1].1, "there is no such thing");
 }

@@ -3,25 +3,26 @@
 use super::{GET, POST, and, request};
 use crate::util::frame::{Frame, code, data, headers};
 use crate::util::raw::Outcome;
-use crate::util::service::Event;
+use crate::util::service::{Event, STILL_SERVES};
 use crate::util::{server, server_and_service};
 
-/// A malformed request on stream 1: an error of the stream, or a response of the server itself (8.1.1).
+/// A malformed request on stream 1: an error of the stream, or a response of the server itself (8.1.1). It comes
+/// at once, so that it is known to be malformed before the service sees any of it.
 fn malformed(frames: &[Frame]) {
+    let accepted = [
+        Outcome::Reset(code::PROTOCOL_ERROR),
+        Outcome::ConnectionError(code::PROTOCOL_ERROR),
+        Outcome::Answered(400),
+    ];
     server_and_service(async |mut peer, mut events| {
         peer.send_all(frames).await;
-        let accepted = [
-            Outcome::Reset(code::PROTOCOL_ERROR),
-            Outcome::ConnectionError(code::PROTOCOL_ERROR),
-            Outcome::Answered(400),
-        ];
         if !matches!(peer.expect_outcome(1, &accepted).await, Outcome::ConnectionError(_)) {
             peer.still_serves().await;
         }
         drop(peer);
         while let Some(event) = events.recv().await {
-            let Event::Body(Ok((body, trailers))) = event else { continue };
-            assert!(body.is_empty() && trailers.is_none(), "the service takes it for a whole body: {body:?}");
+            let Event::Request(request) = event else { continue };
+            assert_eq!(request.uri.path(), STILL_SERVES, "the service has seen it");
         }
     });
 }
@@ -72,16 +73,34 @@ fn rfc9113_8_1_1_a_content_length_that_trailers_cut_short_is_malformed() {
     malformed(&[with_length("5"), data(1, "four"), headers(1, &[("x-trailer", "1")]).end_stream()]);
 }
 
+/// Also where the service has read all of the body by then, in a task that does not end with the call.
+#[test]
+fn rfc9113_8_1_1_the_end_of_a_malformed_request_is_not_accepted() {
+    let ends = [data(1, "").end_stream(), headers(1, &[("x-trailer", "1")]).end_stream()];
+    for end in ends {
+        server_and_service(async |mut peer, mut events| {
+            let fields = and(&request("POST", "/detached"), &[("content-length", "5")]);
+            peer.send_all(&[headers(1, &fields), data(1, "four")]).await;
+            let Some(Event::Request(_)) = events.recv().await else { panic!("no request") };
+            peer.send(end.clone()).await;
+            peer.expect_reset(1, code::PROTOCOL_ERROR).await;
+            let event = events.recv().await;
+            assert!(matches!(event, Some(Event::Body(Err(_)))), "{event:?}");
+        });
+    }
+}
+
 #[test]
 fn rfc9113_8_1_1_a_content_length_that_is_no_number_is_malformed() {
-    malformed(&[with_length("four"), data(1, "four").end_stream()]);
-    malformed(&[with_length("-4"), data(1, "four").end_stream()]);
+    for length in ["four", "-4", "+4", "", "4 4", "4,4", "99999999999999999999"] {
+        super::fields::malformed(with_length(length));
+    }
 }
 
 #[test]
 fn rfc9113_8_1_1_content_lengths_that_differ_are_malformed() {
     let fields = and(&POST, &[("content-length", "4"), ("content-length", "5")]);
-    malformed(&[headers(1, &fields), data(1, "four").end_stream()]);
+    super::fields::malformed(headers(1, &fields));
 }
 
 #[test]

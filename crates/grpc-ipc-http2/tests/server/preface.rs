@@ -56,7 +56,8 @@ fn rfc9113_3_4_a_wrong_preface_ends_the_connection() {
 fn rfc9113_3_4_a_request_of_http_1_1_ends_the_connection() {
     server_without_preface(Options::new(), async |mut peer, _| {
         peer.send_octets(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
-        peer.expect_end().await;
+        let goaway = peer.expect_goaway(&[code::PROTOCOL_ERROR]).await;
+        assert_eq!(&goaway.payload[8..], b"the client does not speak HTTP/2 (it asks in HTTP/1.1)");
     });
 }
 

@@ -121,3 +121,28 @@ fn rfc9113_8_3_1_a_request_with_host_instead_of_authority_is_served() {
         peer.expect_response(1).await;
     });
 }
+
+/// A server SHOULD treat it as malformed.
+#[test]
+fn rfc9113_8_3_1_a_host_other_than_the_authority_is_malformed() {
+    for host in ["elsewhere", "localhost.", "localhost:1", ""] {
+        malformed_request(&and(&GET, &[("host", host)]));
+    }
+}
+
+#[test]
+fn rfc9113_8_3_1_a_host_that_is_the_authority_is_served() {
+    server(async |mut peer| {
+        for (stream, host) in [(1, "localhost"), (3, "LocalHost")] {
+            peer.send(headers(stream, &and(&GET, &[("host", host)])).end_stream()).await;
+            peer.expect_response(stream).await;
+        }
+    });
+}
+
+/// RFC 9110, 7.2: a request has one.
+#[test]
+fn rfc9113_8_3_1_more_than_one_host_is_malformed() {
+    malformed_request(&and(&GET, &[("host", "localhost"), ("host", "localhost")]));
+    malformed_request(&and(&without(":authority"), &[("host", "a"), ("host", "b")]));
+}

@@ -6,8 +6,8 @@ use std::fmt::Debug;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, Response, request};
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, request};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt as _;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -29,9 +29,12 @@ pub(crate) enum Event {
 /// - `/echo`: with the body and the trailers of the request, once it has all of them;
 /// - `/large`: with 200 000 octets, at once;
 /// - `/trailers`: with `hello` and a trailer;
+/// - `/status`: with a status whose text is long, without a body;
+/// - `/status-in-trailers`: with that after `hello`;
 /// - `/connection-specific`: with fields that HTTP/2 does not have;
 /// - `/wait`: never, but reads the body;
 /// - `/unread`: never, and does not read the body;
+/// - `/detached`: never; the body is read in a task that goes on when the call is over;
 /// - else: with `hello`, once it has the whole body.
 #[derive(Clone)]
 pub(crate) struct TestService(UnboundedSender<Event>);
@@ -44,7 +47,7 @@ impl TestService {
 
     pub(crate) async fn answer<B>(self, request: Request<B>) -> Response<TestBody>
     where
-        B: Body<Data = Bytes, Error: Debug> + Unpin,
+        B: Body<Data = Bytes, Error: Debug> + Send + Unpin + 'static,
     {
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
@@ -61,6 +64,10 @@ impl TestService {
                 self.read(body).await;
                 std::future::pending::<()>().await;
             }
+            "/detached" => {
+                tokio::spawn(async move { self.read(body).await });
+                std::future::pending::<()>().await;
+            }
             "/connection-specific" => {
                 let response = Response::builder().header("connection", "close");
                 return response
@@ -69,6 +76,12 @@ impl TestService {
                     .unwrap();
             }
             "/trailers" => return Response::new(TestBody::from("hello").trailers([("x-trailer", "yes")])),
+            "/status" => {
+                let mut response = Response::new(TestBody::default());
+                *response.headers_mut() = LONG_STATUS.map(field).into_iter().collect();
+                return response;
+            }
+            "/status-in-trailers" => return Response::new(TestBody::from("hello").trailers(LONG_STATUS)),
             "/echo" => {
                 let (body, trailers) = self.read(body).await.unwrap_or_default();
                 return Response::new(TestBody::new([body], trailers));
@@ -80,13 +93,9 @@ impl TestService {
 
     async fn read<B>(&self, body: B) -> Option<(Bytes, Option<HeaderMap>)>
     where
-        B: Body<Data = Bytes, Error: Debug>,
+        B: Body<Data = Bytes, Error: Debug> + Unpin,
     {
-        let read = body.collect().await.map_err(|error| format!("{error:?}"));
-        let read = read.map(|all| {
-            let trailers = all.trailers().cloned();
-            (all.to_bytes(), trailers)
-        });
+        let read = read(body).await.map_err(|error| format!("{error:?}"));
         self.tell(Event::Body(read.clone()));
         read.ok()
     }
@@ -95,6 +104,21 @@ impl TestService {
         // A test that does not look has dropped the receiver.
         _ = self.0.send(event);
     }
+}
+
+/// All of a body. Trailers are its end: who has got them does not ask whether it fails afterwards.
+async fn read<B>(mut body: B) -> Result<(Bytes, Option<HeaderMap>), B::Error>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let mut all = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        match frame?.into_data() {
+            Ok(data) => all.extend_from_slice(&data),
+            Err(frame) => return Ok((all.freeze(), frame.into_trailers().ok())),
+        }
+    }
+    Ok((all.freeze(), None))
 }
 
 struct TellDropped(TestService);
@@ -108,6 +132,23 @@ impl Drop for TellDropped {
 /// How long the body of `/large` is, in octets: more than the windows a connection starts with.
 pub(crate) const LARGE: usize = 200_000;
 
+/// A call that has failed, with more to say than every client takes.
+pub(crate) const LONG_STATUS: [(&str, &str); 3] = [
+    ("grpc-status", "5"),
+    (
+        "grpc-message",
+        "there is no such thing %E2%82%AC here, and none there, and nowhere else that one could think of",
+    ),
+    (
+        "x-more",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+    ),
+];
+
+fn field((name, value): (&str, &str)) -> (HeaderName, HeaderValue) {
+    (name.parse().unwrap(), value.parse().unwrap())
+}
+
 /// A body of the frames it was made of.
 #[derive(Default)]
 pub(crate) struct TestBody(VecDeque<Frame<Bytes>>);
@@ -119,8 +160,7 @@ impl TestBody {
     }
 
     pub(crate) fn trailers<const N: usize>(mut self, fields: [(&'static str, &str); N]) -> Self {
-        let fields = fields.map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
-        self.0.push_back(Frame::trailers(HeaderMap::from_iter(fields)));
+        self.0.push_back(Frame::trailers(HeaderMap::from_iter(fields.map(field))));
         self
     }
 }

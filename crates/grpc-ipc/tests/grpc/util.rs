@@ -1,0 +1,282 @@
+//! A channel and a server whose peer is the one that tests the engine.
+
+#[path = "../../../grpc-ipc-http2/tests/util/frame.rs"]
+#[expect(dead_code, reason = "the tests of RFC 9113 use the rest")]
+pub(crate) mod frame;
+#[path = "../../../grpc-ipc-http2/tests/util/hpack.rs"]
+#[expect(dead_code, reason = "the tests of RFC 9113 use the rest")]
+pub(crate) mod hpack;
+#[path = "../../../grpc-ipc-http2/tests/util/raw.rs"]
+#[expect(dead_code, reason = "the tests of RFC 9113 use the rest")]
+pub(crate) mod raw;
+
+/// What the peer asks of the engine under test.
+mod engine {
+    pub(crate) const TELLS_ERRORS_APART: bool = true;
+}
+
+/// What the peer asks of the service under test.
+mod service {
+    pub(crate) const STILL_SERVES: &str = "/not.Used/Here";
+}
+
+use std::panic::Location;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
+use grpc_ipc::{Address, Channel, ConnectError, Connector, Listener, Peer, PeerStream, Server};
+use grpc_ipc_proto::bench::bench_client::BenchClient;
+use grpc_ipc_proto::bench::bench_server::{Bench, BenchServer};
+use grpc_ipc_proto::bench::{Chunk, Total, Transfer};
+use raw::RawPeer;
+use tokio::io::{DuplexStream, duplex};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+
+const BUFFER: usize = 4 << 20;
+
+/// The fields of a call of `method`.
+pub(crate) const fn call(method: &str) -> [(&str, &str); 6] {
+    [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", method),
+        (":authority", "localhost"),
+        ("te", "trailers"),
+        ("content-type", "application/grpc"),
+    ]
+}
+
+pub(crate) const ECHO: &str = "/ipc.bench.Bench/Echo";
+pub(crate) const UPLOAD: &str = "/ipc.bench.Bench/Upload";
+pub(crate) const EXCHANGE: &str = "/ipc.bench.Bench/Exchange";
+
+/// The fields of a response that is one of gRPC.
+pub(crate) const OK: [(&str, &str); 2] = [(":status", "200"), ("content-type", "application/grpc")];
+pub(crate) const STATUS_OK: [(&str, &str); 1] = [("grpc-status", "0")];
+
+/// `fields` and more behind them.
+pub(crate) fn and<'a>(fields: &[(&'a str, &'a str)], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    [fields, more].concat()
+}
+
+/// A chunk as it is on the wire.
+pub(crate) fn message(payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    assert!(length < 0x80);
+    [&[0, 0, 0, 0, length + 2, 0x0a, length], payload].concat()
+}
+
+pub(crate) fn chunk(payload: &'static str) -> Chunk {
+    Chunk { payload: Bytes::from_static(payload.as_bytes()) }
+}
+
+/// What the service has seen.
+#[derive(Debug)]
+pub(crate) enum Seen {
+    /// A call with this metadata.
+    Call(MetadataMap),
+    Chunk(Result<Bytes, Status>),
+    /// The end of a stream of requests, and its trailers.
+    End(Option<MetadataMap>),
+}
+
+/// - `Echo` answers with what it is sent;
+/// - `Download` answers with as many chunks;
+/// - `Upload` reads in a task that goes on when the call is over, and answers after it;
+/// - `Exchange` echoes, and goes on after an error of a request.
+struct TestBench(UnboundedSender<Seen>);
+
+#[tonic::async_trait]
+impl Bench for TestBench {
+    async fn echo(&self, request: Request<Chunk>) -> Result<Response<Chunk>, Status> {
+        let (metadata, _, chunk) = request.into_parts();
+        // What came may be sent back.
+        let mut response = Response::new(chunk);
+        *response.metadata_mut() = metadata.clone();
+        self.tell(Seen::Call(metadata));
+        Ok(response)
+    }
+
+    type DownloadStream = BoxStream<'static, Result<Chunk, Status>>;
+
+    async fn download(&self, request: Request<Transfer>) -> Result<Response<Self::DownloadStream>, Status> {
+        let Transfer { count, size } = request.into_inner();
+        let chunk = Chunk { payload: vec![7; size as usize].into() };
+        Ok(Response::new(stream::iter((0..count).map(move |_| Ok(chunk.clone()))).boxed()))
+    }
+
+    async fn upload(&self, request: Request<Streaming<Chunk>>) -> Result<Response<Total>, Status> {
+        let (metadata, _, mut chunks) = request.into_parts();
+        self.tell(Seen::Call(metadata));
+        let seen = self.0.clone();
+        let read = tokio::spawn(async move {
+            let mut total = Total::default();
+            loop {
+                let chunk = chunks.message().await;
+                let told = chunk.clone().map(|chunk| chunk.map(|chunk| chunk.payload)).transpose();
+                match told {
+                    Some(chunk) => _ = seen.send(Seen::Chunk(chunk)),
+                    None => _ = seen.send(Seen::End(chunks.trailers().await?)),
+                }
+                match chunk? {
+                    Some(chunk) => {
+                        total.count += 1;
+                        total.bytes += chunk.payload.len() as u64;
+                    }
+                    None => return Ok::<_, Status>(total),
+                }
+            }
+        });
+        Ok(Response::new(read.await.unwrap()?))
+    }
+
+    type ExchangeStream = BoxStream<'static, Result<Chunk, Status>>;
+
+    async fn exchange(
+        &self,
+        request: Request<Streaming<Chunk>>,
+    ) -> Result<Response<Self::ExchangeStream>, Status> {
+        let seen = self.0.clone();
+        let chunks = request.into_inner().filter_map(move |chunk| {
+            _ = seen.send(Seen::Chunk(chunk.clone().map(|chunk| chunk.payload)));
+            async { chunk.ok().map(Ok) }
+        });
+        Ok(Response::new(chunks.boxed()))
+    }
+}
+
+impl TestBench {
+    fn tell(&self, seen: Seen) {
+        // A test that does not look has dropped the receiver.
+        _ = self.0.send(seen);
+    }
+}
+
+/// One connection, and no more.
+struct RawListener(Option<DuplexStream>, Address);
+
+impl Listener for RawListener {
+    type Connection = PeerStream<DuplexStream>;
+
+    async fn accept(&mut self) -> Self::Connection {
+        match self.0.take() {
+            Some(io) => PeerStream::new(io, Peer::this_process("memory")),
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_address(&self) -> &Address {
+        &self.1
+    }
+}
+
+/// Runs a test against a server, with a look at what its service sees: prefaces and settings have been exchanged.
+#[track_caller]
+pub(crate) fn server(test: impl AsyncFnOnce(RawPeer, UnboundedReceiver<Seen>)) {
+    server_with(|server| server, test);
+}
+
+/// The same, with what `build` adds to the server.
+#[track_caller]
+pub(crate) fn server_with(
+    build: impl FnOnce(Server) -> Server,
+    test: impl AsyncFnOnce(RawPeer, UnboundedReceiver<Seen>),
+) {
+    grpc_ipc_conformance::run(&Location::caller().to_string(), async || {
+        let (ours, theirs) = duplex(BUFFER);
+        let (sender, seen) = unbounded_channel();
+        let listener = RawListener(Some(theirs), address());
+        let server =
+            build(Server::builder()).add_service(BenchServer::new(TestBench(sender))).listener(listener);
+        let server = server.bind().await.unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = tokio::spawn(
+            server.serve_with_shutdown(async { _ = stopped.await }, std::time::Duration::from_secs(20)),
+        );
+        let mut peer = RawPeer::new(ours);
+        peer.greet_server(&[]).await;
+        test(peer, seen).await;
+        drop(stop);
+        serving.await.unwrap().unwrap();
+    });
+}
+
+/// Connects to the peer of the test.
+struct RawConnector(UnboundedSender<DuplexStream>, Address);
+
+impl Connector for RawConnector {
+    type Connection = PeerStream<DuplexStream>;
+
+    async fn connect(&self, _: Instant) -> Result<Self::Connection, ConnectError> {
+        let (ours, theirs) = duplex(BUFFER);
+        self.0.send(ours).map_err(|_| ConnectError::NotFound { address: address() })?;
+        Ok(PeerStream::new(theirs, Peer::this_process("memory")))
+    }
+
+    fn address(&self) -> &Address {
+        &self.1
+    }
+}
+
+fn address() -> Address {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    Address::local(format!("raw-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap()
+}
+
+/// The other ends of the connections that a channel makes.
+pub(crate) struct Peers {
+    pub(crate) channel: Channel,
+    connections: UnboundedReceiver<DuplexStream>,
+}
+
+impl Peers {
+    /// That of the next one, on which nothing has been said.
+    pub(crate) async fn accept(&mut self) -> RawPeer {
+        RawPeer::new(self.connections.recv().await.expect("a connection"))
+    }
+
+    /// That of the next one, after the preface. Calls that the channel has made are still to be read.
+    pub(crate) async fn next(&mut self) -> RawPeer {
+        let mut peer = self.accept().await;
+        peer.expect_preface().await;
+        peer.send(frame::settings(&[])).await;
+        peer.expect_settings().await;
+        peer
+    }
+}
+
+/// Runs a test against a client.
+#[track_caller]
+pub(crate) fn client(test: impl AsyncFnOnce(Peers, BenchClient<Channel>)) {
+    grpc_ipc_conformance::run(&Location::caller().to_string(), async || {
+        let (sender, receiver) = unbounded_channel();
+        let channel = Channel::from_connector(RawConnector(sender, address()));
+        test(Peers { channel: channel.clone(), connections: receiver }, BenchClient::new(channel)).await;
+    });
+}
+
+/// The response to a unary call, which is answered with these frames.
+#[track_caller]
+pub(crate) fn answer(frames: &[frame::Frame], test: impl AsyncFnOnce(Result<Response<Chunk>, Status>)) {
+    client(async |mut peers, mut client| {
+        let call = tokio::spawn(async move { client.echo(chunk("x")).await });
+        let mut peer = peers.next().await;
+        peer.expect_message(1).await;
+        peer.send_all(frames).await;
+        test(call.await.unwrap()).await;
+    });
+}
+
+/// The status that a unary call ends with that is answered with these frames.
+#[track_caller]
+pub(crate) fn status(frames: &[frame::Frame]) -> Status {
+    let mut status = None;
+    answer(frames, async |answer| status = answer.err());
+    status.expect("the call has not failed")
+}
