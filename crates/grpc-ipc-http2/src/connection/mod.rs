@@ -1,6 +1,7 @@
 //! The state machine of a connection: bytes in, streams, bytes out. It does no I/O and knows no time but that of its
 //! budgets.
 
+mod flow;
 #[cfg(any(test, fuzzing))]
 mod invariants;
 mod recv;
@@ -13,6 +14,7 @@ use std::task::Waker;
 use bytes::Bytes;
 use http::HeaderMap;
 
+use self::flow::{CONNECTION_WINDOW, Receiving};
 pub(crate) use self::stream::Stream;
 use self::stream::{End, Streams};
 use crate::budget::Budget;
@@ -68,8 +70,7 @@ pub(crate) struct Connection {
     decoder: MessageDecoder,
     block: Option<PartialBlock>,
     data: Option<PartialData>,
-    recv_window: i64,
-    credit: u32,
+    receiving: Receiving,
 
     // What goes.
     encoder: MessageEncoder,
@@ -202,8 +203,7 @@ impl Connection {
             decoder: MessageDecoder::new(options.header_table_size, options.max_header_list_size),
             block: None,
             data: None,
-            recv_window: options.initial_connection_window.into(),
-            credit: 0,
+            receiving: Receiving::new(&options),
             encoder: MessageEncoder::new(),
             peer: PeerSettings {
                 initial_window: DEFAULT_WINDOW,
@@ -227,13 +227,7 @@ impl Connection {
 
     fn begin(&mut self) {
         let Options {
-            max_concurrent_streams,
-            initial_stream_window,
-            initial_connection_window,
-            max_frame_size,
-            max_header_list_size,
-            header_table_size,
-            ..
+            max_concurrent_streams, max_frame_size, max_header_list_size, header_table_size, ..
         } = self.options;
         let role = match self.role {
             Role::Client => (setting::ENABLE_PUSH, 0),
@@ -241,7 +235,7 @@ impl Connection {
         };
         let settings = [
             role,
-            (setting::INITIAL_WINDOW_SIZE, initial_stream_window),
+            (setting::INITIAL_WINDOW_SIZE, self.receiving.initial),
             (setting::MAX_FRAME_SIZE, max_frame_size),
             (setting::MAX_HEADER_LIST_SIZE, max_header_list_size),
             (setting::HEADER_TABLE_SIZE, header_table_size),
@@ -251,9 +245,7 @@ impl Connection {
                 out.extend_from_slice(PREFACE);
             }
             frame::write_settings(out, &settings);
-            if initial_connection_window > DEFAULT_WINDOW {
-                frame::write_window_update(out, 0, initial_connection_window - DEFAULT_WINDOW);
-            }
+            frame::write_window_update(out, 0, CONNECTION_WINDOW - DEFAULT_WINDOW);
         });
     }
 
@@ -420,6 +412,7 @@ impl Connection {
         if stream.failed.is_none() {
             stream.failed = Some(error);
         }
+        self.receiving.end(stream);
         stream.pending.clear();
         stream.end = End::Sent;
         self.wakers.extend(stream.send_waker.take());
@@ -457,6 +450,7 @@ impl Connection {
             self.closed_lately.add(id, Closed::ByReset);
             if let Some(stream) = self.streams.get_mut(&id) {
                 stream.failed = Some(Error::Reset { by: Side::Local, reason: Reason::NO_ERROR });
+                self.receiving.end(stream);
                 wake_reader(stream, &mut self.wakers, &mut self.woken);
             }
         }
@@ -471,6 +465,8 @@ impl Connection {
                 self.closed_lately.add(id, Closed::ByPeer);
             }
             let Some(mut stream) = self.streams.remove(&id) else { return };
+            let opened = stream.opened;
+            self.receiving.close(&mut stream, opened);
             if stream.woken {
                 self.woken -= 1;
             }
@@ -528,26 +524,6 @@ impl Connection {
         let data = self.streams.get_mut(&id)?.data.pop()?;
         self.give_back(id, data.len() as u32);
         Some(data)
-    }
-
-    /// Lets the peer send as much as was read, when it is worth a frame.
-    fn give_back(&mut self, id: u32, length: u32) {
-        self.credit += length;
-        if self.credit >= self.options.initial_connection_window / 2 {
-            let credit = std::mem::take(&mut self.credit);
-            self.recv_window += i64::from(credit);
-            self.output.write(|out| frame::write_window_update(out, 0, credit));
-        }
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.recv_ended || stream.failed.is_some() {
-            return;
-        }
-        stream.credit += length;
-        if stream.credit >= (self.options.initial_stream_window / 2).max(1) {
-            let credit = std::mem::take(&mut stream.credit);
-            stream.recv_window += i64::from(credit);
-            self.output.write(|out| frame::write_window_update(out, id, credit));
-        }
     }
 }
 

@@ -22,7 +22,9 @@ type Result<T = ()> = std::result::Result<T, Error>;
 const COPY_BELOW: usize = 1024;
 /// The same for a connection on which more than [`BACKLOG`] is not read: it may not be for long.
 const COPY_BELOW_OF_BACKLOG: usize = 16 * 1024;
-const BACKLOG: i64 = 64 * 1024;
+const BACKLOG: usize = 64 * 1024;
+/// Beyond this everything is copied: what is not read takes no more memory than it is long, however it came.
+const LARGE_BACKLOG: usize = 8 << 20;
 /// How many frames a block of headers may be in.
 const MAX_BLOCK_FRAMES: u32 = 32;
 /// How many bytes of answers may wait for the peer to read them: at least these, and at most twice as many.
@@ -169,27 +171,23 @@ impl Connection {
         if head.has(flag::PADDED) && (head.length == 0 || padding > head.length) {
             return Err(Error::protocol("DATA with more padding than it is long"));
         }
-        if i64::from(head.length) > self.recv_window {
-            return Err(Error::violation(
-                Reason::FLOW_CONTROL_ERROR,
-                "more DATA than the connection's window",
-            ));
-        }
-        self.recv_window -= i64::from(head.length);
+        self.take_window(head.length)?;
         let length = head.length - padding;
         let end_stream = head.has(flag::END_STREAM);
         if length == 0 && !end_stream {
             self.spend()?;
         }
         let wanted = self.data_is_wanted(head, length)?;
-        // Padding is not read by anybody.
         if wanted {
             if length > 0 || end_stream {
                 self.control_frames.give_back(PER_MESSAGE);
             }
+            self.receiving.unread += head.length as usize;
+            // Padding is not read by anybody.
             self.give_back(id, padding);
-        } else {
-            self.give_back(0, head.length);
+            if !end_stream {
+                self.open_window(id);
+            }
         }
         self.data = Some(PartialData {
             stream: id,
@@ -204,7 +202,7 @@ impl Connection {
     fn data_is_wanted(&mut self, head: Head, length: u32) -> Result<bool> {
         let id = head.stream;
         let role = self.role;
-        let slack = DEFAULT_WINDOW.saturating_sub(self.options.initial_stream_window);
+        let slack = DEFAULT_WINDOW.saturating_sub(self.receiving.initial);
         let Some(stream) = self.streams.get_mut(&id) else {
             if self.is_idle_stream(id) {
                 return Err(Error::protocol("DATA on a stream that is not open"));
@@ -239,11 +237,6 @@ impl Connection {
         Ok(true)
     }
 
-    /// How many bytes of bodies have come, or begun to come, that nobody has read.
-    fn unread(&self) -> i64 {
-        i64::from(self.options.initial_connection_window) - self.recv_window - i64::from(self.credit)
-    }
-
     /// Takes what is there of a frame of DATA; whether that is all of it.
     fn data_piece(&mut self, input: &mut BytesMut) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
@@ -252,7 +245,11 @@ impl Connection {
             data.left -= length as u32;
             let id = data.stream;
             let wanted = data.wanted;
-            let copy_below = if self.unread() > BACKLOG { COPY_BELOW_OF_BACKLOG } else { COPY_BELOW };
+            let copy_below = match self.receiving.unread {
+                ..BACKLOG => COPY_BELOW,
+                ..LARGE_BACKLOG => COPY_BELOW_OF_BACKLOG,
+                _ => usize::MAX,
+            };
             match self.streams.get_mut(&id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
                     if length < copy_below {
@@ -299,6 +296,7 @@ impl Connection {
             return self.stream_error(id, Reason::PROTOCOL_ERROR);
         }
         stream.recv_ended = true;
+        self.receiving.end(stream);
         wake_reader(stream, &mut self.wakers, &mut self.woken);
         if self.role == Role::Client && stream.end != End::Sent {
             // The call is over, whatever was left to say.
@@ -688,7 +686,7 @@ impl Connection {
     }
 
     pub(super) fn insert(&mut self, id: u32) {
-        let stream = Stream::new(self.options.initial_stream_window, self.peer.initial_window);
+        let stream = Stream::new(self.receiving.initial, self.peer.initial_window);
         let stream = match self.spare.pop() {
             Some(mut spare) => {
                 *spare = stream;

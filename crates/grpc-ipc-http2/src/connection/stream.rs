@@ -24,6 +24,8 @@ pub(crate) struct Stream {
     pub(super) recv_window: i64,
     /// How much was read since the peer was last told.
     pub(super) credit: u32,
+    /// How much larger its window is than it was in the beginning.
+    pub(super) opened: u32,
     pub(crate) recv_ended: bool,
     pub(crate) recv_waker: Option<Waker>,
     /// Somebody may still read.
@@ -75,6 +77,7 @@ impl Stream {
             received: 0,
             recv_window: recv_window.into(),
             credit: 0,
+            opened: 0,
             recv_ended: false,
             recv_waker: None,
             has_reader: true,
