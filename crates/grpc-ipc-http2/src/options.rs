@@ -5,7 +5,7 @@ use crate::frame::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 /// A window that is opened by fewer bytes than this at a time would make the peer send frames that other
 /// implementations, and this one, take for an attack (CVE-2019-9511).
 const MIN_STREAM_WINDOW: u32 = 1024;
-const DEFAULT_STREAM_WINDOW: u32 = 64 << 10;
+const DEFAULT_STREAM_WINDOW: u32 = 128 << 10;
 const DEFAULT_MAX_STREAM_WINDOW: u32 = 4 << 20;
 
 /// What a connection allows its peer, and how it goes about its work. Every bound is on one connection.
@@ -67,7 +67,7 @@ impl Options {
 
     /// How many bytes of a body the peer may send before somebody reads them, from 1024 to 2^31 - 1. If only this is set,
     /// and not [`max_stream_window`](Self::max_stream_window), it stays the same until the body ends.
-    /// ([RFC 9113, section 6.9.2](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2).) Default: 65536 (64 KiB) to begin
+    /// ([RFC 9113, section 6.9.2](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2).) Default: 131072 (128 KiB) to begin
     /// with.
     pub fn initial_stream_window(self, bytes: u32) -> Self {
         Self { initial_stream_window: Some(bytes.clamp(MIN_STREAM_WINDOW, MAX_WINDOW)), ..self }
@@ -118,9 +118,12 @@ impl Options {
         Self { header_table_size: bytes, ..self }
     }
 
-    /// How many streams a client may reset, or have reset by what it sends: `burst` at once, and `per_second` in the long
-    /// run; each call that ends as it should allows for one more, and one whose answer has begun does not count. More
-    /// ends the connection with `ENHANCE_YOUR_CALM` (CVE-2023-44487, CVE-2025-8671). Default: 1000 and 200.
+    /// How many streams of a client the server resets because the client breaks a rule on them (CVE-2025-8671): `burst` at
+    /// once, and `per_second` in the long run; each call that ends as it should allows for one more. More ends the
+    /// connection with `ENHANCE_YOUR_CALM`. Of streams that the client resets before a handler was called for them
+    /// (CVE-2023-44487), 32 count as one, because reading their headers is all they cost. Calls that are given up later,
+    /// or refused, do not count: of their handlers no more run at a time than
+    /// [`max_concurrent_streams`](Self::max_concurrent_streams) says. Default: 1000 and 200.
     pub fn max_resets(self, burst: u32, per_second: u32) -> Self {
         Self { max_resets: (burst, per_second), ..self }
     }

@@ -16,7 +16,10 @@ impl Connection {
         assert_eq!(self.open as usize, count(|stream| !stream.closed), "open streams");
         assert_eq!(self.woken, count(|stream| stream.woken), "callers that were woken");
         assert_eq!(count(Stream::is_forgotten), 0, "streams that nobody needs");
-        assert!(self.accepted.len() <= self.streams.len(), "requests without a stream");
+        for (id, _) in &self.accepted {
+            let stream = self.streams.get(id);
+            assert!(stream.is_some_and(|stream| !stream.accepted && stream.failed.is_none()), "request {id}");
+        }
         let output = self.output.len();
         assert!(output <= self.options.max_output + MAX_OUTPUT, "{output} bytes wait to be written");
         // A connection that has failed may have done so on the way.

@@ -11,6 +11,8 @@ use crate::pieces::Pieces;
 /// A call, as its connection sees it ([RFC 9113, section 5.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.1)).
 #[derive(Debug)]
 pub(crate) struct Stream {
+    /// A handler was called for it, or it is ours.
+    pub(super) accepted: bool,
     // What comes.
     pub(crate) response: Option<ResponseHead>,
     pub(super) has_response: bool,
@@ -68,6 +70,7 @@ pub(super) enum End {
 impl Stream {
     pub(super) fn new(recv_window: u32, send_window: u32) -> Self {
         Self {
+            accepted: false,
             response: None,
             has_response: false,
             data: Pieces::default(),
