@@ -317,6 +317,25 @@ fn data_on_cancelled_calls() {
     });
 }
 
+/// DATA and trailers for a call that has ended long ago, or just now.
+#[test]
+fn frames_on_streams_that_are_over() {
+    for others in [0, 100] {
+        for late in [data(1, "late"), headers(1, &[("x-trailer", "late")]).end_stream()] {
+            client(options(), async |mut scene| {
+                for _ in 0..=others {
+                    still_calls(&mut scene.peer, &scene.send).await;
+                }
+                scene.repeat(std::slice::from_ref(&late), 2000).await;
+                let error = scene.connection.await.unwrap().unwrap_err();
+                let codes = [code::ENHANCE_YOUR_CALM, code::STREAM_CLOSED, code::PROTOCOL_ERROR];
+                assert!(codes.contains(&code_of(&error).unwrap()), "{late:?}: {error:?}");
+                still_calls(&mut scene.other.0, &scene.other.1).await;
+            });
+        }
+    }
+}
+
 #[test]
 fn resets_of_every_call() {
     client(options(), async |mut scene| {
