@@ -15,13 +15,19 @@ impl Budget {
         Self { tokens: burst, burst, per_second, refilled: Instant::now() }
     }
 
-    /// Takes one token; whether there was one. The clock is looked at only when they run out.
+    /// Takes one token; whether there was one.
     #[must_use]
     pub(crate) fn take(&mut self) -> bool {
-        if self.tokens == 0 {
+        self.take_many(1)
+    }
+
+    /// Takes so many tokens; whether there were as many. The clock is looked at only when they run out.
+    #[must_use]
+    pub(crate) fn take_many(&mut self, tokens: u32) -> bool {
+        if self.tokens < tokens {
             self.refill(Instant::now());
         }
-        let Some(left) = self.tokens.checked_sub(1) else { return false };
+        let Some(left) = self.tokens.checked_sub(tokens) else { return false };
         self.tokens = left;
         true
     }
@@ -34,9 +40,9 @@ impl Budget {
     fn refill(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.refilled);
         let tokens = since.as_millis().saturating_mul(self.per_second.into()) / 1000;
-        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX).min(self.burst);
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
         if tokens > 0 {
-            self.tokens = tokens;
+            self.tokens = self.tokens.saturating_add(tokens).min(self.burst);
             self.refilled = now;
         }
     }

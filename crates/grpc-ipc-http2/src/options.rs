@@ -2,6 +2,12 @@ use std::time::Duration;
 
 use crate::frame::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 
+/// A window that is opened by fewer bytes than this at a time would make the peer send frames that other
+/// implementations, and this one, take for an attack (CVE-2019-9511).
+const MIN_STREAM_WINDOW: u32 = 1024;
+const DEFAULT_STREAM_WINDOW: u32 = 128 << 10;
+const DEFAULT_MAX_STREAM_WINDOW: u32 = 4 << 20;
+
 /// What a connection allows its peer, and how it goes about its work. Every bound is on one connection.
 ///
 /// ```
@@ -14,8 +20,9 @@ use crate::frame::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 #[must_use = "options do nothing until a connection is made with them"]
 pub struct Options {
     pub(crate) max_concurrent_streams: u32,
-    pub(crate) initial_stream_window: u32,
-    pub(crate) initial_connection_window: u32,
+    initial_stream_window: Option<u32>,
+    max_stream_window: Option<u32>,
+    pub(crate) max_unread: usize,
     pub(crate) max_frame_size: u32,
     pub(crate) max_header_list_size: u32,
     pub(crate) header_table_size: u32,
@@ -34,8 +41,9 @@ impl Options {
     pub fn new() -> Self {
         Self {
             max_concurrent_streams: 1000,
-            initial_stream_window: 1 << 20,
-            initial_connection_window: 8 << 20,
+            initial_stream_window: None,
+            max_stream_window: None,
+            max_unread: 64 << 20,
             max_frame_size: 64 << 10,
             max_header_list_size: 32 << 10,
             header_table_size: 4096,
@@ -57,18 +65,37 @@ impl Options {
         Self { max_concurrent_streams: streams, ..self }
     }
 
-    /// How many bytes of a body the peer may send before somebody reads them, at most 2^31 - 1.
-    /// ([RFC 9113, section 6.9](https://www.rfc-editor.org/rfc/rfc9113#section-6.9).) Default: 1048576 (1 MiB).
+    /// How many bytes of a body the peer may send before somebody reads them, from 1024 to 2^31 - 1. If only this is set,
+    /// and not [`max_stream_window`](Self::max_stream_window), it stays the same until the body ends.
+    /// ([RFC 9113, section 6.9.2](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2).) Default: 131072 (128 KiB) to begin
+    /// with.
     pub fn initial_stream_window(self, bytes: u32) -> Self {
-        Self { initial_stream_window: bytes.min(MAX_WINDOW), ..self }
+        Self { initial_stream_window: Some(bytes.clamp(MIN_STREAM_WINDOW, MAX_WINDOW)), ..self }
     }
 
-    /// How many bytes of all bodies of the connection the peer may send before somebody reads them, from 65535 to
-    /// 2^31 - 1: the bound on what is buffered for a connection. A complete body of up to 16 KiB counts as read when it
-    /// is handed to its handler. Default: 8388608 (8 MiB).
-    pub fn initial_connection_window(self, bytes: u32) -> Self {
-        let bytes = bytes.clamp(crate::frame::DEFAULT_WINDOW, MAX_WINDOW);
-        Self { initial_connection_window: bytes, ..self }
+    /// How far the window of a stream is opened when a body fills half of it, from 1024 to 2^31 - 1 bytes, and within
+    /// [`max_unread`](Self::max_unread). A window that was opened stays so until the body ends. Default: 4194304 (4 MiB).
+    pub fn max_stream_window(self, bytes: u32) -> Self {
+        Self { max_stream_window: Some(bytes.clamp(MIN_STREAM_WINDOW, MAX_WINDOW)), ..self }
+    }
+
+    /// By how many bytes the windows of all streams of a connection are opened beyond the initial one. So no more than
+    /// this, and the [initial window](Self::initial_stream_window) of each stream, is ever held of bodies that nobody
+    /// reads. When it is used up, the windows of further streams stay as they are, and their bodies come more slowly.
+    /// Default: 67108864 (64 MiB).
+    pub fn max_unread(self, bytes: usize) -> Self {
+        Self { max_unread: bytes, ..self }
+    }
+
+    /// The window that a stream begins with, and how far it is opened.
+    pub(crate) fn stream_windows(&self) -> (u32, u32) {
+        match (self.initial_stream_window, self.max_stream_window) {
+            (Some(initial), max) => (initial, max.unwrap_or(initial).max(initial)),
+            (None, max) => {
+                let max = max.unwrap_or(DEFAULT_MAX_STREAM_WINDOW);
+                (DEFAULT_STREAM_WINDOW.min(max), max)
+            }
+        }
     }
 
     /// How long a frame of the peer may be, from 16384 to 2^24 - 1 bytes.
@@ -91,9 +118,12 @@ impl Options {
         Self { header_table_size: bytes, ..self }
     }
 
-    /// How many streams a client may reset, or have reset by what it sends: `burst` at once, and `per_second` in the long
-    /// run; each call that ends as it should allows for one more, and one whose answer has begun does not count. More
-    /// ends the connection with `ENHANCE_YOUR_CALM` (CVE-2023-44487, CVE-2025-8671). Default: 1000 and 200.
+    /// How many streams of a client the server resets because the client breaks a rule on them (CVE-2025-8671): `burst` at
+    /// once, and `per_second` in the long run; each call that ends as it should allows for one more. More ends the
+    /// connection with `ENHANCE_YOUR_CALM`. Of streams that the client resets before a handler was called for them
+    /// (CVE-2023-44487), 32 count as one, because reading their headers is all they cost. Calls that are given up later,
+    /// or refused, do not count: of their handlers no more run at a time than
+    /// [`max_concurrent_streams`](Self::max_concurrent_streams) says. Default: 1000 and 200.
     pub fn max_resets(self, burst: u32, per_second: u32) -> Self {
         Self { max_resets: (burst, per_second), ..self }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::flow::CONNECTION_WINDOW;
 use super::{Connection, MAX_WINDOW, Stream};
 
 /// How much more than [`Options::max_output`](crate::Options::max_output) there may be: what bodies do not wait for.
@@ -15,7 +16,10 @@ impl Connection {
         assert_eq!(self.open as usize, count(|stream| !stream.closed), "open streams");
         assert_eq!(self.woken, count(|stream| stream.woken), "callers that were woken");
         assert_eq!(count(Stream::is_forgotten), 0, "streams that nobody needs");
-        assert!(self.accepted.len() <= self.streams.len(), "requests without a stream");
+        for (id, _) in &self.accepted {
+            let stream = self.streams.get(id);
+            assert!(stream.is_some_and(|stream| !stream.accepted && stream.failed.is_none()), "request {id}");
+        }
         let output = self.output.len();
         assert!(output <= self.options.max_output + MAX_OUTPUT, "{output} bytes wait to be written");
         // A connection that has failed may have done so on the way.
@@ -30,7 +34,7 @@ impl Connection {
         };
         let mut queued = BTreeMap::<u32, usize>::new();
         self.queue.iter().for_each(|id| *queued.entry(*id).or_default() += 1);
-        let mut unread = left;
+        let (mut unread, mut opened) = (left, 0);
         for (id, stream) in &self.streams {
             let overflows = stream.send_window > i64::from(MAX_WINDOW);
             assert!(!overflows || stream.failed.is_some(), "the window of stream {id}");
@@ -40,14 +44,24 @@ impl Connection {
             let waits = !stream.pending.is_empty() && stream.send_window > 0;
             assert!(!waits || stream.queued, "stream {id} is not sent");
             unread += stream.unread();
+            opened += stream.opened as usize;
             if !stream.recv_ended && stream.failed.is_none() {
                 let coming = if *id == coming { left } else { 0 };
                 let window = stream.recv_window + i64::from(stream.credit) + stream.unread() + coming;
-                assert_eq!(window, self.options.initial_stream_window.into(), "what stream {id} may receive");
+                let size = self.receiving.initial + stream.opened;
+                assert_eq!(window, size.into(), "what stream {id} may receive");
+            } else {
+                let coming = if *id == coming { left } else { 0 };
+                let unread = stream.unread() + coming;
+                assert!(i64::from(stream.opened) <= unread, "stream {id} keeps more than is not read");
             }
         }
-        let window = self.recv_window + i64::from(self.credit) + unread;
-        assert_eq!(window, self.options.initial_connection_window.into(), "what the connection may receive");
+        let receiving = &self.receiving;
+        assert_eq!(receiving.opened, opened, "by how much windows are opened");
+        assert!(opened <= self.options.max_unread, "windows are opened too far");
+        assert_eq!(receiving.unread as i64, unread, "what is not read");
+        let window = receiving.window + i64::from(receiving.credit);
+        assert_eq!(window, CONNECTION_WINDOW.into(), "what the connection may receive");
     }
 }
 

@@ -1,6 +1,8 @@
 //! The state machine of a connection: bytes in, streams, bytes out. It does no I/O and knows no time but that of its
 //! budgets.
 
+mod closed;
+mod flow;
 #[cfg(any(test, fuzzing))]
 mod invariants;
 mod other_protocol;
@@ -15,6 +17,8 @@ use std::task::Waker;
 use bytes::Bytes;
 use http::HeaderMap;
 
+use self::closed::ClosedLately;
+use self::flow::{CONNECTION_WINDOW, Receiving};
 pub(crate) use self::stream::Stream;
 use self::stream::{End, Streams};
 use crate::budget::Budget;
@@ -70,8 +74,7 @@ pub(crate) struct Connection {
     decoder: MessageDecoder,
     block: Option<PartialBlock>,
     data: Option<PartialData>,
-    recv_window: i64,
-    credit: u32,
+    receiving: Receiving,
 
     // What goes.
     encoder: MessageEncoder,
@@ -137,44 +140,12 @@ struct GoingAway {
     peer: Option<Error>,
 }
 
-/// How a stream ended that is not there any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Closed {
-    /// We have reset it: the peer may not know that yet.
-    ByReset,
-    /// Both ends know.
-    ByPeer,
-}
-
-/// The streams that ended last.
-#[derive(Debug)]
-struct ClosedLately {
-    streams: [(u32, Closed); 64],
-    next: usize,
-    /// The highest one that has made room for another.
-    forgotten: u32,
-}
-
-impl ClosedLately {
-    fn add(&mut self, stream: u32, how: Closed) {
-        self.forgotten = self.forgotten.max(self.streams[self.next].0);
-        self.streams[self.next] = (stream, how);
-        self.next = (self.next + 1) % self.streams.len();
-    }
-
-    fn get(&self, stream: u32) -> Option<Closed> {
-        self.streams.iter().find(|(id, _)| *id == stream).map(|(_, how)| *how)
-    }
-
-    /// Whether we may have reset a stream that is not there any more.
-    fn may_be_reset(&self, stream: u32) -> bool {
-        self.get(stream).map_or(stream <= self.forgotten, |how| how == Closed::ByReset)
-    }
-}
-
 /// How many control frames a message allows for: a WINDOW_UPDATE of its stream, one of the connection, a PING, and
 /// something else.
 const PER_MESSAGE: u32 = 4;
+/// How many streams that are reset before anybody has looked at them count as one that is reset for breaking a rule: they
+/// cost no more than to read their headers.
+const EARLY_RESETS: u32 = 32;
 /// How many streams have their memory kept.
 const MAX_SPARE: usize = 64;
 /// The payload of the ping that finds out when the peer has heard that we go.
@@ -191,7 +162,7 @@ impl Connection {
             accepted: VecDeque::new(),
             last_peer_stream: 0,
             next_stream: 1,
-            closed_lately: ClosedLately { streams: [(0, Closed::ByPeer); 64], next: 0, forgotten: 0 },
+            closed_lately: ClosedLately::new(),
             output: Output::default(),
             answers: 0,
             answers_counted_from: 0,
@@ -204,8 +175,7 @@ impl Connection {
             decoder: MessageDecoder::new(options.header_table_size, options.max_header_list_size),
             block: None,
             data: None,
-            recv_window: options.initial_connection_window.into(),
-            credit: 0,
+            receiving: Receiving::new(&options),
             encoder: MessageEncoder::new(),
             peer: PeerSettings {
                 initial_window: DEFAULT_WINDOW,
@@ -218,7 +188,10 @@ impl Connection {
             queue: VecDeque::new(),
             updates_due: 0,
             control_frames: Budget::new(options.max_control_frames.0, options.max_control_frames.1),
-            resets: Budget::new(options.max_resets.0, options.max_resets.1),
+            resets: Budget::new(
+                options.max_resets.0.saturating_mul(EARLY_RESETS),
+                options.max_resets.1.saturating_mul(EARLY_RESETS),
+            ),
             going_away: GoingAway::default(),
             failed: None,
             options,
@@ -229,13 +202,7 @@ impl Connection {
 
     fn begin(&mut self) {
         let Options {
-            max_concurrent_streams,
-            initial_stream_window,
-            initial_connection_window,
-            max_frame_size,
-            max_header_list_size,
-            header_table_size,
-            ..
+            max_concurrent_streams, max_frame_size, max_header_list_size, header_table_size, ..
         } = self.options;
         let role = match self.role {
             Role::Client => (setting::ENABLE_PUSH, 0),
@@ -243,7 +210,7 @@ impl Connection {
         };
         let settings = [
             role,
-            (setting::INITIAL_WINDOW_SIZE, initial_stream_window),
+            (setting::INITIAL_WINDOW_SIZE, self.receiving.initial),
             (setting::MAX_FRAME_SIZE, max_frame_size),
             (setting::MAX_HEADER_LIST_SIZE, max_header_list_size),
             (setting::HEADER_TABLE_SIZE, header_table_size),
@@ -253,22 +220,25 @@ impl Connection {
                 out.extend_from_slice(PREFACE);
             }
             frame::write_settings(out, &settings);
-            if initial_connection_window > DEFAULT_WINDOW {
-                frame::write_window_update(out, 0, initial_connection_window - DEFAULT_WINDOW);
-            }
+            frame::write_window_update(out, 0, CONNECTION_WINDOW - DEFAULT_WINDOW);
         });
     }
 
-    /// The next request that nobody has looked at, if its stream is still there.
+    /// The next request that nobody has looked at.
     pub(crate) fn accept(&mut self) -> Option<(u32, RequestHead)> {
-        while let Some((id, head)) = self.accepted.pop_front() {
-            match self.streams.get_mut(&id) {
-                Some(stream) if stream.failed.is_none() => return Some((id, head)),
-                Some(_) => self.disown(id),
-                None => {}
-            }
+        let (id, head) = self.accepted.pop_front()?;
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.accepted = true;
         }
-        None
+        Some((id, head))
+    }
+
+    /// Forgets a stream that is over before anybody has looked at it.
+    fn forget_request(&mut self, id: u32) {
+        if let Ok(place) = self.accepted.binary_search_by_key(&id, |(id, _)| *id) {
+            self.accepted.remove(place);
+            self.disown(id);
+        }
     }
 
     pub(crate) fn stream(&self, id: u32) -> Option<&Stream> {
@@ -427,11 +397,16 @@ impl Connection {
         if stream.failed.is_none() {
             stream.failed = Some(error);
         }
+        self.receiving.end(stream);
         stream.pending.clear();
         stream.end = End::Sent;
         self.wakers.extend(stream.send_waker.take());
         wake_reader(stream, &mut self.wakers, &mut self.woken);
+        let accepted = stream.accepted;
         self.close(id);
+        if !accepted {
+            self.forget_request(id);
+        }
     }
 
     /// The protocol is through with a stream.
@@ -441,7 +416,7 @@ impl Connection {
         {
             stream.closed = true;
             if stream.failed.is_none() {
-                self.resets.give_back(1);
+                self.resets.give_back(EARLY_RESETS);
             }
             self.open -= 1;
             self.wake_waiting();
@@ -461,9 +436,10 @@ impl Connection {
             }
             // The answer is complete: the rest of the request need not come (section 8.1).
             self.output.write(|out| frame::write_reset(out, id, Reason::NO_ERROR));
-            self.closed_lately.add(id, Closed::ByReset);
+            self.closed_lately.reset(id, stream.recv_window);
             if let Some(stream) = self.streams.get_mut(&id) {
                 stream.failed = Some(Error::Reset { by: Side::Local, reason: Reason::NO_ERROR });
+                self.receiving.end(stream);
                 wake_reader(stream, &mut self.wakers, &mut self.woken);
             }
         }
@@ -475,9 +451,11 @@ impl Connection {
         let Some(stream) = self.streams.get(&id) else { return };
         if stream.closed && !stream.has_reader && !stream.has_sender {
             if stream.failed.is_none() {
-                self.closed_lately.add(id, Closed::ByPeer);
+                self.closed_lately.ended(id);
             }
             let Some(mut stream) = self.streams.remove(&id) else { return };
+            let opened = stream.opened;
+            self.receiving.close(&mut stream, opened);
             if stream.woken {
                 self.woken -= 1;
             }
@@ -535,26 +513,6 @@ impl Connection {
         let data = self.streams.get_mut(&id)?.data.pop()?;
         self.give_back(id, data.len() as u32);
         Some(data)
-    }
-
-    /// Lets the peer send as much as was read, when it is worth a frame.
-    fn give_back(&mut self, id: u32, length: u32) {
-        self.credit += length;
-        if self.credit >= self.options.initial_connection_window / 2 {
-            let credit = std::mem::take(&mut self.credit);
-            self.recv_window += i64::from(credit);
-            self.output.write(|out| frame::write_window_update(out, 0, credit));
-        }
-        let Some(stream) = self.streams.get_mut(&id) else { return };
-        if stream.recv_ended || stream.failed.is_some() {
-            return;
-        }
-        stream.credit += length;
-        if stream.credit >= (self.options.initial_stream_window / 2).max(1) {
-            let credit = std::mem::take(&mut stream.credit);
-            stream.recv_window += i64::from(credit);
-            self.output.write(|out| frame::write_window_update(out, id, credit));
-        }
     }
 }
 

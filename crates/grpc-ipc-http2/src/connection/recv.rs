@@ -4,9 +4,10 @@ use bytes::{Buf as _, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, StatusCode};
 
+use super::closed::Closed;
 use super::stream::End;
 use super::{
-    Closed, Connection, DRAIN_PING, PER_MESSAGE, PartialBlock, PartialData, Received, Role, Stream,
+    Connection, DRAIN_PING, EARLY_RESETS, PER_MESSAGE, PartialBlock, PartialData, Received, Role, Stream,
     other_protocol, wake_reader,
 };
 use crate::frame::{
@@ -22,7 +23,9 @@ type Result<T = ()> = std::result::Result<T, Error>;
 const COPY_BELOW: usize = 1024;
 /// The same for a connection on which more than [`BACKLOG`] is not read: it may not be for long.
 const COPY_BELOW_OF_BACKLOG: usize = 16 * 1024;
-const BACKLOG: i64 = 64 * 1024;
+const BACKLOG: usize = 64 * 1024;
+/// Beyond this everything is copied: what is not read takes no more memory than it is long, however it came.
+const LARGE_BACKLOG: usize = 8 << 20;
 /// How many frames a block of headers may be in.
 const MAX_BLOCK_FRAMES: u32 = 32;
 /// How many bytes of answers may wait for the peer to read them: at least these, and at most twice as many.
@@ -140,12 +143,35 @@ impl Connection {
 
     /// Resets a stream on which the peer has broken a rule.
     fn stream_error(&mut self, id: u32, reason: Reason) -> Result {
-        if self.role == Role::Server && !self.resets.take() {
-            return Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many streams are reset"));
+        if self.role == Role::Server {
+            self.spend_resets(EARLY_RESETS)?;
         }
-        self.closed_lately.add(id, Closed::ByReset);
+        let window = self.streams.get(&id).map_or(0, |stream| stream.recv_window);
+        self.closed_lately.reset(id, window);
         self.fail_stream(id, Error::Reset { by: Side::Local, reason });
-        self.answer(|out| frame::write_reset(out, id, reason))
+        self.write_reset(id, reason)
+    }
+
+    /// A server reads no more when the client does not read; a client always does, so it counts what it says.
+    fn write_reset(&mut self, id: u32, reason: Reason) -> Result {
+        match self.role {
+            Role::Server => self.output.write(|out| frame::write_reset(out, id, reason)),
+            Role::Client => return self.answer(|out| frame::write_reset(out, id, reason)),
+        }
+        Ok(())
+    }
+
+    fn spend_resets(&mut self, tokens: u32) -> Result {
+        if self.resets.take_many(tokens) {
+            return Ok(());
+        }
+        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many streams are reset"))
+    }
+
+    /// DATA or HEADERS for a stream that we may have reset: the peer may not have known, but only so much can have been
+    /// under way.
+    fn spend_if(&mut self, too_late: bool) -> Result {
+        if too_late { self.spend() } else { Ok(()) }
     }
 
     /// Whether nobody has used a stream yet.
@@ -165,27 +191,23 @@ impl Connection {
         if head.has(flag::PADDED) && (head.length == 0 || padding > head.length) {
             return Err(Error::protocol("DATA with more padding than it is long"));
         }
-        if i64::from(head.length) > self.recv_window {
-            return Err(Error::violation(
-                Reason::FLOW_CONTROL_ERROR,
-                "more DATA than the connection's window",
-            ));
-        }
-        self.recv_window -= i64::from(head.length);
+        self.take_window(head.length)?;
         let length = head.length - padding;
         let end_stream = head.has(flag::END_STREAM);
         if length == 0 && !end_stream {
             self.spend()?;
         }
         let wanted = self.data_is_wanted(head, length)?;
-        // Padding is not read by anybody.
         if wanted {
             if length > 0 || end_stream {
                 self.control_frames.give_back(PER_MESSAGE);
             }
+            self.receiving.unread += head.length as usize;
+            // Padding is not read by anybody.
             self.give_back(id, padding);
-        } else {
-            self.give_back(0, head.length);
+            if !end_stream {
+                self.open_window(id);
+            }
         }
         self.data = Some(PartialData {
             stream: id,
@@ -200,20 +222,19 @@ impl Connection {
     fn data_is_wanted(&mut self, head: Head, length: u32) -> Result<bool> {
         let id = head.stream;
         let role = self.role;
-        let slack = DEFAULT_WINDOW.saturating_sub(self.options.initial_stream_window);
-        let Some(stream) = self.streams.get_mut(&id) else {
+        let slack = DEFAULT_WINDOW.saturating_sub(self.receiving.initial);
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.failed.is_none()) else {
             if self.is_idle_stream(id) {
                 return Err(Error::protocol("DATA on a stream that is not open"));
             }
-            // The peer may not have known that we reset it.
-            if !self.closed_lately.may_be_reset(id) {
+            if self.closed_lately.may_be_reset(id) {
+                let too_late = !self.closed_lately.take_data(head.length);
+                self.spend_if(too_late)?;
+            } else {
                 self.stream_error(id, Reason::STREAM_CLOSED)?;
             }
             return Ok(false);
         };
-        if stream.failed.is_some() {
-            return Ok(false);
-        }
         if stream.recv_ended {
             self.stream_error(id, Reason::STREAM_CLOSED)?;
             return Ok(false);
@@ -235,11 +256,6 @@ impl Connection {
         Ok(true)
     }
 
-    /// How many bytes of bodies have come, or begun to come, that nobody has read.
-    fn unread(&self) -> i64 {
-        i64::from(self.options.initial_connection_window) - self.recv_window - i64::from(self.credit)
-    }
-
     /// Takes what is there of a frame of DATA; whether that is all of it.
     fn data_piece(&mut self, input: &mut BytesMut) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
@@ -248,7 +264,11 @@ impl Connection {
             data.left -= length as u32;
             let id = data.stream;
             let wanted = data.wanted;
-            let copy_below = if self.unread() > BACKLOG { COPY_BELOW_OF_BACKLOG } else { COPY_BELOW };
+            let copy_below = match self.receiving.unread {
+                ..BACKLOG => COPY_BELOW,
+                ..LARGE_BACKLOG => COPY_BELOW_OF_BACKLOG,
+                _ => usize::MAX,
+            };
             match self.streams.get_mut(&id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
                     if length < copy_below {
@@ -296,13 +316,14 @@ impl Connection {
         }
         stream.trailers = trailers;
         stream.recv_ended = true;
+        self.receiving.end(stream);
         wake_reader(stream, &mut self.wakers, &mut self.woken);
         if self.role == Role::Client && stream.end != End::Sent {
             // The call is over, whatever was left to say.
             stream.pending.clear();
             stream.end = End::Sent;
             self.wakers.extend(stream.send_waker.take());
-            self.closed_lately.add(id, Closed::ByReset);
+            self.closed_lately.reset(id, 0);
             self.answer(|out| frame::write_reset(out, id, Reason::NO_ERROR))?;
         }
         self.close_if_ended(id);
@@ -364,20 +385,23 @@ impl Connection {
         let message = self.decoder.decode(block);
         let message =
             message.map_err(|error| Error::violation(Reason::COMPRESSION_ERROR, error.to_string()))?;
-        if self.streams.contains_key(&id) {
+        if self.streams.get(&id).is_some_and(|stream| stream.failed.is_none()) {
             return self.message(id, end_stream, message);
         }
         if self.role == Role::Server && self.is_idle_stream(id) {
             return self.request(id, end_stream, message);
         }
         let opens = self.role == Role::Server && matches!(message, Message::Request(_));
+        let too_late = !self.closed_lately.take_headers();
         match self.closed_lately.get(id) {
-            Some(Closed::ByReset) => Ok(()),
+            Some(Closed::ByReset) => self.spend_if(too_late),
             Some(Closed::ByPeer) => {
                 Err(Error::violation(Reason::STREAM_CLOSED, "HEADERS on a stream that ended"))
             }
             // What was under way when it was reset, long ago.
-            None if !opens && self.closed_lately.may_be_reset(id) && !self.is_idle_stream(id) => Ok(()),
+            None if !opens && self.closed_lately.may_be_reset(id) && !self.is_idle_stream(id) => {
+                self.spend_if(too_late)
+            }
             None => Err(Error::protocol("HEADERS on a stream that cannot be opened")),
         }
     }
@@ -388,13 +412,15 @@ impl Connection {
             return Err(Error::protocol("a client opens a stream with an even id"));
         }
         self.last_peer_stream = id;
+        self.closed_lately.opened();
         if self.going_away.last_stream.is_some() {
-            self.closed_lately.add(id, Closed::ByReset);
+            self.closed_lately.reset(id, self.receiving.initial.into());
             return Ok(());
         }
         let limit = self.options.max_concurrent_streams;
         if self.open >= limit || self.streams.len() >= 2 * limit as usize {
-            return self.stream_error(id, Reason::REFUSED_STREAM);
+            self.closed_lately.reset(id, self.receiving.initial.into());
+            return self.write_reset(id, Reason::REFUSED_STREAM);
         }
         match message {
             Message::Request(head) => {
@@ -406,10 +432,9 @@ impl Connection {
                 if end_stream {
                     self.end_of_stream(id, None)?;
                 }
-                if self.streams.get(&id).is_some_and(|stream| stream.failed.is_none()) {
-                    self.accepted.push_back((id, head));
-                } else {
-                    self.disown(id);
+                match self.streams.get(&id) {
+                    Some(stream) if stream.failed.is_none() => self.accepted.push_back((id, head)),
+                    _ => self.disown(id),
                 }
                 Ok(())
             }
@@ -445,9 +470,6 @@ impl Connection {
     fn message(&mut self, id: u32, end_stream: bool, message: Message) -> Result {
         let role = self.role;
         let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
-        if stream.failed.is_some() {
-            return Ok(());
-        }
         if stream.recv_ended {
             return self.stream_error(id, Reason::STREAM_CLOSED);
         }
@@ -515,19 +537,18 @@ impl Connection {
         if id == 0 {
             return Err(Error::protocol("RST_STREAM on stream 0"));
         }
-        let Some(stream) = self.streams.get_mut(&id) else {
-            if self.is_idle_stream(id) {
-                return Err(Error::protocol("RST_STREAM on a stream that is not open"));
-            }
-            return self.spend();
+        if self.is_idle_stream(id) {
+            return Err(Error::protocol("RST_STREAM on a stream that is not open"));
+        }
+        let may_reset = self.closed_lately.take_reset();
+        let Some(stream) = self.streams.get(&id).filter(|stream| !stream.closed) else {
+            return self.spend_if(!may_reset);
         };
-        if stream.closed {
-            return self.spend();
+        // One that a handler was called for has cost what a call costs.
+        if !stream.accepted {
+            self.spend_resets(1)?;
         }
-        // One that is being answered has cost what a call costs.
-        if self.role == Role::Server && !stream.has_answer && !self.resets.take() {
-            return Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many streams are reset"));
-        }
+        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
         let reason = Reason::from(number(payload));
         if stream.recv_ended && self.role == Role::Client {
             // The response is complete; only the rest of the request is not wanted.
@@ -536,6 +557,7 @@ impl Connection {
             self.wakers.extend(stream.send_waker.take());
             self.close(id);
         } else {
+            self.closed_lately.ended(id);
             self.fail_stream(id, Error::Reset { by: Side::Peer, reason });
         }
         Ok(())
@@ -637,7 +659,8 @@ impl Connection {
         if self.role == Role::Client {
             let unprocessed: Vec<u32> = self.streams.keys().copied().filter(|id| *id > last).collect();
             for id in unprocessed {
-                self.closed_lately.add(id, Closed::ByReset);
+                let window = self.streams.get(&id).map_or(0, |stream| stream.recv_window);
+                self.closed_lately.reset(id, window);
                 self.fail_stream(id, Error::Unprocessed);
             }
         }
@@ -690,7 +713,7 @@ impl Connection {
     }
 
     pub(super) fn insert(&mut self, id: u32) {
-        let stream = Stream::new(self.options.initial_stream_window, self.peer.initial_window);
+        let stream = Stream::new(self.receiving.initial, self.peer.initial_window);
         let stream = match self.spare.pop() {
             Some(mut spare) => {
                 *spare = stream;

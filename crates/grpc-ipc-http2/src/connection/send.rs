@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::stream::End;
-use super::{Closed, Connection, PER_MESSAGE, Role, too_large};
+use super::{Connection, PER_MESSAGE, Role, too_large};
 use crate::encode::Start;
 use crate::frame;
 use crate::{Error, Reason, Side};
@@ -38,7 +38,9 @@ impl Connection {
         }
         self.next_stream += 2;
         self.insert(id);
+        self.closed_lately.opened();
         if let Some(stream) = self.streams.get_mut(&id) {
+            stream.accepted = true;
             stream.begins_at = begins_at;
             stream.is_head = matches!(start, Start::Request { method: &Method::HEAD, .. });
             if end_stream {
@@ -133,7 +135,7 @@ impl Connection {
             return;
         }
         self.output.write(|out| frame::write_reset(out, id, reason));
-        self.closed_lately.add(id, Closed::ByReset);
+        self.closed_lately.reset(id, stream.recv_window);
         self.fail_stream(id, error);
     }
 

@@ -11,6 +11,8 @@ use crate::pieces::Pieces;
 /// A call, as its connection sees it ([RFC 9113, section 5.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.1)).
 #[derive(Debug)]
 pub(crate) struct Stream {
+    /// A handler was called for it, or it is ours.
+    pub(super) accepted: bool,
     // What comes.
     pub(crate) response: Option<ResponseHead>,
     pub(super) has_response: bool,
@@ -24,6 +26,8 @@ pub(crate) struct Stream {
     pub(super) recv_window: i64,
     /// How much was read since the peer was last told.
     pub(super) credit: u32,
+    /// How much larger its window is than it was in the beginning.
+    pub(super) opened: u32,
     pub(crate) recv_ended: bool,
     pub(crate) recv_waker: Option<Waker>,
     /// Somebody may still read.
@@ -66,6 +70,7 @@ pub(super) enum End {
 impl Stream {
     pub(super) fn new(recv_window: u32, send_window: u32) -> Self {
         Self {
+            accepted: false,
             response: None,
             has_response: false,
             data: Pieces::default(),
@@ -75,6 +80,7 @@ impl Stream {
             received: 0,
             recv_window: recv_window.into(),
             credit: 0,
+            opened: 0,
             recv_ended: false,
             recv_waker: None,
             has_reader: true,

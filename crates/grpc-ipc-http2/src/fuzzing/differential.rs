@@ -60,7 +60,6 @@ pub fn differential(input: &[u8], other: Other) {
         .max_header_list_size(MAX_HEADER_LIST_SIZE)
         .max_concurrent_streams(MAX_STREAMS)
         .initial_stream_window(WINDOW)
-        .initial_connection_window(WINDOW)
         .handshake_timeout(Duration::from_secs(3600));
     let theirs = Served::by(&bytes, other);
     let ours = Served::by(&bytes, |io| {

@@ -141,7 +141,7 @@ impl End {
         // The budgets do not come back with time, and there are few streams.
         let options = Options::new().max_resets(20, 0).max_control_frames(50, 0).max_concurrent_streams(8);
         let options = match small {
-            true => options.initial_stream_window(10).initial_connection_window(0).max_output(1000),
+            true => options.initial_stream_window(0).max_output(1000),
             false => options,
         };
         Self {

@@ -52,7 +52,7 @@ pub fn server(input: &[u8]) {
 pub(super) fn options(script: &mut Script<'_>) -> Options {
     let options = Options::new().max_resets(20, 0).max_control_frames(100, 0).max_concurrent_streams(10);
     match script.below(4) {
-        0 => options.initial_stream_window(10).initial_connection_window(0),
+        0 => options.initial_stream_window(0),
         1 => options.max_output(100).poll_in_place(false).keepalive(Duration::from_secs(1)),
         2 => options.max_header_list_size(200).header_table_size(100),
         _ => options,

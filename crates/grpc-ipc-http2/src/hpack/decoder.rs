@@ -17,6 +17,9 @@ pub(crate) struct Decoder {
     scratch: Vec<u8>,
 }
 
+/// An encoder tells the smallest size since the last block and the final one (RFC 7541 section 4.2).
+const MAX_SIZE_UPDATES: usize = 2;
+
 impl Decoder {
     /// A decoder at the start of a connection. `max_table_size` is the SETTINGS_HEADER_TABLE_SIZE that is advertised.
     ///
@@ -39,6 +42,7 @@ impl Decoder {
         mut sink: impl FnMut(Field, usize),
     ) -> Result<(), DecodeError> {
         let mut before_fields = true;
+        let mut updates = 0;
         while let Some(&first) = block.first() {
             let representation = Representation::of(first);
             if !matches!(representation, Representation::TableSizeUpdate) {
@@ -66,6 +70,10 @@ impl Decoder {
                     sink(entry.field, entry.size);
                 }
                 Representation::TableSizeUpdate => {
+                    updates += 1;
+                    if updates > MAX_SIZE_UPDATES {
+                        return Err(DecodeError::TooManyTableSizeUpdates);
+                    }
                     let size = integer::decode(5, &mut block)?;
                     self.update_table_size(size, before_fields)?;
                 }
@@ -263,6 +271,16 @@ mod tests {
         // To 0, which evicts, and back to 4096.
         assert_fields(&mut decoder, b"\x20\x3f\xe1\x1f\x82", &[(":method", "GET")]);
         assert_eq!(decode(&mut decoder, b"\xbe"), Err(DecodeError::IndexOutOfRange { index: 62 }));
+    }
+
+    #[test]
+    fn section_4_2_more_than_two_table_size_updates_are_an_error() {
+        assert_error(b"\x20\x3f\xe1\x1f\x20\x82", DecodeError::TooManyTableSizeUpdates);
+        // Each block may begin with two.
+        let mut decoder = Decoder::new(4096);
+        for _ in 0..3 {
+            assert_fields(&mut decoder, b"\x20\x3f\xe1\x1f\x82", &[(":method", "GET")]);
+        }
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub(crate) enum DecodeError {
         /// What it may have, in octets.
         limit: usize,
     },
+    /// More than two table size updates in a block (RFC 7541 section 4.2).
+    #[error("more than two dynamic table size updates")]
+    TooManyTableSizeUpdates,
     /// A table size update after a field (RFC 7541 section 4.2).
     #[error("a dynamic table size update after a field")]
     TableSizeUpdateAfterField,

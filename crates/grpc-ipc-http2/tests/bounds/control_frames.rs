@@ -3,9 +3,10 @@
 use grpc_ipc_http2::Options;
 
 use super::scene::{BASE, Scene, post, run, server, server_with};
+use crate::util::engine::code_of;
 use crate::util::frame::{
-    Frame, code, data, flag, goaway, headers_of, kind, ping, priority, rst_stream, setting, settings,
-    settings_ack, window_update,
+    Frame, code, data, flag, goaway, headers, headers_of, kind, ping, priority, rst_stream, setting,
+    settings, settings_ack, window_update,
 };
 
 const BURST: u32 = 50;
@@ -138,6 +139,59 @@ fn frames_on_a_reset_stream_do_not_pay_for_others() {
             [data(1, []).end_stream(), data(1, "x"), headers_of(1, [0x82]).end_stream(), ping([0; 8])];
         scene.repeat(&frames, FLOOD).await;
         scene.calms_down(0).await;
+    });
+}
+
+/// DATA and HEADERS on streams that are over: some may have been under way, but not more than the windows let through.
+#[test]
+fn frames_on_streams_that_are_over() {
+    let trailers = |id| headers(id, &[("x-trailer", "late")]).end_stream();
+    for (how, resets) in [("ended", false), ("reset by the client", true)] {
+        for late in [data(1, "late"), data(1, vec![0; 1000]), data(1, []).end_stream(), trailers(1)] {
+            // Right after its end, and when it is forgotten.
+            for others in [0, 200] {
+                server(options().max_resets(BURST, 0), async |mut scene| {
+                    scene.peer.send(post(1, if resets { "/wait" } else { "/hello" })).await;
+                    scene.peer.still_answers().await;
+                    if resets {
+                        scene.peer.send(rst_stream(1, code::CANCEL)).await;
+                    } else {
+                        scene.peer.send(data(1, []).end_stream()).await;
+                        scene.peer.expect_response(1).await;
+                    }
+                    for id in (3..).step_by(2).take(others) {
+                        scene.peer.send(post(id, "/hello").end_stream()).await;
+                        scene.peer.expect_response(id).await;
+                    }
+                    let flood = scene.repeat(std::slice::from_ref(&late), FLOOD);
+                    flood.await;
+                    scene.other.still_serves().await;
+                    let error = scene.connection.await.unwrap().unwrap_err();
+                    let code = code_of(&error).unwrap();
+                    let codes = [code::ENHANCE_YOUR_CALM, code::STREAM_CLOSED];
+                    assert!(codes.contains(&code), "{late:?} on a stream that was {how}: {error:?}");
+                    assert!(scene.peak.octets() <= BASE, "{} octets", scene.peak.octets());
+                });
+            }
+        }
+    }
+}
+
+/// What was under way when the server reset a stream is passed over, as far as the window let it through.
+#[test]
+fn what_was_under_way_is_no_flood() {
+    server(options(), async |mut scene| {
+        for id in (1..).step_by(2).take(200) {
+            scene.peer.send(post(id, "/early")).await;
+        }
+        scene.other.still_serves().await;
+        for id in (1..).step_by(2).take(200) {
+            let frames = vec![data(id, vec![0; 100]); 500];
+            scene.peer.send_all(&frames).await;
+            scene.peer.send(headers(id, &[("x-trailer", "late")]).end_stream()).await;
+            scene.other.still_serves().await;
+        }
+        scene.peer.still_answers().await;
     });
 }
 

@@ -1,22 +1,22 @@
-//! Bodies that come and are not read (`Options::initial_stream_window`, `initial_connection_window`).
+//! Bodies that come and are not read (`Options::initial_stream_window`, `max_stream_window`, `max_unread`).
 
 use grpc_ipc_http2::Options;
 
 use super::scene::{BASE, Scene, post, server, streams};
-use crate::util::frame::{Frame, code, data, rst_stream};
+use crate::util::frame::{Frame, code, data, rst_stream, window_update};
 
-/// The window of the connection, in octets.
-const WINDOW: usize = 512 << 10;
-/// The window of a stream, in octets.
-const STREAM: usize = WINDOW / 4;
+/// The window of a stream, in octets, and how many streams there are.
+const STREAM: usize = 128 << 10;
+const STREAMS: u32 = 4;
+const ALL: usize = STREAMS as usize * STREAM;
 
 fn options() -> Options {
-    Options::new().initial_connection_window(WINDOW as u32).initial_stream_window(STREAM as u32)
+    Options::new().initial_stream_window(STREAM as u32)
 }
 
-/// Fills the window of the connection with frames like these, which nobody reads. They may say something besides.
+/// Fills the windows of some streams with frames like these, which nobody reads. They may say something besides.
 async fn fill(scene: &mut Scene, length: usize, besides: &[Frame]) {
-    for id in streams(4) {
+    for id in streams(STREAMS) {
         scene.peer.send(post(id, "/unread")).await;
         let piece = [&[data(id, vec![0; length])], besides].concat();
         // Not all at once: the measure would count what is to be sent.
@@ -26,20 +26,108 @@ async fn fill(scene: &mut Scene, length: usize, besides: &[Frame]) {
             tokio::task::yield_now().await;
         }
         scene.other.still_serves().await;
+        assert_eq!(scene.peer.window(id), 0);
     }
-    assert_eq!(scene.peer.window(0), 0);
 }
 
+/// Sends as much of each of these bodies as the windows let through, and more when they are opened; how much that is.
+async fn fill_all(scene: &mut Scene, ids: &[u32]) -> usize {
+    let mut sent = 0;
+    loop {
+        let before = sent;
+        for id in ids {
+            while scene.peer.window(*id) > 0 {
+                let length = scene.peer.window(*id).min(16_384) as usize;
+                scene.peer.send_within_windows(data(*id, vec![0; length])).await;
+                sent += length;
+                scene.other.still_serves().await;
+            }
+            scene.peer.still_answers().await;
+        }
+        if sent == before {
+            return sent;
+        }
+    }
+}
+
+/// The windows of all streams together are opened by no more than `max_unread`.
 #[test]
-fn not_one_octet_more_than_the_window_is_accepted() {
-    server(options(), async |mut scene| {
-        fill(&mut scene, 16_384, &[]).await;
+fn what_is_not_read_is_bounded_and_holds_up_nobody() {
+    const INITIAL: usize = 16 << 10;
+    const UNREAD: usize = 2 << 20;
+    let options = Options::new().initial_stream_window(INITIAL as u32).max_stream_window(1 << 20);
+    server(options.max_unread(UNREAD), async |mut scene| {
+        let ids: Vec<_> = streams(100).collect();
+        for id in &ids {
+            scene.peer.send(post(*id, "/unread")).await;
+        }
+        let sent = fill_all(&mut scene, &ids).await;
+        assert!(sent <= UNREAD + ids.len() * INITIAL, "{sent} octets");
+        assert!(sent >= UNREAD / 2 + ids.len() * INITIAL, "windows are opened: {sent} octets");
         scene.goes_on().await;
-        assert!(scene.peak.octets() <= BASE + 2 * WINDOW, "{} octets", scene.peak.octets());
-        let id = 101;
-        scene.peer.send_all(&[post(id, "/unread"), data(id, "x")]).await;
-        scene.ends_with(code::FLOW_CONTROL_ERROR).await;
+        assert!(scene.peak.octets() <= BASE + 2 * sent, "{} octets for {sent}", scene.peak.octets());
+        // What is given up makes room for others.
+        for id in &ids {
+            scene.peer.send(rst_stream(*id, code::CANCEL)).await;
+        }
+        scene.goes_on().await;
+        assert!(scene.peak.left() <= BASE, "{} octets are left", scene.peak.left());
+        scene.peer.send(post(1001, "/unread")).await;
+        let again = fill_all(&mut scene, &[1001]).await;
+        assert!(again >= UNREAD / 4, "{again} octets");
     });
+}
+
+/// A body that is read as it comes needs no larger window, one that comes faster gets one; and each only once.
+#[test]
+fn windows_are_opened_for_bodies_that_fill_them() {
+    server(Options::new(), async |mut scene| {
+        scene.peer.send(post(1, "/hello")).await;
+        for _ in 0..1000 {
+            scene.peer.send_within_windows(data(1, vec![0; 1000])).await;
+            scene.peer.still_answers().await;
+        }
+        assert!(scene.peer.window(1) <= 128 << 10, "{}", scene.peer.window(1));
+        scene.peer.send(post(3, "/unread")).await;
+        scene.peer.send_all(&[data(3, vec![0; 32 << 10]), data(3, vec![0; 32 << 10])]).await;
+        scene.peer.still_answers().await;
+        assert_eq!(scene.peer.window(3), (4 << 20) - (64 << 10));
+    });
+}
+
+/// Hundreds of uploads that no handler reads, and one call that is answered all the same.
+#[test]
+fn unread_uploads_do_not_stop_other_calls() {
+    for count in [5, 100, 999] {
+        server(Options::new(), async |mut scene| {
+            let ids: Vec<_> = streams(count).collect();
+            for id in &ids {
+                scene.peer.send(post(*id, "/unread")).await;
+            }
+            scene.peer.still_answers().await;
+            if count == 5 {
+                fill_all(&mut scene, &ids).await;
+            }
+            // Else the window that each has without being opened.
+            for id in ids.iter().filter(|_| count > 5) {
+                for _ in 0..4 {
+                    scene.peer.send_within_windows(data(*id, vec![0; 16_384])).await;
+                }
+            }
+            scene.goes_on().await;
+            // Ordinary traffic, more than the window of the connection.
+            for id in (10_001..).step_by(2).take(200) {
+                scene.peer.send(post(id, "/echo")).await;
+                scene.peer.send(window_update(0, 3 * 16_384)).await;
+                for _ in 0..3 {
+                    scene.peer.send_within_windows(data(id, vec![0; 16_384])).await;
+                }
+                scene.peer.send(data(id, []).end_stream()).await;
+                scene.peer.expect_response(id).await;
+            }
+            assert_eq!(scene.service.alive(), ids.len());
+        });
+    }
 }
 
 #[test]
@@ -74,7 +162,7 @@ fn frames_of_one_octet() {
     server(options(), async |mut scene| {
         fill(&mut scene, 1, &[]).await;
         scene.goes_on().await;
-        assert!(scene.peak.octets() <= BASE + 3 * WINDOW, "{} octets", scene.peak.octets());
+        assert!(scene.peak.octets() <= BASE + 3 * ALL, "{} octets", scene.peak.octets());
     });
 }
 
@@ -83,8 +171,36 @@ fn frames_of_a_few_octets() {
     server(options(), async |mut scene| {
         fill(&mut scene, 128, &[]).await;
         scene.goes_on().await;
-        assert!(scene.peak.octets() <= BASE + 3 * WINDOW, "{} octets", scene.peak.octets());
+        assert!(scene.peak.octets() <= BASE + 3 * ALL, "{} octets", scene.peak.octets());
     });
+}
+
+/// RUSTSEC-2026-0258: small frames of DATA cost as much as their octets, also when there are as many as the windows let
+/// through, and end with the stream.
+#[test]
+fn floods_of_small_data() {
+    for length in [1, 7, 100] {
+        server(Options::new(), async |mut scene| {
+            scene.peer.send(post(1, "/unread")).await;
+            let mut sent = 0;
+            while scene.peer.window(1) >= 1000 * length {
+                scene.peer.send_all(&vec![data(1, vec![0; length as usize]); 1000]).await;
+                sent += 1000 * length as usize;
+                scene.peer.still_answers().await;
+                // Enough to show what each costs.
+                if sent > 2 << 20 {
+                    break;
+                }
+            }
+            scene.goes_on().await;
+            // What is copied piece by piece is in a buffer that grows by doubling.
+            let octets = scene.peak.octets();
+            assert!(octets <= BASE + 3 * sent, "{octets} octets for {sent}");
+            scene.peer.send(rst_stream(1, code::CANCEL)).await;
+            scene.goes_on().await;
+            assert!(scene.peak.left() <= BASE, "{} octets are left", scene.peak.left());
+        });
+    }
 }
 
 /// A piece of a buffer keeps no more than itself, whatever came with it.
@@ -96,7 +212,7 @@ fn small_pieces_of_large_buffers() {
             fill(&mut scene, length, &[besides]).await;
             scene.goes_on().await;
             let octets = scene.peak.octets();
-            assert!(octets <= 8 * BASE + 8 * WINDOW, "pieces of {length}: {octets} octets");
+            assert!(octets <= 8 * BASE + 8 * ALL, "pieces of {length}: {octets} octets");
         });
     }
 }
@@ -142,7 +258,7 @@ fn a_dropped_body_gives_its_window_back() {
     server(options(), async |mut scene| {
         for id in streams(10) {
             scene.peer.send(post(id, "/drop")).await;
-            for _ in 0..2 * WINDOW / 16_384 {
+            for _ in 0..2 * ALL / 16_384 {
                 scene.peer.send_within_windows(data(id, vec![0; 16_384])).await;
             }
         }
@@ -164,7 +280,7 @@ fn a_reset_stream_gives_its_window_back() {
             scene.peer.send(rst_stream(id, code::CANCEL)).await;
         }
         scene.goes_on().await;
-        assert!(scene.peak.octets() <= BASE + 2 * WINDOW, "{} octets", scene.peak.octets());
+        assert!(scene.peak.octets() <= BASE + 2 * ALL, "{} octets", scene.peak.octets());
     });
 }
 
@@ -179,7 +295,7 @@ fn small_bodies_are_bounded_by_the_streams() {
         scene.peer.still_answers().await;
         assert_eq!(scene.service.alive(), 200);
         let octets = scene.peak.octets();
-        assert!(octets <= BASE + 2 * (WINDOW + 200 * 16_384), "{octets} octets");
+        assert!(octets <= BASE + 2 * (ALL + 200 * 16_384), "{octets} octets");
     });
 }
 
@@ -188,7 +304,7 @@ fn small_bodies_are_bounded_by_the_streams() {
 fn a_body_that_is_read_may_be_of_any_length() {
     server(options(), async |mut scene| {
         scene.peer.send(post(1, "/hello")).await;
-        for _ in 0..16 * WINDOW / 32_768 {
+        for _ in 0..16 * ALL / 32_768 {
             scene.peer.send_within_windows(data(1, vec![0; 32_768])).await;
         }
         scene.other.still_serves().await;

@@ -1,8 +1,12 @@
 //! Streams that are reset, by the peer or because of it (`Options::max_resets`): CVE-2023-44487 and CVE-2025-8671.
 
-use grpc_ipc_http2::Options;
+use std::time::Duration;
 
-use super::scene::{post, server, streams};
+use grpc_ipc_http2::Options;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
+
+use super::scene::{BASE, post, server, streams};
 use crate::util::frame::{Frame, code, data, headers, headers_of, kind, ping, rst_stream, window_update};
 use crate::util::hpack::literals;
 use crate::util::raw::RawPeer;
@@ -62,21 +66,63 @@ async fn still_answers(peer: &mut RawPeer) {
     }
 }
 
+/// How many streams that are reset before their handler was called count as one that breaks a rule.
+const EARLY: u32 = 32;
+
+/// A request and its reset, in one piece: no handler sees it.
+fn reset_at_once(id: u32) -> [Frame; 2] {
+    [post(id, "/unread"), rst_stream(id, code::CANCEL)]
+}
+
 #[test]
 fn rapid_reset() {
-    is_an_attack(|id| vec![post(id, "/unread"), rst_stream(id, code::CANCEL)]);
-    is_an_attack(|id| vec![post(id, "/unread").end_stream(), rst_stream(id, code::NO_ERROR)]);
+    for end in [false, true] {
+        server(options(), async |mut scene| {
+            let attack = |id| {
+                let [request, reset] = reset_at_once(id);
+                [if end { request.end_stream() } else { request }, reset]
+            };
+            let mut ids = streams(BURST * EARLY + 1);
+            for _ in 0..BURST {
+                let frames: Vec<_> = ids.by_ref().take(EARLY as usize).flat_map(attack).collect();
+                scene.peer.send_all(&frames).await;
+                scene.other.still_serves().await;
+            }
+            still_answers(&mut scene.peer).await;
+            scene.peer.send_all(&attack(ids.next().unwrap())).await;
+            let service = scene.service.clone();
+            scene.calms_down(0).await;
+            assert!(service.started() <= BURST as usize + 10, "{} handlers", service.started());
+        });
+    }
 }
 
 #[test]
 fn rapid_reset_with_the_defaults() {
     server(Options::new(), async |mut scene| {
-        for batch in streams(5000).collect::<Vec<_>>().chunks(100) {
-            let frames = batch.iter().flat_map(|id| [post(*id, "/unread"), rst_stream(*id, code::CANCEL)]);
-            scene.peer.send_all(&frames.collect::<Vec<_>>()).await;
+        let mut ids = streams(1 << 20);
+        while !scene.connection.is_finished() {
+            let attack: Vec<_> = ids.by_ref().take(500).flat_map(reset_at_once).collect();
+            scene.peer.send_all(&attack).await;
             scene.other.still_serves().await;
         }
         scene.calms_down(0).await;
+    });
+}
+
+/// A call that is given up has cost what a call costs, however many there are. Its handler is gone at once.
+#[test]
+fn calls_that_are_given_up_are_no_attack() {
+    server(options().max_control_frames(BURST, 0), async |mut scene| {
+        for id in streams(10 * BURST * EARLY) {
+            scene.peer.send(post(id, "/unread")).await;
+            scene.peer.still_answers().await;
+            scene.peer.send(rst_stream(id, code::CANCEL)).await;
+        }
+        scene.goes_on().await;
+        assert_eq!(scene.service.alive(), 0);
+        assert!(scene.service.most_alive() <= 3, "{}", scene.service.most_alive());
+        assert!(scene.peak.octets() <= BASE, "{} octets", scene.peak.octets());
     });
 }
 
@@ -171,45 +217,69 @@ fn malformed_trailers() {
     });
 }
 
+/// A burst of calls beyond the limit is refused call by call, and is no attack. Nor is it that the client gives up calls
+/// of which it does not know yet that they are refused.
 #[test]
 fn refused_streams() {
-    let none = options().max_concurrent_streams(1);
-    for in_pieces in [false, true] {
-        server(none.clone(), async |mut scene| {
-            let mut frames: Vec<_> = streams(BURST + 1).map(|id| post(id, "/unread")).collect();
-            scene.peer.send_all(&frames).await;
-            let is_reset = |frame: &Frame| frame.kind == kind::RST_STREAM;
-            for _ in 0..BURST {
-                let frame = loop {
+    server(options().max_concurrent_streams(1), async |mut scene| {
+        scene.peer.send(post(1, "/unread")).await;
+        let mut id = 3;
+        for _ in 0..100 {
+            let ids: Vec<_> = (id..).step_by(2).take(200).collect();
+            id += 400;
+            scene.peer.send_all(&ids.iter().map(|id| post(*id, "/unread")).collect::<Vec<_>>()).await;
+            let late = ids.iter().map(|id| rst_stream(*id, code::CANCEL)).collect::<Vec<_>>();
+            scene.peer.send_all(&late).await;
+            for _ in &ids {
+                let is_reset = |frame: &Frame| frame.kind == kind::RST_STREAM;
+                loop {
                     let frame = scene.peer.next().await.unwrap();
+                    assert_ne!(frame.kind, kind::GOAWAY, "{frame:?}");
                     if is_reset(&frame) {
-                        break frame;
-                    }
-                };
-                assert_eq!(frame.u32(0), code::REFUSED_STREAM);
-            }
-            frames = (BURST + 1..3 * BURST).map(|index| post(2 * index + 1, "/unread")).collect();
-            match in_pieces {
-                false => scene.peer.send_all(&frames).await,
-                true => {
-                    for frame in frames {
-                        scene.peer.send(frame).await;
-                        scene.other.still_serves().await;
+                        assert_eq!(frame.u32(0), code::REFUSED_STREAM);
+                        break;
                     }
                 }
             }
-            let service = scene.service.clone();
-            scene.calms_down(0).await;
-            assert!(service.most_alive() <= 2, "{}", service.most_alive());
-        });
-    }
+        }
+        still_answers(&mut scene.peer).await;
+        scene.other.still_serves().await;
+        assert_eq!(scene.service.most_alive(), 2);
+    });
+}
+
+/// A client that does not read its refusals is not read.
+#[test]
+fn refusals_that_are_not_read() {
+    server(options().max_concurrent_streams(1), async |mut scene| {
+        let mut asked = 0;
+        let mut ids = streams(100_000);
+        while asked < 100_000 {
+            let octets: Vec<u8> =
+                ids.by_ref().take(1000).flat_map(|id| post(id, "/unread").encode()).collect();
+            let sent = timeout(Duration::from_secs(5), scene.peer.io.write_all(&octets)).await;
+            if !matches!(sent, Ok(Ok(()))) {
+                break;
+            }
+            asked += 1000;
+            scene.other.still_serves().await;
+        }
+        assert!(asked < 100_000, "{asked} refusals are written for nobody");
+        assert!(scene.peak.octets() <= 3 * BASE, "{} octets", scene.peak.octets());
+        // Once it reads, it goes on.
+        for _ in 1..asked {
+            let frame = scene.peer.next().await.unwrap();
+            assert_eq!((frame.kind, frame.u32(0)), (kind::RST_STREAM, code::REFUSED_STREAM));
+        }
+        scene.other.still_serves().await;
+    });
 }
 
 /// All ways at once have one bound.
 #[test]
 fn all_ways_together() {
     is_an_attack(|id| match id % 6 {
-        1 => vec![post(id, "/unread"), rst_stream(id, code::CANCEL)],
+        1 => reset_at_once(id).into(),
         3 => vec![post(id, "/unread"), window_update(id, 0)],
         _ => vec![with(id, &[("te", "gzip")])],
     });

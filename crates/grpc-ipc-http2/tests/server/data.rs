@@ -43,7 +43,7 @@ fn rfc9113_6_1_padding_longer_than_the_payload_is_a_connection_error() {
 
 /// Small windows, which are soon used up.
 fn small_windows() -> Options {
-    Options::new().initial_stream_window(65_535).initial_connection_window(65_535)
+    Options::new().initial_stream_window(65_535)
 }
 
 #[test]

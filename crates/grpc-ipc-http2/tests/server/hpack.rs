@@ -102,6 +102,17 @@ fn rfc7541_4_2_size_updates_at_the_start_are_decoded() {
 }
 
 #[test]
+fn rfc7541_4_2_more_than_two_size_updates_are_an_error() {
+    for count in [3, 10_000] {
+        server(async |mut peer| {
+            let updates = integer(0x20, 5, 0).repeat(count);
+            peer.send(headers_of(1, [updates, literals(&GET)].concat()).end_stream()).await;
+            peer.connection_error(code::COMPRESSION_ERROR).await;
+        });
+    }
+}
+
+#[test]
 fn rfc7541_4_4_a_field_larger_than_the_table_empties_it_and_is_no_error() {
     server_and_service(async |mut peer, mut events| {
         let large = [b"\x40".to_vec(), string("x-field"), string(&"x".repeat(5000))].concat();

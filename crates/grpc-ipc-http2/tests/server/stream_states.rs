@@ -185,9 +185,30 @@ fn reset(frame: Frame) {
     server(async |mut peer| {
         peer.send_all(&[headers(1, &request("POST", "/wait")), rst_stream(1, code::CANCEL), frame.clone()])
             .await;
-        peer.expect_outcome(1, &CLOSED).await;
+        peer.expect_outcome(1, &STREAM_CLOSED).await;
     });
+    // Also while a handler has it, and long after.
+    for between in [0, 200] {
+        server(async |mut peer| {
+            peer.send(headers(1, &request("POST", "/wait"))).await;
+            peer.still_answers().await;
+            peer.send(rst_stream(1, code::CANCEL)).await;
+            for id in (3..).step_by(2).take(between) {
+                get(&mut peer, id).await;
+            }
+            peer.send(frame.clone()).await;
+            if between == 0 {
+                peer.expect_outcome(1, &STREAM_CLOSED).await;
+            } else {
+                peer.expect_outcome(1, &CLOSED).await;
+            }
+        });
+    }
 }
+
+/// What RFC 9113 has for frames after RST_STREAM.
+const STREAM_CLOSED: [Outcome; 2] =
+    [Outcome::Reset(code::STREAM_CLOSED), Outcome::ConnectionError(code::STREAM_CLOSED)];
 
 #[test]
 fn rfc9113_5_1_data_after_rst_stream_is_stream_closed() {

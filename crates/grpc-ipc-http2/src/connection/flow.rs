@@ -1,0 +1,126 @@
+//! Flow control of what comes ([RFC 9113, section 5.2](https://www.rfc-editor.org/rfc/rfc9113#section-5.2)).
+//!
+//! The window of the connection says nothing about memory: it is given back as DATA comes, so that a body that nobody
+//! reads holds up no other. The windows of the streams bound what is not read. Each begins small, because there may be
+//! many, and is opened further when a body fills it, as far as [`Options::max_unread`] allows for all of them.
+
+use super::{Connection, Stream};
+use crate::frame;
+use crate::{Error, Options, Reason};
+
+/// How much the peer may send on the connection before it hears of more.
+pub(super) const CONNECTION_WINDOW: u32 = 8 << 20;
+
+#[derive(Debug)]
+pub(super) struct Receiving {
+    /// The window that each stream begins with.
+    pub(super) initial: u32,
+    /// How far the window of a stream is opened.
+    max: u32,
+    /// By how much all windows may be opened beyond the initial one.
+    max_opened: usize,
+    /// By how much they are.
+    pub(super) opened: usize,
+    /// How many bytes of bodies have come, or begun to come, that nobody has read.
+    pub(super) unread: usize,
+    /// How much the peer may send on the connection.
+    pub(super) window: i64,
+    /// How much has come since the peer was last told.
+    pub(super) credit: u32,
+}
+
+impl Receiving {
+    pub(super) fn new(options: &Options) -> Self {
+        let (initial, max) = options.stream_windows();
+        Self {
+            initial,
+            max,
+            max_opened: options.max_unread,
+            opened: 0,
+            unread: 0,
+            window: CONNECTION_WINDOW.into(),
+            credit: 0,
+        }
+    }
+
+    /// Nothing more comes on a stream: its window takes only as much as is not read.
+    pub(super) fn end(&mut self, stream: &mut Stream) {
+        let unused = stream.recv_window + i64::from(stream.credit);
+        self.close(stream, u32::try_from(unused).unwrap_or(0));
+        stream.recv_window = 0;
+        stream.credit = 0;
+    }
+
+    /// Takes back as much of what the window of a stream was opened by.
+    pub(super) fn close(&mut self, stream: &mut Stream, bytes: u32) {
+        let closed = stream.opened.min(bytes);
+        stream.opened -= closed;
+        self.opened -= closed as usize;
+    }
+
+    /// By how much to open the window of a stream further that is half full. It gets a part of what is left, so that
+    /// others get some, too.
+    fn growth(&self, stream: &Stream) -> u32 {
+        let size = self.initial + stream.opened;
+        if !stream.has_reader || stream.recv_window + i64::from(stream.credit) > i64::from(size / 2) {
+            return 0;
+        }
+        let left = self.max_opened.saturating_sub(self.opened) / 4;
+        let growth = (self.max - size).min(u32::try_from(left).unwrap_or(u32::MAX));
+        if growth >= self.initial / 2 { growth } else { 0 }
+    }
+}
+
+impl Connection {
+    /// DATA has come, or begun to come.
+    ///
+    /// # Errors
+    /// It is more than the peer may send.
+    pub(super) fn take_window(&mut self, length: u32) -> Result<(), Error> {
+        let receiving = &mut self.receiving;
+        if i64::from(length) > receiving.window {
+            let detail = "more DATA than the connection's window";
+            return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, detail));
+        }
+        receiving.window -= i64::from(length);
+        receiving.credit += length;
+        if receiving.credit >= CONNECTION_WINDOW / 2 {
+            let credit = std::mem::take(&mut receiving.credit);
+            receiving.window += i64::from(credit);
+            self.output.write(|out| frame::write_window_update(out, 0, credit));
+        }
+        Ok(())
+    }
+
+    /// Opens the window of a stream further if more comes than it was made for.
+    pub(super) fn open_window(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let growth = self.receiving.growth(stream);
+        if growth > 0 {
+            stream.opened += growth;
+            self.receiving.opened += growth as usize;
+            stream.credit += growth;
+            give_credit(stream, id, &mut self.output);
+        }
+    }
+
+    /// So much was read of a stream: the peer may send as much again, when that is worth a frame.
+    pub(super) fn give_back(&mut self, id: u32, length: u32) {
+        self.receiving.unread -= length as usize;
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if stream.recv_ended || stream.failed.is_some() {
+            self.receiving.close(stream, length);
+            return;
+        }
+        stream.credit += length;
+        if stream.credit >= (self.receiving.initial + stream.opened) / 2 {
+            give_credit(stream, id, &mut self.output);
+        }
+    }
+}
+
+fn give_credit(stream: &mut Stream, id: u32, output: &mut crate::output::Output) {
+    let credit = std::mem::take(&mut stream.credit);
+    stream.recv_window += i64::from(credit);
+    output.write(|out| frame::write_window_update(out, id, credit));
+}
