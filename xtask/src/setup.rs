@@ -11,7 +11,7 @@ use crate::{Result, wine, workspace};
 pub(crate) const CURE: &str = "cargo xtask setup";
 
 /// Debian's packages, each with what shows that it, or something that does as well, is there.
-const PACKAGES: [(&[&str], &[&str]); 16] = [
+const PACKAGES: [(&[&str], &[&str]); 18] = [
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
     (&["npm", "--version"], &["npm"]),
@@ -20,6 +20,8 @@ const PACKAGES: [(&[&str], &[&str]); 16] = [
     (&["make", "--version"], &["make"]),
     (&["pkg-config", "--exists", "grpc++", "protobuf"], &["pkg-config", "libgrpc++-dev", "libprotobuf-dev"]),
     (&["which", "protoc", "grpc_cpp_plugin"], &["protobuf-compiler", "protobuf-compiler-grpc"]),
+    (&["go", "version"], &["golang-go"]),
+    (&["test", "-d", "/usr/share/gocode/src/google.golang.org/grpc"], &["golang-google-grpc-dev"]),
     (&["which", "nghttp", "h2load"], &["nghttp2-client"]),
     (&["test", "-x", "/usr/bin/cargo", "-a", "-d", "/usr/lib/rustlib/src"], &RUST),
     (

@@ -87,6 +87,7 @@ macro_rules! conformance_tests {
         $crate::conformance_tests! { @each ($transport)
             bytes_arrive_in_order
             the_end_comes_after_the_bytes
+            a_pending_read_ends_after_shutdown
             a_dropped_connection_loses_nothing
             a_writer_waits_for_its_reader
             accept_can_be_cancelled

@@ -8,6 +8,8 @@ use crate::Peer;
 /// - What was flushed is on its way: the other end reads it without anything more being done with this one. What was
 ///   only written may wait for that, or for a read.
 /// - What was written before `shutdown` is read before the end of the stream.
+/// - A read that is pending at `shutdown` ends at the latest when the other end closes. Until then it goes on, unless
+///   `shutdown` has closed both directions.
 /// - What was written before the connection is dropped is read before the end of the stream.
 /// - A write to a peer that does not read stays pending once a bounded amount is on its way.
 ///

@@ -3,7 +3,11 @@
 //! `ListenOptions::listen` and `ConnectOptions::connector` make the listener and the connector; what they promise is
 //! written at `grpc_ipc_core::Listener` and `grpc_ipc_core::Connector`.
 //!
-//! Elsewhere than on Windows this crate is empty.
+//! Its tests have run under Wine 10 only, not on Windows itself. Wine does not enforce security descriptors,
+//! `FILE_FLAG_FIRST_PIPE_INSTANCE` or protected prefixes: tests check what is handed to the system, and skip what the system
+//! would have to refuse.
+//!
+//! On other platforms than Windows this crate is empty.
 
 #[cfg(windows)]
 mod windows;

@@ -42,6 +42,28 @@ fn a_path_over_the_limit_or_another_transport_is_refused() {
     });
 }
 
+/// A path of another machine would make this one log on there, in the name of this user.
+#[test]
+fn a_path_of_another_machine_or_of_a_device_is_refused() {
+    run("a_path_of_another_machine_or_of_a_device_is_refused", || async {
+        let paths = [
+            r"\\host\share\s",
+            "//host/share/s",
+            r"\\?\UNC\host\share\s",
+            r"\\.\UNC\host\share\s",
+            r"\\.\mailslot\s",
+        ];
+        for path in paths {
+            let address = Address::unix(path).unwrap();
+            let error = ListenOptions::new().listen(&address).await.err().unwrap();
+            assert!(error.to_string().contains("a socket is on this machine"), "{path}: {error}");
+            let error =
+                ConnectOptions::new().connector(&address).connect(Instant::now()).await.err().unwrap();
+            assert!(error.to_string().contains("a socket is on this machine"), "{path}: {error}");
+        }
+    });
+}
+
 #[test]
 fn what_is_no_socket_is_left_alone_and_a_dead_one_replaced() {
     let test = "what_is_no_socket_is_left_alone_and_a_dead_one_replaced";

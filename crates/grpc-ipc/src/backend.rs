@@ -306,8 +306,7 @@ pub(crate) mod platform {
             #[must_use = "options do nothing until a server listens with them"]
             fn descriptor(self, descriptor: SecurityDescriptor) -> Self;
 
-            /// How many instances of the pipe wait for clients, at least 2. Default: as many as there are cores, at most
-            /// 16.
+            /// How many instances of the pipe wait for clients, at least 2. Default: 16.
             #[must_use = "options do nothing until a server listens with them"]
             fn backlog(self, instances: u32) -> Self;
 

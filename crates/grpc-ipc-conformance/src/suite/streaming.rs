@@ -3,9 +3,10 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::Poll;
 
+use grpc_ipc_core::Connection;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::{listen, noise, pair, read_all};
+use super::{listen, noise, pair, read_all, send};
 use crate::Transport;
 
 /// > What is written is read in the same order, byte for byte.
@@ -57,6 +58,57 @@ pub async fn the_end_comes_after_the_bytes(transport: impl Transport) {
     };
     let ((), received) = tokio::join!(write, read_all(&mut server));
     assert!(received == bytes, "{} of {} bytes", received.len(), bytes.len());
+}
+
+/// > A read that is pending at `shutdown` ends at the latest when the other end closes.
+pub async fn a_pending_read_ends_after_shutdown(transport: impl Transport) {
+    let mut listener = listen(&transport).await;
+    let (client, server) = pair(&transport, &mut listener).await;
+    assert_pending_read_ends(client, server).await;
+    let (client, server) = pair(&transport, &mut listener).await;
+    assert_pending_read_ends(server, client).await;
+    let (client, server) = pair(&transport, &mut listener).await;
+    assert_copying_ends(client, server).await;
+    let (client, server) = pair(&transport, &mut listener).await;
+    assert_copying_ends(server, client).await;
+}
+
+async fn assert_pending_read_ends(near: impl Connection, mut far: impl Connection) {
+    let (mut near_read, mut near_write) = tokio::io::split(near);
+    let (pending, is_pending) = tokio::sync::oneshot::channel();
+    let mut pending = Some(pending);
+    let reading = tokio::spawn(async move {
+        let mut byte = [0];
+        let mut read = std::pin::pin!(near_read.read(&mut byte));
+        // Polled again only when it is woken.
+        poll_fn(|cx| {
+            let polled = read.as_mut().poll(cx);
+            if let Some(pending) = pending.take() {
+                assert!(polled.is_pending(), "nothing was sent: {polled:?}");
+                _ = pending.send(());
+            }
+            polled
+        })
+        .await
+    });
+    is_pending.await.expect("a read that is pending");
+    near_write.shutdown().await.expect("shut down an open connection");
+    assert_eq!(read_all(&mut far).await, b"");
+    drop(far);
+    // The end, or an error that says the same.
+    assert_eq!(reading.await.expect("no panic").unwrap_or(0), 0);
+}
+
+/// As in a proxy, whose client sends a request and closes.
+async fn assert_copying_ends(mut near: impl Connection, mut far: impl Connection) {
+    let (mut client, mut proxy) = tokio::io::duplex(1024);
+    let copying = tokio::spawn(async move { tokio::io::copy_bidirectional(&mut near, &mut proxy).await });
+    send(&mut client, b"request").await;
+    client.shutdown().await.expect("shut down an open connection");
+    assert_eq!(read_all(&mut far).await, b"request");
+    drop(far);
+    // Well, or with an error: the other end has answered nothing.
+    _ = copying.await.expect("no panic");
 }
 
 /// > What was written before the connection is dropped is read before the end of the stream.

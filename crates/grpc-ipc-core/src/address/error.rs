@@ -1,3 +1,5 @@
+use super::Address;
+
 /// Why a string or its parts make no [`Address`](super::Address). The message shows a right one.
 ///
 /// As an [`std::io::Error`] each is of kind [`InvalidInput`](std::io::ErrorKind::InvalidInput).
@@ -61,10 +63,20 @@ pub enum AddressError {
         /// The name's length in UTF-16 units, without `\\.\pipe\`.
         length: usize,
     },
+    /// The name of a pipe has a part that Windows does not take as it is: `.` and `..` would lead out of the pipes, to files
+    /// and to other machines; empty parts, and dots and spaces at an end, would be left out.
+    #[error(
+        "address {address:?} has a pipe name that Windows would change: no part of it between '\\' or '/' may be empty, \
+         '.', '..', or end with a dot or a space"
+    )]
+    PipeName {
+        /// The address as given.
+        address: String,
+    },
     /// A name of the portable form has a character that some platform does not allow in it, or is too long.
     #[error(
         "address {address:?} has no portable name: expected local:NAME of at most 64 ASCII letters, digits, '-', '_' \
-         and '.', not beginning with '.'"
+         and '.', not beginning or ending with '.'"
     )]
     LocalName {
         /// The address as given.
@@ -76,8 +88,18 @@ pub enum AddressError {
         /// The address as given.
         address: String,
     },
+    /// A `%` in the path or name of a socket begins no escape.
+    #[error(
+        "address {address:?} has a '%' that is not followed by two hexadecimal digits: write %25 for the character '%'"
+    )]
+    Percent {
+        /// The address as given.
+        address: String,
+    },
     /// The address is not Unicode, in a form that must be.
-    #[error("address {address:?} is not Unicode: only the path of a socket may be otherwise")]
+    #[error(
+        "address {address:?} is not Unicode: only the path of a socket may be otherwise, and has its bytes as they are, not escaped"
+    )]
     NotUnicode {
         /// The address, with replacement characters.
         address: String,
@@ -86,9 +108,16 @@ pub enum AddressError {
 
 const FORMS: &str = "unix:PATH, unix-abstract:NAME, npipe:NAME, local:NAME or http://HOST:PORT";
 
-/// A bare path is the commonest mistake.
+/// A path, or a host and its port, without the scheme or with the one of another program.
 fn did_you_mean(address: &str) -> String {
-    if address.starts_with(['/', '.']) { format!("; did you mean unix:{address}?") } else { String::new() }
+    let drive = || matches!(address.as_bytes(), [b'A'..=b'Z' | b'a'..=b'z', b':', b'/' | b'\\', ..]);
+    let meant = match address.starts_with(['/', '.']) || drive() {
+        true => Address::unix(address).ok(),
+        false => ["tcp://", "ipv4:", "ipv6:", "dns:///", "dns:", "grpc://", ""]
+            .into_iter()
+            .find_map(|scheme| Address::parse(format!("http://{}", address.strip_prefix(scheme)?)).ok()),
+    };
+    meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"))
 }
 
 impl From<AddressError> for std::io::Error {

@@ -1,5 +1,6 @@
 mod error;
 mod parse;
+mod percent;
 #[cfg(feature = "serde")]
 mod serde;
 
@@ -31,13 +32,14 @@ pub enum Address {
     /// A Windows named pipe of this machine, `npipe:NAME`.
     #[non_exhaustive]
     NamedPipe {
-        /// The name without `\\.\pipe\`; never empty, at most 247 UTF-16 units.
+        /// The name without `\\.\pipe\`; at most 247 UTF-16 units. No part of it between `\` or `/` is empty, or ends
+        /// with a dot or a space.
         name: String,
     },
     /// An endpoint of the current user under a portable name, `local:NAME`.
     #[non_exhaustive]
     Local {
-        /// ASCII letters, digits, `-`, `_` and `.`; at most 64, the first is not `.`.
+        /// ASCII letters, digits, `-`, `_` and `.`; at most 64, neither the first nor the last is `.`.
         name: String,
     },
     /// A TCP endpoint, `http://HOST:PORT`.
@@ -67,16 +69,17 @@ impl Address {
         parse::parse(text.as_ref())
     }
 
-    /// A Unix domain socket at `path`.
+    /// A Unix domain socket at `path`, which is taken literally: a `%` in it is a `%`. A path that begins with `\\.\pipe\` or
+    /// `//./pipe/` is that named pipe.
     ///
     /// # Errors
     /// [`AddressError::Missing`] for an empty path, [`AddressError::Nul`] for one with a NUL inside,
-    /// [`AddressError::Directory`] for one that ends with `/`.
+    /// [`AddressError::Directory`] for one that ends with `/`, and those of [`named_pipe`](Self::named_pipe) for a pipe.
     pub fn unix(path: impl Into<PathBuf>) -> Result<Self, AddressError> {
         parse::unix(path.into())
     }
 
-    /// A socket named `name` in Linux's abstract namespace.
+    /// A socket named `name` in Linux's abstract namespace; the name is taken literally.
     ///
     /// # Errors
     /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one with a NUL inside,
@@ -89,7 +92,8 @@ impl Address {
     ///
     /// # Errors
     /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one with a NUL inside,
-    /// [`AddressError::RemotePipe`] for one that begins with `\\` or `//`, [`AddressError::PipeNameTooLong`].
+    /// [`AddressError::RemotePipe`] for one that begins with `\` or `/`, [`AddressError::PipeName`] for one that Windows
+    /// would change (as `..\x`), [`AddressError::PipeNameTooLong`].
     pub fn named_pipe(name: impl Into<String>) -> Result<Self, AddressError> {
         parse::named_pipe(name.into())
     }
@@ -121,12 +125,12 @@ impl Address {
         match self {
             Self::Unix { path } => {
                 let mut text = OsString::from(unix_prefix(path));
-                text.push(path);
+                text.push(percent::encode(path.as_os_str()));
                 text
             }
             Self::UnixAbstract { name } => {
                 let mut text = OsString::from("unix-abstract:");
-                text.push(name);
+                text.push(percent::encode(name));
                 text
             }
             other => other.to_string().into(),
@@ -137,8 +141,10 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unix { path } => write!(f, "{}{}", unix_prefix(path), path.display()),
-            Self::UnixAbstract { name } => write!(f, "unix-abstract:{}", name.display()),
+            Self::Unix { path } => {
+                write!(f, "{}{}", unix_prefix(path), percent::encode(path.as_os_str()).display())
+            }
+            Self::UnixAbstract { name } => write!(f, "unix-abstract:{}", percent::encode(name).display()),
             Self::NamedPipe { name } => write!(f, "npipe:{name}"),
             Self::Local { name } => write!(f, "local:{name}"),
             Self::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),

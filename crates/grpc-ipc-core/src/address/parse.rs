@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap_lex::OsStrExt as _;
 
-use super::{Address, AddressError};
+use super::{Address, AddressError, percent};
 
 /// What precedes the name of every pipe of this machine; 256 UTF-16 units are allowed for both.
 const PIPE_PREFIX: &str = r"\\.\pipe\";
@@ -19,13 +19,15 @@ pub(super) fn parse(text: &OsStr) -> Result<Address, AddressError> {
         return unix_form(text, rest);
     }
     if let Some(name) = text.strip_prefix("unix-abstract:") {
-        return unix_abstract(name.to_owned());
+        return unix_abstract(percent::decode(text, name)?);
     }
     let text = text.to_str().ok_or_else(|| AddressError::NotUnicode { address: lossy(text) })?;
     if let Some(rest) = text.strip_prefix("npipe:") {
-        named_pipe(pipe_name(rest).to_owned())
-    } else if text.starts_with(r"\\") {
-        named_pipe(pipe_name(text).to_owned())
+        named_pipe(pipe_name(rest).unwrap_or(rest).to_owned())
+    } else if let Some(name) = pipe_name(text) {
+        named_pipe(name.to_owned())
+    } else if is_remote_pipe(text) {
+        Err(AddressError::RemotePipe { address: text.to_owned() })
     } else if let Some(name) = text.strip_prefix("local:") {
         local(name.to_owned())
     } else if let Some(rest) = text.strip_prefix("http://") {
@@ -35,19 +37,27 @@ pub(super) fn parse(text: &OsStr) -> Result<Address, AddressError> {
     }
 }
 
-/// `unix:PATH`, or `unix://` with an absolute path and no authority in between.
+/// `unix:PATH`, or `unix://` with an absolute path and no authority in between; a pipe, as grpc-js writes it.
 fn unix_form(text: &OsStr, rest: &OsStr) -> Result<Address, AddressError> {
+    if let Some(name) = rest.to_str().and_then(pipe_name) {
+        return named_pipe(name.to_owned());
+    }
     let Some(path) = rest.strip_prefix("//") else {
-        return unix(rest.into());
+        return unix(percent::decode(text, rest)?.into());
     };
+    let path = percent::decode(text, path)?;
     if path.is_empty() || path.starts_with("/") {
         return unix(path.into());
     }
     let right = match path.split_once("/") {
-        Some((_, path)) => format!("unix:/{}", path.display()),
-        None => format!("unix:{}", path.display()),
+        Some((_, path)) => {
+            let mut absolute = OsString::from("/");
+            absolute.push(path);
+            absolute
+        }
+        None => path,
     };
-    Err(AddressError::Authority { address: lossy(text), right })
+    Err(AddressError::Authority { address: lossy(text), right: unix(right.into())?.to_string() })
 }
 
 /// The forms of ASP.NET Core, and TCP.
@@ -78,17 +88,27 @@ fn is_ipv6(host: &str) -> bool {
     address.parse::<Ipv6Addr>().is_ok()
 }
 
-/// The name alone, from `NAME`, `\\.\pipe\NAME` or docker's `//./pipe/NAME` with or without an empty authority.
-fn pipe_name(rest: &str) -> &str {
+/// The name alone, from `\\.\pipe\NAME` or docker's `//./pipe/NAME` with or without an empty authority.
+fn pipe_name(text: &str) -> Option<&str> {
     let without = |prefix: &str| {
         // Windows does not tell upper from lower case here.
-        let (head, name) = rest.split_at_checked(prefix.len())?;
+        let (head, name) = text.split_at_checked(prefix.len())?;
         head.eq_ignore_ascii_case(prefix).then_some(name)
     };
-    [PIPE_PREFIX, "////./pipe/", "//./pipe/"].into_iter().find_map(without).unwrap_or(rest)
+    [PIPE_PREFIX, "////./pipe/", "//./pipe/"].into_iter().find_map(without)
+}
+
+/// Whether it is `\\HOST\pipe\NAME`, or begins with two backslashes in another way.
+fn is_remote_pipe(text: &str) -> bool {
+    text.starts_with(r"\\")
+        || text.starts_with("//")
+            && text.split('/').nth(3).is_some_and(|part| part.eq_ignore_ascii_case("pipe"))
 }
 
 pub(super) fn unix(path: PathBuf) -> Result<Address, AddressError> {
+    if let Some(name) = path.to_str().and_then(pipe_name) {
+        return named_pipe(name.to_owned());
+    }
     let address = || format!("unix:{}", path.display());
     if path.as_os_str().is_empty() {
         let example = "unix:/run/greeter.sock";
@@ -118,7 +138,8 @@ pub(super) fn unix_abstract(name: OsString) -> Result<Address, AddressError> {
         return Err(AddressError::Nul { address });
     }
     if let Some(rest) = name.strip_prefix("//") {
-        return Err(AddressError::Authority { address, right: format!("unix-abstract:{}", rest.display()) });
+        let right = Address::UnixAbstract { name: rest.to_owned() }.to_string();
+        return Err(AddressError::Authority { address, right });
     }
     Ok(Address::UnixAbstract { name })
 }
@@ -134,6 +155,12 @@ pub(super) fn named_pipe(name: String) -> Result<Address, AddressError> {
     if name.starts_with(['\\', '/']) {
         return Err(AddressError::RemotePipe { address });
     }
+    // Windows resolves `.` and `..` also behind `\\.\pipe\`, where they lead to files and to other machines, and leaves
+    // out separators and trailing dots and spaces, so that another name would name the same pipe
+    // (https://learn.microsoft.com/dotnet/standard/io/file-path-formats#path-normalization).
+    if name.split(['\\', '/']).any(|part| part.is_empty() || part.ends_with(['.', ' '])) {
+        return Err(AddressError::PipeName { address });
+    }
     let length = name.encode_utf16().count();
     if length > PIPE_NAME_MAX {
         return Err(AddressError::PipeNameTooLong { address, length });
@@ -147,7 +174,11 @@ pub(super) fn local(name: String) -> Result<Address, AddressError> {
         return Err(AddressError::Missing { address, what: "name", example: "local:greeter" });
     }
     let portable = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    if name.len() > LOCAL_NAME_MAX || name.starts_with('.') || !name.bytes().all(portable) {
+    if name.len() > LOCAL_NAME_MAX
+        || name.starts_with('.')
+        || name.ends_with('.')
+        || !name.bytes().all(portable)
+    {
         return Err(AddressError::LocalName { address });
     }
     Ok(Address::Local { name })

@@ -1,19 +1,21 @@
 use std::io;
 
 use grpc_ipc_core::{Address, Backoff, ConnectError, Connector, PeerStream};
-use tokio::net::windows::named_pipe::ClientOptions;
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
 use tokio::time::{Instant, timeout_at};
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::Storage::FileSystem::{SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION};
 
+use super::endpoint::Names;
 use super::names::SystemNames;
 use super::stream::PipeStream;
-use super::{ConnectOptions, ImpersonationLevel, LocalStream, endpoint, identify, sys};
+use super::{ConnectOptions, ImpersonationLevel, LocalStream, identify, sys};
 
 /// Connects to a named pipe. [`ConnectOptions::connector`] makes one.
 ///
-/// A pipe whose listener is gone, and that has connections left, looks to Windows as if it were busy: connecting to it
-/// fails at the deadline, not at once.
+/// A pipe whose listener is gone, and that has connections left, is to Windows one whose instances all have a client, as the
+/// pipe of a busy server is, and nothing else of it can be asked without a connection. So connecting waits: until
+/// the last of the connections ends, and the name with it, or until the deadline.
 #[derive(Clone, Debug)]
 pub struct LocalConnector {
     options: ConnectOptions,
@@ -32,11 +34,11 @@ impl Connector for LocalConnector {
     async fn connect(&self, deadline: Instant) -> Result<LocalStream, ConnectError> {
         let failed = |error| ConnectError::from_io(&self.address, "open the pipe", error);
         let own = sys::Token::own().and_then(|token| token.user()).map_err(failed)?;
-        let name = endpoint::pipe_name(&self.address, &own)
+        let names = Names::new(&self.address, &own)
             .map_err(|reason| ConnectError::Unsupported { address: self.address.clone(), reason })?;
         let access = self.options.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| ConnectError::unknown_name(&self.address, error))?;
-        let path = endpoint::path(&name);
+        let paths = names.to_connect();
         let mut client = ClientOptions::new();
         client.security_qos_flags(match self.options.impersonation {
             ImpersonationLevel::Anonymous => SECURITY_ANONYMOUS,
@@ -44,7 +46,11 @@ impl Connector for LocalConnector {
         });
         let mut backoff = Backoff::connect();
         loop {
-            match client.open(&path) {
+            match open(&client, &paths) {
+                Ok(pipe) if !sys::is_pipe(&pipe) => {
+                    let error = io::Error::new(io::ErrorKind::InvalidData, "what was opened is no pipe");
+                    return Err(failed(error));
+                }
                 Ok(pipe) => {
                     let peer = identify::server_of(&pipe, &own);
                     let stream = PeerStream::new(PipeStream::client(pipe), peer);
@@ -62,6 +68,18 @@ impl Connector for LocalConnector {
     fn address(&self) -> &Address {
         &self.address
     }
+}
+
+/// Opens the first of the pipes that there is.
+fn open(client: &ClientOptions, paths: &[String]) -> io::Result<NamedPipeClient> {
+    let mut opened = Err(io::ErrorKind::NotFound.into());
+    for path in paths {
+        opened = client.open(path);
+        if !opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            break;
+        }
+    }
+    opened
 }
 
 fn is_busy(error: &io::Error) -> bool {

@@ -1,8 +1,9 @@
 use grpc_ipc_core::{Address, Admission, BindError, Listener, UserId};
 
+use super::endpoint::Names;
 use super::instances::Instances;
 use super::names::SystemNames;
-use super::{ListenOptions, LocalStream, endpoint, identify, sys};
+use super::{ListenOptions, LocalStream, identify, sys};
 
 /// A named pipe that a server listens on. [`ListenOptions::listen`] makes one.
 pub struct LocalListener {
@@ -17,8 +18,10 @@ impl LocalListener {
         let own = sys::Token::own().and_then(|token| token.user()).map_err(|error| {
             BindError::from_io(address, "find out which user this process runs as", error)
         })?;
-        let name = endpoint::pipe_name(address, &own)
+        let names = Names::new(address, &own)
             .map_err(|reason| BindError::Unsupported { address: address.clone(), reason })?;
+        let name = names.to_listen(&own, sys::is_administrator);
+        let pipe = Address::named_pipe(name.as_str())?;
         let descriptor = options.descriptor.compile(&own).map_err(|source| BindError::InvalidOption {
             address: address.clone(),
             option: format!("the security descriptor {:?}", options.descriptor.to_sddl(&own)),
@@ -29,12 +32,7 @@ impl LocalListener {
         let backlog = options.backlog as usize;
         let instances =
             Instances::create(address, &name, &own, descriptor, backlog, options.buffer_size).await?;
-        Ok(Self {
-            instances,
-            admission: Admission::new(access),
-            address: Address::named_pipe(name)?,
-            own: UserId::Sid(own.into()),
-        })
+        Ok(Self { instances, admission: Admission::new(access), address: pipe, own: UserId::Sid(own.into()) })
     }
 
     /// The pipe's security descriptor as Windows had it when the pipe was created: owner, DACL and mandatory label, in

@@ -1,5 +1,3 @@
-use std::thread::available_parallelism;
-
 use grpc_ipc_core::{AccessPolicy, Address, BindError};
 
 use super::{LocalConnector, LocalListener, SecurityDescriptor};
@@ -17,11 +15,10 @@ pub struct ListenOptions {
 impl ListenOptions {
     /// The defaults.
     pub fn new() -> Self {
-        let cores = available_parallelism().map_or(1, |cores| cores.get() as u32);
         Self {
             access: AccessPolicy::default(),
             descriptor: SecurityDescriptor::default(),
-            backlog: cores.clamp(2, 16),
+            backlog: 16,
             buffer_size: 64 * 1024,
         }
     }
@@ -39,8 +36,7 @@ impl ListenOptions {
     }
 
     /// How many instances of the pipe wait for clients; when each has one, the next client waits and tries again.
-    /// At least 2, so that one is there while the next is created. Default: as many as there are cores, at least 2 and
-    /// at most 16.
+    /// At least 2, so that one is there while the next is created. Default: 16.
     pub fn backlog(self, instances: u32) -> Self {
         Self { backlog: instances.max(2), ..self }
     }

@@ -1,19 +1,25 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::windows::named_pipe::{NamedPipeClient, NamedPipeServer};
+use windows_sys::Win32::Foundation::ERROR_PIPE_NOT_CONNECTED;
 
 /// One end of a named pipe.
 ///
 /// - Several slices are written at once: one `WriteFile` for all of them.
 /// - A read takes what the caller's buffer holds, up to 64 KiB: one `ReadFile` for all of it.
 /// - A pipe has no half-close. `shutdown` closes it in both directions, once what was written has been handed over:
-///   then the other end reads that, and the end. What the other end still sends is lost.
+///   then the other end reads that, and the end. What the other end still sends is lost, and a read that is pending
+///   ends.
 /// - It is never disconnected (`DisconnectNamedPipe`), which would throw away what the other end has not read.
 #[derive(Debug)]
-pub struct PipeStream(End);
+pub struct PipeStream {
+    end: End,
+    /// Of the last read that was pending: a pipe that is closed does not wake it.
+    reader: Option<Waker>,
+}
 
 #[derive(Debug)]
 enum End {
@@ -24,11 +30,11 @@ enum End {
 
 impl PipeStream {
     pub(super) fn server(pipe: NamedPipeServer) -> Self {
-        Self(End::Server(pipe))
+        Self { end: End::Server(pipe), reader: None }
     }
 
     pub(super) fn client(pipe: NamedPipeClient) -> Self {
-        Self(End::Client(pipe))
+        Self { end: End::Client(pipe), reader: None }
     }
 }
 
@@ -38,11 +44,17 @@ impl AsyncRead for PipeStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.0 {
+        let read = match &mut self.end {
             End::Server(pipe) => Pin::new(pipe).poll_read(cx, buf),
             End::Client(pipe) => Pin::new(pipe).poll_read(cx, buf),
             End::Closed => Poll::Ready(Ok(())),
+        };
+        match (&read, &mut self.reader) {
+            (Poll::Ready(_), _) => {}
+            (Poll::Pending, Some(reader)) => reader.clone_from(cx.waker()),
+            (Poll::Pending, reader) => *reader = Some(cx.waker().clone()),
         }
+        read.map_err(explain)
     }
 }
 
@@ -52,11 +64,12 @@ impl AsyncWrite for PipeStream {
             // The other end would take it for the end.
             return Poll::Ready(Ok(0));
         }
-        match &mut self.0 {
+        match &mut self.end {
             End::Server(pipe) => Pin::new(pipe).poll_write(cx, buf),
             End::Client(pipe) => Pin::new(pipe).poll_write(cx, buf),
             End::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
+        .map_err(explain)
     }
 
     fn poll_write_vectored(
@@ -67,11 +80,12 @@ impl AsyncWrite for PipeStream {
         if bufs.iter().all(|buf| buf.is_empty()) {
             return Poll::Ready(Ok(0));
         }
-        match &mut self.0 {
+        match &mut self.end {
             End::Server(pipe) => Pin::new(pipe).poll_write_vectored(cx, bufs),
             End::Client(pipe) => Pin::new(pipe).poll_write_vectored(cx, bufs),
             End::Closed => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
         }
+        .map_err(explain)
     }
 
     /// True, although tokio says otherwise of its pipes: mio gathers the slices into one write.
@@ -86,7 +100,19 @@ impl AsyncWrite for PipeStream {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         // mio keeps the handle until the write that is under way has ended.
-        self.0 = End::Closed;
+        self.end = End::Closed;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
         Poll::Ready(Ok(()))
     }
+}
+
+/// To Windows a pipe whose server has disconnected it, or ended before it took the connection, is "not connected".
+fn explain(error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(ERROR_PIPE_NOT_CONNECTED as i32) {
+        let reason = "the server has gone: it closed the pipe, perhaps before it took the connection";
+        return io::Error::new(io::ErrorKind::NotConnected, reason);
+    }
+    error
 }

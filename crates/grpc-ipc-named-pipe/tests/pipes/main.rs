@@ -1,4 +1,4 @@
-//! What is particular to pipes: instances, descriptors, identities, and what becomes of handles.
+//! What is particular to pipes: instances, names, descriptors and identities.
 #![cfg(windows)]
 
 mod sys;
@@ -66,69 +66,6 @@ fn two_hundred_clients_connect_at_once() {
         };
         tokio::join!(clients, serve);
     });
-}
-
-#[test]
-fn a_thousand_connections_leak_no_handle() {
-    run("a_thousand_connections_leak_no_handle", || async {
-        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
-        // The load: a stream that is busy all the time.
-        let (mut busy, mut echo) = pair(&mut listener).await;
-        let echoing = tokio::spawn(async move {
-            let mut bytes = vec![0; 4096];
-            while let Ok(length @ 1..) = echo.read(&mut bytes).await {
-                echo.write_all(&bytes[..length]).await.unwrap();
-            }
-        });
-        let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
-        let load = tokio::spawn(async move {
-            let mut bytes = vec![1; 4096];
-            while stopped.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
-                busy.write_all(&bytes).await.unwrap();
-                busy.read_exact(&mut bytes).await.unwrap();
-            }
-        });
-        // What is made once, such as threads, is made by then.
-        cycles(&mut listener, 50).await;
-        let before = sys::handles_of_this_process();
-        cycles(&mut listener, 1_000).await;
-        // A few may still be on their way out.
-        let after = sys::handles_of_this_process();
-        assert!(after < before + 50, "{before} handles before, {after} after 1000 connections");
-        stop.send(()).unwrap();
-        load.await.unwrap();
-        echoing.await.unwrap();
-    });
-}
-
-/// Connections that come and go, four at a time, closed by one end and by the other.
-async fn cycles(listener: &mut LocalListener, count: u32) {
-    let address = listener.local_address().clone();
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let address = address.clone();
-            tokio::spawn(async move {
-                for i in 0..count / 4 {
-                    let mut client = connector(&address).connect(soon()).await.unwrap();
-                    client.write_all(&[u8::from(i % 2 == 0)]).await.unwrap();
-                    if i % 2 == 1 {
-                        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "the server closes");
-                    }
-                }
-            })
-        })
-        .collect();
-    for _ in 0..count / 4 * 4 {
-        let mut server = listener.accept().await;
-        tokio::spawn(async move {
-            if server.read_u8().await.unwrap() == 1 {
-                assert_eq!(server.read(&mut [0]).await.unwrap(), 0, "the client closes");
-            }
-        });
-    }
-    for client in clients {
-        client.await.unwrap();
-    }
 }
 
 #[test]
@@ -290,6 +227,71 @@ fn the_descriptor_is_the_intended_one() {
                 "this system keeps no mandatory labels of pipes",
             );
         }
+    });
+}
+
+#[test]
+fn sixteen_clients_connect_before_one_is_accepted() {
+    run("sixteen_clients_connect_before_one_is_accepted", || async {
+        let listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let connector = connector(listener.local_address());
+        let mut clients = Vec::new();
+        for _ in 0..16 {
+            // One try.
+            clients.push(connector.connect(Instant::now()).await.unwrap());
+        }
+        let error = connector.connect(Instant::now()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::TimedOut { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn a_client_that_was_not_accepted_is_told_that_the_server_has_gone() {
+    run("a_client_that_was_not_accepted_is_told_that_the_server_has_gone", || async {
+        let listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let mut client = connector(listener.local_address()).connect(soon()).await.unwrap();
+        drop(listener);
+        let error = client.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotConnected);
+        assert!(error.to_string().starts_with("the server has gone"), "{error}");
+        let error = client.write_all(&[0; 10]).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotConnected, "{error}");
+    });
+}
+
+/// The same string is the address of the server, whatever prefix it may use, and of its clients.
+#[test]
+fn a_protected_name_is_found_before_the_plain_one() {
+    run("a_protected_name_is_found_before_the_plain_one", || async {
+        let name = unique_name("protected");
+        let address = Address::named_pipe(format!(r"ProtectedPrefix\*\{name}")).unwrap();
+        let plain = Address::named_pipe(name.as_str()).unwrap();
+        let error = connector(&address).connect(soon()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");
+
+        // Somebody else who has taken the plain name, as anybody can, is not trusted.
+        let bob = SecurityDescriptor::from_sddl("O:S-1-5-21-1-2-3-1001D:P(A;;GA;;;WD)");
+        let squatter = ListenOptions::new().descriptor(bob).listen(&plain).await;
+        if squatter.is_ok() {
+            let error = connector(&address).connect(soon()).await.unwrap_err();
+            assert!(matches!(error, ConnectError::Untrusted { .. }), "{error:?}");
+        } else {
+            skip("a_protected_name_is_found_before_the_plain_one (squatter)", "no pipe can be made theirs");
+        }
+        if !sys::is_administrator() {
+            drop(squatter);
+            let listener = ListenOptions::new().listen(&address).await.unwrap();
+            assert_eq!(listener.local_address(), &plain);
+            connector(&address).connect(soon()).await.unwrap();
+            return;
+        }
+        let mut listener = ListenOptions::new().listen(&address).await.unwrap();
+        let expected = format!(r"npipe:ProtectedPrefix\Administrators\{name}");
+        assert_eq!(listener.local_address().to_string(), expected);
+        let (mut client, mut server) =
+            tokio::join!(async { connector(&address).connect(soon()).await.unwrap() }, listener.accept());
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(server.read_u8().await.unwrap(), b'x');
     });
 }
 

@@ -1,5 +1,5 @@
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf, Prefix};
 
 use grpc_ipc_core::Address;
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -29,6 +29,11 @@ impl Endpoint {
             return Err(NoEndpoint::Unsupported(reason.to_owned()));
         };
         let path = without_root_slash(path);
+        if !is_on_a_drive(&path) {
+            let reason =
+                r"a socket is on this machine: use a path without a prefix, or with that of a drive (C:\)";
+            return Err(NoEndpoint::Unsupported(reason.to_owned()));
+        }
         let length = path.to_str().map_or(usize::MAX, str::len);
         if length > LIMIT {
             return Err(NoEndpoint::TooLong { length, limit: LIMIT });
@@ -55,6 +60,17 @@ pub(super) fn anchored(address: &Address) -> Address {
             Address::unix(absolute).unwrap_or_else(|_| address.clone())
         }
         _ => address.clone(),
+    }
+}
+
+/// Whether the path leads to a drive: not to another machine (`\\HOST\SHARE\…`), which would be asked for the file in the name
+/// of this user, and not to a device.
+fn is_on_a_drive(path: &Path) -> bool {
+    match path.components().next() {
+        Some(Component::Prefix(prefix)) => {
+            matches!(prefix.kind(), Prefix::Disk(_) | Prefix::VerbatimDisk(_))
+        }
+        _ => true,
     }
 }
 

@@ -69,6 +69,7 @@ macro_rules! promises {
         promises! { $below;
             bytes_arrive_in_order
             the_end_comes_after_the_bytes
+            a_pending_read_ends_after_shutdown
             a_dropped_connection_loses_nothing
             a_writer_waits_for_its_reader
             accept_can_be_cancelled

@@ -7,7 +7,7 @@ mod token;
 
 pub(super) use account::{AccountKind, account};
 pub(super) use process::{creation_time, is_running, open_process, system_time};
-pub(super) use token::{Token, is_network_logon};
+pub(super) use token::{Token, is_administrator, is_network_logon};
 
 use std::ffi::c_void;
 use std::io;
@@ -24,8 +24,9 @@ use windows_sys::Win32::Security::{
     DACL_SECURITY_INFORMATION, LABEL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
     PSID, SECURITY_ATTRIBUTES,
 };
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Pipes::{
-    GetNamedPipeClientProcessId, GetNamedPipeClientSessionId, GetNamedPipeServerProcessId,
+    GetNamedPipeClientProcessId, GetNamedPipeClientSessionId, GetNamedPipeInfo, GetNamedPipeServerProcessId,
     GetNamedPipeServerSessionId,
 };
 
@@ -173,6 +174,16 @@ fn query(pipe: &impl AsRawHandle, query: Query) -> io::Result<u32> {
     Ok(number)
 }
 
+/// Whether what was opened is a pipe: not a file, a device, or a socket.
+pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
+    let handle = opened.as_raw_handle();
+    // SAFETY: the handle is open as long as `opened` is borrowed. GetNamedPipeInfo may be given no place for what it knows.
+    unsafe {
+        GetFileType(handle) == FILE_TYPE_PIPE
+            && GetNamedPipeInfo(handle, null_mut(), null_mut(), null_mut(), null_mut()) != FALSE
+    }
+}
+
 fn check(succeeded: i32) -> io::Result<()> {
     if succeeded == FALSE { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
@@ -189,4 +200,38 @@ fn from_wide(text: *mut u16) -> String {
     let length = unsafe { (0..).take_while(|&at| *start.add(at) != 0).count() };
     // SAFETY: as many units were just read; they live as long as `text`.
     String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(start, length) })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use tokio::net::windows::named_pipe::ClientOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_file_and_a_device_are_no_pipes() {
+        assert!(!is_pipe(&File::open(std::env::current_exe().unwrap()).unwrap()));
+        assert!(!is_pipe(&File::options().write(true).open("NUL").unwrap()));
+        assert!(!is_pipe(&std::net::UdpSocket::bind("127.0.0.1:0").map(AsSocketHandle).unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_named_pipe_is_one() {
+        let name = format!(r"\\.\pipe\{}", grpc_ipc_conformance::unique_name("is-pipe"));
+        let server = ServerOptions::new().create(&name).unwrap();
+        let client = ClientOptions::new().open(&name).unwrap();
+        assert!(is_pipe(&server) && is_pipe(&client));
+    }
+
+    /// A socket, which GetFileType calls a pipe, as a handle.
+    struct AsSocketHandle(std::net::UdpSocket);
+
+    impl AsRawHandle for AsSocketHandle {
+        fn as_raw_handle(&self) -> std::os::windows::io::RawHandle {
+            use std::os::windows::io::AsRawSocket as _;
+            self.0.as_raw_socket() as _
+        }
+    }
 }

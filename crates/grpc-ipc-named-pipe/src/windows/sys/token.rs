@@ -9,7 +9,8 @@ use windows_sys::Win32::Security::{
     GetTokenInformation, RevertToSelf, SECURITY_MAX_SID_SIZE, SID_AND_ATTRIBUTES,
     TOKEN_APPCONTAINER_INFORMATION, TOKEN_GROUPS, TOKEN_INFORMATION_CLASS, TOKEN_MANDATORY_LABEL,
     TOKEN_OWNER, TOKEN_QUERY, TOKEN_USER, TokenAppContainerSid, TokenElevation, TokenGroups,
-    TokenIntegrityLevel, TokenIsAppContainer, TokenOwner, TokenRestrictedSids, TokenUser, WinNetworkSid,
+    TokenIntegrityLevel, TokenIsAppContainer, TokenOwner, TokenRestrictedSids, TokenUser,
+    WELL_KNOWN_SID_TYPE, WinBuiltinAdministratorsSid, WinNetworkSid,
 };
 use windows_sys::Win32::System::Pipes::ImpersonateNamedPipeClient;
 use windows_sys::Win32::System::Threading::{
@@ -179,12 +180,20 @@ impl Information {
 
 /// Whether this process belongs to a logon over the network, as in a session of SSH or PowerShell remoting.
 pub(crate) fn is_network_logon() -> io::Result<bool> {
+    is_member(WinNetworkSid)
+}
+
+/// Whether this process may do what the Administrators may: is one of them, and runs elevated. SYSTEM is, too.
+pub(crate) fn is_administrator() -> io::Result<bool> {
+    is_member(WinBuiltinAdministratorsSid)
+}
+
+/// Whether this process is in a group, and not only to be denied something.
+fn is_member(group: WELL_KNOWN_SID_TYPE) -> io::Result<bool> {
     let mut sid = [0_u64; (SECURITY_MAX_SID_SIZE as usize).div_ceil(size_of::<u64>())];
     let (mut length, mut member) = (SECURITY_MAX_SID_SIZE, FALSE);
     // SAFETY: the buffer has room for the longest SID, which is what `length` says.
-    check(unsafe {
-        CreateWellKnownSid(WinNetworkSid, null_mut(), sid.as_mut_ptr().cast(), &raw mut length)
-    })?;
+    check(unsafe { CreateWellKnownSid(group, null_mut(), sid.as_mut_ptr().cast(), &raw mut length) })?;
     // SAFETY: the SID was just written; without a token the call asks about this thread; it writes one number.
     check(unsafe { CheckTokenMembership(null_mut(), sid.as_mut_ptr().cast(), &raw mut member) })?;
     Ok(member != FALSE)
