@@ -13,6 +13,8 @@ use crate::{Result, cross, setup, tidy, wine, workspace};
 const ALL: [&str; 4] = ["--workspace", "--exclude=xtask", "--all-features", "--all-targets"];
 /// On another platform the benchmarks are left out: they need a C compiler for it.
 const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
+/// The RFC 9113 suite of another project. It needs Linux.
+const HTTPWG: &str = "crates/grpc-ipc-http2/httpwg/Cargo.toml";
 
 pub(crate) fn run(options: &[&str]) -> Result {
     let required = required(options)?;
@@ -54,6 +56,7 @@ fn style() -> Platform {
     for (what, manifest) in [
         ("the peers of the benchmarks", "benches/peers/Cargo.toml"),
         ("the fuzz targets", "crates/grpc-ipc-http2/fuzz/Cargo.toml"),
+        ("the RFC suite", HTTPWG),
     ] {
         let mut fmt = cargo();
         fmt.args(["fmt", "--check", "--manifest-path", manifest]);
@@ -97,6 +100,10 @@ fn host(name: &'static str) -> Platform {
         &mut platform,
         doc.args(["test", "--locked", "--workspace", "--exclude=xtask", "--all-features", "--doc"]),
     );
+    if name == "linux" {
+        let mut httpwg = cargo();
+        run_tests(&mut platform, httpwg.args(["test", "--locked", "--manifest-path", HTTPWG]));
+    }
     platform
 }
 
