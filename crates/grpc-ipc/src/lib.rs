@@ -21,6 +21,7 @@ mod server;
 mod services;
 mod spawn;
 mod status;
+mod sync;
 mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
