@@ -5,6 +5,7 @@ mod bench;
 mod command;
 mod cross;
 mod fuzz;
+mod models;
 mod setup;
 mod summary;
 mod test;
@@ -27,6 +28,7 @@ cargo xtask COMMAND
   fuzz [--seconds N] [TARGET]...
                                  gives the HTTP/2 engine arbitrary input, for 60 seconds a target; targets: frames,
                                  hpack_decode, hpack_round_trip, server, client, differential (all of them)
+  models [--seconds N]           tries in what order tasks can run, for 10 seconds a model; and runs Miri, if it is there
   setup                          installs what tests and benchmarks need beside Rust (Debian, as root)
   wine PROGRAM [ARGUMENT]...     runs a Windows program under the Wine that setup has installed";
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["bench", ref options @ ..] => bench::run(options),
         ["fuzz", ref options @ ..] => fuzz::run(options),
+        ["models", ref options @ ..] => models::run(options),
         ["setup"] => setup::run(),
         ["wine", program, ref arguments @ ..] => wine::run(program, arguments),
         _ => Err(USAGE.into()),

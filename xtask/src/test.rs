@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 
 use crate::command::{cargo, command, run as run_command, shown};
 use crate::summary::{Platform, show};
-use crate::{Result, cross, setup, tidy, wine, workspace};
+use crate::{Result, cross, models, setup, tidy, wine, workspace};
 
 /// xtask itself is not tested by what it runs: it could not be built while it runs on Windows.
 const ALL: [&str; 4] = ["--workspace", "--exclude=xtask", "--all-features", "--all-targets"];
 /// On another platform the benchmarks are left out: they need a C compiler for it.
 const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
+const SECONDS_A_MODEL: u64 = 1;
+/// The RFC 9113 suite of another project. It needs Linux.
+const HTTPWG: &str = "crates/grpc-ipc-http2/httpwg/Cargo.toml";
 
 pub(crate) fn run(options: &[&str]) -> Result {
     let required = required(options)?;
@@ -54,6 +57,8 @@ fn style() -> Platform {
     for (what, manifest) in [
         ("the peers of the benchmarks", "benches/peers/Cargo.toml"),
         ("the fuzz targets", "crates/grpc-ipc-http2/fuzz/Cargo.toml"),
+        ("the RFC suite", HTTPWG),
+        ("the models", models::MANIFEST),
     ] {
         let mut fmt = cargo();
         fmt.args(["fmt", "--check", "--manifest-path", manifest]);
@@ -97,6 +102,15 @@ fn host(name: &'static str) -> Platform {
         &mut platform,
         doc.args(["test", "--locked", "--workspace", "--exclude=xtask", "--all-features", "--doc"]),
     );
+    if name == "linux" {
+        let mut httpwg = cargo();
+        run_tests(&mut platform, httpwg.args(["test", "--locked", "--manifest-path", HTTPWG]));
+        run_tests(&mut platform, &mut models::shuttle(SECONDS_A_MODEL));
+        match models::miri() {
+            Ok(mut miri) => run_tests(&mut platform, &mut miri),
+            Err(missing) => platform.skipped.push(missing),
+        }
+    }
     platform
 }
 

@@ -20,6 +20,7 @@ use crate::encode::Start;
 use crate::message::ResponseHead;
 use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared, State};
+use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
 /// The two parts of a client's end of `io`: what makes calls, and the future that runs the connection.
@@ -138,12 +139,10 @@ impl SendRequest {
                 None if state.connection.is_established() => Ok(None),
                 None => Ok(Some(state.connection.wait_for_room(cx.waker()))),
             });
-            if let Some(place) = place.take() {
-                place.leave();
-            }
+            place = None;
             match waits {
                 Ok(Some(ticket)) => {
-                    place = Some(Place { shared: Arc::clone(&self.shared), ticket, left: false });
+                    place = Some(Place { shared: Arc::clone(&self.shared), ticket });
                     Poll::Pending
                 }
                 Ok(None) => Poll::Ready(Ok(())),
@@ -307,14 +306,11 @@ where
 
     fn wait(&mut self, connection: &SendRequest, ticket: u64) {
         self.leave(connection);
-        self.places.push(Place { shared: Arc::clone(&connection.shared), ticket, left: false });
+        self.places.push(Place { shared: Arc::clone(&connection.shared), ticket });
     }
 
     fn leave(&mut self, connection: &SendRequest) {
-        let here = self.places.iter().position(|place| Arc::ptr_eq(&place.shared, &connection.shared));
-        if let Some(here) = here {
-            self.places.swap_remove(here).leave();
-        }
+        self.places.retain(|place| !Arc::ptr_eq(&place.shared, &connection.shared));
     }
 
     fn poll_begin(
@@ -337,8 +333,6 @@ where
         let begun = connection.shared.with(|state| begin(state, &self.head, beginning, cx));
         let id = match begun {
             Begun::Stream(id) => {
-                self.leave(connection);
-                // The others leave what they were woken for to the next ones.
                 self.places.clear();
                 id
             }
@@ -357,7 +351,7 @@ where
             CallBody::Begun(_, body) => {
                 let shared = Arc::clone(&connection.shared);
                 let stream = SendStream { shared, id, when_dropped: Reason::CANCEL };
-                tokio::spawn(RequestBody { pump: Pump::new(body), stream });
+                spawn(RequestBody { pump: Pump::new(body), stream });
             }
             whole => self.body = whole,
         }
@@ -375,28 +369,11 @@ impl<B> fmt::Debug for Call<B> {
 struct Place {
     shared: Arc<Shared>,
     ticket: u64,
-    left: bool,
-}
-
-impl Place {
-    /// It has found out for itself whether there is a stream.
-    fn leave(mut self) {
-        self.left = true;
-        self.shared.with(|state| state.connection.stop_waiting(self.ticket));
-    }
 }
 
 impl Drop for Place {
-    /// A call that was woken, and is gone, leaves the stream to the next one.
     fn drop(&mut self) {
-        if self.left {
-            return;
-        }
-        self.shared.with(|state| {
-            if !state.connection.stop_waiting(self.ticket) {
-                state.connection.wake_waiting();
-            }
-        });
+        self.shared.with(|state| state.connection.stop_waiting(self.ticket));
     }
 }
 

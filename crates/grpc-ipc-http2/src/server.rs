@@ -23,6 +23,7 @@ use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared};
+use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
 /// A connection that serves requests: a future that runs it, and is ready when it is over.
@@ -166,7 +167,7 @@ where
         };
         let shared = Arc::clone(&self.driver.shared);
         let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
-        tokio::spawn(Call { sender, deadline: timeout.map(Deadline::after), rest });
+        spawn(Call { sender, deadline: timeout.map(Deadline::after), rest });
     }
 }
 

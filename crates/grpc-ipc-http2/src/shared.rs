@@ -1,12 +1,13 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use tokio::io::AsyncWrite;
 
 use crate::connection::Connection;
 use crate::output::SLICES;
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Error, Reason};
 
 /// A connection, and the end of the byte stream that it writes to: for the task that reads, and for those that call or

@@ -14,6 +14,7 @@ mod bounds {
     mod resets;
     mod scene;
     mod service;
+    mod small_data;
     mod stalled;
     mod streams;
     mod sys;

@@ -1,5 +1,5 @@
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -14,6 +14,7 @@ use tonic::Status;
 
 use crate::Http2Options;
 use crate::status::status_from_connect;
+use crate::sync::{Mutex, MutexGuard, spawn};
 
 /// The connections of a channel: usually one, made when it is needed and again when it broke; more when the server
 /// allows no more calls on it.
@@ -104,7 +105,7 @@ impl Connections {
         }
         if !state.growing && state.connections.len() < self.options.max_connections {
             state.growing = true;
-            tokio::spawn(Arc::clone(self).grow());
+            spawn(Arc::clone(self).grow());
         }
         Place::Full(state.connections.clone(), state.generation)
     }
@@ -175,7 +176,7 @@ impl Connections {
         }
         let (calls, connection) = client::handshake(connection, &http2);
         let this = Arc::downgrade(self);
-        tokio::spawn(async move {
+        spawn(async move {
             let failure = connection.await.err();
             if let Some(error) = &failure {
                 tracing::debug!(%error, "a connection to the server has ended");

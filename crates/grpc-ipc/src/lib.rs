@@ -26,6 +26,7 @@ mod services;
 mod shutdown_signal;
 mod spawn;
 mod status;
+mod sync;
 mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;

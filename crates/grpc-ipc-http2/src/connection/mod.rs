@@ -289,11 +289,15 @@ impl Connection {
         ticket
     }
 
-    /// Whoever has the ticket does not wait any more; whether it was still in the queue.
-    pub(crate) fn stop_waiting(&mut self, ticket: u64) -> bool {
+    /// The holder of the ticket does not wait any more. If it was woken, it may not need the room that it was woken for:
+    /// because it is given up, or because it had begun before. Then the next one gets that.
+    pub(crate) fn stop_waiting(&mut self, ticket: u64) {
         // Tickets are counted up.
-        let place = self.waiting.binary_search_by_key(&ticket, |(waiting, _)| *waiting);
-        place.is_ok_and(|place| self.waiting.remove(place).is_some())
+        match self.waiting.binary_search_by_key(&ticket, |(waiting, _)| *waiting) {
+            Ok(place) => _ = self.waiting.remove(place),
+            Err(_) if self.has_room() => self.wake_waiting(),
+            Err(_) => self.waits_for_output |= self.is_output_full(),
+        }
     }
 
     /// The next one of those that wait for a stream may look again.

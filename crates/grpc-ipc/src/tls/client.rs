@@ -5,7 +5,8 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::{HTTP2, Identity, TlsConnector, TlsError, Trust, provider, versions};
+use super::provider::provider;
+use super::{HTTP2, Identity, TlsConnector, TlsError, Trust, versions};
 
 /// TLS for a connector: which server is trusted, and what this client shows it.
 ///

@@ -7,7 +7,8 @@ pub enum TlsError {
     /// The PEM text has nothing of what is needed.
     #[error("{what}: no {expected} is in it; {found}")]
     Missing {
-        /// What the text was given as: "the certificate chain", "the private key", "the authorities".
+        /// What the text was given as: "the certificate chain", "the private key", "the authorities",
+        /// "the trusted certificates".
         what: &'static str,
         /// The sections that would do.
         expected: &'static str,
@@ -17,7 +18,8 @@ pub enum TlsError {
     /// A section of the PEM text cannot be used.
     #[error("{what}, line {line}: {problem}")]
     Invalid {
-        /// What the text was given as: "the certificate chain", "the private key", "the authorities".
+        /// What the text was given as: "the certificate chain", "the private key", "the authorities",
+        /// "the trusted certificates".
         what: &'static str,
         /// The line at which the section begins, the first being 1.
         line: usize,

@@ -8,7 +8,8 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{Error, InconsistentKeys};
 
 use super::pem::{Section, sections};
-use super::{Fingerprint, TlsError, provider};
+use super::provider::{provider, usable_keys};
+use super::{Fingerprint, TlsError};
 
 /// A certificate with its private key: what a server, or a client, shows that it is. Cloning is cheap.
 #[derive(Clone)]
@@ -16,8 +17,6 @@ pub struct Identity(Arc<CertifiedKey>);
 
 const CHAIN: &str = "the certificate chain";
 const KEY: &str = "the private key";
-/// What ring can sign with.
-const ALGORITHMS: &str = "RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519 can be used";
 
 impl Identity {
     /// An identity out of PEM text: the own certificate and those that lead to the authority, in this order and without
@@ -29,20 +28,14 @@ impl Identity {
     /// [`TlsError::KeyMismatch`] when they do not belong together.
     pub fn from_pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, TlsError> {
         let chain = certificates(CHAIN, chain.as_ref())?;
-        for (line, certificate) in &chain {
-            ParsedCertificate::try_from(certificate).map_err(|error| TlsError::Invalid {
-                what: CHAIN,
-                line: *line,
-                problem: format!("CERTIFICATE is not one of X.509 version 3: {error}"),
-            })?;
-        }
+        check(CHAIN, &chain)?;
         let (key, line) = private_key(key.as_ref())?;
         let chain = chain.into_iter().map(|(_, certificate)| certificate).collect();
         match CertifiedKey::from_der(chain, key, provider()) {
             Ok(identity) => Ok(Self(Arc::new(identity))),
             Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(TlsError::KeyMismatch),
             Err(error) => {
-                let problem = format!("the key cannot be used: {error}; {ALGORITHMS}");
+                let problem = format!("the key cannot be used: {error}; {}", usable_keys());
                 Err(TlsError::Invalid { what: KEY, line, problem })
             }
         }
@@ -72,6 +65,21 @@ pub(super) fn certificates(
 ) -> Result<Vec<(usize, CertificateDer<'static>)>, TlsError> {
     let sections = sections(what, pem, &["CERTIFICATE"], "CERTIFICATE")?;
     Ok(sections.into_iter().map(|Section { line, der, .. }| (line, der.into())).collect())
+}
+
+/// That they are certificates as TLS has them.
+pub(super) fn check(
+    what: &'static str,
+    certificates: &[(usize, CertificateDer<'_>)],
+) -> Result<(), TlsError> {
+    for (line, certificate) in certificates {
+        ParsedCertificate::try_from(certificate).map_err(|error| TlsError::Invalid {
+            what,
+            line: *line,
+            problem: format!("CERTIFICATE is not one of X.509 version 3: {error}"),
+        })?;
+    }
+    Ok(())
 }
 
 /// The first private key of a PEM text, with its line.

@@ -9,6 +9,7 @@ mod listener;
 mod pem;
 mod pinned;
 mod problem;
+mod provider;
 mod server;
 mod stream;
 mod trust;
@@ -24,22 +25,13 @@ pub use server::ServerTls;
 pub use stream::TlsStream;
 pub use trust::Trust;
 
-use std::sync::{Arc, LazyLock};
-
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ConfigBuilder, ConfigSide, WantsVerifier, WantsVersions};
 
 /// What both ends must agree on (ALPN; [RFC 9113, section 3.2](https://www.rfc-editor.org/rfc/rfc9113#section-3.2)).
 const HTTP2: &[u8] = b"h2";
 
-/// The cryptography, which is not the process's default: that may be another one, or none, or not be chosen yet.
-fn provider() -> &'static Arc<CryptoProvider> {
-    static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(ring::default_provider()));
-    &PROVIDER
-}
-
 /// Those that HTTP/2 may be spoken over.
 fn versions<S: ConfigSide>(builder: ConfigBuilder<S, WantsVersions>) -> ConfigBuilder<S, WantsVerifier> {
-    builder.with_protocol_versions(&[&TLS13, &TLS12]).expect("ring has what both versions need")
+    builder.with_protocol_versions(&[&TLS13, &TLS12]).expect("the provider has a cipher suite")
 }

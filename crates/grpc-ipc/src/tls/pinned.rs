@@ -9,7 +9,8 @@ use tokio_rustls::rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
 
-use super::{Fingerprint, provider};
+use super::Fingerprint;
+use super::provider::provider;
 
 /// Trusts certain certificates. Only their bytes are looked at, and, in the handshake, whether the other end has the
 /// private key.

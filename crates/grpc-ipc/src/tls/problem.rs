@@ -61,7 +61,7 @@ fn certificate(error: &CertificateError) -> String {
         CertificateError::Other(cause) => match cause.0.downcast_ref::<NotPinned>() {
             Some(not_pinned) => not_pinned.to_string(),
             None if cause.to_string().contains("CaUsedAsEndEntity") => {
-                "it is that of an authority (CA:TRUE), which may be trusted by its fingerprint only"
+                "it is that of an authority (CA:TRUE), which can be trusted only as a certain one (`Trust::certificates`)"
                     .to_owned()
             }
             None => cause.to_string(),

@@ -6,7 +6,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::server::NoServerSessionStorage;
 
-use super::{HTTP2, Identity, TlsListener, Trust, provider, versions};
+use super::provider::provider;
+use super::{HTTP2, Identity, TlsListener, Trust, versions};
 
 /// TLS for a listener: who the server is, and whether clients must show who they are.
 ///

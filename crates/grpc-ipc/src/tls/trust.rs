@@ -8,9 +8,10 @@ use tokio_rustls::rustls::client::danger::ServerCertVerifier;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 
-use super::identity::certificates;
+use super::identity::{certificates, check};
 use super::pinned::Pinned;
-use super::{Fingerprint, TlsError, provider};
+use super::provider::provider;
+use super::{Fingerprint, TlsError};
 
 /// Whose certificates are trusted: those that an authority has signed, or certain ones. Cloning is cheap.
 ///
@@ -30,7 +31,7 @@ impl Trust {
     /// must also have the name that the client asks for. Revocation is not looked at.
     ///
     /// A certificate that has signed itself and says that it is an authority's (as `openssl req -x509` makes them) is
-    /// not trusted as a server's or client's own; trust it by its [`fingerprints`](Self::fingerprints).
+    /// not trusted as a server's or client's own; trust it as one of the [`certificates`](Self::certificates).
     ///
     /// # Errors
     /// [`TlsError::Missing`] and [`TlsError::Invalid`] say what is wrong, and where.
@@ -45,6 +46,18 @@ impl Trust {
             })?;
         }
         Ok(Self(Kind::Authorities(Arc::new(roots))))
+    }
+
+    /// Trusts exactly the certificates in the PEM text, as [`fingerprints`](Self::fingerprints) does with those that have
+    /// theirs: each stands for itself, and none of them for what it has signed.
+    ///
+    /// # Errors
+    /// [`TlsError::Missing`] and [`TlsError::Invalid`] say what is wrong, and where.
+    pub fn certificates(pem: impl AsRef<[u8]>) -> Result<Self, TlsError> {
+        const WHAT: &str = "the trusted certificates";
+        let trusted = certificates(WHAT, pem.as_ref())?;
+        check(WHAT, &trusted)?;
+        Ok(Self::fingerprints(trusted.iter().map(|(_, certificate)| Fingerprint::of(certificate))))
     }
 
     /// Trusts exactly the certificates with these fingerprints, whoever has signed them, whatever their names, and also

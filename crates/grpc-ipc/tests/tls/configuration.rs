@@ -62,7 +62,7 @@ fn pem_that_cannot_be_read() {
         wrong(&certificate, &format!("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n{key}"));
     assert!(error.starts_with("the private key, line 1: the key cannot be used: "), "{error}");
     assert!(
-        error.ends_with("; RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519 can be used"),
+        error.contains("; RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519 can be used; "),
         "{error}"
     );
     let error = wrong(&certificate, &key.replacen('\n', "\nProc-Type: 4,ENCRYPTED\n\n", 1));
@@ -127,6 +127,14 @@ fn keys_in_every_format() {
     {
         Identity::from_pem(certificate, key).unwrap();
     }
+}
+
+/// ring has no P-521; what has it can be installed, as the tests of `tls_provider` do.
+#[test]
+fn a_key_that_needs_another_provider() {
+    let error = wrong(include_str!("../tls_provider/plugin.pem"), include_str!("../tls_provider/plugin.key"));
+    assert!(error.starts_with("the private key, line 1: the key cannot be used: "), "{error}");
+    assert!(error.ends_with("may take others, as aws-lc-rs takes P-521"), "{error}");
 }
 
 /// What `openssl x509 -noout -fingerprint -sha256 -in ec.pem` prints.

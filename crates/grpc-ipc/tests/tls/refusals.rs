@@ -86,7 +86,7 @@ fn an_authority_as_a_server() {
         let server = Authority::self_as("localhost");
         let client = ClientTls::new(Trust::authorities(&server.certificate).unwrap());
         let error = refused(&ServerTls::new(server.identity()), &client).await;
-        let expected = "it is that of an authority (CA:TRUE), which may be trusted by its fingerprint only";
+        let expected = "it is that of an authority (CA:TRUE), which can be trusted only as a certain one (`Trust::certificates`)";
         assert_eq!(error, format!("the certificate of the server: {expected}"));
     });
 }

@@ -1,0 +1,128 @@
+//! `httpwg`, the RFC 9113 suite of the HTTP implementation loona, against the engine with a service that reads the body
+//! of a request and sends it back. Each case passes, or [`DIFFERENT`] names the sentence that allows what the engine does.
+//!
+//! The clock stands still while anything runs. So a case never fails because the machine is busy, and the time that it
+//! took tells whether the engine left it waiting. The suite itself does not tell: its reader gives up after the same time
+//! as the case does, and the case takes that for the end of the connection, which passes for an error of any kind.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::time::Duration;
+
+use buffet::IntoHalves;
+use buffet::bufpool::initialize_allocator_with_num_bufs;
+use bytes::Bytes;
+use grpc_ipc_conformance::Watchdog;
+use grpc_ipc_http2::server::Connection;
+use grpc_ipc_http2::{Error, Options, RecvBody};
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use httpwg::{BoxedTest, Config, Conn};
+use tokio::io::{DuplexStream, ReadHalf, WriteHalf, duplex, split};
+use tokio::task::LocalSet;
+use tokio::time::Instant;
+use tower::service_fn;
+
+mod suite {
+    use std::collections::HashMap;
+
+    use buffet::IntoHalves;
+    use httpwg::Conn;
+
+    httpwg_macros::gen_catalog!(catalog);
+}
+
+/// The cases in which the engine does something else, each with the sentence that allows it.
+const DIFFERENT: [(&str, &str); 5] = [
+    ("5. streams and multiplexing: closed sends data frame after rst stream", CLOSED),
+    ("5. streams and multiplexing: closed sends headers frame after rst stream", CLOSED),
+    (
+        "8. expressing http semantics in http2: sends headers frame with leading space in field value",
+        WHITESPACE,
+    ),
+    (
+        "8. expressing http semantics in http2: sends headers frame with trailing tab in field value",
+        WHITESPACE,
+    ),
+    ("8. expressing http semantics in http2: sends headers frame with mismatched host authority", HOST),
+];
+
+/// The suite quotes RFC 7540 here, where it was an error of the stream.
+const CLOSED: &str = "RFC 9113, 5.1: an endpoint MAY treat receipt of any other type of frame on a closed stream as a \
+                      connection error of type STREAM_CLOSED";
+/// RFC 9113 calls such a request malformed (8.2.1); gRPC does not, and clients send such metadata.
+const WHITESPACE: &str =
+    "gRPC, PROTOCOL-HTTP2: if it contains leading or trailing whitespace, it may be stripped";
+/// Nothing here is found by its host, and nothing is forwarded.
+const HOST: &str = "RFC 9113, 8.3.1: a server SHOULD treat a request as malformed if it contains a Host header field that \
+                    identifies an entity that differs from the entity in the \":authority\" pseudo-header field";
+
+/// How many cases the suite has.
+const CASES: usize = 107;
+
+struct Client(DuplexStream);
+
+impl IntoHalves for Client {
+    type Read = ReadHalf<DuplexStream>;
+    type Write = WriteHalf<DuplexStream>;
+
+    fn into_halves(self) -> (Self::Read, Self::Write) {
+        split(self.0)
+    }
+}
+
+#[test]
+fn every_case_passes_or_is_named_with_its_reason() {
+    let _watchdog = Watchdog::start("httpwg", Duration::from_secs(60));
+    initialize_allocator_with_num_bufs(4096).unwrap();
+    let mut cases = BTreeMap::new();
+    for (section, tests) in suite::catalog::<Client>().into_values().flatten() {
+        cases.extend(tests.into_iter().map(|(name, case)| (format!("{section}: {name}"), case)));
+    }
+    assert_eq!(cases.len(), CASES);
+    let mut different = HashMap::from(DIFFERENT);
+    let mut wrong = Vec::new();
+    for (name, case) in cases {
+        let listed = different.remove(name.as_str());
+        match (run(case), listed) {
+            (Ok(()), None) | (Err(_), Some(_)) => {}
+            (Err(error), None) => wrong.push(format!("{name}: {error}")),
+            (Ok(()), Some(reason)) => {
+                wrong.push(format!("{name}: passes, and is listed because of {reason}"))
+            }
+        }
+    }
+    wrong.extend(different.keys().map(|name| format!("{name}: is listed, and is not a case of the suite")));
+    assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Runs a case on a connection of its own.
+fn run(case: BoxedTest<Client>) -> Result<(), String> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        let (client, server) = duplex(1 << 20);
+        // The suite takes frames of more than 16 KiB to be too large, the least that RFC 9113 allows (section 6.5.2).
+        let options = Options::new().max_frame_size(16 * 1024);
+        tokio::spawn(Connection::new(server, service_fn(|request| Box::pin(echo(request))), options));
+        let conn = Conn::new(Rc::new(Config::default()), Client(client));
+        let begun = Instant::now();
+        // In a task, because some of the cases panic when they fail.
+        let result = tokio::task::spawn_local(case(conn)).await;
+        match result.map_err(|panic| panic.to_string()) {
+            Ok(Ok(())) if begun.elapsed() == Duration::ZERO => Ok(()),
+            Ok(Ok(())) => Err(format!("nothing has come for {:?}", begun.elapsed())),
+            Ok(Err(error)) => Err(format!("{error:#}")),
+            Err(panic) => Err(panic),
+        }
+    })
+}
+
+/// Answers with the body of the request, and with some of its own if that is empty: the suite waits for DATA.
+async fn echo(request: Request<RecvBody>) -> Result<Response<Full<Bytes>>, Error> {
+    let body = request.into_body().collect().await?.to_bytes();
+    let body = if body.is_empty() { Bytes::from_static(b"hello") } else { body };
+    Ok(Response::new(Full::new(body)))
+}

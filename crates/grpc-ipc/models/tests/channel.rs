@@ -1,0 +1,141 @@
+//! What shares a channel: the calls, the connection that is being made for all of them, and the one more.
+
+#![cfg(shuttle)]
+
+mod util;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use grpc_ipc::{Address, Channel, ConnectError, Connector, Peer, PeerStream};
+use grpc_ipc_http2::{Error, Options, server};
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use shuttle::future::{JoinHandle, spawn, yield_now};
+use shuttle::sync::Mutex;
+use tokio::io::DuplexStream;
+use tokio::time::Instant;
+use tonic::Status;
+use tonic::body::Body;
+use tower::service_fn;
+use tower_service::Service as _;
+use util::{answer, give_up_after, model, read};
+
+/// Connects to servers that take `streams` calls at a time.
+struct Servers {
+    address: Address,
+    streams: u32,
+    /// How many connections can be made.
+    most: usize,
+    /// Those that were made.
+    made: Made,
+}
+
+type Made = Arc<Mutex<Vec<(server::Handle, JoinHandle<Result<(), Error>>)>>>;
+
+impl Servers {
+    fn channel(streams: u32, most: usize) -> (Channel, Made) {
+        let made = Made::default();
+        let address = Address::custom("model", "server");
+        (Channel::from_connector(Self { address, streams, most, made: Arc::clone(&made) }), made)
+    }
+}
+
+impl Connector for Servers {
+    type Connection = PeerStream<DuplexStream>;
+
+    async fn connect(&self, _: Instant) -> Result<Self::Connection, ConnectError> {
+        yield_now().await;
+        let mut made = self.made.lock().unwrap();
+        if made.len() == self.most {
+            return Err(ConnectError::Refused { address: self.address.clone() });
+        }
+        let (here, there) = tokio::io::duplex(200);
+        let options = Options::new().max_concurrent_streams(self.streams);
+        let server = server::Connection::new(there, service_fn(|request| Box::pin(answer(request))), options);
+        made.push((server.handle(), spawn(server)));
+        Ok(PeerStream::new(here, Peer::new("model")))
+    }
+
+    fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+async fn call(mut channel: Channel, path: &str) -> Result<Bytes, Status> {
+    let body = Body::new(Full::<Bytes>::default().map_err(|never| match never {}));
+    read(channel.call(Request::post(path).body(body).unwrap()).await?).await
+}
+
+/// Nobody calls any more, and no connection is left.
+async fn end(channel: Channel, made: Made) {
+    drop(channel);
+    loop {
+        let Some((_, server)) = made.lock().unwrap().pop() else { return };
+        _ = server.await.unwrap();
+    }
+}
+
+#[test]
+fn calls_wait_for_one_connection_and_get_more() {
+    model(|| async {
+        let (channel, made) = Servers::channel(1, usize::MAX);
+        let calls = ["/later", "/now", "/later", "/now"].map(|path| spawn(call(channel.clone(), path)));
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap(), "hello");
+        }
+        end(channel, made).await;
+    });
+}
+
+/// Also of those that would have made the connection, and of those that wait for a stream.
+#[test]
+fn calls_that_are_given_up_hold_up_nobody() {
+    model(|| async {
+        let (channel, made) = Servers::channel(1, 2);
+        let given_up = [1, 2, 4, 8].map(|polls| spawn(give_up_after(polls, call(channel.clone(), "/later"))));
+        let calls = ["/now", "/later"].map(|path| spawn(call(channel.clone(), path)));
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap(), "hello");
+        }
+        join_all(given_up).await;
+        end(channel, made).await;
+    });
+}
+
+/// Nobody waits for the one more that there will not be.
+#[test]
+fn calls_share_a_connection_when_there_is_no_other() {
+    model(|| async {
+        let (channel, made) = Servers::channel(1, 1);
+        let calls = ["/later", "/now", "/later"].map(|path| spawn(call(channel.clone(), path)));
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap(), "hello");
+        }
+        end(channel, made).await;
+    });
+}
+
+/// What the old one has not looked at is made again on the new one.
+#[test]
+fn a_server_that_goes_away_loses_no_call() {
+    model(|| async {
+        let (channel, made) = Servers::channel(100, usize::MAX);
+        let calls = ["/now", "/later", "/now"].map(|path| spawn(call(channel.clone(), path)));
+        let restart = spawn({
+            let made = Arc::clone(&made);
+            async move {
+                yield_now().await;
+                if let Some((handle, _)) = made.lock().unwrap().first() {
+                    handle.graceful_shutdown();
+                }
+            }
+        });
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap(), "hello");
+        }
+        restart.await.unwrap();
+        end(channel, made).await;
+    });
+}

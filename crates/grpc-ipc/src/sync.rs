@@ -1,0 +1,12 @@
+//! The locks and tasks of a channel: those of its users, or those of the model checker, which tries out in what order
+//! they can run (`cargo xtask models`).
+
+#[cfg(shuttle)]
+pub(crate) use shuttle::{
+    future::spawn,
+    sync::{Mutex, MutexGuard},
+};
+#[cfg(not(shuttle))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
+#[cfg(not(shuttle))]
+pub(crate) use tokio::spawn;

@@ -1,0 +1,74 @@
+//! How much memory a thread has allocated.
+
+#![expect(unsafe_code, reason = "an allocator is made of unsafe functions")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+thread_local! {
+    /// What this thread has allocated and not freed, in octets.
+    static LIVE: Cell<isize> = const { Cell::new(0) };
+    /// The most that there was since the last [`Peak::start`].
+    static PEAK: Cell<isize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn count(octets: isize) {
+    // Not while a thread ends.
+    _ = LIVE.try_with(|live| {
+        live.set(live.get() + octets);
+        _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
+    });
+}
+
+// SAFETY: everything is left to the system's allocator; the counters neither allocate nor panic.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: the caller keeps the rules of this function, which are those of `GlobalAlloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: as above.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+/// Measures what the thread allocates from now on.
+pub(super) struct Peak {
+    before: isize,
+}
+
+impl Peak {
+    pub(super) fn start() -> Self {
+        let before = LIVE.get();
+        PEAK.set(before);
+        Self { before }
+    }
+
+    /// The most that was allocated at a time since the start, in octets.
+    pub(super) fn octets(&self) -> usize {
+        (PEAK.get() - self.before).try_into().unwrap_or(0)
+    }
+
+    /// What is still allocated, in octets.
+    pub(super) fn left(&self) -> usize {
+        (LIVE.get() - self.before).try_into().unwrap_or(0)
+    }
+}
+
+#[test]
+fn a_peak_is_of_its_thread() {
+    let peak = Peak::start();
+    let large = vec![0_u8; 1 << 20];
+    std::thread::spawn(|| drop(vec![0_u8; 16 << 20])).join().unwrap();
+    drop(large);
+    assert!((1 << 20..2 << 20).contains(&peak.octets()), "{}", peak.octets());
+    assert!(peak.left() < 1 << 20, "{}", peak.left());
+}
