@@ -265,8 +265,8 @@ impl Connection {
             let id = data.stream;
             let wanted = data.wanted;
             let copy_below = match self.receiving.unread {
-                ..BACKLOG => COPY_BELOW,
-                ..LARGE_BACKLOG => COPY_BELOW_OF_BACKLOG,
+                0..BACKLOG => COPY_BELOW,
+                BACKLOG..LARGE_BACKLOG => COPY_BELOW_OF_BACKLOG,
                 _ => usize::MAX,
             };
             match self.streams.get_mut(&id) {
