@@ -52,8 +52,7 @@ fn the_handler_and_the_client_know_each_other() {
 fn a_channel_can_be_told_to_follow_links() {
     run("a_channel_can_be_told_to_follow_links", || async {
         let directory = TempDir::new().unwrap();
-        let server =
-            Server::builder().add_service(MyGreeter::default().service()).listen(&socket(&directory));
+        let server = Server::builder().add_service(MyGreeter::default().service()).listen(socket(&directory));
         let running = Running::start(server.bind().await.unwrap(), DRAIN);
         std::os::unix::fs::symlink("s", directory.path().join("link")).unwrap();
         let link = format!("unix:{}", directory.path().join("link").display());
@@ -84,9 +83,9 @@ fn a_handler_finds_the_process_of_its_caller() {
                 *keep.lock().unwrap() = Some(peer);
                 Ok(request)
             });
-        let server = Server::builder().add_service(service).listen(&socket(&directory));
+        let server = Server::builder().add_service(service).listen(socket(&directory));
         let running = Running::start(server.bind().await.unwrap(), DRAIN);
-        let channel = Channel::connect(&socket(&directory)).await.unwrap();
+        let channel = Channel::connect(socket(&directory)).await.unwrap();
         greet(channel, "world").await.unwrap();
         running.stop().await.unwrap().unwrap();
         let peer = found.lock().unwrap().take().unwrap();
@@ -96,7 +95,7 @@ fn a_handler_finds_the_process_of_its_caller() {
                 assert!(process.downcast_ref::<PidFd>().is_some());
             }
             None => {
-                grpc_ipc_conformance::skip("a_handler_finds_the_process_of_its_caller", "it takes Linux 6.5")
+                grpc_ipc_conformance::skip("a_handler_finds_the_process_of_its_caller", "it takes Linux 6.5");
             }
         }
     });
