@@ -111,8 +111,9 @@ fn a_server_can_be_stopped_as_soon_as_it_listens() {
     let directory = TempDir::new().unwrap();
     let address = format!("unix:{}", directory.path().join("s").display());
     for _ in 0..60 {
-        for program in [GREETER, env!("CARGO_BIN_EXE_peer")] {
-            Server::start(Command::new(program).args(["serve", &address])).stop();
+        let peer = env!("CARGO_BIN_EXE_peer");
+        for (program, options) in [(GREETER, &[][..]), (peer, &[]), (peer, &["--stack", "tonic"])] {
+            Server::start(Command::new(program).args(options).args(["serve", &address])).stop();
             assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left");
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use grpc_ipc::unix::ListenOptionsExt as _;
+use grpc_ipc::unix::{ConnectOptionsExt as _, ListenOptionsExt as _};
 use grpc_ipc::{AccessPolicy, Channel, ConnectError, ConnectOptions, ListenOptions, Server};
 use grpc_ipc_conformance::{run, unique_name};
 use tempfile::TempDir;
@@ -44,6 +44,59 @@ fn the_handler_and_the_client_know_each_other() {
                 assert_eq!(greet(channel, "world").await.unwrap(), format!("Hello world, {peer}"));
             }
             running.stop().await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_channel_can_be_told_to_follow_links() {
+    run("a_channel_can_be_told_to_follow_links", || async {
+        let directory = TempDir::new().unwrap();
+        let server = Server::builder().add_service(MyGreeter::default().service()).listen(socket(&directory));
+        let running = Running::start(server.bind().await.unwrap(), DRAIN);
+        std::os::unix::fs::symlink("s", directory.path().join("link")).unwrap();
+        let link = format!("unix:{}", directory.path().join("link").display());
+        let error = Channel::connect(&link).await.unwrap_err();
+        assert!(matches!(error, ConnectError::NotASocket { .. }), "{error:?}");
+        let channel = Channel::connect(ConnectOptions::new(&link).follow_symlinks(true)).await.unwrap();
+        assert!(greet(channel, "world").await.unwrap().starts_with("Hello world"));
+        running.stop().await.unwrap().unwrap();
+    });
+}
+
+/// And keeps it when the connection is closed.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_handler_finds_the_process_of_its_caller() {
+    use grpc_ipc::Peer;
+    use grpc_ipc::unix::PidFd;
+    use tonic::service::interceptor::InterceptedService;
+
+    run("a_handler_finds_the_process_of_its_caller", || async {
+        let directory = TempDir::new().unwrap();
+        let found = Arc::new(std::sync::Mutex::new(None));
+        let keep = Arc::clone(&found);
+        let service =
+            InterceptedService::new(MyGreeter::default().service(), move |request: tonic::Request<()>| {
+                let peer = request.extensions().get::<Peer>().unwrap().clone();
+                _ = peer.process();
+                *keep.lock().unwrap() = Some(peer);
+                Ok(request)
+            });
+        let server = Server::builder().add_service(service).listen(socket(&directory));
+        let running = Running::start(server.bind().await.unwrap(), DRAIN);
+        let channel = Channel::connect(socket(&directory)).await.unwrap();
+        greet(channel, "world").await.unwrap();
+        running.stop().await.unwrap().unwrap();
+        let peer = found.lock().unwrap().take().unwrap();
+        match peer.process() {
+            Some(process) => {
+                assert_eq!(process.id(), Some(std::process::id()));
+                assert!(process.downcast_ref::<PidFd>().is_some());
+            }
+            None => {
+                grpc_ipc_conformance::skip("a_handler_finds_the_process_of_its_caller", "it takes Linux 6.5");
+            }
         }
     });
 }

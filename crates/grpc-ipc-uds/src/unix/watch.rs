@@ -56,7 +56,8 @@ mod platform {
         /// Dropping the future loses no change.
         pub(crate) async fn changed(&self) {
             let Some(inotify) = &self.0 else { return tokio::time::sleep(SLOW).await };
-            let mut events = [0_u8; 1024];
+            // An event of a file itself has 16 bytes.
+            let mut events = [0_u8; 256];
             let read =
                 inotify.async_io(Interest::READABLE, |inotify| Ok(rustix::io::read(inotify, &mut events)?));
             if read.await.is_err() {
