@@ -11,7 +11,7 @@ use crate::{Result, wine, workspace};
 pub(crate) const CURE: &str = "cargo xtask setup";
 
 /// Debian's packages, each with what shows that it, or something that does as well, is there.
-const PACKAGES: [(&[&str], &[&str]); 16] = [
+const PACKAGES: [(&[&str], &[&str]); 17] = [
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
     (&["npm", "--version"], &["npm"]),
@@ -21,6 +21,10 @@ const PACKAGES: [(&[&str], &[&str]); 16] = [
     (&["pkg-config", "--exists", "grpc++", "protobuf"], &["pkg-config", "libgrpc++-dev", "libprotobuf-dev"]),
     (&["which", "protoc", "grpc_cpp_plugin"], &["protobuf-compiler", "protobuf-compiler-grpc"]),
     (&["which", "nghttp", "h2load"], &["nghttp2-client"]),
+    (
+        &["test", "-x", "/usr/bin/go", "-a", "-d", "/usr/share/gocode/src/github.com/hashicorp/go-plugin"],
+        &["golang-go", "golang-google-grpc-dev", "golang-github-hashicorp-go-plugin-dev"],
+    ),
     (&["test", "-x", "/usr/bin/cargo", "-a", "-d", "/usr/lib/rustlib/src"], &RUST),
     (
         &["test", "-x", "/usr/bin/x86_64-w64-mingw32-gcc"],
