@@ -11,7 +11,7 @@ use crate::{Result, wine, workspace};
 pub(crate) const CURE: &str = "cargo xtask setup";
 
 /// Debian's packages, each with what shows that it, or something that does as well, is there.
-const PACKAGES: [(&[&str], &[&str]); 18] = [
+const PACKAGES: [(&[&str], &[&str]); 19] = [
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
     (&["npm", "--version"], &["npm"]),
@@ -22,6 +22,10 @@ const PACKAGES: [(&[&str], &[&str]); 18] = [
     (&["which", "protoc", "grpc_cpp_plugin"], &["protobuf-compiler", "protobuf-compiler-grpc"]),
     (&["go", "version"], &["golang-go"]),
     (&["test", "-d", "/usr/share/gocode/src/google.golang.org/grpc"], &["golang-google-grpc-dev"]),
+    (
+        &["test", "-d", "/usr/share/gocode/src/github.com/hashicorp/go-plugin"],
+        &["golang-github-hashicorp-go-plugin-dev"],
+    ),
     (&["which", "nghttp", "h2load"], &["nghttp2-client"]),
     (&["test", "-x", "/usr/bin/cargo", "-a", "-d", "/usr/lib/rustlib/src"], &RUST),
     (

@@ -4,12 +4,14 @@
 
 mod util;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use grpc_ipc::{Address, Channel, ConnectError, Connector, Peer, PeerStream};
-use grpc_ipc_http2::{Error, Options, server};
+use grpc_ipc_http2::{Error, Options, RecvBody, server};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use shuttle::future::{JoinHandle, spawn, yield_now};
@@ -26,6 +28,8 @@ use util::{answer, give_up_after, model, read};
 struct Servers {
     address: Address,
     streams: u32,
+    /// How many calls have come that wait for one another, and whom to wake.
+    together: Arc<Mutex<(usize, Vec<Waker>)>>,
     /// How many connections can be made.
     most: usize,
     /// Those that were made.
@@ -38,7 +42,9 @@ impl Servers {
     fn channel(streams: u32, most: usize) -> (Channel, Made) {
         let made = Made::default();
         let address = Address::custom("model", "server");
-        (Channel::from_connector(Self { address, streams, most, made: Arc::clone(&made) }), made)
+        let made_by = Arc::clone(&made);
+        let servers = Self { address, streams, together: Arc::default(), most, made: made_by };
+        (Channel::from_connector(servers), made)
     }
 }
 
@@ -53,7 +59,17 @@ impl Connector for Servers {
         }
         let (here, there) = tokio::io::duplex(200);
         let options = Options::new().max_concurrent_streams(self.streams);
-        let server = server::Connection::new(there, service_fn(|request| Box::pin(answer(request))), options);
+        let together = Arc::clone(&self.together);
+        let service = service_fn(move |request: Request<RecvBody>| {
+            let together = (request.uri().path() == "/together").then(|| Arc::clone(&together));
+            Box::pin(async move {
+                if let Some(together) = together {
+                    all_together(&together).await;
+                }
+                answer(request).await
+            })
+        });
+        let server = server::Connection::new(there, service, options);
         made.push((server.handle(), spawn(server)));
         Ok(PeerStream::new(here, Peer::new("model")))
     }
@@ -61,6 +77,23 @@ impl Connector for Servers {
     fn address(&self) -> &Address {
         &self.address
     }
+}
+
+/// How many calls wait for one another.
+const TOGETHER: usize = 3;
+
+async fn all_together(together: &Mutex<(usize, Vec<Waker>)>) {
+    together.lock().unwrap().0 += 1;
+    poll_fn(|cx| {
+        let (here, wakers) = &mut *together.lock().unwrap();
+        if *here < TOGETHER {
+            wakers.push(cx.waker().clone());
+            return Poll::Pending;
+        }
+        wakers.drain(..).for_each(Waker::wake);
+        Poll::Ready(())
+    })
+    .await;
 }
 
 async fn call(mut channel: Channel, path: &str) -> Result<Bytes, Status> {
@@ -82,6 +115,19 @@ fn calls_wait_for_one_connection_and_get_more() {
     model(|| async {
         let (channel, made) = Servers::channel(1, usize::MAX);
         let calls = ["/later", "/now", "/later", "/now"].map(|path| spawn(call(channel.clone(), path)));
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap(), "hello");
+        }
+        end(channel, made).await;
+    });
+}
+
+/// A server answers none of them before it has all; so each needs a connection of its own.
+#[test]
+fn a_channel_grows_as_far_as_its_calls_need() {
+    model(|| async {
+        let (channel, made) = Servers::channel(1, usize::MAX);
+        let calls = [(); TOGETHER].map(|()| spawn(call(channel.clone(), "/together")));
         for call in calls {
             assert_eq!(call.await.unwrap().unwrap(), "hello");
         }

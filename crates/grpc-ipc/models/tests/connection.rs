@@ -174,6 +174,24 @@ fn bodies_are_read_while_they_are_sent() {
     });
 }
 
+/// More than the pipe takes; the server says nothing before it has everything.
+#[test]
+fn a_request_that_does_not_fit_is_written_later() {
+    model(|| async {
+        let both = connect(&Options::new());
+        both.calls.established().await.unwrap();
+        let calls = [(); 2].map(|()| {
+            let body = Full::<Bytes>::from(vec![b'x'; 300]);
+            let response = both.calls.send(Request::post("/collect").body(body).unwrap());
+            spawn(async { read(response.await?).await })
+        });
+        for call in calls {
+            assert_eq!(call.await.unwrap().unwrap().len(), 300);
+        }
+        both.end().await;
+    });
+}
+
 #[test]
 fn the_last_caller_ends_the_connection() {
     model(|| async {

@@ -3,6 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
+mod go_plugin;
 #[path = "../util/mod.rs"]
 mod util;
 

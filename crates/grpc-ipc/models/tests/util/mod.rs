@@ -56,11 +56,16 @@ pub type Reply = Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>;
 
 /// Answers by path:
 /// - `/echo`: with the body of the request, as it comes;
+/// - `/collect`: with the body of the request, once it has all of it;
 /// - `/later`: with `hello`, not at once;
 /// - else: with `hello`.
 pub async fn answer(request: Request<RecvBody>) -> Result<Response<Reply>, Infallible> {
     if request.uri().path() == "/echo" {
         return Ok(Response::new(Box::pin(request.into_body())));
+    }
+    if request.uri().path() == "/collect" {
+        let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        return Ok(Response::new(Box::pin(Full::from(body).map_err(|never| match never {}))));
     }
     if request.uri().path() == "/later" {
         yield_now().await;
