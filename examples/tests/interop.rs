@@ -79,18 +79,18 @@ const COMPRESSION: [&str; 4] = [
     "server_compressed_streaming",
 ];
 
-/// Our server greets the peer, and the peer's greets us.
+/// Our server greets the peer, and the peer's greets us; all are given the same string.
 fn greet_both_ways(other: impl Fn(&[&str]) -> Command) {
     let place = place();
-    let server = Server::start(&mut greeter(&["serve", &place.ours]));
+    let server = Server::start(&mut greeter(&["serve", &place.grpc]));
     assert_eq!(succeed(&mut other(&["greet", &place.grpc, "Ada"])).trim_end(), "Hello Ada");
     server.stop();
 
     let _server = Server::start(&mut other(&["serve", &place.grpc]));
     let mut client = if cfg!(windows) {
-        stranger(&["greet", &place.ours, "Ada"])
+        stranger(&["greet", &place.grpc, "Ada"])
     } else {
-        greeter(&["call", &place.ours, "Ada"])
+        greeter(&["call", &place.grpc, "Ada"])
     };
     assert!(succeed(&mut client).starts_with("Hello Ada"));
 }

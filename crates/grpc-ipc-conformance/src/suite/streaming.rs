@@ -136,7 +136,8 @@ pub async fn a_writer_waits_for_its_reader(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let (mut client, mut server) = pair(&transport, &mut listener).await;
     let piece = noise(64 * 1024, 5);
-    let mut written = 0;
+    // Waited for: until the runtime has seen the new connection, a write may be pending.
+    let mut written = client.write(&piece).await.expect("write to an open connection");
     // Unconstrained, because the runtime's own budget would make a write pending, too.
     tokio::task::unconstrained(poll_fn(|cx| {
         loop {

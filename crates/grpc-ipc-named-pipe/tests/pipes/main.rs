@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use grpc_ipc_conformance::{run, skip, unique_name};
+use grpc_ipc_conformance::{LIMIT, Watchdog, run, skip, unique_name};
 use grpc_ipc_core::{
     AccessPolicy, Address, BindError, ConnectError, Connection as _, Connector as _, GroupId, IntegrityLevel,
     Listener as _, UserId,
@@ -304,6 +304,13 @@ fn an_empty_write_is_not_the_end() {
         assert_eq!(client.write_vectored(&[std::io::IoSlice::new(&[])]).await.unwrap(), 0);
         client.write_all(b"x").await.unwrap();
         assert_eq!(server.read_u8().await.unwrap(), b'x');
+
+        // Nothing is handed to the system, which would say now that the other end has gone.
+        drop(server);
+        assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "the end");
+        assert_eq!(client.write(&[]).await.unwrap(), 0);
+        assert_eq!(client.write_vectored(&[std::io::IoSlice::new(&[])]).await.unwrap(), 0);
+        assert!(client.write(&[0]).await.is_err());
     });
 }
 
@@ -316,6 +323,24 @@ fn a_dropped_listener_can_be_followed_at_once() {
             let error = connector(&address).connect(Instant::now()).await.unwrap_err();
             let gone = matches!(error, ConnectError::NotFound { .. } | ConnectError::TimedOut { .. });
             assert!(gone, "{error:?}");
+        }
+    });
+}
+
+/// Also before the runtime has come to close the instances: here it cannot.
+#[test]
+fn nobody_connects_to_a_listener_that_was_dropped() {
+    let _watchdog = Watchdog::start("nobody_connects_to_a_listener_that_was_dropped", LIMIT);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
+        let path = path(listener.local_address());
+        // By then each instance waits for a client.
+        assert!(futures_util::poll!(std::pin::pin!(listener.accept())).is_pending());
+        drop(listener);
+        for _ in 0..20 {
+            let opened = std::fs::File::options().read(true).write(true).open(&path);
+            assert!(opened.is_err(), "an instance has taken a client");
         }
     });
 }
