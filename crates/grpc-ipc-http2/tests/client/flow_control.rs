@@ -1,6 +1,6 @@
 //! RFC 9113, 6.9: flow control.
 
-use super::{OK, expect_request, failed, get, post, still_calls};
+use super::{OK, expect_request, failed_with, get, post, still_calls};
 use crate::util::engine::Options;
 use crate::util::frame::{code, data, headers, kind, setting, settings, window_update};
 use crate::util::raw::{Outcome, RawPeer};
@@ -68,7 +68,7 @@ fn rfc9113_6_9_1_a_window_above_the_maximum_is_an_error() {
         expect_request(&mut peer, 1).await;
         peer.send_all(&[window_update(0, MAX_WINDOW)]).await;
         peer.connection_error(code::FLOW_CONTROL_ERROR).await;
-        failed(call).await;
+        failed_with(call, code::FLOW_CONTROL_ERROR).await;
     });
 }
 
@@ -82,7 +82,7 @@ fn rfc9113_6_9_1_a_window_of_a_stream_above_the_maximum_is_a_stream_error() {
             peer.send(window_update(0, 100_000)).await;
             still_calls(&mut peer, &client).await;
         }
-        failed(call).await;
+        failed_with(call, code::FLOW_CONTROL_ERROR).await;
     });
 }
 
@@ -93,7 +93,7 @@ fn rfc9113_6_9_an_increment_of_0_is_a_stream_error() {
         expect_request(&mut peer, 1).await;
         peer.send(window_update(1, 0)).await;
         peer.stream_error(1, code::PROTOCOL_ERROR).await;
-        failed(call).await;
+        failed_with(call, code::PROTOCOL_ERROR).await;
     });
 }
 
@@ -106,7 +106,7 @@ fn rfc9113_6_9_2_an_initial_window_that_takes_a_stream_above_the_maximum_is_a_co
         peer.send_all(&[window_update(1, MAX_WINDOW), settings(&[(setting::INITIAL_WINDOW_SIZE, 65_536)])])
             .await;
         peer.connection_error(code::FLOW_CONTROL_ERROR).await;
-        failed(call).await;
+        failed_with(call, code::FLOW_CONTROL_ERROR).await;
     });
 }
 

@@ -1,6 +1,6 @@
 //! RFC 9113, 4, 6 and RFC 7541: frames that are wrong by themselves.
 
-use super::{OK, expect_request, failed, get, still_calls};
+use super::{OK, expect_request, failed, failed_with, get, still_calls};
 use crate::util::client;
 use crate::util::frame::{
     Frame, code, continuation, data, flag, goaway, headers, headers_of, kind, ping, priority, rst_stream,
@@ -15,7 +15,7 @@ fn connection_error(frames: &[Frame], code: u32) {
         expect_request(&mut peer, 1).await;
         peer.send_all(frames).await;
         peer.connection_error(code).await;
-        failed(call).await;
+        failed_with(call, code).await;
     });
 }
 
@@ -64,7 +64,7 @@ fn rfc9113_4_2_frames_that_are_too_long_are_a_connection_error() {
             expect_request(&mut peer, 1).await;
             peer.send_octets(&[0xff, 0xff, 0xff, kind, 0, 0, 0, 0, 1]).await;
             peer.expect_goaway(&[code::FRAME_SIZE_ERROR]).await;
-            failed(call).await;
+            failed_with(call, code::FRAME_SIZE_ERROR).await;
         });
     }
 }

@@ -14,7 +14,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::task::JoinHandle;
 
-use crate::util::engine::{Client, Error, RecvBody};
+use crate::util::engine::{Client, Error, RecvBody, code_of};
 use crate::util::frame::{data, headers, kind};
 use crate::util::raw::RawPeer;
 use crate::util::service::TestBody;
@@ -77,6 +77,12 @@ async fn still_calls(peer: &mut RawPeer, client: &Client) {
     let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
     peer.send_all(&[headers(stream, &OK), data(stream, "still").end_stream()]).await;
     assert_eq!(call.await.unwrap().unwrap().body, b"still");
+}
+
+/// The call ends with the error that its peer is told, or has told.
+async fn failed_with(call: Call, code: u32) {
+    let error = failed(call).await;
+    assert_eq!(code_of(&error), Some(code), "{error:?}");
 }
 
 async fn failed(call: Call) -> Error {

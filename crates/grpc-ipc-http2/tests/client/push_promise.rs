@@ -1,6 +1,6 @@
 //! RFC 9113, 6.6 and 8.4: a client that refuses pushed streams gets none.
 
-use super::{OK, expect_request, failed, get};
+use super::{OK, expect_request, failed_with, get};
 use crate::util::client;
 use crate::util::frame::{code, headers, push_promise};
 
@@ -14,7 +14,7 @@ fn rfc9113_8_4_push_promise_is_a_connection_error() {
         expect_request(&mut peer, 1).await;
         peer.send(push_promise(1, 2, &PROMISED)).await;
         peer.connection_error(code::PROTOCOL_ERROR).await;
-        failed(call).await;
+        failed_with(call, code::PROTOCOL_ERROR).await;
     });
 }
 

@@ -1,6 +1,6 @@
 //! RFC 9113, 6.5: the client obeys the server's SETTINGS.
 
-use super::{OK, expect_request, failed, get, post, still_calls};
+use super::{OK, expect_request, failed_with, get, post, still_calls};
 use crate::util::engine::Options;
 use crate::util::frame::{code, headers, rst_stream, setting, settings, window_update};
 use crate::util::{client, client_with};
@@ -12,7 +12,7 @@ fn invalid(id: u16, value: u32, code: u32) {
         expect_request(&mut peer, 1).await;
         peer.send(settings(&[(id, value)])).await;
         peer.connection_error(code).await;
-        failed(call).await;
+        failed_with(call, code).await;
     });
 }
 
@@ -80,7 +80,7 @@ fn rfc9113_5_1_2_a_reset_stream_makes_room() {
         expect_request(&mut peer, 1).await;
         let second = get(&client);
         peer.send(rst_stream(1, code::CANCEL)).await;
-        failed(first).await;
+        failed_with(first, code::CANCEL).await;
         expect_request(&mut peer, 3).await;
         let third = get(&client);
         second.abort();

@@ -1,6 +1,6 @@
 //! RFC 9113, 5.1 and 6.4: what may come on a stream in which state.
 
-use super::{OK, expect_request, failed, get, post, still_calls};
+use super::{OK, expect_request, failed, failed_with, get, post, still_calls};
 use crate::util::client;
 use crate::util::engine::{code_of, is_unprocessed};
 use crate::util::frame::{Frame, code, data, headers, headers_of, rst_stream, window_update};
@@ -13,7 +13,7 @@ fn on_idle(frame: Frame) {
         expect_request(&mut peer, 1).await;
         peer.send(frame.clone()).await;
         peer.connection_error(code::PROTOCOL_ERROR).await;
-        failed(call).await;
+        failed_with(call, code::PROTOCOL_ERROR).await;
     });
 }
 

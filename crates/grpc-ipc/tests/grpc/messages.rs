@@ -165,3 +165,17 @@ fn a_request_that_its_client_cancels_has_failed() {
         assert_eq!(status.code(), Code::Aborted, "{status:?}");
     });
 }
+
+/// "For servers open calls will be closed with a CANCELLED status": that is the end of a request to tonic, so it is another
+/// one here.
+#[test]
+fn a_request_whose_connection_breaks_has_failed() {
+    server(async |mut peer, mut seen| {
+        peer.send_all(&[headers(1, &call(UPLOAD)), data(1, message(b"x"))]).await;
+        assert!(matches!(seen.recv().await, Some(Seen::Call(_))));
+        assert!(matches!(seen.recv().await, Some(Seen::Chunk(Ok(_)))));
+        drop(peer);
+        let Some(Seen::Chunk(Err(status))) = seen.recv().await else { panic!("a clean end") };
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    });
+}

@@ -3,7 +3,7 @@
 use tonic::Code;
 
 use crate::util::frame::{data, flag, headers, kind};
-use crate::util::{ECHO, OK, STATUS_OK, and, answer, call, message, server, status};
+use crate::util::{ECHO, FAILURE, OK, STATUS_OK, and, answer, call, message, server, status};
 
 fn field(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
@@ -44,6 +44,20 @@ fn a_call_that_fails_at_once_is_answered_with_trailers_only() {
         ];
         assert_eq!(only.fields, expected);
     });
+}
+
+/// `Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )`: "physically encoded as UTF-8 followed by percent-encoding".
+#[test]
+fn a_message_is_sent_percent_encoded() {
+    let mut encoded = String::new();
+    server(async |mut peer, _| {
+        peer.send_all(&[headers(1, &call(ECHO)), data(1, message(b"fail")).end_stream()]).await;
+        let response = peer.expect_message(1).await;
+        assert_eq!(response.field("grpc-status"), "10");
+        encoded = response.field("grpc-message").to_owned();
+    });
+    assert!(encoded.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{encoded}");
+    assert_eq!(with_status(&[("grpc-status", "10"), ("grpc-message", &encoded)]).message(), FAILURE);
 }
 
 #[test]

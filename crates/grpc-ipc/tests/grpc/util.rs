@@ -76,6 +76,8 @@ pub(crate) fn chunk(payload: &'static str) -> Chunk {
     Chunk { payload: Bytes::from_static(payload.as_bytes()) }
 }
 
+pub(crate) const FAILURE: &str = "100 % \u{20ac}\r\n";
+
 /// What the service has seen.
 #[derive(Debug)]
 pub(crate) enum Seen {
@@ -86,7 +88,7 @@ pub(crate) enum Seen {
     End(Option<MetadataMap>),
 }
 
-/// - `Echo` answers with what it is sent;
+/// - `Echo` answers with what it is sent, or, if that is `fail`, with [`FAILURE`];
 /// - `Download` answers with as many chunks;
 /// - `Upload` reads in a task that goes on when the call is over, and answers after it;
 /// - `Exchange` echoes, and goes on after an error of a request.
@@ -96,6 +98,9 @@ struct TestBench(UnboundedSender<Seen>);
 impl Bench for TestBench {
     async fn echo(&self, request: Request<Chunk>) -> Result<Response<Chunk>, Status> {
         let (metadata, _, chunk) = request.into_parts();
+        if chunk.payload == "fail" {
+            return Err(Status::aborted(FAILURE));
+        }
         // What came may be sent back.
         let mut response = Response::new(chunk);
         *response.metadata_mut() = metadata.clone();
