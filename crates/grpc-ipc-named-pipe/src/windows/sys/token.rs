@@ -198,3 +198,90 @@ fn is_member(group: WELL_KNOWN_SID_TYPE) -> io::Result<bool> {
     check(unsafe { CheckTokenMembership(null_mut(), sid.as_mut_ptr().cast(), &raw mut member) })?;
     Ok(member != FALSE)
 }
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::Security::{
+        CreateRestrictedToken, PSID, TOKEN_DUPLICATE, WinBuiltinUsersSid, WinWorldSid,
+    };
+
+    use grpc_ipc_conformance::skip;
+
+    use super::*;
+
+    const EVERYONE: &str = "S-1-1-0";
+
+    /// That of this process, where some SIDs are only to be denied something, and some restrict all others.
+    fn filtered(denied: &[PSID], restricting: &[PSID]) -> Token {
+        let attributes = |sids: &[PSID]| -> Vec<_> {
+            sids.iter().map(|&sid| SID_AND_ATTRIBUTES { Sid: sid, Attributes: 0 }).collect()
+        };
+        let (denied, restricting) = (attributes(denied), attributes(restricting));
+        let (mut own, mut filtered) = (null_mut(), null_mut());
+        // SAFETY: as in `Token::own`; the lists are as long as is said, and callers pass SIDs that still live.
+        unsafe {
+            check(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY | TOKEN_DUPLICATE, &raw mut own))
+                .unwrap();
+            let own = OwnedHandle::from_raw_handle(own);
+            check(CreateRestrictedToken(
+                own.as_raw_handle(),
+                0,
+                denied.len() as u32,
+                denied.as_ptr(),
+                0,
+                null_mut(),
+                restricting.len() as u32,
+                restricting.as_ptr(),
+                &raw mut filtered,
+            ))
+            .unwrap();
+            Token(OwnedHandle::from_raw_handle(filtered))
+        }
+    }
+
+    fn well_known(kind: WELL_KNOWN_SID_TYPE) -> Vec<u64> {
+        let mut sid = vec![0; (SECURITY_MAX_SID_SIZE as usize).div_ceil(size_of::<u64>())];
+        let mut length = SECURITY_MAX_SID_SIZE;
+        // SAFETY: the buffer has room for the longest SID, which is what `length` says.
+        check(unsafe { CreateWellKnownSid(kind, null_mut(), sid.as_mut_ptr().cast(), &raw mut length) })
+            .unwrap();
+        sid
+    }
+
+    /// Wine knows of no restricting SIDs, and of no user that is only to be denied something.
+    fn is_wine() -> bool {
+        Token::own().unwrap().information(TokenRestrictedSids).is_err()
+    }
+
+    #[test]
+    fn a_group_that_is_only_to_be_denied_something_is_not_enabled() {
+        let everyone = EVERYONE.to_owned();
+        let own = Token::own().unwrap();
+        assert!(!own.is_restricted().unwrap() && !own.is_user_deny_only().unwrap());
+        let groups = own.enabled_groups().unwrap();
+        assert!(groups.contains(&everyone), "{groups:?}");
+        let mut sid = well_known(WinWorldSid);
+        let groups = filtered(&[sid.as_mut_ptr().cast()], &[]).enabled_groups().unwrap();
+        assert!(!groups.contains(&everyone), "{groups:?}");
+    }
+
+    #[test]
+    fn a_user_who_is_only_to_be_denied_something_is_told() {
+        if is_wine() {
+            return skip("a_user_who_is_only_to_be_denied_something_is_told", "Wine has no such users");
+        }
+        let own = Token::own().unwrap().information(TokenUser).unwrap();
+        // SAFETY: the system writes a TOKEN_USER for this class.
+        let user = unsafe { own.read::<TOKEN_USER>() }.unwrap().User.Sid;
+        assert!(filtered(&[user], &[]).is_user_deny_only().unwrap());
+    }
+
+    #[test]
+    fn a_token_with_restricting_sids_is_restricted() {
+        if is_wine() {
+            return skip("a_token_with_restricting_sids_is_restricted", "Wine has no such tokens");
+        }
+        let mut sid = well_known(WinBuiltinUsersSid);
+        assert!(filtered(&[], &[sid.as_mut_ptr().cast()]).is_restricted().unwrap());
+    }
+}
