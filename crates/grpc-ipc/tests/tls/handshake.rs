@@ -125,6 +125,18 @@ fn pinned_at_both_ends_without_an_authority() {
     });
 }
 
+/// Where a server asks for a certificate, and does not insist on one.
+#[test]
+fn a_client_may_show_nothing() {
+    run("a_client_may_show_nothing", || async {
+        let authority = Authority::new();
+        for trust in [authority.trust(), Trust::fingerprints([])] {
+            let scene = Scene::serve(&authority.server().accept_client(trust)).await;
+            greet(scene.channel(&authority.client()), "world").await.unwrap();
+        }
+    });
+}
+
 #[test]
 fn by_name_and_by_ip_address() {
     run("by_name_and_by_ip_address", || async {

@@ -18,7 +18,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{
-    self, ClientConfig, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    self, ClientConfig, HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig, SupportedProtocolVersion,
 };
 
 use crate::certificates::{Authority, Certified, self_signed};
@@ -114,6 +114,53 @@ fn versions_1_2_and_1_3() {
             let mut text = String::new();
             client.read_to_string(&mut text).await.unwrap();
             assert_eq!(text, "hello");
+        }
+    });
+}
+
+/// A client that would resume its session with our server shows, and is shown, everything again.
+#[test]
+fn a_server_resumes_no_session() {
+    run("a_server_resumes_no_session", || async {
+        let authority = Authority::new();
+        for version in [&TLS12, &TLS13] {
+            let network = Network::new();
+            let mut listener =
+                authority.server().listener(network.listen("x", AccessPolicy::default()).unwrap());
+            let client = client(&authority, &[version], &["h2"]);
+            for _ in 0..2 {
+                let stream = network.connector("x", AccessPolicy::default()).connect(soon()).await.unwrap();
+                let connect = client.connect("localhost".try_into().unwrap(), stream);
+                let (client, mut server) = tokio::join!(connect, listener.accept());
+                let mut client = client.unwrap();
+                assert_eq!(client.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
+                // After the handshake, where TLS 1.3 has its tickets.
+                server.shutdown().await.unwrap();
+                client.read_to_end(&mut Vec::new()).await.unwrap();
+            }
+        }
+    });
+}
+
+/// A server that would resume its session with our client has to show its certificate again.
+#[test]
+fn a_client_resumes_no_session() {
+    run("a_client_resumes_no_session", || async {
+        let authority = Authority::new();
+        let certified = authority.certify("localhost");
+        for version in [&TLS12, &TLS13] {
+            let network = Network::new();
+            let mut listener = network.listen("x", AccessPolicy::default()).unwrap();
+            let connector = authority.client().connector(network.connector("x", AccessPolicy::default()));
+            let server = server(&certified, &certified, &[version], &["h2"]);
+            for _ in 0..2 {
+                let accept = async { server.accept(listener.accept().await).await };
+                let (client, server) = tokio::join!(connector.connect(soon()), accept);
+                let (mut client, mut server) = (client.unwrap(), server.unwrap());
+                assert_eq!(server.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
+                server.shutdown().await.unwrap();
+                client.read_to_end(&mut Vec::new()).await.unwrap();
+            }
         }
     });
 }
