@@ -13,10 +13,10 @@ pub(super) fn check_server(sent: &[u8]) -> Result<(), Error> {
         _ if is_tls(sent) => "the server speaks TLS",
         _ if HTTP_1.starts_with(sent) => return Ok(()),
         _ if sent.starts_with(HTTP_1) => {
-            "the server does not speak HTTP/2 (it answered with HTTP/1.1); is it a server of gRPC?"
+            "the server does not speak HTTP/2 (it answered with HTTP/1.1); does a gRPC server listen there?"
         }
         _ if is_settings(sent) => return Ok(()),
-        _ => "the server does not speak HTTP/2; is it a server of gRPC?",
+        _ => "the server does not speak HTTP/2; does a gRPC server listen there?",
     };
     Err(Error::NotHttp2(name))
 }
@@ -26,7 +26,7 @@ pub(super) fn of_client(sent: &[u8]) -> Error {
     let method = sent.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
     Error::NotHttp2(match sent.get(method) {
         _ if is_tls(sent) || sent == [0x16] => "the client speaks TLS",
-        Some(b' ') if method > 0 => "the client does not speak HTTP/2 (it asks in HTTP/1.1)",
+        Some(b' ') if method > 0 => "the client does not speak HTTP/2 (it sent a request of HTTP/1.1)",
         _ => "the client does not speak HTTP/2",
     })
 }
@@ -66,8 +66,8 @@ mod tests {
     #[test]
     fn a_client_is_known_by_its_first_bytes() {
         let cases: [(&[u8], &str); 5] = [
-            (b"GET / HTTP/1.1\r\n", "the client does not speak HTTP/2 (it asks in HTTP/1.1)"),
-            (b"POST /x HTTP/1.1\r\n", "the client does not speak HTTP/2 (it asks in HTTP/1.1)"),
+            (b"GET / HTTP/1.1\r\n", "the client does not speak HTTP/2 (it sent a request of HTTP/1.1)"),
+            (b"POST /x HTTP/1.1\r\n", "the client does not speak HTTP/2 (it sent a request of HTTP/1.1)"),
             (&[0x16, 3, 1], "the client speaks TLS"),
             (&[0x16], "the client speaks TLS"),
             (b" x", "the client does not speak HTTP/2"),
