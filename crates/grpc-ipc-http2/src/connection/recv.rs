@@ -71,14 +71,11 @@ impl Connection {
 
     /// Whether the client's preface is complete.
     fn preface(&mut self, input: &mut BytesMut) -> Result<bool> {
-        let length = input.len().min(PREFACE.len());
-        if input[..length] != PREFACE[..length] {
-            return Err(other_protocol::of_client(input));
-        }
-        if length < PREFACE.len() {
+        other_protocol::check_client(input)?;
+        if input.len() < PREFACE.len() {
             return Ok(false);
         }
-        input.advance(length);
+        input.advance(PREFACE.len());
         self.received = Received::Preface;
         Ok(true)
     }
