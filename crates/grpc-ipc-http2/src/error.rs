@@ -101,6 +101,14 @@ pub enum Error {
         /// Why.
         reason: Reason,
     },
+    /// The peer's message was malformed ([RFC 9113, section 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1)),
+    /// and its stream reset with [`PROTOCOL_ERROR`](Reason::PROTOCOL_ERROR); others go on.
+    #[error("the peer sent a malformed message: {0}")]
+    Malformed(&'static str),
+    /// The peer's message had more metadata than [`Options::max_header_list_size`](crate::Options::max_header_list_size),
+    /// and its stream was reset with [`ENHANCE_YOUR_CALM`](Reason::ENHANCE_YOUR_CALM); others go on.
+    #[error("the peer sent more metadata than `max_header_list_size` allows")]
+    TooLarge,
     /// The connection was given up because a rule was broken, or the peer says so.
     #[error("{by} gave up the connection: {reason}{}{detail}", if detail.is_empty() { "" } else { ": " })]
     GoAway {

@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use grpc_ipc_http2::{Error, RecvBody, Side};
+use grpc_ipc_http2::RecvBody;
 use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
@@ -14,10 +14,10 @@ use crate::status::status_from_http2;
 
 /// The body of a message that comes from the other end. It fails with the status that gRPC has for what went wrong.
 ///
-/// One of gRPC ends with trailers, with those of a request being empty unless the client sends some. That of a response
-/// always has a status in them: without one, or inside of a message, it has failed. That of a request which its client
-/// cancels fails with [`Aborted`](Code::Aborted): tonic takes [`Cancelled`](Code::Cancelled) for the end of a request,
-/// and it would seem to be complete.
+/// A body of gRPC ends with trailers. Those of a request are empty unless the client sends some. Those of a response carry
+/// a status: this adds one if the server sent none, or ended inside a message. A request that is cancelled, or answered
+/// before its end, fails with [`Aborted`](Code::Aborted), because tonic takes [`Cancelled`](Code::Cancelled) for the end
+/// of a request.
 #[derive(Debug, Default)]
 pub struct CallBody {
     body: RecvBody,
@@ -70,7 +70,7 @@ impl CallBody {
         match messages.take(&data) {
             Ok(()) => Some(Ok(Frame::data(data))),
             Err(flag) => self.fail(Status::internal(format!(
-                "what came is no message of gRPC: its compressed-flag is {flag}, neither 0 nor 1"
+                "not a gRPC message: its compressed-flag is {flag}, but must be 0 or 1"
             ))),
         }
     }
@@ -81,7 +81,7 @@ impl CallBody {
             Kind::Any if fields.is_empty() => return None,
             Kind::Any => {}
             Kind::Request(messages) if messages.is_inside() => {
-                return self.fail(Status::internal("the request ended inside of a message"));
+                return self.fail(Status::internal("the request ended inside a message"));
             }
             Kind::Request(_) => separate(&mut fields),
             Kind::Response(messages, if_missing) => {
@@ -94,7 +94,7 @@ impl CallBody {
                     }
                 }
                 if messages.is_inside() && fields.get(STATUS).is_some_and(|status| status == "0") {
-                    set_status(&mut fields, Code::Internal, "the response ended inside of a message");
+                    set_status(&mut fields, Code::Internal, "the response ended inside a message");
                 }
             }
         }
@@ -117,10 +117,7 @@ impl Body for CallBody {
             Ok(None) => self.end(None),
             Err(error) => {
                 let mut status = status_from_http2(&error);
-                // What the server itself ends need not be complete.
-                if matches!(self.kind, Kind::Request(_))
-                    && matches!(error, Error::Reset { by: Side::Peer, .. })
-                {
+                if matches!(self.kind, Kind::Request(_)) && status.code() == Code::Cancelled {
                     status = Status::aborted(status.message());
                 }
                 self.fail(status)

@@ -61,7 +61,7 @@ fn mend_status(fields: &mut HeaderMap) {
     match code {
         Some(code) => set_status(fields, code, &message),
         None => {
-            let message = format!("the server sent the status {sent:?}, which is no code of gRPC: {message}");
+            let message = format!("the server sent the status {sent:?}, which is not a gRPC code: {message}");
             set_status(fields, Code::Unknown, message.trim_end_matches(": "));
         }
     }

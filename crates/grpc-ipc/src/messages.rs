@@ -40,7 +40,7 @@ impl Messages {
         Ok(())
     }
 
-    /// Whether the body ends here inside of a message.
+    /// Whether the body ends here inside a message.
     pub(crate) fn is_inside(&self) -> bool {
         self.prefix > 0 || self.left > 0
     }

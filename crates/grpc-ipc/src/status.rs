@@ -30,9 +30,9 @@ pub(crate) fn status_from_http2(error: &Error) -> Status {
         // The answer ended before the request, or nobody reads any more.
         Error::Reset { by: Side::Local, reason: Reason::NO_ERROR } => Code::Cancelled,
         Error::Reset { reason, .. } => code_of(*reason),
-        Error::GoAway { by: Side::Local, .. } => Code::Internal,
+        Error::GoAway { by: Side::Local, .. } | Error::Malformed(_) => Code::Internal,
         Error::DeadlineExceeded => return deadline_exceeded(),
-        Error::Unsendable(_) => Code::ResourceExhausted,
+        Error::Unsendable(_) | Error::TooLarge => Code::ResourceExhausted,
         // Trying again may help.
         _ => Code::Unavailable,
     };

@@ -1,7 +1,7 @@
 //! Peers that do not speak HTTP/2, told by the first bytes that they send.
 
 use crate::Error;
-use crate::frame::{Head, flag, kind};
+use crate::frame::{Head, PREFACE, flag, kind};
 
 /// Fails if what a server has sent is not the beginning of SETTINGS, with which each server of HTTP/2 begins
 /// ([RFC 9113, section 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)).
@@ -13,22 +13,31 @@ pub(super) fn check_server(sent: &[u8]) -> Result<(), Error> {
         _ if is_tls(sent) => "the server speaks TLS",
         _ if HTTP_1.starts_with(sent) => return Ok(()),
         _ if sent.starts_with(HTTP_1) => {
-            "the server does not speak HTTP/2 (it answered with HTTP/1.1); is it a server of gRPC?"
+            "the server does not speak HTTP/2 (it answered with HTTP/1.1); does a gRPC server listen there?"
         }
         _ if is_settings(sent) => return Ok(()),
-        _ => "the server does not speak HTTP/2; is it a server of gRPC?",
+        _ => "the server does not speak HTTP/2; does a gRPC server listen there?",
     };
     Err(Error::NotHttp2(name))
 }
 
-/// What a client speaks whose first bytes are not those of HTTP/2.
-pub(super) fn of_client(sent: &[u8]) -> Error {
-    let method = sent.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-    Error::NotHttp2(match sent.get(method) {
-        _ if is_tls(sent) || sent == [0x16] => "the client speaks TLS",
-        Some(b' ') if method > 0 => "the client does not speak HTTP/2 (it asks in HTTP/1.1)",
+/// Fails if what a client has sent is not the beginning of its preface. A request of HTTP/1.1 is one as soon as its method
+/// is complete, so that the error does not depend on how the bytes are cut.
+pub(super) fn check_client(sent: &[u8]) -> Result<(), Error> {
+    let begin = &sent[..sent.len().min(PREFACE.len())];
+    let method = begin.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+    let name = match begin {
+        _ if PREFACE.starts_with(begin) => return Ok(()),
+        // A record of the handshake of TLS.
+        [0x16, ..] => "the client speaks TLS",
+        [b'P', b'R', b'I', b' ', ..] => "the client does not speak HTTP/2",
+        _ if method == begin.len() && method < PREFACE.len() => return Ok(()),
+        _ if method > 0 && begin.get(method) == Some(&b' ') => {
+            "the client does not speak HTTP/2 (it sent a request of HTTP/1.1)"
+        }
         _ => "the client does not speak HTTP/2",
-    })
+    };
+    Err(Error::NotHttp2(name))
 }
 
 /// An alert, or the handshake ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
@@ -46,34 +55,49 @@ fn is_settings(sent: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// The first error as the bytes come one by one. It is the same if they come at once.
+    fn told(check: fn(&[u8]) -> Result<(), Error>, sent: &[u8]) -> Option<String> {
+        let told = |length: usize| check(&sent[..length]).err().map(|error| error.to_string());
+        let first = (0..=sent.len()).find_map(told);
+        assert_eq!(first, told(sent.len()), "{sent:?}");
+        first
+    }
+
     #[test]
-    fn a_server_is_known_by_its_first_bytes_however_few_come() {
-        let told = |sent: &[u8]| check_server(sent).err().map(|error| error.to_string());
-        let cases: [(&[u8], Option<&str>); 5] = [
+    fn a_server_is_known_by_its_first_bytes() {
+        let cases: [(&[u8], Option<&str>); 6] = [
             (&[0, 0, 6, 4, 0, 0, 0, 0, 0], None),
             (b"HTTP/1.1 400", Some("it answered with HTTP/1.1")),
+            (b"HTTP/1.0 400", Some("does not speak HTTP/2")),
             (&[0x15, 3, 3, 0, 2, 2, 50], Some("speaks TLS")),
             (b"SSH-2.0-", Some("does not speak HTTP/2")),
             (&[0, 0, 8, 6, 0, 0, 0, 0, 0], Some("does not speak HTTP/2")),
         ];
         for (sent, expected) in cases {
-            let first = (0..=sent.len()).find_map(|length| told(&sent[..length]));
-            assert_eq!(first.is_some(), expected.is_some(), "{sent:?}: {first:?}");
-            assert!(expected.is_none_or(|text| first.is_some_and(|first| first.contains(text))), "{sent:?}");
+            let told = told(check_server, sent);
+            assert_eq!(told.is_some(), expected.is_some(), "{sent:?}: {told:?}");
+            assert!(told.is_none_or(|told| expected.is_some_and(|text| told.contains(text))), "{sent:?}");
         }
     }
 
     #[test]
     fn a_client_is_known_by_its_first_bytes() {
-        let cases: [(&[u8], &str); 5] = [
-            (b"GET / HTTP/1.1\r\n", "the client does not speak HTTP/2 (it asks in HTTP/1.1)"),
-            (b"POST /x HTTP/1.1\r\n", "the client does not speak HTTP/2 (it asks in HTTP/1.1)"),
-            (&[0x16, 3, 1], "the client speaks TLS"),
-            (&[0x16], "the client speaks TLS"),
-            (b" x", "the client does not speak HTTP/2"),
+        const HTTP_1: &str = "the client does not speak HTTP/2 (it sent a request of HTTP/1.1)";
+        const OTHER: &str = "the client does not speak HTTP/2";
+        let cases: [(&[u8], Option<&str>); 10] = [
+            (PREFACE, None),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0", None),
+            (b"GET / HTTP/1.1\r\n", Some(HTTP_1)),
+            (b"POST /x HTTP/1.1\r\n", Some(HTTP_1)),
+            (b"PRI * HTTP/1.1\r\n", Some(OTHER)),
+            (&[0x16, 3, 1], Some("the client speaks TLS")),
+            (&[0x16, 9], Some("the client speaks TLS")),
+            (b" x", Some(OTHER)),
+            (b"EHLO\r\n", Some(OTHER)),
+            (b"ABCDEFGHIJKLMNOPQRSTUVWXYZ X", Some(OTHER)),
         ];
         for (sent, expected) in cases {
-            assert_eq!(of_client(sent).to_string(), expected);
+            assert_eq!(told(check_client, sent).as_deref(), expected, "{sent:?}");
         }
     }
 }

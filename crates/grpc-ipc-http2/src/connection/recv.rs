@@ -74,14 +74,11 @@ impl Connection {
 
     /// Whether the client's preface is complete.
     fn preface(&mut self, input: &mut BytesMut) -> Result<bool> {
-        let length = input.len().min(PREFACE.len());
-        if input[..length] != PREFACE[..length] {
-            return Err(other_protocol::of_client(input));
-        }
-        if length < PREFACE.len() {
+        other_protocol::check_client(input)?;
+        if input.len() < PREFACE.len() {
             return Ok(false);
         }
-        input.advance(length);
+        input.advance(PREFACE.len());
         self.received = Received::Preface;
         Ok(true)
     }
@@ -143,12 +140,17 @@ impl Connection {
 
     /// Resets a stream on which the peer has broken a rule.
     fn stream_error(&mut self, id: u32, reason: Reason) -> Result {
+        self.stream_error_because(id, reason, Error::Reset { by: Side::Local, reason })
+    }
+
+    /// As [`stream_error`](Self::stream_error), with what this end is told.
+    fn stream_error_because(&mut self, id: u32, reason: Reason, error: Error) -> Result {
         if self.role == Role::Server {
             self.spend_resets(EARLY_RESETS)?;
         }
         let window = self.streams.get(&id).map_or(0, |stream| stream.recv_window);
         self.closed_lately.reset(id, window);
-        self.fail_stream(id, Error::Reset { by: Side::Local, reason });
+        self.fail_stream(id, error);
         self.write_reset(id, reason)
     }
 
@@ -481,14 +483,14 @@ impl Connection {
                 self.control_frames.give_back(PER_MESSAGE);
                 self.end_of_stream(id, Some(trailers))
             }
-            Message::TooLarge => self.stream_error(id, Reason::ENHANCE_YOUR_CALM),
+            Message::TooLarge => self.stream_error_because(id, Reason::ENHANCE_YOUR_CALM, Error::TooLarge),
             wrong => self.malformed(id, reason_of(&wrong)),
         }
     }
 
     /// Resets a stream whose message must not be accepted: what nobody has taken of it is dropped
     /// ([section 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1)).
-    fn malformed(&mut self, id: u32, reason: &str) -> Result {
+    fn malformed(&mut self, id: u32, reason: &'static str) -> Result {
         tracing::debug!(stream = id, reason, "a malformed message");
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.response = None;
@@ -496,7 +498,7 @@ impl Connection {
             stream.data.clear();
             self.give_back(0, unread as u32);
         }
-        self.stream_error(id, Reason::PROTOCOL_ERROR)
+        self.stream_error_because(id, Reason::PROTOCOL_ERROR, Error::Malformed(reason))
     }
 
     fn response(&mut self, id: u32, end_stream: bool, head: ResponseHead) -> Result {

@@ -57,7 +57,7 @@ fn rfc9113_3_4_a_request_of_http_1_1_ends_the_connection() {
     server_without_preface(Options::new(), async |mut peer, _| {
         peer.send_octets(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
         let goaway = peer.expect_goaway(&[code::PROTOCOL_ERROR]).await;
-        assert_eq!(&goaway.payload[8..], b"the client does not speak HTTP/2 (it asks in HTTP/1.1)");
+        assert_eq!(&goaway.payload[8..], b"the client does not speak HTTP/2 (it sent a request of HTTP/1.1)");
     });
 }
 

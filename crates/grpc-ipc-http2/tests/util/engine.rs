@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use grpc_ipc_http2::{client, server};
+use grpc_ipc_http2::{Reason, client, server};
 use http::{Request, Response};
 use tokio::io::DuplexStream;
 use tokio::sync::oneshot;
@@ -69,6 +69,8 @@ impl Client {
 pub(crate) fn code_of(error: &Error) -> Option<u32> {
     match error {
         Error::Reset { reason, .. } | Error::GoAway { reason, .. } => Some(reason.code()),
+        Error::Malformed(_) => Some(Reason::PROTOCOL_ERROR.code()),
+        Error::TooLarge => Some(Reason::ENHANCE_YOUR_CALM.code()),
         _ => None,
     }
 }

@@ -52,7 +52,7 @@ fn a_request_that_ends_inside_of_a_message_has_failed() {
             assert!(matches!(seen.recv().await, Some(Seen::Chunk(Ok(_)))));
             let Some(Seen::Chunk(Err(status))) = seen.recv().await else { panic!("a clean end") };
             assert_eq!(status.code(), Code::Internal, "{status:?}");
-            assert_eq!(status.message(), "the request ended inside of a message");
+            assert_eq!(status.message(), "the request ended inside a message");
             // Trailers are no better end.
             let trailers = headers(5, &[("x-trailer", "1")]).end_stream();
             peer.send_all(&[headers(5, &call(UPLOAD)), data(5, cut), trailers]).await;
@@ -71,7 +71,7 @@ fn a_response_that_ends_inside_of_a_message_has_failed() {
             let expected = if end.is_empty() { Code::Unknown } else { Code::Internal };
             assert_eq!(status.code(), expected, "{length} bytes: {status:?}");
         }
-        // A server that has failed inside of a message says why.
+        // A server that has failed inside a message says why.
         let failed = headers(1, &[("grpc-status", "10"), ("grpc-message", "why")]).end_stream();
         let status = status(&[headers(1, &OK), data(1, cut), failed]);
         assert_eq!((status.code(), status.message()), (Code::Aborted, "why"));

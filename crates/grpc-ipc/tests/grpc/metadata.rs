@@ -105,7 +105,7 @@ fn a_value_that_is_not_ascii_is_accepted_and_may_be_sent_back() {
 
 /// A binary value that is none is an error to whom reads it, and to nobody else.
 #[test]
-fn a_binary_value_that_is_no_base64_is_an_error_when_it_is_read() {
+fn a_binary_value_that_is_not_base64_is_an_error_when_it_is_read() {
     for value in ["***", "A", "AA=A", "AAE,*", "\u{e9}"] {
         let (metadata, _) = received(&[("x-bin", value)]);
         assert!(metadata.get_all_bin("x-bin").iter().any(|value| value.to_bytes().is_err()), "{value}");

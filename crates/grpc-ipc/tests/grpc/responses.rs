@@ -167,7 +167,7 @@ fn a_message_is_decoded_as_far_as_it_can_be() {
 }
 
 #[test]
-fn details_that_are_no_base64_are_dropped() {
+fn details_that_are_not_base64_are_dropped() {
     for (sent, expected) in [
         ("", &b""[..]),
         ("AAEC", &[0, 1, 2]),
@@ -184,4 +184,24 @@ fn details_that_are_no_base64_are_dropped() {
         assert_eq!((status.code(), status.message()), (Code::NotFound, "why"), "{sent}");
         assert_eq!(status.details(), expected, "{sent}");
     }
+}
+
+/// RFC 9113, 8.1.1: "Clients MUST NOT accept a malformed response", also where its status says that all is well.
+#[test]
+fn a_response_whose_content_length_is_wrong_has_failed() {
+    let trailers = headers(1, &STATUS_OK).end_stream();
+    let head = headers(1, &and(&OK, &[("content-length", "500")]));
+    let status = status(&[head, data(1, message(b"x")), trailers]);
+    assert_eq!(status.code(), Code::Internal);
+    assert!(status.message().contains("content-length is not the length of the body"), "{status:?}");
+}
+
+/// "Clients may limit the size of Response-Headers, Trailers, and Trailers-Only".
+#[test]
+fn a_status_that_is_more_than_the_client_takes_is_resource_exhausted() {
+    let text = "x".repeat(40_000);
+    let status =
+        status(&[headers(1, &and(&OK, &[("grpc-status", "5"), ("grpc-message", &text)])).end_stream()]);
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("max_header_list_size"), "{status:?}");
 }
