@@ -323,7 +323,7 @@ impl Connection {
         wake_reader(stream, &mut self.wakers, &mut self.woken);
         if self.role == Role::Client && stream.end != End::Sent {
             // The call is over, whatever was left to say.
-            stream.pending.clear();
+            self.unsent.drop_pending(stream);
             stream.end = End::Sent;
             self.wakers.extend(stream.send_waker.take());
             self.closed_lately.reset(id, 0);
@@ -550,7 +550,7 @@ impl Connection {
         let reason = Reason::from(number(payload));
         if stream.recv_ended && self.role == Role::Client {
             // The response is complete; only the rest of the request is not wanted.
-            stream.pending.clear();
+            self.unsent.drop_pending(stream);
             stream.end = End::Sent;
             self.wakers.extend(stream.send_waker.take());
             self.close(id);
