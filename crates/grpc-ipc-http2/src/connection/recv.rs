@@ -260,6 +260,15 @@ impl Connection {
         Ok(true)
     }
 
+    /// A piece of a body that is smaller is copied.
+    fn copy_below(&self) -> usize {
+        match self.receiving.unread {
+            0..=BACKLOG => COPY_BELOW,
+            unread if unread <= LARGE_BACKLOG => COPY_BELOW_OF_BACKLOG,
+            _ => usize::MAX,
+        }
+    }
+
     /// Takes what is there of a frame of DATA; whether that is all of it.
     fn data_piece(&mut self, input: &mut BytesMut) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
@@ -268,11 +277,7 @@ impl Connection {
             data.left -= length as u32;
             let id = data.stream;
             let wanted = data.wanted;
-            let copy_below = match self.receiving.unread {
-                ..BACKLOG => COPY_BELOW,
-                ..LARGE_BACKLOG => COPY_BELOW_OF_BACKLOG,
-                _ => usize::MAX,
-            };
+            let copy_below = self.copy_below();
             match self.streams.get_mut(&id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
                     if length < copy_below {
