@@ -1,3 +1,5 @@
+use std::cell::Cell;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -20,6 +22,8 @@ pub(crate) struct Driver<IO> {
     ended: bool,
     /// The peer has to read before it is read.
     congested: bool,
+    /// Something waits for the client to take responses; how much it has taken so far.
+    pub(crate) waits: Option<u64>,
     /// How much is read at once.
     read_size: usize,
     pub(crate) shared: Arc<Shared>,
@@ -31,6 +35,11 @@ pub(crate) struct Driver<IO> {
     write_error: Option<Error>,
     /// Until the end of a connection that is over.
     last_words: Option<Pin<Box<Sleep>>>,
+}
+
+thread_local! {
+    /// The buffer of the connection that has read last on this thread. Those that wait for something to read have none.
+    static BUFFER: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
 /// A message of 16 KiB is read at once.
@@ -47,6 +56,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             input: BytesMut::new(),
             ended: false,
             congested: false,
+            waits: None,
             read_size: MIN_READ,
             shared: Shared::new(Connection::new(role, options.clone()), writer),
             wakers: Vec::new(),
@@ -68,6 +78,9 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         if self.ended || self.congested {
             return Poll::Pending;
         }
+        if self.input.capacity() == 0 {
+            self.input = BUFFER.try_with(Cell::take).ok().flatten().unwrap_or_default();
+        }
         let room = self.input.capacity() - self.input.len();
         // The old buffer, if nobody has a slice of it any more; else what is left of it, if that is enough.
         if room < self.read_size && !self.input.try_reclaim(self.read_size) && room < MIN_READ {
@@ -82,7 +95,14 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
                     self.with(|state| state.connection.fail(error));
                     return Poll::Ready(false);
                 }
-                None => return Poll::Pending,
+                None => {
+                    if self.input.is_empty() {
+                        let buffer = mem::take(&mut self.input);
+                        // Not when the thread ends.
+                        _ = BUFFER.try_with(|kept| kept.set(Some(buffer)));
+                    }
+                    return Poll::Pending;
+                }
             },
         };
         let full = matches!(read, Ok(length) if length == room);
@@ -137,7 +157,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
 
     /// Writes what there is; ready when the connection is over and everything is written.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { shared, wakers, last_words, write_error, congested, .. } = self;
+        let Self { shared, wakers, last_words, write_error, congested, waits, .. } = self;
         shared.with_all(wakers, |state| {
             let flushed = state.poll_flush(cx);
             if let Some(error) = state.write_error.take() {
@@ -145,6 +165,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
                 *write_error = Some(error);
                 cx.waker().wake_by_ref();
             }
+            *waits = state.connection.waits_for_client();
             let relieved = *congested && !state.connection.is_congested();
             *congested = state.connection.is_congested();
             if relieved {

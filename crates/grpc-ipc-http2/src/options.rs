@@ -1,5 +1,7 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::connection::Together;
 use crate::frame::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 
 /// A window that is opened by fewer bytes than this at a time would make the peer send frames that other
@@ -8,7 +10,8 @@ const MIN_STREAM_WINDOW: u32 = 1024;
 const DEFAULT_STREAM_WINDOW: u32 = 128 << 10;
 const DEFAULT_MAX_STREAM_WINDOW: u32 = 4 << 20;
 
-/// What a connection allows its peer, and how it goes about its work. Every bound is on one connection.
+/// What a connection allows its peer, and how it goes about its work. Every bound but
+/// [`max_unsent_together`](Options::max_unsent_together) is on one connection.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,6 +32,8 @@ pub struct Options {
     pub(crate) max_resets: (u32, u32),
     pub(crate) max_control_frames: (u32, u32),
     pub(crate) max_output: usize,
+    pub(crate) max_unsent: usize,
+    pub(crate) unsent_together: Arc<Together>,
     pub(crate) keepalive: Option<Duration>,
     pub(crate) keepalive_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
@@ -50,6 +55,8 @@ impl Options {
             max_resets: (1000, 200),
             max_control_frames: (1000, 200),
             max_output: 256 << 10,
+            max_unsent: 128 << 20,
+            unsent_together: Together::new(512 << 20),
             keepalive: None,
             keepalive_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
@@ -140,6 +147,23 @@ impl Options {
     /// the headers of answers have no place, a server reads no more until the client does. Default: 262144 (256 KiB).
     pub fn max_output(self, bytes: usize) -> Self {
         Self { max_output: bytes.max(1), ..self }
+    }
+
+    /// How many bytes of responses a server keeps for a connection whose client does not take them, about. When there are
+    /// more, no handler is called for further requests, and no body of a response is begun, until the client has taken
+    /// some. If it takes nothing at all for 5 seconds, calls that wait for that end with gRPC's `RESOURCE_EXHAUSTED`, and so do
+    /// further ones. A client keeps nothing but what its own program sends, so this is not for clients.
+    /// Default: 134217728 (128 MiB).
+    pub fn max_unsent(self, bytes: usize) -> Self {
+        Self { max_unsent: bytes, ..self }
+    }
+
+    /// How many bytes of responses all connections together keep that are made with clones of these options, as those of
+    /// a server are. When there are more, each connection may keep 1 MiB instead of [`max_unsent`](Self::max_unsent) bytes; so
+    /// a client that reads notices nothing.
+    /// Default: 536870912 (512 MiB).
+    pub fn max_unsent_together(self, bytes: usize) -> Self {
+        Self { unsent_together: Together::new(bytes), ..self }
     }
 
     /// Pings the peer when nothing has come from it for one to two times so long, also when no call is under way, and

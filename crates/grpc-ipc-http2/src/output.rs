@@ -19,7 +19,9 @@ pub(crate) struct Output {
 /// A piece of up to this many bytes is cheaper to copy than to hand to the system by itself.
 const COPY_UP_TO: usize = 1024;
 /// More capacity than this is given back when there is nothing in it.
-const KEEP: usize = 64 * 1024;
+const KEEP: usize = 4 * 1024;
+/// What is written is removed once it is more than this.
+const WRITTEN: usize = 64 * 1024;
 /// How many pieces a write has at most. POSIX allows 1024; a socket takes about 200 KiB.
 pub(crate) const SLICES: usize = 32;
 
@@ -115,8 +117,9 @@ impl Output {
         if self.len == 0 {
             self.small.clear();
             self.small.shrink_to(KEEP);
+            self.large.shrink_to(SLICES);
             self.written = 0;
-        } else if self.written > KEEP {
+        } else if self.written > WRITTEN {
             self.small.drain(..self.written);
             for (position, _) in &mut self.large {
                 *position -= self.written;
@@ -174,6 +177,6 @@ mod tests {
             output.write(|out| out.extend_from_slice(&[0; 1000]));
             output.advance(1000);
         }
-        assert!(output.small.capacity() < 4 * KEEP, "{}", output.small.capacity());
+        assert!(output.small.capacity() < 4 * WRITTEN, "{}", output.small.capacity());
     }
 }

@@ -51,6 +51,11 @@ impl Beginning {
         Ok(beginning)
     }
 
+    /// Nothing of a body, for which there is no room.
+    pub(crate) fn none_of<B: Body>(body: &B) -> Self {
+        Self { ended: body.is_end_stream(), ..Self::default() }
+    }
+
     fn push(&mut self, data: Bytes) {
         match self.first {
             None => self.first = Some(data),

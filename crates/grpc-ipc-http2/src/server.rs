@@ -1,5 +1,6 @@
 //! The server's end of a connection.
 
+use std::collections::VecDeque;
 use std::error;
 use std::fmt;
 use std::future::poll_fn;
@@ -8,16 +9,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http::{Request, Response, Version};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use crate::body::{RecvBody, RecvStream};
-use crate::connection::Role;
+use crate::connection::{Admission, Role};
 use crate::deadline::{Deadline, timeout_of};
 use crate::driver::Driver;
 use crate::message::RequestHead;
@@ -39,9 +41,22 @@ pub struct Connection<IO, S> {
     driver: Driver<IO>,
     service: S,
     poll_in_place: bool,
-    /// Those of one turn, to be answered.
-    requests: Vec<(u32, Request<RecvBody>)>,
+    /// Those of one turn, to be answered, or those that wait for the client to take responses.
+    requests: VecDeque<(u32, Request<RecvBody>)>,
+    /// Until a client that takes none of them is given up.
+    stalled: Option<Stalled>,
 }
+
+/// How long something waits for a client that takes nothing, and how much it had taken before.
+struct Stalled {
+    sleep: Pin<Box<Sleep>>,
+    sent: u64,
+}
+
+/// How many requests there is room for when there are none.
+const KEEP_REQUESTS: usize = 32;
+/// A client that takes nothing for so long is not waited for.
+const STALLED: Duration = Duration::from_secs(5);
 
 /// Ends a [`Connection`] without a call being lost.
 pub struct Handle {
@@ -98,7 +113,13 @@ where
     /// Serves the client at the other end of `io`.
     pub fn new(io: IO, service: S, options: Options) -> Self {
         let driver = Driver::new(io, Role::Server, &options);
-        Self { driver, service, poll_in_place: options.poll_in_place, requests: Vec::new() }
+        Self {
+            driver,
+            service,
+            poll_in_place: options.poll_in_place,
+            requests: VecDeque::new(),
+            stalled: None,
+        }
     }
 
     /// What ends the connection while its future runs elsewhere.
@@ -108,24 +129,64 @@ where
 
     /// Has the service answer the requests that have come.
     fn serve(&mut self, cx: &mut Context<'_>) {
-        let mut requests = mem::take(&mut self.requests);
         let shared = &self.driver.shared;
-        shared.with(|state| {
+        let requests = &mut self.requests;
+        let waited = !requests.is_empty();
+        let mut overfull = shared.with(|state| {
             while let Some((id, head)) = state.connection.accept() {
                 let body = match state.connection.take_all(id) {
                     Some((data, trailers)) => RecvBody::whole(data, trailers),
                     None => RecvBody::stream(RecvStream::new(shared, id, None), None),
                 };
-                requests.push((id, request(head, body)));
+                requests.push_back((id, request(head, body)));
             }
+            waited || state.connection.is_overfull()
         });
-        for (id, request) in requests.drain(..) {
-            self.call(id, request, cx);
+        while let Some((id, request)) = self.requests.pop_front() {
+            let admission = match overfull {
+                true => self.driver.shared.with(|state| state.connection.admit(id)),
+                false => Admission::Call,
+            };
+            match admission {
+                Admission::Call => overfull = self.call(id, request, cx),
+                Admission::Over => {}
+                Admission::Wait => {
+                    self.requests.push_front((id, request));
+                    break;
+                }
+            }
         }
-        self.requests = requests;
+        if self.requests.capacity() > KEEP_REQUESTS {
+            self.requests.shrink_to(KEEP_REQUESTS);
+        }
     }
 
-    fn call(&mut self, id: u32, request: Request<RecvBody>, cx: &mut Context<'_>) {
+    /// Goes on with what waits for the client to take responses, if it has taken some, or refuses it, if it has taken
+    /// nothing for long; whether it has done something.
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(sent) = self.driver.waits else {
+            self.stalled = None;
+            return false;
+        };
+        let stalled = self.stalled.get_or_insert_with(|| Stalled { sleep: Box::pin(sleep(STALLED)), sent });
+        let goes_on = if stalled.sleep.as_mut().poll(cx).is_ready() {
+            let takes_nothing = stalled.sent == sent;
+            self.stalled = None;
+            if takes_nothing {
+                self.driver.with(|state| state.connection.client_is_stalled());
+            }
+            true
+        } else {
+            self.driver.with(|state| state.connection.takes_requests_again())
+        };
+        if goes_on {
+            self.serve(cx);
+        }
+        goes_on
+    }
+
+    /// Calls the handler of a request; whether what is kept for the client is too much for another one.
+    fn call(&mut self, id: u32, request: Request<RecvBody>, cx: &mut Context<'_>) -> bool {
         let timeout = timeout_of(request.headers());
         let (service, in_place) = (&mut self.service, self.poll_in_place);
         let progress = catch_unwind(AssertUnwindSafe(|| {
@@ -145,16 +206,17 @@ where
             Ok(Progress::Response(response, beginning, body)) => {
                 let ended = beginning.ended;
                 // What is written leaves when all requests of this turn are answered.
-                self.driver.shared.with(|state| {
+                let overfull = self.driver.shared.with(|state| {
                     respond(&mut state.connection, id, &response, beginning);
                     if ended {
                         state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
                     }
+                    state.connection.is_overfull()
                 });
-                if ended {
-                    return;
+                if !ended {
+                    self.spawn(id, timeout, Rest::Body(Pump::new(body)));
                 }
-                Rest::Body(Pump::new(body))
+                return overfull;
             }
             failed => {
                 // A panic has been reported by its hook.
@@ -162,9 +224,15 @@ where
                     tracing::debug!(error, "a handler has failed");
                 }
                 self.driver.shared.with(|state| state.connection.drop_sender(id, Reason::INTERNAL_ERROR));
-                return;
+                return false;
             }
         };
+        self.spawn(id, timeout, rest);
+        false
+    }
+
+    /// Goes on with a call in a task of its own.
+    fn spawn(&self, id: u32, timeout: Option<Duration>, rest: Rest<S, B>) {
         let shared = Arc::clone(&self.driver.shared);
         let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
         spawn(Call { sender, deadline: timeout.map(Deadline::after), rest });
@@ -187,7 +255,7 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
-    match poll_response(&mut handler, cx) {
+    match poll_response(&mut handler, true, cx) {
         Poll::Pending => Progress::Handler(handler),
         Poll::Ready(Ok((response, beginning, body))) => Progress::Response(response, beginning, body),
         Poll::Ready(Err(error)) => Progress::Failed(error),
@@ -197,8 +265,10 @@ where
 /// The response of a handler, with what there is of its body and the rest of that.
 type Begun<B> = (Response<()>, Beginning, B);
 
+/// A body for which there is no room is not polled.
 fn poll_response<S, B>(
     handler: &mut Handler<S>,
+    room: bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<Begun<B>, Box<dyn error::Error + Send + Sync>>>
 where
@@ -208,7 +278,10 @@ where
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
     let (parts, mut body) = ready!(handler.poll(cx)).map_err(Into::into)?.into_parts();
-    let beginning = Beginning::of(&mut body, cx).map_err(Into::into)?;
+    let beginning = match room {
+        true => Beginning::of(&mut body, cx).map_err(Into::into)?,
+        false => Beginning::none_of(&body),
+    };
     Poll::Ready(Ok((Response::from_parts(parts, ()), beginning, body)))
 }
 
@@ -273,6 +346,10 @@ where
             if let Poll::Ready(result) = this.driver.poll_send(cx) {
                 return Poll::Ready(result);
             }
+            if this.poll_waiting(cx) {
+                first = true;
+                continue;
+            }
             if ready!(received) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
@@ -311,12 +388,10 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if this.sender.poll_drained(cx).is_none() {
-            return Poll::Ready(());
-        }
+        let Some(room) = this.sender.can_begin(cx) else { return Poll::Ready(()) };
         // Before the deadline is looked at: what is ready in time, or at once, counts.
         if let Rest::Handler(handler) = &mut this.rest {
-            match poll_response(handler, cx) {
+            match poll_response(handler, room, cx) {
                 Poll::Pending => {}
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(error, "a handler has failed");
@@ -352,14 +427,5 @@ fn deadline_exceeded(connection: &mut crate::connection::Connection, id: u32) {
         connection.reset(id, Reason::CANCEL);
         return;
     }
-    let mut status = HeaderMap::with_capacity(3);
-    status.insert("grpc-status", HeaderValue::from_static("4"));
-    status.insert("grpc-message", HeaderValue::from_static("the deadline of the call has passed"));
-    let answered = connection.stream(id).is_some_and(|stream| stream.has_answer);
-    if answered {
-        connection.send_end(id, Some(status));
-    } else {
-        status.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        connection.send_response(id, StatusCode::OK, &status, true);
-    }
+    connection.end_with_status(id, "4", "the deadline of the call has passed");
 }

@@ -122,7 +122,7 @@ impl State {
                 self.wake_driver();
             }
         }
-        if self.connection.is_over() || self.is_unused() {
+        if self.connection.is_over() || self.is_unused() || self.connection.takes_requests_again() {
             self.wake_driver();
         }
     }
@@ -206,8 +206,8 @@ pub(crate) struct SendStream {
 }
 
 impl SendStream {
-    /// Waits until everything that was sent is in frames; `None` when nothing more can be sent. Whoever asks is also
-    /// woken when that is so later.
+    /// Waits until everything that was sent is in frames, and more may be kept for the peer; `None` when nothing more can
+    /// be sent. Whoever asks is also woken when that is so later.
     pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Option<Poll<()>> {
         self.shared.with(|state| {
             let connection = &mut state.connection;
@@ -217,7 +217,25 @@ impl SendStream {
             }
             let drained = stream.is_drained();
             connection.wait_to_send(self.id, cx.waker());
+            if drained && connection.is_overfull_for(self.id) {
+                connection.wait_for_unsent(self.id);
+                // It gives up a client that takes nothing.
+                state.wake_driver();
+                return Some(Poll::Pending);
+            }
             Some(if drained { Poll::Ready(()) } else { Poll::Pending })
+        })
+    }
+
+    /// Whether a body can be begun now; `None` when nothing can be sent any more. Whoever asks is woken when that is so.
+    pub(crate) fn can_begin(&self, cx: &Context<'_>) -> Option<bool> {
+        self.shared.with(|state| {
+            let connection = &mut state.connection;
+            if connection.stream(self.id)?.is_send_over() {
+                return None;
+            }
+            connection.wait_to_send(self.id, cx.waker());
+            Some(!connection.is_overfull())
         })
     }
 

@@ -10,6 +10,7 @@ mod bounds {
     mod control_frames;
     mod fields;
     mod good_faith;
+    mod idle;
     mod received;
     mod resets;
     mod scene;
@@ -19,6 +20,7 @@ mod bounds {
     mod streams;
     mod sys;
     mod time;
+    mod unsent;
 }
 
 #[expect(dead_code, reason = "the tests of RFC 9113 use the rest")]

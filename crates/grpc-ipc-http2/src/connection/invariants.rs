@@ -34,7 +34,7 @@ impl Connection {
         };
         let mut queued = BTreeMap::<u32, usize>::new();
         self.queue.iter().for_each(|id| *queued.entry(*id).or_default() += 1);
-        let (mut unread, mut opened) = (left, 0);
+        let (mut unread, mut opened, mut unsent) = (left, 0, 0);
         for (id, stream) in &self.streams {
             let overflows = stream.send_window > i64::from(MAX_WINDOW);
             assert!(!overflows || stream.failed.is_some(), "the window of stream {id}");
@@ -44,6 +44,7 @@ impl Connection {
             let waits = !stream.pending.is_empty() && stream.send_window > 0;
             assert!(!waits || stream.queued, "stream {id} is not sent");
             unread += stream.unread();
+            unsent += stream.kept();
             opened += stream.opened as usize;
             if !stream.recv_ended && stream.failed.is_none() {
                 let coming = if *id == coming { left } else { 0 };
@@ -56,6 +57,7 @@ impl Connection {
                 assert!(i64::from(stream.opened) <= unread, "stream {id} keeps more than is not read");
             }
         }
+        assert_eq!(self.unsent.bytes, unsent, "what is not sent");
         let receiving = &self.receiving;
         assert_eq!(receiving.opened, opened, "by how much windows are opened");
         assert!(opened <= self.options.max_unread, "windows are opened too far");

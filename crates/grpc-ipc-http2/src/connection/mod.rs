@@ -10,6 +10,7 @@ mod recv;
 mod send;
 mod stream;
 mod too_large;
+mod unsent;
 
 use std::collections::VecDeque;
 use std::task::Waker;
@@ -21,6 +22,8 @@ use self::closed::ClosedLately;
 use self::flow::{CONNECTION_WINDOW, Receiving};
 pub(crate) use self::stream::Stream;
 use self::stream::{End, Streams};
+use self::unsent::Unsent;
+pub(crate) use self::unsent::{Admission, Together};
 use crate::budget::Budget;
 use crate::decode::MessageDecoder;
 use crate::encode::MessageEncoder;
@@ -80,6 +83,7 @@ pub(crate) struct Connection {
     encoder: MessageEncoder,
     peer: PeerSettings,
     send_window: i64,
+    unsent: Unsent,
     /// Streams that have something to send and a window for it, in turn.
     queue: VecDeque<u32>,
 
@@ -147,7 +151,9 @@ const PER_MESSAGE: u32 = 4;
 /// cost no more than to read their headers.
 const EARLY_RESETS: u32 = 32;
 /// How many streams have their memory kept.
-const MAX_SPARE: usize = 64;
+const MAX_SPARE: usize = 8;
+/// How many streams a connection has room for when it has none.
+const KEEP_STREAMS: usize = 64;
 /// The payload of the ping that finds out when the peer has heard that we go.
 const DRAIN_PING: [u8; 8] = *b"goodbye!";
 pub(crate) const KEEPALIVE_PING: [u8; 8] = *b"anybody?";
@@ -185,6 +191,7 @@ impl Connection {
                 max_header_list_size: u32::MAX,
             },
             send_window: DEFAULT_WINDOW.into(),
+            unsent: Unsent::new(role, &options),
             queue: VecDeque::new(),
             updates_due: 0,
             control_frames: Budget::new(options.max_control_frames.0, options.max_control_frames.1),
@@ -402,7 +409,7 @@ impl Connection {
             stream.failed = Some(error);
         }
         self.receiving.end(stream);
-        stream.pending.clear();
+        self.unsent.drop_pending(stream);
         stream.end = End::Sent;
         self.wakers.extend(stream.send_waker.take());
         wake_reader(stream, &mut self.wakers, &mut self.woken);
@@ -411,6 +418,7 @@ impl Connection {
         if !accepted {
             self.forget_request(id);
         }
+        self.unsent_changed();
     }
 
     /// The protocol is through with a stream.
@@ -465,6 +473,11 @@ impl Connection {
             }
             if stream.queued {
                 self.queue.retain(|queued| *queued != id);
+            }
+            if self.streams.is_empty() && self.streams.capacity() > 2 * KEEP_STREAMS {
+                self.streams.shrink_to(KEEP_STREAMS);
+                self.accepted.shrink_to(KEEP_STREAMS);
+                self.queue.shrink_to(KEEP_STREAMS);
             }
             if self.spare.len() < MAX_SPARE {
                 // What it holds is dropped when it is used again; the rest of a body may be large.

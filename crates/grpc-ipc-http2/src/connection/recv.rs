@@ -258,6 +258,15 @@ impl Connection {
         Ok(true)
     }
 
+    /// A piece of a body that is smaller is copied.
+    fn copy_below(&self) -> usize {
+        match self.receiving.unread {
+            0..=BACKLOG => COPY_BELOW,
+            unread if unread <= LARGE_BACKLOG => COPY_BELOW_OF_BACKLOG,
+            _ => usize::MAX,
+        }
+    }
+
     /// Takes what is there of a frame of DATA; whether that is all of it.
     fn data_piece(&mut self, input: &mut BytesMut) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
@@ -266,11 +275,7 @@ impl Connection {
             data.left -= length as u32;
             let id = data.stream;
             let wanted = data.wanted;
-            let copy_below = match self.receiving.unread {
-                0..BACKLOG => COPY_BELOW,
-                BACKLOG..LARGE_BACKLOG => COPY_BELOW_OF_BACKLOG,
-                _ => usize::MAX,
-            };
+            let copy_below = self.copy_below();
             match self.streams.get_mut(&id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
                     if length < copy_below {
@@ -322,7 +327,7 @@ impl Connection {
         wake_reader(stream, &mut self.wakers, &mut self.woken);
         if self.role == Role::Client && stream.end != End::Sent {
             // The call is over, whatever was left to say.
-            stream.pending.clear();
+            self.unsent.drop_pending(stream);
             stream.end = End::Sent;
             self.wakers.extend(stream.send_waker.take());
             self.closed_lately.reset(id, 0);
@@ -554,7 +559,7 @@ impl Connection {
         let reason = Reason::from(number(payload));
         if stream.recv_ended && self.role == Role::Client {
             // The response is complete; only the rest of the request is not wanted.
-            stream.pending.clear();
+            self.unsent.drop_pending(stream);
             stream.end = End::Sent;
             self.wakers.extend(stream.send_waker.take());
             self.close(id);

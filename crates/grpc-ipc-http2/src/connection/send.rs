@@ -13,9 +13,11 @@ use crate::{Error, Reason, Side};
 
 /// The longest frame of DATA that is sent: others wait for no longer than that one.
 pub(super) const MAX_DATA: usize = 64 * 1024;
-/// A frame of DATA that the peer's window has made smaller than this, and than a quarter of what is to be sent, moves
-/// nothing forward.
+/// A frame of DATA that a window has made smaller than this, than a quarter of the window that the peer has asked for, and
+/// than a quarter of what is to be sent, moves nothing forward.
 const SMALL_DATA: usize = 256;
+/// No window is so small that one of less moves anything forward.
+const TINY_DATA: usize = 16;
 const TOO_LARGE: Error = Error::Unsendable("more metadata than the server takes");
 /// How many times a peer may open windows that has not done so for a long time.
 const MAX_UPDATES_DUE: u32 = 1 << 16;
@@ -104,8 +106,10 @@ impl Connection {
         if data.is_empty() && (!end_stream || !stream.pending.is_empty()) {
             return;
         }
+        self.unsent.add(data.len());
         stream.pending.push(data);
         self.send_pending(id);
+        self.unsent_changed();
     }
 
     /// Ends a stream after what was given to it.
@@ -169,6 +173,7 @@ impl Connection {
             if self.send_frame(id) {
                 self.enqueue(id);
             }
+            self.unsent_changed();
         }
     }
 
@@ -210,7 +215,8 @@ impl Connection {
             return false;
         }
         let whole = length == data.len();
-        if whole || length >= SMALL_DATA || length >= data.len() / 4 {
+        let small = SMALL_DATA.min(self.peer.initial_window as usize / 4).max(TINY_DATA);
+        if whole || length >= small || length >= data.len() / 4 {
             self.control_frames.give_back(PER_MESSAGE);
             // That of the stream, and that of the connection.
             self.updates_due = (self.updates_due + 2).min(MAX_UPDATES_DUE);
@@ -219,6 +225,7 @@ impl Connection {
         let last = stream.pending.is_empty();
         stream.send_window -= length as i64;
         self.send_window -= length as i64;
+        self.unsent.sent(stream, length, whole);
         let end_stream = last && stream.end == End::Data;
         self.output.write(|out| frame::write_data_head(out, id, length as u32, end_stream));
         self.output.put(piece);

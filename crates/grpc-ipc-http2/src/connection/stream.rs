@@ -41,6 +41,10 @@ pub(crate) struct Stream {
     pub(super) end: End,
     /// How much the peer lets us send; less than nothing after it has made all windows smaller.
     pub(super) send_window: i64,
+    /// How much of the first piece that is pending was sent before.
+    pub(super) sent_of_piece: usize,
+    /// Its body waits until less is kept for the client.
+    pub(super) waits_for_unsent: bool,
     /// It stands in the queue of those that have something to send.
     pub(super) queued: bool,
     pub(crate) send_waker: Option<Waker>,
@@ -89,6 +93,8 @@ impl Stream {
             pending: Pieces::default(),
             end: End::Open,
             send_window: send_window.into(),
+            sent_of_piece: 0,
+            waits_for_unsent: false,
             queued: false,
             send_waker: None,
             has_sender: true,
@@ -101,6 +107,11 @@ impl Stream {
     /// Nothing more can be sent on it: the call is over, or the peer has ended it.
     pub(crate) fn is_send_over(&self) -> bool {
         self.failed.is_some() || self.end == End::Sent
+    }
+
+    /// How many bytes the pieces have that are pending, as they were in the beginning.
+    pub(super) fn kept(&self) -> usize {
+        self.pending.length() + self.sent_of_piece
     }
 
     /// Everything that was given to it has been put into frames.

@@ -144,6 +144,18 @@ fn windows_of_one_message() {
     });
 }
 
+/// Windows that are smaller than a message: what the peer has asked for.
+#[test]
+fn windows_of_less_than_a_message() {
+    for window in [64, 100, 1000] {
+        server_with(options(), &[(setting::INITIAL_WINDOW_SIZE, window)], async |mut scene| {
+            scene.peer.send(post(1, "/pieces/20/10000").end_stream()).await;
+            download(&mut scene, &[0, 1], 0).await;
+            scene.goes_on().await;
+        });
+    }
+}
+
 /// A peer that reads more slowly than the server writes: there is always something that it has not read, but no answer
 /// waits for long.
 #[test]

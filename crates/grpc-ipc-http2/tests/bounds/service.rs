@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use grpc_ipc_http2::{Error, RecvBody};
@@ -21,6 +22,7 @@ use tower_service::Service;
 /// - `/echo`: with the body of the request, as it comes;
 /// - `/early`: with nothing, before it has read anything;
 /// - `/pieces/COUNT/SIZE`: with COUNT pieces of SIZE octets, each a frame of its own;
+/// - `/later/COUNT/SIZE`: the same after a second;
 /// - else: with `hello`, once it has read the body.
 #[derive(Clone, Default)]
 pub(super) struct CountingService {
@@ -96,11 +98,16 @@ impl Service<Request<RecvBody>> for CountingService {
                 }
                 ["echo"] => Box::pin(body) as BoxBody,
                 ["early"] => Box::pin(Empty::new().map_err(|never| match never {})),
-                ["pieces", count, size] => Box::pin(PiecesBody {
-                    left: count.parse().unwrap(),
-                    piece: vec![b'x'; size.parse().unwrap()].into(),
-                    counters: Arc::clone(&alive.0),
-                }),
+                [when @ ("pieces" | "later"), count, size] => {
+                    if when == "later" {
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                    }
+                    Box::pin(PiecesBody {
+                        left: count.parse().unwrap(),
+                        size: size.parse().unwrap(),
+                        counters: Arc::clone(&alive.0),
+                    })
+                }
                 _ => {
                     _ = body.collect().await;
                     full(b"hello")
@@ -121,7 +128,7 @@ impl Drop for Alive {
 
 struct PiecesBody {
     left: usize,
-    piece: Bytes,
+    size: usize,
     counters: Arc<Counters>,
 }
 
@@ -135,7 +142,7 @@ impl Body for PiecesBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let Some(left) = self.left.checked_sub(1) else { return Poll::Ready(None) };
         self.left = left;
-        self.counters.taken.fetch_add(self.piece.len(), Relaxed);
-        Poll::Ready(Some(Ok(Frame::data(Bytes::copy_from_slice(&self.piece)))))
+        self.counters.taken.fetch_add(self.size, Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(vec![b'x'; self.size].into()))))
     }
 }
