@@ -56,7 +56,7 @@ where
         driver.with(|state| {
             state.driver_runs(cx);
             if state.is_unused() {
-                state.connection.go_away();
+                state.connection.go_away("");
             }
         });
         loop {

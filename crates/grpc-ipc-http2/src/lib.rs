@@ -26,6 +26,7 @@ mod pieces;
 mod pump;
 pub mod server;
 mod shared;
+mod timers;
 
 pub use body::RecvBody;
 pub use error::{Error, Reason, Side};

@@ -52,7 +52,7 @@ impl Handle {
     /// answered. One on which the client has not begun with HTTP/2 ends at once.
     pub fn graceful_shutdown(&self) {
         self.shared.with(|state| {
-            state.connection.go_away();
+            state.connection.go_away("");
             state.wake_driver();
         });
     }
@@ -260,23 +260,26 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = &mut *self;
         this.driver.with(|state| state.driver_runs(cx));
-        let mut first = true;
+        // Once at least, because tasks of calls have left something to write.
+        let mut to_send = true;
         loop {
             let received = this.driver.poll_receive(cx);
             if received.is_ready() {
                 this.serve(cx);
-            } else if !this.driver.is_time_for_something(cx) && !first {
-                return Poll::Pending;
+                to_send = true;
             }
-            // Once at least, because tasks of calls have left something to write.
-            if let Poll::Ready(result) = this.driver.poll_send(cx) {
+            if to_send && let Poll::Ready(result) = this.driver.poll_send(cx) {
                 return Poll::Ready(result);
             }
-            if ready!(received) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            first = false;
+            to_send = match received {
+                Poll::Ready(false) => false,
+                Poll::Ready(true) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Pending if this.driver.is_time_for_something(cx) => true,
+                Poll::Pending => return Poll::Pending,
+            };
         }
     }
 }

@@ -57,6 +57,7 @@ impl Connection {
                 }
                 let padding = if padded == 1 { u32::from(input[HEAD]) + 1 } else { 0 };
                 input.advance(HEAD + padded);
+                self.frames += 1;
                 self.data_head(head, padding)?;
                 continue;
             }
@@ -65,6 +66,7 @@ impl Connection {
                 return Ok(());
             }
             self.frame(head, &input[HEAD..end])?;
+            self.frames += u64::from(self.block.is_none());
             input.advance(end);
         }
     }
