@@ -10,6 +10,7 @@ mod bounds {
     mod control_frames;
     mod fields;
     mod good_faith;
+    mod lifetime;
     mod received;
     mod resets;
     mod scene;

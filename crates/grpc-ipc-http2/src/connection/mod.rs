@@ -344,6 +344,11 @@ impl Connection {
         self.streams.is_empty()
     }
 
+    /// Why it has failed, or goes away.
+    pub(crate) fn failure(&self) -> Option<&Error> {
+        self.failed.as_ref().or(self.going_away.peer.as_ref())
+    }
+
     /// What calls there are, and were: while it stays the same and nothing is under way, nothing was.
     pub(crate) fn activity(&self) -> u64 {
         u64::from(self.last_peer_stream) * 2 + u64::from(!self.is_idle())
