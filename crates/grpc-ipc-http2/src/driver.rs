@@ -155,7 +155,8 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             {
                 return Poll::Pending;
             }
-            Poll::Ready(match &state.connection.failed {
+            let connection = &state.connection;
+            Poll::Ready(match connection.failed.as_ref().or(connection.peers_error()) {
                 Some(error) => Err(error.clone()),
                 None => Ok(()),
             })

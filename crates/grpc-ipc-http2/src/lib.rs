@@ -24,6 +24,7 @@ mod options;
 mod output;
 mod pieces;
 mod pump;
+pub mod refusal;
 pub mod server;
 mod shared;
 mod timers;

@@ -143,7 +143,8 @@ impl Options {
         Self { keepalive: self.keepalive.map(|interval| interval.saturating_mul(2)), ..self }
     }
 
-    /// How long the peer may take to begin with HTTP/2 once it is connected. Default: 10 seconds.
+    /// How long the peer may take to begin with HTTP/2 once it is connected. For a `Channel` its `connect_timeout` counts
+    /// instead. Default: 10 seconds.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         Self { handshake_timeout: timeout, ..self }
     }

@@ -42,7 +42,8 @@ pub struct Connection<IO, S> {
     requests: Vec<(u32, Request<RecvBody>)>,
 }
 
-/// Ends a [`Connection`] without a call being lost.
+/// Ends a [`Connection`], and knows of its handlers also when it has ended.
+#[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
 }
@@ -55,6 +56,29 @@ impl Handle {
             state.connection.go_away("");
             state.wake_driver();
         });
+    }
+
+    /// Ends the connection at once, and drops its handlers.
+    pub fn close(&self) {
+        self.shared.with(|state| {
+            state.close();
+            state.wake_driver();
+        });
+    }
+
+    /// How many calls of the connection have a handler, or the body of a response, that is not dropped.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.shared.with(|state| state.connection.running())
+    }
+
+    /// Waits until all handlers, and the bodies of their responses, are dropped: when the connection has ended, that is
+    /// as soon as each has been polled, unless one blocks its thread.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn finished(&self) {
+        poll_fn(|cx| self.shared.with(|state| state.connection.poll_finished(cx))).await;
     }
 }
 
@@ -292,9 +316,10 @@ impl<IO, S> fmt::Debug for Connection<IO, S> {
 
 /// A call that is not answered at once: the task it has of its own.
 struct Call<S: Service<Request<RecvBody>>, B> {
+    // Before the sender, whose drop says that there is no handler any more.
+    rest: Rest<S, B>,
     sender: SendStream,
     deadline: Option<Deadline>,
-    rest: Rest<S, B>,
 }
 
 enum Rest<S: Service<Request<RecvBody>>, B> {

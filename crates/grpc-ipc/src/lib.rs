@@ -13,6 +13,7 @@ mod incoming;
 mod listeners;
 mod method_path;
 mod options;
+mod places;
 mod router;
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}
@@ -43,7 +44,7 @@ pub use grpc_ipc_core::{
     BoxListener, ConnectError, Connection, Connector, GroupId, IntegrityLevel, IntoAddress, Listener,
     NameError, NameService, NoNames, Peer, PeerStream, Process, ProcessHandle, Refused, UserId, memory,
 };
-pub use grpc_ipc_http2::{Authority, Options as Http2Options};
+pub use grpc_ipc_http2::{Authority, Options as Http2Options, refusal};
 #[cfg(feature = "tonic-transport")]
 pub use incoming::{Incoming, IncomingConnection};
 pub use method_path::MethodPath;

@@ -8,7 +8,7 @@ mod send;
 mod stream;
 
 use std::collections::VecDeque;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -90,6 +90,8 @@ pub(crate) struct Connection {
     pub(crate) failed: Option<Error>,
     /// The frames that have come; a block of headers counts as one.
     frames: u64,
+    /// To be woken when no handler is left.
+    when_finished: Vec<Waker>,
 }
 
 /// How far the handshake is.
@@ -225,6 +227,7 @@ impl Connection {
             written: None,
             failed: None,
             frames: 0,
+            when_finished: Vec::new(),
             options,
         };
         connection.begin();
@@ -344,9 +347,32 @@ impl Connection {
         self.streams.is_empty()
     }
 
+    /// How many calls are being answered.
+    pub(crate) fn running(&self) -> usize {
+        let all = self.streams.values().filter(|stream| stream.has_sender).count();
+        all.saturating_sub(self.accepted.len())
+    }
+
+    /// Waits until none is.
+    pub(crate) fn poll_finished(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.running() == 0 {
+            return Poll::Ready(());
+        }
+        if !self.when_finished.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.when_finished.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
     /// Why it has failed, or goes away.
     pub(crate) fn failure(&self) -> Option<&Error> {
         self.failed.as_ref().or(self.going_away.peer.as_ref())
+    }
+
+    /// What the peer has given the connection up for.
+    pub(crate) fn peers_error(&self) -> Option<&Error> {
+        let is_error = |said: &&Error| !matches!(said, Error::GoAway { reason: Reason::NO_ERROR, .. });
+        self.going_away.peer.as_ref().filter(is_error)
     }
 
     /// What calls there are, and were: while it stays the same and nothing is under way, nothing was.

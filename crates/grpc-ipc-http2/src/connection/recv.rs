@@ -14,7 +14,7 @@ use crate::frame::{
     kind, setting,
 };
 use crate::message::{Message, ResponseHead};
-use crate::{Error, Reason, Side};
+use crate::{Error, Reason, Side, refusal};
 
 type Result<T = ()> = std::result::Result<T, Error>;
 
@@ -43,6 +43,14 @@ impl Connection {
             }
             if self.received == Received::Nothing && !self.preface(input)? {
                 return Ok(());
+            }
+            if self.received == Received::Preface && self.role == Role::Client {
+                if let Some(refused) = refusal::parse(input) {
+                    return Err(refused);
+                }
+                if refusal::may_be(input) {
+                    return Ok(());
+                }
             }
             if self.received == Received::Preface && self.role == Role::Client && is_tls(input) {
                 return Err(Error::protocol("the server speaks TLS"));
