@@ -83,9 +83,9 @@ fn another_user_is_refused_at_accept() {
         let address = place.address();
         let _server = Server::start(&mut place.greeter(0, &["serve", &address]));
         place.open_mode();
-        // Bob trusts root, connects, and is closed the door.
+        // Bob trusts root, and connects; the server says no.
         let said = fail(&mut place.greeter(BOB, &["call", &address]));
-        assert!(said.contains("does it let this user in?"), "{said}");
+        assert!(said.contains("its access policy has to name this user"), "{said}");
         assert!(succeed(&mut place.greeter(0, &["call", &address])).starts_with("Hello world"));
     });
 }

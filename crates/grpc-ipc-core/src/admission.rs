@@ -1,16 +1,21 @@
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, poll_fn};
 use futures_util::stream::{FuturesUnordered, Stream as _};
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 
 use crate::{AccessPolicy, Connection};
 
 /// Who is let in of those who have connected: what every listener does between the operating system's accept and its
 /// own.
 ///
-/// A connection that the policy refuses is dropped, and thereby closed; nobody has read or written a byte of it. One of
-/// which that is not known at once waits here, and holds up nobody else.
+/// A connection that the policy refuses is sent the policy's answer, if it [has one](AccessPolicy::refuse_with), and
+/// dropped, which closes it; not a byte of it is read. A connection about which the policy takes its time to decide waits
+/// here, and holds up no other.
 pub struct Admission<C> {
     access: AccessPolicy,
     waiting: FuturesUnordered<BoxFuture<'static, Option<C>>>,
@@ -18,6 +23,8 @@ pub struct Admission<C> {
 
 /// Connections that wait at a time, at most; more wait to be accepted.
 const WAITING: usize = 128;
+/// How long a connection may take to take the answer.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl<C: Connection> Admission<C> {
     /// Nobody has connected yet.
@@ -50,8 +57,14 @@ impl<C: Connection> Admission<C> {
         let access = self.access.clone();
         let mut admitted = async move {
             let connection = client.await?;
-            access.check(connection.peer()).await.ok()?;
-            Some(connection)
+            if access.check(connection.peer()).await.is_ok() {
+                return Some(connection);
+            }
+            if let Some(answer) = access.refusal() {
+                // A client that has gone hears nothing.
+                _ = timeout(LAST_WORDS, refuse(connection, answer)).await;
+            }
+            None
         }
         .boxed();
         match admitted.as_mut().now_or_never() {
@@ -70,4 +83,10 @@ impl<C: Connection> Admission<C> {
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
+}
+
+/// Nothing is read for it. A new connection takes the answer as soon as it takes anything.
+async fn refuse(mut connection: impl Connection, answer: &[u8]) -> io::Result<()> {
+    connection.write_all(answer).await?;
+    connection.flush().await
 }

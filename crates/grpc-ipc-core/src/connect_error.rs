@@ -38,8 +38,10 @@ pub enum ConnectError {
         /// What is there: "a symbolic link", "a regular file".
         found: &'static str,
     },
-    /// The server was there, but did not take the connection before the deadline.
-    #[error("cannot connect to {address}: the server did not take the connection before the deadline")]
+    /// The server is there, but did not take the connection, or did not answer on it, before the deadline.
+    #[error(
+        "cannot connect to {address}: the server did not answer before the deadline; is it stopped, or busy?"
+    )]
     TimedOut {
         /// The address.
         address: Address,
@@ -94,9 +96,26 @@ pub enum ConnectError {
         #[source]
         refused: Box<Refused>,
     },
-    /// The server took the connection and closed it at once, as it does with a client that its access policy refuses.
+    /// The server says that it does not let this client in: its access policy refuses it.
     #[error(
-        "cannot connect to {address}: the server closed the connection at once; does it let in this user?"
+        "cannot connect to {address}: the server does not let this user in; its access policy has to name this user"
+    )]
+    Rejected {
+        /// The address.
+        address: Address,
+    },
+    /// The server says that this user has as many connections as a user may have.
+    #[error(
+        "cannot connect to {address}: this user has too many connections to the server; close some, or raise its limit"
+    )]
+    TooManyConnections {
+        /// The address.
+        address: Address,
+    },
+    /// The server took the connection and closed it without a word.
+    #[error(
+        "cannot connect to {address}: the server closed the connection at once: it is about to end, or does not let \
+         this user in"
     )]
     Closed {
         /// The address.
@@ -172,7 +191,10 @@ impl ConnectError {
             Self::Refused { .. } => io::ErrorKind::ConnectionRefused,
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,
             Self::Closed { .. } => io::ErrorKind::ConnectionReset,
-            Self::PermissionDenied { .. } | Self::Untrusted { .. } => io::ErrorKind::PermissionDenied,
+            Self::TooManyConnections { .. } => io::ErrorKind::QuotaExceeded,
+            Self::PermissionDenied { .. } | Self::Untrusted { .. } | Self::Rejected { .. } => {
+                io::ErrorKind::PermissionDenied
+            }
             Self::Tls { source, .. } | Self::Io { source, .. } => source.kind(),
         }
     }

@@ -1,4 +1,4 @@
-//! What a listener does with those who have connected: nobody reads or writes a byte of one that is refused.
+//! What a listener does with those who have connected: nobody reads a byte of one that is refused.
 
 use std::future::{Ready, pending, ready};
 use std::io;
@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use grpc_ipc_core::{AccessPolicy, Admission, Connection, Peer, UserId};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use grpc_ipc_core::{AccessPolicy, Admission, Connection, Peer, PeerStream, UserId};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 /// A connection with bytes in it that panics when somebody touches them, and is counted while it is open.
 struct Untouchable {
@@ -58,7 +58,7 @@ impl AsyncWrite for Untouchable {
 }
 
 /// The one client that there is, and then none.
-async fn next(client: &mut Option<Untouchable>) -> Ready<Option<Untouchable>> {
+async fn next<C>(client: &mut Option<C>) -> Ready<Option<C>> {
     match client.take() {
         Some(client) => ready(Some(client)),
         None => pending().await,
@@ -90,6 +90,50 @@ async fn a_refused_connection_is_closed_and_never_touched() {
             assert_eq!(open.load(Ordering::Relaxed), 0, "it is closed");
         }
     }
+}
+
+#[tokio::test]
+async fn a_refused_client_gets_the_answer_of_the_policy_unread() {
+    let later = AccessPolicy::custom_async(LIMIT, async |_| {
+        tokio::task::yield_now().await;
+        false
+    });
+    for policy in [AccessPolicy::users([]), later] {
+        let policy = policy.refuse_with(b"no");
+        assert_eq!(policy.refusal(), Some(&b"no"[..]));
+        let mut admission = Admission::new(policy.clone());
+        // A pipe in which there is no place for what it has not read.
+        let (mut client, server) = tokio::io::duplex(2);
+        client.write_all(b"xx").await.unwrap();
+        let mut server = Some(PeerStream::new(server, Peer::new("test")));
+        let answer = async {
+            let mut answer = Vec::new();
+            client.read_to_end(&mut answer).await.unwrap();
+            answer
+        };
+        let admit = async {
+            loop {
+                assert!(admission.admit(next(&mut server)).await.is_none());
+            }
+        };
+        tokio::select! {
+            answer = answer => assert_eq!(answer, b"no"),
+            () = admit => unreachable!(),
+        }
+        assert_eq!(policy.refused(), 1);
+        assert!(client.write_all(b"x").await.is_err(), "it is closed");
+    }
+}
+
+/// One that has no room for the answer is not waited for, and holds up nobody.
+#[tokio::test(start_paused = true)]
+async fn a_refused_client_that_takes_no_answer_is_closed() {
+    let mut admission = Admission::new(AccessPolicy::users([]).refuse_with(b"no"));
+    let (client, server) = tokio::io::duplex(1);
+    assert!(admission.admit(ready(ready(Some(PeerStream::new(server, Peer::new("test")))))).await.is_none());
+    let decided = admission.admit(pending::<Ready<_>>());
+    assert!(tokio::time::timeout(LIMIT, decided).await.expect("it is given up in time").is_none());
+    drop(client);
 }
 
 #[tokio::test]

@@ -98,6 +98,8 @@ fn connect_errors_have_the_kind_of_their_cause() {
             io::ErrorKind::InvalidInput,
         ),
         (ConnectError::Closed { address: address(), source: denied() }, io::ErrorKind::ConnectionReset),
+        (ConnectError::Rejected { address: address() }, io::ErrorKind::PermissionDenied),
+        (ConnectError::TooManyConnections { address: address() }, io::ErrorKind::QuotaExceeded),
         (
             ConnectError::Tls { address: address(), reason: "x".into(), source: denied() },
             io::ErrorKind::PermissionDenied,

@@ -57,7 +57,7 @@ where
         driver.with(|state| {
             state.driver_runs(cx);
             if state.is_unused() {
-                state.connection.go_away();
+                state.connection.go_away("");
             }
         });
         loop {
@@ -112,10 +112,10 @@ impl SendRequest {
         self.shared.with(|state| state.connection.has_room())
     }
 
-    /// Why the connection has failed, if it has.
+    /// Why the connection has failed, or takes no more calls, if the server has said so.
     #[must_use]
     pub fn failure(&self) -> Option<Error> {
-        self.shared.with(|state| state.connection.failed.clone())
+        self.shared.with(|state| state.connection.failure().cloned())
     }
 
     /// Whether the server has begun with HTTP/2.
@@ -124,10 +124,10 @@ impl SendRequest {
         self.shared.with(|state| state.connection.is_established())
     }
 
-    /// Waits until the server has begun with HTTP/2.
+    /// Waits until the server has begun with HTTP/2. It may have ended the connection since.
     ///
     /// # Errors
-    /// Why it has not.
+    /// Why it has not begun.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -135,8 +135,8 @@ impl SendRequest {
         let mut place: Option<Place> = None;
         poll_fn(|cx| {
             let waits = self.shared.with(|state| match &state.connection.failed {
+                _ if state.connection.is_established() => Ok(None),
                 Some(error) => Err(error.clone()),
-                None if state.connection.is_established() => Ok(None),
                 None => Ok(Some(state.connection.wait_for_room(cx.waker()))),
             });
             place = None;

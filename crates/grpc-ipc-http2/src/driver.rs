@@ -12,7 +12,8 @@ use tokio_util::io::poll_read_buf;
 
 use crate::connection::{Connection, KEEPALIVE_PING, Role};
 use crate::shared::{Shared, State};
-use crate::{Error, Options};
+use crate::timers::{Due, Timers};
+use crate::{Error, Options, Reason};
 
 /// The task of a connection: it reads, and writes what others leave to it.
 pub(crate) struct Driver<IO> {
@@ -28,10 +29,10 @@ pub(crate) struct Driver<IO> {
     read_size: usize,
     pub(crate) shared: Arc<Shared>,
     wakers: Vec<Waker>,
-    /// Until the peer has begun with HTTP/2.
-    handshake: Option<Pin<Box<Sleep>>>,
-    keepalive: Option<Keepalive>,
-    /// Why nothing more can be written: the connection ends once everything that has come is read.
+    timers: Timers,
+    /// What the peer has begun and not ended.
+    unfinished: Option<u64>,
+    /// Why nothing more can be written: the connection ends once everything that the peer has said is read.
     write_error: Option<Error>,
     /// Until the end of a connection that is over.
     last_words: Option<Pin<Box<Sleep>>>,
@@ -60,8 +61,8 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             read_size: MIN_READ,
             shared: Shared::new(Connection::new(role, options.clone()), writer),
             wakers: Vec::new(),
-            handshake: Some(Box::pin(sleep(options.handshake_timeout))),
-            keepalive: options.keepalive.map(|interval| Keepalive::new(interval, options.keepalive_timeout)),
+            timers: Timers::new(role, options),
+            unfinished: None,
             write_error: None,
             last_words: None,
         }
@@ -89,31 +90,22 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         let room = self.input.capacity() - self.input.len();
         let read = match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input) {
             Poll::Ready(read) => read,
-            // It has said all it had to say before writing failed.
-            Poll::Pending => match self.write_error.take() {
-                Some(error) => {
-                    self.with(|state| state.connection.fail(error));
-                    return Poll::Ready(false);
+            Poll::Pending => {
+                if self.input.is_empty() {
+                    let buffer = mem::take(&mut self.input);
+                    // Not when the thread ends.
+                    _ = BUFFER.try_with(|kept| kept.set(Some(buffer)));
                 }
-                None => {
-                    if self.input.is_empty() {
-                        let buffer = mem::take(&mut self.input);
-                        // Not when the thread ends.
-                        _ = BUFFER.try_with(|kept| kept.set(Some(buffer)));
-                    }
-                    return Poll::Pending;
-                }
-            },
+                return Poll::Pending;
+            }
         };
         let full = matches!(read, Ok(length) if length == room);
         if full {
             self.read_size = (self.read_size * 2).min(MAX_READ);
         }
-        if let Some(keepalive) = &mut self.keepalive {
-            keepalive.heard = true;
-        }
+        self.timers.hear();
         self.ended = matches!(read, Ok(0) | Err(_));
-        let Self { shared, wakers, input, handshake, .. } = self;
+        let Self { shared, wakers, input, unfinished, .. } = self;
         shared.with_all(wakers, |state| {
             let connection = &mut state.connection;
             let received = match read {
@@ -129,41 +121,42 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             if let Err(error) = received {
                 connection.fail(error);
             }
-            if connection.is_established() {
-                *handshake = None;
-            }
+            *unfinished = connection.unfinished(input);
         });
         Poll::Ready(full)
     }
 
-    /// Pings, or ends the connection, when the time has come; whether it has. To be asked when everything that has come
-    /// is read, and not before: the peer may have been heard.
+    /// Does what is due, if anything is; whether that was so. To be asked when everything that has come is read, and not
+    /// before: the peer may have been heard.
     pub(crate) fn is_time_for_something(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.handshake.as_mut().is_some_and(|sleep| sleep.as_mut().poll(cx).is_ready()) {
-            self.handshake = None;
-            self.with(|state| state.connection.fail(Error::HandshakeTimeout));
-            return true;
-        }
-        match self.keepalive.as_mut().map_or(Due::Nothing, |keepalive| keepalive.poll(cx)) {
-            Due::Nothing => return false,
-            Due::Ping => self.with(|state| state.connection.ping(KEEPALIVE_PING)),
-            Due::End => {
-                self.keepalive = None;
-                self.with(|state| state.connection.fail(Error::KeepAlive));
+        let Some(due) = self.timers.poll(cx) else { return false };
+        let write_error = self.write_error.clone();
+        self.with(|state| {
+            let connection = &mut state.connection;
+            match due {
+                Due::Handshake => connection.fail(Error::HandshakeTimeout),
+                Due::Block => connection.fail(calm("a block of headers that does not end")),
+                Due::Stall => connection.fail(calm("nothing of what is sent is read")),
+                Due::Idle if connection.is_idle() => connection.go_away("max_idle"),
+                Due::Idle => {}
+                Due::Drain => connection.say_last_stream(),
+                Due::Unwritable => connection.fail(write_error.unwrap_or(Error::Closed)),
+                Due::Age => connection.go_away("max_age"),
+                Due::Grace => connection.fail(Error::violation(Reason::NO_ERROR, "max_age")),
+                Due::Ping => connection.ping(KEEPALIVE_PING),
+                Due::Silence => connection.fail(Error::KeepAlive),
             }
-        }
+        });
         true
     }
 
     /// Writes what there is; ready when the connection is over and everything is written.
     pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { shared, wakers, last_words, write_error, congested, waits, .. } = self;
+        let Self { shared, wakers, last_words, write_error, congested, waits, timers, unfinished, .. } = self;
         shared.with_all(wakers, |state| {
             let flushed = state.poll_flush(cx);
             if let Some(error) = state.write_error.take() {
-                // Once more round, to read what is there.
                 *write_error = Some(error);
-                cx.waker().wake_by_ref();
             }
             *waits = state.connection.waits_for_client();
             let relieved = *congested && !state.connection.is_congested();
@@ -171,7 +164,12 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             if relieved {
                 cx.waker().wake_by_ref();
             }
-            if !state.connection.is_over() {
+            // A peer that is not read need not end what it has begun.
+            let unfinished = unfinished.filter(|_| !*congested);
+            timers.look(&state.connection, unfinished, write_error.is_none());
+            // What the peer has said before it closed tells what becomes of the calls.
+            let is_read = write_error.is_none() || state.connection.failed.is_some();
+            if !is_read || !state.connection.is_over() {
                 return Poll::Pending;
             }
             // Not for ever, if the peer does not read. Whether this succeeds changes nothing: it is over.
@@ -181,7 +179,8 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             {
                 return Poll::Pending;
             }
-            Poll::Ready(match &state.connection.failed {
+            let connection = &state.connection;
+            Poll::Ready(match connection.failed.as_ref().or(connection.peers_error()) {
                 Some(error) => Err(error.clone()),
                 None => Ok(()),
             })
@@ -196,46 +195,6 @@ impl<IO> Drop for Driver<IO> {
     }
 }
 
-/// Pings a peer of which nothing is heard.
-struct Keepalive {
-    interval: Duration,
-    timeout: Duration,
-    sleep: Pin<Box<Sleep>>,
-    /// Something came since the last look.
-    heard: bool,
-    /// It was pinged, and is to answer.
-    pinged: bool,
-}
-
-enum Due {
-    Nothing,
-    Ping,
-    End,
-}
-
-impl Keepalive {
-    fn new(interval: Duration, timeout: Duration) -> Self {
-        Self { interval, timeout, sleep: Box::pin(sleep(interval)), heard: false, pinged: false }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Due {
-        let mut due = Due::Nothing;
-        while self.sleep.as_mut().poll(cx).is_ready() {
-            let heard = std::mem::take(&mut self.heard);
-            let wait = match (heard, self.pinged) {
-                (false, true) => return Due::End,
-                (false, false) => {
-                    due = Due::Ping;
-                    self.pinged = true;
-                    self.timeout
-                }
-                (true, _) => {
-                    self.pinged = false;
-                    self.interval
-                }
-            };
-            self.sleep.set(sleep(wait));
-        }
-        due
-    }
+fn calm(detail: &str) -> Error {
+    Error::violation(Reason::ENHANCE_YOUR_CALM, detail)
 }

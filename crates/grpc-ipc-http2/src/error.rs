@@ -128,13 +128,21 @@ pub enum Error {
     /// The byte stream ended while it was needed.
     #[error("the connection was closed")]
     Closed,
-    /// The server ended the byte stream before it began with HTTP/2. One that refuses a client for what it is does so, and
-    /// says nothing.
-    #[error("the server closed the connection before it began with HTTP/2; does it let this user in?")]
+    /// The server ended the byte stream before it began with HTTP/2, without a word.
+    #[error(
+        "the server closed the connection before it began with HTTP/2: it is about to end, or does not let this user in"
+    )]
     ClosedAtOnce,
     /// The peer speaks another protocol, as far as its first bytes tell.
     #[error("{0}")]
     NotHttp2(&'static str),
+    /// The server says that this client may not call ([`refusal::FORBIDDEN`](crate::refusal::FORBIDDEN)).
+    #[error("the server does not let this user in; its access policy has to name this user")]
+    Forbidden,
+    /// The server says that this client has too many connections
+    /// ([`refusal::TOO_MANY_CONNECTIONS`](crate::refusal::TOO_MANY_CONNECTIONS)).
+    #[error("this user has too many connections to the server; close some, or raise the server's limit")]
+    TooManyConnections,
     /// The peer did not begin with HTTP/2 in time ([`Options::handshake_timeout`](crate::Options::handshake_timeout)).
     #[error("the peer did not begin with HTTP/2 in time")]
     HandshakeTimeout,

@@ -24,9 +24,11 @@ mod options;
 mod output;
 mod pieces;
 mod pump;
+pub mod refusal;
 pub mod server;
 mod shared;
 mod sync;
+mod timers;
 
 pub use body::RecvBody;
 pub use error::{Error, Reason, Side};

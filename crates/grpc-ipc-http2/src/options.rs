@@ -37,6 +37,11 @@ pub struct Options {
     pub(crate) keepalive: Option<Duration>,
     pub(crate) keepalive_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) header_timeout: Duration,
+    pub(crate) stall_timeout: Option<Duration>,
+    pub(crate) max_connection_idle: Option<Duration>,
+    pub(crate) max_connection_age: Option<Duration>,
+    pub(crate) max_connection_age_grace: Option<Duration>,
     pub(crate) poll_in_place: bool,
     pub(crate) https: bool,
 }
@@ -60,6 +65,11 @@ impl Options {
             keepalive: None,
             keepalive_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(10),
+            stall_timeout: None,
+            max_connection_idle: None,
+            max_connection_age: None,
+            max_connection_age_grace: None,
             poll_in_place: true,
             https: false,
         }
@@ -166,21 +176,69 @@ impl Options {
         Self { unsent_together: Together::new(bytes), ..self }
     }
 
-    /// Pings the peer when nothing has come from it for one to two times so long, also when no call is under way, and
-    /// gives the connection up when it does not answer. A process that ends closes its connections; this finds one that
-    /// is stopped. Servers of other implementations may take many pings amiss. Default: never.
+    /// Pings the peer when nothing has come from it for this long, also when no call is under way, and gives the
+    /// connection up when it does not answer within [`keepalive_timeout`](Self::keepalive_timeout). A process that ends
+    /// closes its connections; this finds one that is stopped, and one that does not read. Servers of other
+    /// implementations may object to many pings, as grpc-go does to more than one in 5 minutes.
+    /// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).) Default: never.
     pub fn keepalive(self, interval: Duration) -> Self {
         Self { keepalive: Some(interval), ..self }
     }
 
-    /// How long the peer may take to answer such a ping. Default: 20 seconds.
+    /// How long the peer may say nothing after such a ping. Default: 20 seconds.
     pub fn keepalive_timeout(self, timeout: Duration) -> Self {
         Self { keepalive_timeout: timeout, ..self }
     }
 
-    /// How long the peer may take to begin with HTTP/2 once it is connected. Default: 10 seconds.
+    /// Pings half as often. A client does this for its next connections when a server has ended one with
+    /// `ENHANCE_YOUR_CALM` and `too_many_pings`.
+    /// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).)
+    pub fn double_keepalive(self) -> Self {
+        Self { keepalive: self.keepalive.map(|interval| interval.saturating_mul(2)), ..self }
+    }
+
+    /// How long the peer may take to begin with HTTP/2 once it is connected. For a `Channel` its `connect_timeout` counts
+    /// instead. Default: 10 seconds.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         Self { handshake_timeout: timeout, ..self }
+    }
+
+    /// How long the peer may take from the first byte of a block of headers to its last, or of any other frame that is
+    /// not DATA. One that takes longer loses the connection with `ENHANCE_YOUR_CALM`: until the block ends, nothing else
+    /// can come. A local peer sends all of it at once. Default: 10 seconds.
+    pub fn header_timeout(self, timeout: Duration) -> Self {
+        Self { header_timeout: timeout, ..self }
+    }
+
+    /// How long the peer may take not a byte of what is sent to it before it loses the connection. A process in a
+    /// debugger does not read either. [`keepalive`](Self::keepalive) also ends such a connection, unless the peer still
+    /// sends. A peer that reads, and leaves the window of a stream closed, holds up that stream alone, for as long as the
+    /// call's deadline. Default: any time.
+    pub fn stall_timeout(self, timeout: Duration) -> Self {
+        Self { stall_timeout: Some(timeout), ..self }
+    }
+
+    /// How long a client may make no call before its connection to this server is ended with GOAWAY; it may also stay for
+    /// up to twice as long. A `Channel` makes another connection for its next call. A client's own end does not have
+    /// this limit. ([gRFC A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md).) Default: any
+    /// time.
+    pub fn max_connection_idle(self, time: Duration) -> Self {
+        Self { max_connection_idle: Some(time), ..self }
+    }
+
+    /// How old a client's connection to this server gets, give or take a tenth at random. Then it is ended with GOAWAY:
+    /// calls under way finish, and the client makes the next ones on another connection. A client's own end does not have
+    /// this limit. ([gRFC A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md).) Default: any
+    /// age.
+    pub fn max_connection_age(self, age: Duration) -> Self {
+        Self { max_connection_age: Some(age), ..self }
+    }
+
+    /// How long the calls of a connection that has reached its [age](Self::max_connection_age) may take to finish; what
+    /// is left then is cut off. The two together bound everything that a client can be slow at, a body that comes at one
+    /// byte a second among it. Default: any time.
+    pub fn max_connection_age_grace(self, grace: Duration) -> Self {
+        Self { max_connection_age_grace: Some(grace), ..self }
     }
 
     /// Whether a handler is first polled in the task of its connection. One that is ready at once then costs no task of

@@ -58,7 +58,8 @@ const KEEP_REQUESTS: usize = 32;
 /// A client that takes nothing for so long is not waited for.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// Ends a [`Connection`] without a call being lost.
+/// Ends a [`Connection`], and knows of its handlers also when it has ended.
+#[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
 }
@@ -68,9 +69,32 @@ impl Handle {
     /// answered. One on which the client has not begun with HTTP/2 ends at once.
     pub fn graceful_shutdown(&self) {
         self.shared.with(|state| {
-            state.connection.go_away();
+            state.connection.go_away("");
             state.wake_driver();
         });
+    }
+
+    /// Ends the connection at once, and drops its handlers.
+    pub fn close(&self) {
+        self.shared.with(|state| {
+            state.close();
+            state.wake_driver();
+        });
+    }
+
+    /// How many calls of the connection have a handler, or the body of a response, that is not dropped.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.shared.with(|state| state.connection.running())
+    }
+
+    /// Waits until all handlers, and the bodies of their responses, are dropped: when the connection has ended, that is
+    /// as soon as each has been polled, unless one blocks its thread.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn finished(&self) {
+        poll_fn(|cx| self.shared.with(|state| state.connection.poll_finished(cx))).await;
     }
 }
 
@@ -334,27 +358,30 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = &mut *self;
         this.driver.with(|state| state.driver_runs(cx));
-        let mut first = true;
+        // Once at least, because tasks of calls have left something to write.
+        let mut to_send = true;
         loop {
             let received = this.driver.poll_receive(cx);
             if received.is_ready() {
                 this.serve(cx);
-            } else if !this.driver.is_time_for_something(cx) && !first {
-                return Poll::Pending;
+                to_send = true;
             }
-            // Once at least, because tasks of calls have left something to write.
-            if let Poll::Ready(result) = this.driver.poll_send(cx) {
+            if to_send && let Poll::Ready(result) = this.driver.poll_send(cx) {
                 return Poll::Ready(result);
             }
             if this.poll_waiting(cx) {
-                first = true;
+                to_send = true;
                 continue;
             }
-            if ready!(received) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            first = false;
+            to_send = match received {
+                Poll::Ready(false) => false,
+                Poll::Ready(true) => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Pending if this.driver.is_time_for_something(cx) => true,
+                Poll::Pending => return Poll::Pending,
+            };
         }
     }
 }
@@ -367,9 +394,10 @@ impl<IO, S> fmt::Debug for Connection<IO, S> {
 
 /// A call that is not answered at once: the task it has of its own.
 struct Call<S: Service<Request<RecvBody>>, B> {
+    // Before the sender, whose drop says that there is no handler any more.
+    rest: Rest<S, B>,
     sender: SendStream,
     deadline: Option<Deadline>,
-    rest: Rest<S, B>,
 }
 
 enum Rest<S: Service<Request<RecvBody>>, B> {

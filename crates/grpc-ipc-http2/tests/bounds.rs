@@ -11,6 +11,7 @@ mod bounds {
     mod fields;
     mod good_faith;
     mod idle;
+    mod lifetime;
     mod received;
     mod resets;
     mod scene;

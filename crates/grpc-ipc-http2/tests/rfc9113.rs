@@ -7,4 +7,5 @@
 
 mod client;
 mod server;
+#[expect(dead_code, reason = "the tests of the bounds use the rest")]
 mod util;

@@ -3,17 +3,31 @@
 pub(crate) mod stop_signals;
 pub(crate) mod tcp_socket;
 
-use grpc_ipc_core::{Address, BindError, BoxConnector, BoxListener, ConnectError};
+use grpc_ipc_core::{AccessPolicy, Address, BindError, BoxConnector, BoxListener, ConnectError};
+use grpc_ipc_http2::refusal::FORBIDDEN;
 
 use crate::{ConnectOptions, ListenOptions, tcp};
 
-/// Listens with the transport that `options`' address belongs to, and with TLS over it if that is wanted.
+/// Listens with the transport that `options`' address belongs to, and with TLS over it if that is wanted. Clients that are
+/// refused are told in the words of the protocol that they are about to speak.
 pub(crate) async fn listen(options: ListenOptions) -> Result<BoxListener, BindError> {
     #[cfg(feature = "tls")]
     if let Some(tls) = options.tls.clone() {
+        let options = refusing_with(crate::tls::ACCESS_DENIED, options);
         return Ok(BoxListener::new(tls.listener(listen_without_tls(options).await?)));
     }
-    listen_without_tls(options).await
+    listen_without_tls(refusing_with(FORBIDDEN, options)).await
+}
+
+fn refusing_with(answer: &'static [u8], options: ListenOptions) -> ListenOptions {
+    let access = match options.access {
+        Some(access) if access.refusal().is_none() => Some(access.refuse_with(answer)),
+        // Nobody is refused.
+        None if matches!(options.address, Ok(Address::Tcp { .. })) => None,
+        None => Some(AccessPolicy::default().refuse_with(answer)),
+        access => access,
+    };
+    ListenOptions { access, ..options }
 }
 
 async fn listen_without_tls(options: ListenOptions) -> Result<BoxListener, BindError> {

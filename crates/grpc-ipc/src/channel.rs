@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use grpc_ipc_core::{BoxConnector, ConnectError, Connector, Peer};
-use grpc_ipc_http2::Error;
 use grpc_ipc_http2::client::{Call, SendRequest};
 use tonic::Status;
 use tonic::body::Body;
@@ -23,7 +22,9 @@ use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_beca
 /// It goes into any client that tonic has generated: `GreeterClient::new(channel)`. Requests carry
 /// `:authority: localhost`. A call whose deadline ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends
 /// with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses. A call that a
-/// server which goes away has certainly not looked at is made again on the next connection.
+/// server which goes away has certainly not looked at is made again on the next connection. A server that ends a
+/// connection for too many pings gets half as many on the next ones
+/// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
 ///
 /// A connection runs on the tokio runtime of the call that made it, and rests when that runtime does. When the runtime
 /// ends, the next call makes another connection.
@@ -48,10 +49,12 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Connects now, to an address or with [`ConnectOptions`].
+    /// Connects now, to an address or with [`ConnectOptions`], and waits until the server has begun with HTTP/2.
     ///
     /// # Errors
-    /// [`ConnectError`] when there is no server, or none that is trusted.
+    /// [`ConnectError`] when there is no server, or none that is trusted; [`ConnectError::Rejected`] when the server does
+    /// not let this client in, and [`ConnectError::TimedOut`] when it has not answered within
+    /// [`connect_timeout`](ConnectOptions::connect_timeout).
     ///
     /// # Cancel safety
     /// Dropping the future closes what it had opened.
@@ -65,7 +68,8 @@ impl Channel {
     }
 
     /// Connects at the first call, which fails with [`Unavailable`](tonic::Code::Unavailable) if there is no server by
-    /// then; each later call tries again.
+    /// then, and with [`PermissionDenied`](tonic::Code::PermissionDenied) if that does not let this client in; each later
+    /// call tries again.
     ///
     /// # Errors
     /// [`ConnectError::Address`] for a wrong address, [`ConnectError::Unsupported`] for one of a transport that this
@@ -76,7 +80,8 @@ impl Channel {
         Ok(Self::new(backend::connector(options)?, connections))
     }
 
-    /// Connects at the first call, over a transport of your own. A server that is there may take 5 seconds to accept.
+    /// Connects at the first call, over a transport of your own. A server that is there may take 5 seconds to accept
+    /// and to begin with HTTP/2.
     pub fn from_connector(connector: impl Connector) -> Self {
         Self::new(BoxConnector::new(connector), ConnectionsOptions::default())
     }
@@ -179,16 +184,9 @@ impl Future for ResponseFuture {
                         if !error.is_unprocessed() {
                             return Poll::Ready(Err(status_from_http2(&error)));
                         }
-                        let mut cause = connection.failure();
                         this.attempts -= 1;
-                        if !connection.is_established() {
-                            // On its way out, and another is on its way in; or it refuses this client, and will again.
-                            this.attempts = this.attempts.min(1);
-                            // That writing has failed is known before what was read.
-                            let before = || this.connections.failure().unwrap_or(Error::ClosedAtOnce);
-                            cause = Some(cause.unwrap_or_else(before));
-                        }
                         if !this.call.can_be_sent_again() || this.attempts == 0 {
+                            let cause = connection.failure();
                             return Poll::Ready(Err(status_from_http2_because(&error, cause.as_ref())));
                         }
                         Stage::Begin

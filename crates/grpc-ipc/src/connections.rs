@@ -1,3 +1,4 @@
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
@@ -5,11 +6,11 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
 use grpc_ipc_core::{
-    Backoff, BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer,
+    Address, Backoff, BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer,
 };
-use grpc_ipc_http2::Error;
 use grpc_ipc_http2::client::{self, SendRequest};
-use tokio::time::Instant;
+use grpc_ipc_http2::{Error, Reason, Side};
+use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
 use crate::Http2Options;
@@ -48,8 +49,8 @@ struct State {
     generation: u64,
     /// Who answered last.
     server: Option<Peer>,
-    /// Why the connection has failed that was the last to end.
-    failure: Option<Error>,
+    /// How many times the interval of keepalive has been doubled.
+    calmed: u32,
 }
 
 /// A connection that is being made.
@@ -73,11 +74,6 @@ impl Connections {
     /// Who answered last.
     pub(crate) fn server(&self) -> Option<Peer> {
         self.state().server.clone()
-    }
-
-    /// Why the connection has failed that was the last to end, if it has.
-    pub(crate) fn failure(&self) -> Option<Error> {
-        self.state().failure.clone()
     }
 
     /// Makes a connection now, for the next call.
@@ -134,8 +130,8 @@ impl Connections {
         connecting
     }
 
-    /// Makes one more connection, and has those look again who wait for a stream. It counts once the server has
-    /// answered on it, because it may also let it wait. It is given up when none is left that it would be beside.
+    /// Makes one more connection, and has those look again who wait for a stream. It is given up when none is left that
+    /// it would be beside.
     async fn grow(self: Arc<Self>) {
         // It keeps no channel alive that nobody uses.
         let growing = Growing(Arc::downgrade(&self));
@@ -144,11 +140,8 @@ impl Connections {
         loop {
             let opened = AssertUnwindSafe(this.open()).catch_unwind().await;
             drop(this);
-            let established = match opened {
-                Ok(Ok(connection)) => connection.established().await.map(|()| connection).ok(),
-                _ => None,
-            };
-            let failed = established.is_none();
+            let opened = opened.ok().and_then(Result::ok).filter(|connection| connection.is_usable());
+            let failed = opened.is_none();
             if failed {
                 backoff.wait().await;
             }
@@ -157,7 +150,7 @@ impl Connections {
                 None => return,
             }
             let mut state = this.state();
-            state.connections.extend(established);
+            state.connections.extend(opened);
             let full = |connection: &Arc<SendRequest>| connection.is_usable() && !connection.has_room();
             if !failed || !state.connections.iter().all(full) {
                 return;
@@ -165,11 +158,25 @@ impl Connections {
         }
     }
 
+    /// A connection on which the server has begun with HTTP/2.
     async fn open(self: &Arc<Self>) -> Result<Arc<SendRequest>, ConnectError> {
         let deadline = deadline_after(self.options.connect_timeout);
+        match self.try_open(deadline).await {
+            // As a server does that ends, with those whom it has not accepted. Another may be there already.
+            Err(ConnectError::Closed { .. }) => self.try_open(deadline).await,
+            opened => opened,
+        }
+    }
+
+    async fn try_open(self: &Arc<Self>, deadline: Instant) -> Result<Arc<SendRequest>, ConnectError> {
         let connection: BoxConnection = self.connector.connect(deadline).await?;
         let peer = connection.peer().clone();
-        let mut http2 = self.options.http2.clone();
+        let calmed = self.state().calmed;
+        // The deadline is the limit of time.
+        let mut http2 = self.options.http2.clone().handshake_timeout(self.options.connect_timeout);
+        for _ in 0..calmed {
+            http2 = http2.double_keepalive();
+        }
         // Only TLS has certificates, and its servers always show one.
         if peer.certificates().is_some() {
             http2 = http2.https(true);
@@ -177,21 +184,54 @@ impl Connections {
         let (calls, connection) = client::handshake(connection, &http2);
         let this = Arc::downgrade(self);
         spawn(async move {
-            let failure = connection.await.err();
-            if let Some(error) = &failure {
-                tracing::debug!(%error, "a connection to the server has ended");
-            }
-            if let Some(this) = this.upgrade() {
-                this.state().failure = failure;
+            let Err(error) = connection.await else { return };
+            tracing::debug!(%error, "a connection to the server has ended");
+            if is_too_many_pings(&error)
+                && let Some(this) = this.upgrade()
+            {
+                tracing::warn!(
+                    "the server has ended a connection for too many pings; the next ones ping half as often"
+                );
+                let mut state = this.state();
+                state.calmed = state.calmed.max(calmed.saturating_add(1)).min(MAX_CALMED);
             }
         });
-        self.state().server = Some(peer);
-        Ok(Arc::new(calls))
+        let failed = match timeout_at(deadline, calls.established()).await {
+            Ok(Ok(())) => {
+                self.state().server = Some(peer);
+                return Ok(Arc::new(calls));
+            }
+            Ok(Err(error)) => error,
+            Err(_) => Error::HandshakeTimeout,
+        };
+        Err(connect_error(self.connector.address().clone(), failed))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // What it guards is whole at every point where it could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An interval of a second is more than a century by then.
+const MAX_CALMED: u32 = 32;
+
+/// With this a server asks for fewer pings ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
+fn is_too_many_pings(error: &Error) -> bool {
+    let calm = Reason::ENHANCE_YOUR_CALM;
+    matches!(error, Error::GoAway { by: Side::Peer, reason, detail } if *reason == calm && detail == "too_many_pings")
+}
+
+/// Why the server has not begun with HTTP/2.
+fn connect_error(address: Address, error: Error) -> ConnectError {
+    match error {
+        Error::Forbidden => ConnectError::Rejected { address },
+        Error::TooManyConnections => ConnectError::TooManyConnections { address },
+        Error::HandshakeTimeout => ConnectError::TimedOut { address },
+        Error::ClosedAtOnce | Error::Closed => {
+            ConnectError::Closed { address, source: io::ErrorKind::ConnectionReset.into() }
+        }
+        error => ConnectError::Io { address, action: "speak HTTP/2", source: io::Error::other(error) },
     }
 }
 
@@ -215,3 +255,6 @@ pub(crate) fn deadline_after(timeout: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
 }
+
+#[cfg(test)]
+mod tests;

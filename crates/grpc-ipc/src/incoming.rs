@@ -11,6 +11,7 @@ use tonic::transport::server::Connected;
 
 use crate::ListenOptions;
 use crate::listeners::Listeners;
+use crate::places::Places;
 
 /// The connections of one or more listeners, for tonic's own
 /// [`Server::serve_with_incoming`](tonic::transport::server::Router::serve_with_incoming). A handler finds its
@@ -35,14 +36,14 @@ impl Incoming {
     /// # Errors
     /// [`BindError`] when that is not possible.
     pub async fn bind(options: impl Into<ListenOptions>) -> Result<Self, BindError> {
-        let mut listeners = Listeners::new(None);
+        let mut listeners = Listeners::new(Places::default());
         listeners.listen(options.into()).await?;
         Ok(Self(listeners))
     }
 
     /// The connections of a transport of your own.
     pub fn from_listener(listener: impl Listener) -> Self {
-        let mut listeners = Listeners::new(None);
+        let mut listeners = Listeners::new(Places::default());
         listeners.add(BoxListener::new(listener));
         Self(listeners)
     }

@@ -16,6 +16,7 @@ mod listeners;
 mod messages;
 mod method_path;
 mod options;
+mod places;
 mod response;
 mod router;
 #[doc = include_str!("../docs/security.md")]
@@ -49,7 +50,7 @@ pub use grpc_ipc_core::{
     BoxListener, ConnectError, Connection, Connector, GroupId, IntegrityLevel, IntoAddress, Listener,
     NameError, NameService, NoNames, Peer, PeerStream, Process, ProcessHandle, Refused, UserId, memory,
 };
-pub use grpc_ipc_http2::{Authority, Options as Http2Options};
+pub use grpc_ipc_http2::{Authority, Options as Http2Options, refusal};
 #[cfg(feature = "tonic-transport")]
 pub use incoming::{Incoming, IncomingConnection};
 pub use method_path::MethodPath;

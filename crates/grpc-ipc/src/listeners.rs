@@ -1,27 +1,31 @@
-use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, SelectAll, unfold};
-use grpc_ipc_core::{Address, BindError, BoxConnection, BoxListener, Listener as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use grpc_ipc_core::{Address, BindError, BoxConnection, BoxListener, Connection as _, Listener as _};
+use grpc_ipc_http2::refusal::TOO_MANY_CONNECTIONS;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 
+use crate::places::{Place, Places};
 use crate::{ListenOptions, backend};
 
 /// Any number of listeners as one.
 pub(crate) struct Listeners {
     addresses: Vec<Address>,
     connections: SelectAll<BoxStream<'static, Accepted>>,
-    /// How many connections there may be at a time.
-    limit: Option<Arc<Semaphore>>,
+    places: Places,
 }
 
 /// A connection, and what counts it for as long as it is kept.
-pub(crate) type Accepted = (BoxConnection, Option<OwnedSemaphorePermit>);
+pub(crate) type Accepted = (BoxConnection, Place);
+
+/// How long a connection that is refused may take to take the reason.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Listeners {
-    pub(crate) fn new(max_connections: Option<usize>) -> Self {
-        let limit = max_connections.map(|limit| Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))));
-        Self { addresses: Vec::new(), connections: SelectAll::new(), limit }
+    pub(crate) fn new(places: Places) -> Self {
+        Self { addresses: Vec::new(), connections: SelectAll::new(), places }
     }
 
     pub(crate) async fn listen(&mut self, options: ListenOptions) -> Result<(), BindError> {
@@ -31,15 +35,14 @@ impl Listeners {
 
     pub(crate) fn add(&mut self, listener: BoxListener) {
         self.addresses.push(listener.local_address().clone());
-        let limit = self.limit.clone();
-        let connections = unfold((listener, limit), async |(mut listener, limit)| {
-            let connection = listener.accept().await;
-            let permit = match &limit {
-                // It is never closed, so there is always a permit in the end.
-                Some(limit) => Arc::clone(limit).acquire_owned().await.ok(),
-                None => None,
-            };
-            Some(((connection, permit), (listener, limit)))
+        let connections = unfold((listener, self.places.clone()), async |(mut listener, places)| {
+            loop {
+                let connection = listener.accept().await;
+                match places.take(connection.peer()).await {
+                    Some(place) => return Some(((connection, place), (listener, places))),
+                    None => refuse(connection),
+                }
+            }
         });
         self.connections.push(connections.boxed());
     }
@@ -53,4 +56,13 @@ impl Listeners {
     pub(crate) fn connections(&mut self) -> &mut SelectAll<BoxStream<'static, Accepted>> {
         &mut self.connections
     }
+}
+
+/// Closes a connection of a user who has too many, once it has taken the reason.
+fn refuse(mut connection: BoxConnection) {
+    tracing::debug!(peer = %connection.peer(), "a connection is refused: its user has too many");
+    tokio::spawn(timeout(LAST_WORDS, async move {
+        connection.write_all(TOO_MANY_CONNECTIONS).await?;
+        connection.flush().await
+    }));
 }

@@ -98,7 +98,9 @@ impl ConnectOptions {
         Self { tls: Some(tls), ..self }
     }
 
-    /// How long a server that is there may take to accept a connection, the handshake of TLS included. Default: 5 seconds.
+    /// How long a server that is there may take until it has accepted a connection, completed the handshake of TLS, and
+    /// begun with HTTP/2. One that is stopped, or has no room for more connections, takes longer. It is the limit for
+    /// [`Http2Options::handshake_timeout`], too. Default: 5 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connections.connect_timeout = timeout;
         self

@@ -24,4 +24,13 @@ pub enum ServeError {
         "a handler blocks the server's thread, which is left behind; work that blocks belongs in tokio::task::spawn_blocking"
     )]
     Blocked,
+    /// [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown) has ended all connections, and these
+    /// handlers have not ended: they block their threads.
+    #[error(
+        "{handlers} handlers block their threads, and are left behind; work that blocks belongs in tokio::task::spawn_blocking"
+    )]
+    StillRunning {
+        /// How many.
+        handlers: usize,
+    },
 }

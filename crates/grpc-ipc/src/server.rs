@@ -23,6 +23,7 @@ use crate::call_body::CallBody;
 use crate::content_type::is_grpc;
 use crate::fields;
 use crate::listeners::{Accepted, Listeners};
+use crate::places::Places;
 use crate::router::Router;
 use crate::services::{BoxError, Services, ServicesFuture};
 use crate::{Http2Options, ListenOptions, MethodPath, ServeError};
@@ -50,6 +51,7 @@ pub struct Server {
     listen: Vec<ListenOptions>,
     listeners: Vec<BoxListener>,
     max_connections: Option<usize>,
+    max_connections_per_user: Option<usize>,
     http2: Http2Options,
 }
 
@@ -111,11 +113,20 @@ impl Server {
     }
 
     /// How many connections are served at a time, at least 1; the next ones wait, for as long as their clients do
-    /// ([`Http2Options::handshake_timeout`]: 10 seconds). An idle connection counts, too. One
-    /// that is over does not, though what it still has to say may take its client a few seconds to read (1, with TLS 6).
+    /// ([`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout): 5 seconds). An idle connection counts,
+    /// too; [`Http2Options::max_connection_idle`] and [`Http2Options::max_connection_age`] end those that stay. One that is
+    /// over does not count, though what it still has to say may take its client a few seconds to read (1, with TLS 6).
     /// Default: as many as come.
     pub fn max_connections(self, connections: usize) -> Self {
         Self { max_connections: Some(connections.max(1)), ..self }
+    }
+
+    /// How many connections of one user are served at a time, at least 1, so that nobody takes all of
+    /// [`max_connections`](Self::max_connections). One more is closed, and its client hears why
+    /// ([`ConnectError::TooManyConnections`](crate::ConnectError::TooManyConnections)). A [`Channel`](crate::Channel)
+    /// makes up to 8. Peers whose user is not known, as over TCP, count as one user. Default: as many as come.
+    pub fn max_connections_per_user(self, connections: usize) -> Self {
+        Self { max_connections_per_user: Some(connections.max(1)), ..self }
     }
 
     /// How HTTP/2 is spoken: the bounds on what one connection may cost, and how calls are run. Default:
@@ -136,7 +147,7 @@ impl Server {
         if let Some(name) = self.router.duplicate() {
             return Err(ServeError::DuplicateService(name));
         }
-        let mut listeners = Listeners::new(self.max_connections);
+        let mut listeners = Listeners::new(Places::new(self.max_connections, self.max_connections_per_user));
         for listener in self.listeners {
             listeners.add(listener);
         }
@@ -206,10 +217,12 @@ impl BoundServer {
 
     /// Serves until `signal`; then lets go of the addresses at once, refuses new calls, and lets those under way
     /// finish for at most `drain`. What is left then is ended, and its clients see it as
-    /// [`Unavailable`](tonic::Code::Unavailable) or [`Cancelled`](tonic::Code::Cancelled).
+    /// [`Unavailable`](tonic::Code::Unavailable) or [`Cancelled`](tonic::Code::Cancelled). When this returns, every
+    /// handler is dropped. A client without a call holds it up for at most a second, also one that is stopped.
     ///
     /// # Errors
-    /// None at present: what fails later than [`Server::bind`] is a single connection.
+    /// [`ServeError::StillRunning`] when handlers go on for a second after they were to be dropped, because they block
+    /// their threads.
     ///
     /// # Cancel safety
     /// Dropping the future lets go of the addresses and ends every connection.
@@ -240,9 +253,13 @@ impl BoundServer {
         drop(listeners);
         connections.go_away();
         if timeout(drain, connections.all_ended()).await.is_err() {
-            connections.tasks.abort_all();
-            // The connections end at once; a handler that blocks its thread does not, and is left behind.
-            _ = timeout(AFTER_CUT, connections.all_ended()).await;
+            connections.close();
+            if timeout(AFTER_CUT, connections.all_ended()).await.is_err() {
+                let handlers = connections.running();
+                if handlers > 0 {
+                    return Err(ServeError::StillRunning { handlers });
+                }
+            }
         }
         Ok(())
     }
@@ -256,10 +273,10 @@ impl fmt::Debug for BoundServer {
     }
 }
 
-/// How long connections that were cut may take to end.
+/// How long connections that were closed may take to end, and their handlers to be dropped.
 const AFTER_CUT: Duration = Duration::from_secs(1);
 
-/// The connections of a server, each in a task of its own. Dropping them ends them.
+/// The connections of a server, each in a task of its own, which ends when the handlers have. Dropping them ends them.
 #[derive(Default)]
 struct Connections {
     tasks: JoinSet<()>,
@@ -267,16 +284,18 @@ struct Connections {
 }
 
 impl Connections {
-    fn serve(&mut self, (connection, permit): Accepted, services: &Services, http2: &Http2Options) {
+    fn serve(&mut self, (connection, place): Accepted, services: &Services, http2: &Http2Options) {
         let service =
             PeerService { services: services.clone(), peer: connection.peer().clone(), failed: None };
         let connection = server::Connection::new(connection, service, http2.clone());
         let handle = connection.handle();
+        let handlers = handle.clone();
         let task = self.tasks.spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection has ended");
             }
-            drop(permit);
+            handlers.finished().await;
+            drop(place);
         });
         self.handles.insert(task.id(), handle);
     }
@@ -294,6 +313,15 @@ impl Connections {
 
     fn go_away(&self) {
         self.handles.values().for_each(Handle::graceful_shutdown);
+    }
+
+    fn close(&self) {
+        self.handles.values().for_each(Handle::close);
+    }
+
+    /// How many handlers are not dropped.
+    fn running(&self) -> usize {
+        self.handles.values().map(Handle::running).sum()
     }
 
     async fn all_ended(&mut self) {

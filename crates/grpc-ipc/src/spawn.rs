@@ -95,9 +95,8 @@ impl ServerHandle {
     /// the addresses at once, refuses new calls, and lets those under way finish for at most `drain`; then ends what
     /// is left, and the thread. What handlers have put into [`tokio::task::spawn_blocking`] is not waited for.
     ///
-    /// This blocks the calling thread until then. An idle client ends it at once, as long as that client runs: one
-    /// whose runtime nobody drives meanwhile, such as a runtime of this thread that is only driven by `block_on`, is
-    /// waited for until the deadline. Drop that runtime first.
+    /// This blocks the calling thread until then. A client without a call holds it up for at most a second, also one
+    /// whose runtime nobody drives meanwhile.
     ///
     /// # Errors
     /// [`ServeError::Blocked`] when a handler blocks the server's thread, and goes on to for 2 seconds after `drain`.

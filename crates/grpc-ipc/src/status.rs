@@ -12,7 +12,9 @@ pub(crate) fn status_from_connect(error: &ConnectError) -> Status {
             Code::InvalidArgument
         }
         ConnectError::Unsupported { .. } => Code::Unimplemented,
-        ConnectError::PermissionDenied { .. } | ConnectError::Untrusted { .. } => Code::PermissionDenied,
+        ConnectError::PermissionDenied { .. }
+        | ConnectError::Untrusted { .. }
+        | ConnectError::Rejected { .. } => Code::PermissionDenied,
         // Trying again may help.
         _ => Code::Unavailable,
     };
@@ -32,6 +34,7 @@ pub(crate) fn status_from_http2(error: &Error) -> Status {
         Error::Reset { reason, .. } => code_of(*reason),
         Error::GoAway { by: Side::Local, .. } | Error::Malformed(_) => Code::Internal,
         Error::DeadlineExceeded => return deadline_exceeded(),
+        Error::Forbidden => Code::PermissionDenied,
         Error::Unsendable(_) | Error::TooLarge => Code::ResourceExhausted,
         // Trying again may help.
         _ => Code::Unavailable,
@@ -104,6 +107,8 @@ mod tests {
                 Code::PermissionDenied,
             ),
             (from_kind(io::ErrorKind::PermissionDenied), Code::PermissionDenied),
+            (ConnectError::Rejected { address: address() }, Code::PermissionDenied),
+            (ConnectError::TooManyConnections { address: address() }, Code::Unavailable),
             (from_kind(io::ErrorKind::NotFound), Code::Unavailable),
             (from_kind(io::ErrorKind::ConnectionRefused), Code::Unavailable),
             (from_kind(io::ErrorKind::TimedOut), Code::Unavailable),
@@ -147,10 +152,12 @@ mod tests {
             Error::Unprocessed,
             Error::KeepAlive,
             Error::HandshakeTimeout,
+            Error::TooManyConnections,
         ];
         for broken in unavailable {
             assert_eq!(status_from_http2(&broken).code(), Code::Unavailable, "{broken}");
         }
+        assert_eq!(status_from_http2(&Error::Forbidden).code(), Code::PermissionDenied);
         let own = Status::aborted("the caller's");
         let body = Error::Body(std::sync::Arc::new(own));
         assert_eq!(status_from_http2(&body).code(), Code::Aborted);

@@ -133,6 +133,32 @@ fn calls_go_on_while_servers_come_and_go() {
     });
 }
 
+/// A server that ends its connections all the time, the idle ones and the old ones, costs no call.
+#[test]
+fn calls_outlive_their_connections() {
+    run("calls_outlive_their_connections", || async {
+        let network = Network::new();
+        let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
+        let moment = Duration::from_millis(1);
+        let server = Server::builder()
+            .add_service(MyGreeter::default().service())
+            .http2(Http2Options::new().max_connection_idle(moment).max_connection_age(3 * moment))
+            .listener(listener);
+        let _running = Running::start(server.bind().await.unwrap(), DRAIN);
+        let attempts = Arc::<AtomicUsize>::default();
+        let connector = Few { limit: usize::MAX, attempts: Arc::clone(&attempts), ..Few::new(&network, 0) };
+        let channel = Channel::from_connector(connector);
+        let mut calls = 0;
+        while attempts.load(Ordering::Relaxed) < 50 {
+            greet(channel.clone(), "world").await.unwrap();
+            calls += 1;
+            if calls % 10 == 0 {
+                tokio::time::sleep(2 * moment).await;
+            }
+        }
+    });
+}
+
 #[test]
 fn a_deadline_passes_also_while_a_call_waits_for_a_stream() {
     run("a_deadline_passes_also_while_a_call_waits_for_a_stream", || async {

@@ -40,6 +40,8 @@ use crate::{Address, ConnectError, Connection, GroupId, Peer, UserId};
 pub struct AccessPolicy {
     rule: Arc<Rule>,
     refusals: Arc<Refusals>,
+    /// What a peer is sent that is refused.
+    refusal: Option<&'static [u8]>,
 }
 
 #[derive(Default)]
@@ -151,6 +153,19 @@ impl AccessPolicy {
         Self::new(Arc::unwrap_or_clone(self.rule).and(Arc::unwrap_or_clone(other.rule)))
     }
 
+    /// Sends a client that is refused these bytes before its connection is closed, so that it knows why. It has a
+    /// second to take them, and nothing is read from it. What [`or`](Self::or) and [`and`](Self::and) return
+    /// sends nothing. Default: nothing; a server of `grpc-ipc` sends what a client of gRPC understands.
+    #[must_use = "the policy is moved into the returned one"]
+    pub fn refuse_with(self, answer: &'static [u8]) -> Self {
+        Self { refusal: Some(answer), ..self }
+    }
+
+    /// What [`refuse_with`](Self::refuse_with) was told.
+    pub fn refusal(&self) -> Option<&'static [u8]> {
+        self.refusal
+    }
+
     /// How many peers this policy and its clones have refused. The clone that you keep counts with the one that a
     /// listener has.
     pub fn refused(&self) -> u64 {
@@ -206,7 +221,8 @@ impl AccessPolicy {
     /// # Errors
     /// [`NameError`] for a name that nobody has, or that cannot be looked up.
     pub fn resolve(&self, names: &dyn NameService) -> Result<Self, NameError> {
-        Ok(Self { rule: Arc::new(self.rule.resolve(names)?), refusals: Arc::clone(&self.refusals) })
+        let rule = Arc::new(self.rule.resolve(names)?);
+        Ok(Self { rule, ..self.clone() })
     }
 
     /// What a backend does when it listens or connects: [`resolve`](Self::resolve), on a thread that may block if there
@@ -222,7 +238,7 @@ impl AccessPolicy {
     }
 
     fn new(rule: Rule) -> Self {
-        Self { rule: Arc::new(rule), refusals: Arc::default() }
+        Self { rule: Arc::new(rule), refusals: Arc::default(), refusal: None }
     }
 }
 

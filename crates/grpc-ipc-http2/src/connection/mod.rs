@@ -13,7 +13,7 @@ mod too_large;
 mod unsent;
 
 use std::collections::VecDeque;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -94,7 +94,13 @@ pub(crate) struct Connection {
     resets: Budget,
 
     going_away: GoingAway,
+    /// How much was written before nothing more could be.
+    written: Option<u64>,
     pub(crate) failed: Option<Error>,
+    /// The frames that have come; a block of headers counts as one.
+    frames: u64,
+    /// To be woken when no handler is left.
+    when_finished: Vec<Waker>,
 }
 
 /// How far the handshake is.
@@ -200,7 +206,10 @@ impl Connection {
                 options.max_resets.1.saturating_mul(EARLY_RESETS),
             ),
             going_away: GoingAway::default(),
+            written: None,
             failed: None,
+            frames: 0,
+            when_finished: Vec::new(),
             options,
         };
         connection.begin();
@@ -321,22 +330,67 @@ impl Connection {
         self.streams.is_empty()
     }
 
-    /// Takes no more streams, once the peer has heard of it; those that are there go on.
-    pub(crate) fn go_away(&mut self) {
+    /// How many calls are being answered.
+    pub(crate) fn running(&self) -> usize {
+        let all = self.streams.values().filter(|stream| stream.has_sender).count();
+        all.saturating_sub(self.accepted.len())
+    }
+
+    /// Waits until none is.
+    pub(crate) fn poll_finished(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.running() == 0 {
+            return Poll::Ready(());
+        }
+        if !self.when_finished.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.when_finished.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Why it has failed, or goes away.
+    pub(crate) fn failure(&self) -> Option<&Error> {
+        self.failed.as_ref().or(self.going_away.peer.as_ref())
+    }
+
+    /// What the peer has given the connection up for.
+    pub(crate) fn peers_error(&self) -> Option<&Error> {
+        let is_error = |said: &&Error| !matches!(said, Error::GoAway { reason: Reason::NO_ERROR, .. });
+        self.going_away.peer.as_ref().filter(is_error)
+    }
+
+    /// What calls there are, and were: while it stays the same and nothing is under way, nothing was.
+    pub(crate) fn activity(&self) -> u64 {
+        u64::from(self.last_peer_stream) * 2 + u64::from(!self.is_idle())
+    }
+
+    /// Which frame the peer has begun and not ended, if it is not DATA; `rest` is what has not been taken. A block of
+    /// headers is one frame.
+    pub(crate) fn unfinished(&self, rest: &[u8]) -> Option<u64> {
+        (self.block.is_some() || self.data.is_none() && !rest.is_empty()).then_some(self.frames)
+    }
+
+    /// The peer has not said yet that it has heard of the end.
+    pub(crate) fn is_waiting_to_drain(&self) -> bool {
+        self.going_away.announced && self.going_away.last_stream.is_none()
+    }
+
+    /// Takes no more streams, once the peer has heard of it, and why; those that are there go on.
+    pub(crate) fn go_away(&mut self, detail: &str) {
         if self.going_away.announced || self.failed.is_some() {
             return;
         }
         self.going_away.announced = true;
         match self.role {
             Role::Server if self.received == Received::Settings => self.output.write(|out| {
-                frame::write_goaway(out, MAX_WINDOW, Reason::NO_ERROR, "");
+                frame::write_goaway(out, MAX_WINDOW, Reason::NO_ERROR, detail);
                 frame::write_ping(out, DRAIN_PING, false);
             }),
             _ => self.say_last_stream(),
         }
     }
 
-    fn say_last_stream(&mut self) {
+    /// Takes no more streams from now on.
+    pub(crate) fn say_last_stream(&mut self) {
         let last = self.last_peer_stream;
         self.going_away.last_stream = Some(last);
         self.output.write(|out| frame::write_goaway(out, last, Reason::NO_ERROR, ""));
@@ -348,19 +402,15 @@ impl Connection {
         self.failed.is_some() || goes && self.streams.is_empty()
     }
 
-    /// Nothing more can be written: the peer has not heard of calls of which nothing was. What it has said before may
-    /// still be read.
+    /// Nothing more can be written. What the peer has said before can still be read, and tells what becomes of the calls.
     pub(crate) fn writing_failed(&mut self) {
         self.going_away.announced = true;
-        let written = self.output.all_written();
-        self.output.clear();
-        let unheard = self.streams.iter().filter(|(_, stream)| stream.begins_at >= written && !stream.closed);
-        let unheard: Vec<u32> = unheard.map(|(id, _)| *id).collect();
-        if self.role == Role::Client {
-            for id in unheard {
-                self.fail_stream(id, Error::Unprocessed);
-            }
+        if self.role == Role::Server {
+            // Nobody would get the answers.
+            self.going_away.last_stream.get_or_insert(self.last_peer_stream);
         }
+        self.written.get_or_insert(self.output.all_written());
+        self.output.clear();
         self.wake_all_waiting();
     }
 
@@ -394,9 +444,12 @@ impl Connection {
             }
             (_, error) => error,
         };
-        let ids: Vec<u32> = self.streams.keys().copied().collect();
-        for id in ids {
-            self.fail_stream(id, error.clone());
+        let streams: Vec<_> = self.streams.iter().map(|(id, stream)| (*id, stream.begins_at)).collect();
+        for (id, begins_at) in streams {
+            // The server has not heard of a call of which nothing was written.
+            let unheard =
+                self.role == Role::Client && self.written.is_some_and(|written| begins_at >= written);
+            self.fail_stream(id, if unheard { Error::Unprocessed } else { error.clone() });
         }
         self.wake_all_waiting();
         self.failed = Some(error);

@@ -15,7 +15,7 @@ use crate::frame::{
     kind, setting,
 };
 use crate::message::{Message, ResponseHead};
-use crate::{Error, Reason, Side};
+use crate::{Error, Reason, Side, refusal};
 
 type Result<T = ()> = std::result::Result<T, Error>;
 
@@ -48,6 +48,12 @@ impl Connection {
                 return Ok(());
             }
             if self.received == Received::Preface && self.role == Role::Client {
+                if let Some(refused) = refusal::parse(input) {
+                    return Err(refused);
+                }
+                if refusal::may_be(input) {
+                    return Ok(());
+                }
                 other_protocol::check_server(input)?;
             }
             let Some(head) = input.first_chunk() else { return Ok(()) };
@@ -60,6 +66,7 @@ impl Connection {
                 }
                 let padding = if padded == 1 { u32::from(input[HEAD]) + 1 } else { 0 };
                 input.advance(HEAD + padded);
+                self.frames += 1;
                 self.data_head(head, padding)?;
                 continue;
             }
@@ -68,6 +75,7 @@ impl Connection {
                 return Ok(());
             }
             self.frame(head, &input[HEAD..end])?;
+            self.frames += u64::from(self.block.is_none());
             input.advance(end);
         }
     }

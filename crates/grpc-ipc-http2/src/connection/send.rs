@@ -152,6 +152,9 @@ impl Connection {
             self.reset(id, reason);
         }
         self.remove_if_done(id);
+        if !self.when_finished.is_empty() && self.running() == 0 {
+            self.wakers.append(&mut self.when_finished);
+        }
     }
 
     pub(crate) fn ping(&mut self, payload: [u8; 8]) {

@@ -120,6 +120,27 @@ fn a_server_that_stops() {
     });
 }
 
+/// However long a peer may take to answer, it is pinged one interval after the last that was heard of it.
+#[test]
+fn pings_come_an_interval_apart() {
+    run(async || {
+        let options = Options::new().keepalive(SECOND).keepalive_timeout(20 * SECOND);
+        let (mut peer, connection) = connect(&CountingService::default(), &options);
+        peer.greet_server(&[]).await;
+        let mut last = Instant::now();
+        for _ in 0..5 {
+            let frame = expect_ping(&mut peer).await;
+            assert!((SECOND..2 * SECOND).contains(&last.elapsed()), "{:?}", last.elapsed());
+            last = Instant::now();
+            peer.send(frame.with(flag::ACK)).await;
+        }
+        // It is given up when it has not been heard of for an interval and the time for an answer.
+        let error = connection.await.unwrap().unwrap_err();
+        assert!(matches!(error, Error::KeepAlive), "{error:?}");
+        assert!((21 * SECOND..23 * SECOND).contains(&last.elapsed()), "{:?}", last.elapsed());
+    });
+}
+
 /// Whoever says something else is alive, too.
 #[test]
 fn anything_that_comes_is_a_sign_of_life() {

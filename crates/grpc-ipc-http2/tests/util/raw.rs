@@ -319,6 +319,25 @@ impl RawPeer {
         }
     }
 
+    /// GOAWAY of a server that shuts down.
+    pub(crate) async fn expect_going_away(&mut self) -> Frame {
+        let mut frame = self.next().await.expect("the end instead of GOAWAY");
+        while frame.kind != kind::GOAWAY {
+            frame = self.next().await.expect("the end instead of GOAWAY");
+        }
+        assert_eq!(frame.u32(4), code::NO_ERROR, "{frame:?}");
+        frame
+    }
+
+    /// Reads to the end, and answers each PING.
+    pub(crate) async fn answer_pings_to_the_end(&mut self) {
+        while let Some(frame) = self.next().await {
+            if frame.kind == kind::PING && !frame.has(flag::ACK) {
+                self.send(frame.with(flag::ACK)).await;
+            }
+        }
+    }
+
     /// The end of the connection, with or without a GOAWAY.
     pub(crate) async fn expect_end(&mut self) {
         while self.next().await.is_some() {}

@@ -2,16 +2,22 @@ use std::fmt;
 use std::io;
 
 use grpc_ipc_core::{Address, ConnectError, Connection as _, Connector};
+use tokio::io::AsyncReadExt as _;
 use tokio::time::{Instant, timeout_at};
+use tokio_rustls::client::TlsStream as TlsClientStream;
 use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{AlertDescription, Error};
 
 use super::problem::{End, explain};
-use super::{HTTP2, TlsStream};
+use super::{ACCESS_DENIED, HTTP2, TlsStream};
 
 /// TLS over the connections of another connector; made by [`ClientTls::connector`](super::ClientTls::connector).
 ///
 /// A server that the access policy refuses is sent nothing. What fails in the handshake is [`ConnectError::Tls`]; a server
-/// that closes the connection without a word about TLS, [`ConnectError::Closed`]. The deadline is that of both together; one that has passed leaves no time for the handshake.
+/// whose access policy refuses this client, [`ConnectError::Rejected`]; one that closes the connection without a word about
+/// TLS, [`ConnectError::Closed`]. The deadline is that of both together; one that has passed leaves no time for the
+/// handshake.
+///
 /// Whether the server takes this client's certificate is known only later: with TLS 1.3 it is the first call that
 /// fails, with [`Unavailable`](tonic::Code::Unavailable), when it does not.
 pub struct TlsConnector<C> {
@@ -30,15 +36,41 @@ impl<C: Connector> TlsConnector<C> {
     }
 }
 
+impl<C: Connector> TlsConnector<C> {
+    /// A server that refuses this client says so at once, and closes: what it has said is there to be read, though nothing
+    /// can be sent to it any more.
+    async fn handshake(&self, connection: C::Connection) -> io::Result<TlsClientStream<C::Connection>> {
+        let handshake = self.tls.connect(self.server_name.clone(), connection).into_fallible();
+        let (error, mut connection) = match handshake.await {
+            Ok(stream) => return Ok(stream),
+            Err(failed) => failed,
+        };
+        let mut said = [0; ACCESS_DENIED.len()];
+        if error.kind() == io::ErrorKind::BrokenPipe
+            && connection.read_exact(&mut said).await.is_ok()
+            && said == *ACCESS_DENIED
+        {
+            let denied = Error::AlertReceived(AlertDescription::AccessDenied);
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, denied));
+        }
+        Err(error)
+    }
+}
+
+/// Whether the server says that its access policy refuses this client.
+fn is_denial(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
+    matches!(cause, Some(Error::AlertReceived(AlertDescription::AccessDenied)))
+}
+
 impl<C: Connector> Connector for TlsConnector<C> {
     type Connection = TlsStream<C::Connection>;
 
     async fn connect(&self, deadline: Instant) -> Result<Self::Connection, ConnectError> {
         let connection = self.connector.connect(deadline).await?;
         let peer = connection.peer().clone();
-        let handshake = self.tls.connect(self.server_name.clone(), connection);
         let failed = |error| failed(self.address(), error);
-        let stream = match timeout_at(deadline, handshake).await {
+        let stream = match timeout_at(deadline, self.handshake(connection)).await {
             Ok(stream) => stream.map_err(failed)?,
             Err(_) => return Err(ConnectError::TimedOut { address: self.address().clone() }),
         };
@@ -57,6 +89,9 @@ impl<C: Connector> Connector for TlsConnector<C> {
 
 fn failed(address: &Address, source: io::Error) -> ConnectError {
     let address = address.clone();
+    if is_denial(&source) {
+        return ConnectError::Rejected { address };
+    }
     match source.kind() {
         // Without a word about TLS, so it is not about TLS.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {

@@ -15,7 +15,8 @@ use super::{HTTP2, TlsStream};
 
 /// TLS over the connections of another listener; made by [`ServerTls::listener`](super::ServerTls::listener).
 ///
-/// A client that the access policy refuses is not asked for TLS. The handshake of one that is let in runs in a task of
+/// A client that the access policy refuses is not asked for TLS; a server of [`ListenOptions::tls`](crate::ListenOptions::tls)
+/// tells it with an alert, [`ACCESS_DENIED`](super::ACCESS_DENIED). The handshake of one that is let in runs in a task of
 /// its own, so that one that is slow, or silent, holds up nobody; when it fails, the connection is closed, a `tracing`
 /// event says whose it was and why, at most every 10 seconds for each user, and [`accept`](Listener::accept) hears
 /// nothing of it.

@@ -248,3 +248,26 @@ fn the_access_policy_is_asked_before_a_byte_of_tls() {
         assert!(!accepting.is_finished(), "nobody is accepted");
     });
 }
+
+/// Where the server is behind the system's own accept, and a write fails before the answer is read.
+#[cfg(all(unix, feature = "uds"))]
+#[test]
+fn a_client_that_the_policy_refuses_is_told_so() {
+    use grpc_ipc::{Channel, ConnectOptions, ListenOptions, Server};
+
+    run("a_client_that_the_policy_refuses_is_told_so", || async {
+        let authority = Authority::new();
+        let directory = tempfile::TempDir::new().unwrap();
+        let address = format!("unix:{}", directory.path().join("s").display());
+        let nobody = AccessPolicy::users([]);
+        let options = ListenOptions::new(&address).tls(authority.server()).access(nobody.clone());
+        let server = Server::builder().listen(options).bind().await.unwrap();
+        let _running = crate::util::Running::start(server, crate::util::DRAIN);
+        for refused in 1..=50 {
+            let options = ConnectOptions::new(&address).tls(authority.client());
+            let error = Channel::connect(options).await.unwrap_err();
+            assert!(matches!(error, ConnectError::Rejected { .. }), "{}", text(&error));
+            assert_eq!(nobody.refused(), refused);
+        }
+    });
+}

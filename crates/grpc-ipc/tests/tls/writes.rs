@@ -10,6 +10,7 @@ use grpc_ipc::memory::{MemoryConnector, MemoryListener, MemoryStream, Network};
 use grpc_ipc::tls::TlsStream;
 use grpc_ipc::{AccessPolicy, Address, Channel, ConnectError, Connection, Connector, Listener, Peer, Server};
 use grpc_ipc_conformance::{LIMIT, Watchdog, run};
+use grpc_ipc_http2::{Error, Options, Side, client};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::Instant;
 
@@ -201,4 +202,27 @@ impl Wake for Wakes {
     fn wake(self: Arc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Its last words are read, though nothing can be written to it.
+#[test]
+fn goaway_is_read_after_writing_has_failed() {
+    run("goaway_is_read_after_writing_has_failed", || async {
+        let (client, mut server, writes) = pair().await;
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        server.write_all(&[&settings[..], &goaway].concat()).await.unwrap();
+        server.flush().await.unwrap();
+        allow(&writes, 0);
+        let (calls, connection) = client::handshake(client, &Options::new());
+        let call = calls.send(http::Request::new(http_body_util::Full::<bytes::Bytes>::default()));
+        let connection = tokio::spawn(connection);
+        drop(server);
+        let error = call.await.unwrap_err();
+        assert!(error.is_unprocessed(), "{error:?}");
+        let failure = calls.failure().unwrap();
+        assert!(matches!(failure, Error::GoAway { by: Side::Peer, .. }), "{failure:?}");
+        drop(calls);
+        _ = connection.await.unwrap();
+    });
 }

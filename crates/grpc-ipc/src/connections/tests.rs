@@ -1,0 +1,187 @@
+//! Servers that are not as they should be, and a clock that goes on when nothing else does.
+
+use std::panic::Location;
+
+use grpc_ipc_conformance::{LIMIT, Watchdog};
+use grpc_ipc_core::memory::{MemoryListener, MemoryStream, Network};
+use grpc_ipc_core::{AccessPolicy, Listener as _};
+use grpc_ipc_http2::refusal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+
+const SECOND: Duration = Duration::from_secs(1);
+const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+#[track_caller]
+fn run(test: impl AsyncFnOnce(MemoryListener, Arc<Connections>)) {
+    let _watchdog = Watchdog::start(&Location::caller().to_string(), LIMIT);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let network = Network::new();
+        let listener = network.listen("server", AccessPolicy::default()).unwrap();
+        let connector = BoxConnector::new(network.connector("server", AccessPolicy::default()));
+        let http2 = Http2Options::new().keepalive(SECOND);
+        let options = ConnectionsOptions { http2, ..ConnectionsOptions::default() };
+        test(listener, Connections::new(connector, options)).await;
+    });
+}
+
+/// The next connection of a client, on which the server has begun.
+async fn begin(listener: &mut MemoryListener) -> MemoryStream {
+    let mut stream = listener.accept().await;
+    stream.write_all(&SETTINGS).await.unwrap();
+    stream
+}
+
+fn goaway(reason: Reason, detail: &[u8]) -> Vec<u8> {
+    let head = [0, 0, 8 + detail.len() as u8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    [&head[..], &reason.code().to_be_bytes(), detail].concat()
+}
+
+/// Reads frames, as far as they come whole, up to a PING.
+async fn expect_ping(stream: &mut MemoryStream, preface: bool) {
+    if preface {
+        stream.read_exact(&mut [0; 24]).await.unwrap();
+    }
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut payload = vec![0; usize::from(head[2])];
+        stream.read_exact(&mut payload).await.unwrap();
+        if head[3] == 6 {
+            return;
+        }
+    }
+}
+
+#[test]
+fn too_many_pings_halve_their_number() {
+    run(async |mut listener, connections| {
+        for doubled in 0..5 {
+            let opening = tokio::spawn({
+                let connections = Arc::clone(&connections);
+                async move { connections.open().await }
+            });
+            let mut stream = begin(&mut listener).await;
+            let calls = opening.await.unwrap().unwrap();
+            let start = Instant::now();
+            expect_ping(&mut stream, true).await;
+            let (waited, expected) = (start.elapsed(), SECOND * (1 << doubled));
+            assert!((expected..expected + SECOND / 2).contains(&waited), "{waited:?}, not {expected:?}");
+            let calm = goaway(Reason::ENHANCE_YOUR_CALM, b"too_many_pings");
+            stream.write_all(&calm).await.unwrap();
+            drop(stream);
+            while calls.failure().is_none() {
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+}
+
+/// Connections that were made with the same interval double it once, and no other end of one does.
+#[test]
+fn the_interval_is_doubled_for_its_own_reason_only() {
+    run(async |mut listener, connections| {
+        let ends = [
+            goaway(Reason::ENHANCE_YOUR_CALM, b"too_many_pings"),
+            goaway(Reason::ENHANCE_YOUR_CALM, b"too_many_pings"),
+            goaway(Reason::ENHANCE_YOUR_CALM, b"something else"),
+            goaway(Reason::NO_ERROR, b"too_many_pings"),
+            Vec::new(),
+        ];
+        let mut open = Vec::new();
+        for _ in &ends {
+            let (opened, stream) = tokio::join!(connections.open(), begin(&mut listener));
+            open.push((opened.unwrap(), stream));
+        }
+        for ((calls, mut stream), end) in open.into_iter().zip(ends) {
+            stream.write_all(&end).await.unwrap();
+            drop(stream);
+            while calls.is_usable() {
+                tokio::task::yield_now().await;
+            }
+        }
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(connections.state().calmed, 1);
+    });
+}
+
+/// It is stopped before it accepts, or after.
+#[test]
+fn a_server_that_does_not_answer_is_given_up_in_time() {
+    run(async |mut listener, connections| {
+        for accepts in [false, true] {
+            let start = Instant::now();
+            let opening = connections.open();
+            let (opened, stream) = if accepts {
+                let (opened, stream) = tokio::join!(opening, listener.accept());
+                (opened, Some(stream))
+            } else {
+                (opening.await, None)
+            };
+            let error = opened.unwrap_err();
+            assert!(matches!(error, ConnectError::TimedOut { .. }), "{error:?}");
+            assert!((5 * SECOND..6 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+            drop(stream);
+            // The one that was not accepted.
+            if !accepts {
+                listener.accept().await;
+            }
+        }
+    });
+}
+
+/// However long that is, it is the only limit.
+#[test]
+fn a_server_may_take_as_long_as_the_client_has_patience() {
+    run(async |_, _| {
+        let connect_timeout = 60 * SECOND;
+        let options = ConnectionsOptions { connect_timeout, ..ConnectionsOptions::default() };
+        let network = Network::new();
+        let mut listener = network.listen("server", AccessPolicy::default()).unwrap();
+        let connector = BoxConnector::new(network.connector("server", AccessPolicy::default()));
+        let connections = Connections::new(connector, options);
+        let late = async {
+            let mut stream = listener.accept().await;
+            tokio::time::sleep(59 * SECOND).await;
+            stream.write_all(&SETTINGS).await.unwrap();
+            stream
+        };
+        let (opened, _stream) = tokio::join!(connections.open(), late);
+        opened.unwrap();
+    });
+}
+
+/// What a server says instead of HTTP/2, and the error that it is.
+#[test]
+fn a_server_that_does_not_begin_says_why() {
+    let cases: [(&[u8], &str); 5] = [
+        (refusal::FORBIDDEN, "Rejected"),
+        (refusal::TOO_MANY_CONNECTIONS, "TooManyConnections"),
+        (b"", "Closed"),
+        (b"HTTP/1.1 40", "Closed"),
+        (&[0x15, 3, 3, 0, 2, 2, 40], "Io"),
+    ];
+    for (said, expected) in cases {
+        run(async |mut listener, connections| {
+            let mut tries = 0;
+            let serve = async {
+                loop {
+                    let mut stream = listener.accept().await;
+                    tries += 1;
+                    stream.write_all(said).await.unwrap();
+                }
+            };
+            let error = tokio::select! {
+                opened = connections.open() => opened.unwrap_err(),
+                () = serve => unreachable!(),
+            };
+            assert!(format!("{error:?}").starts_with(&format!("{expected} {{")), "{error:?}");
+            // One that says nothing may be about to end; one that says no means it.
+            assert_eq!(tries, if matches!(error, ConnectError::Closed { .. }) { 2 } else { 1 });
+        });
+    }
+}
