@@ -169,11 +169,10 @@ fn a_server_of_another_protocol_is_unavailable_and_called_so() {
             let call = tokio::spawn(async move { client.echo(chunk("x")).await });
             let mut peer = peers.accept().await;
             peer.expect_preface().await;
-            peer.expect("a request", |frame| frame.kind == kind::DATA).await;
             peer.send_octets(octets).await;
             let status = call.await.unwrap().unwrap_err();
             assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-            assert!(status.message().starts_with(text), "{status:?}");
+            assert!(status.message().contains(text), "{status:?}");
         });
     }
 }
