@@ -1,3 +1,4 @@
+use std::io::{self, Write as _};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ impl Watchdog {
         let test = test.to_owned();
         std::thread::spawn(move || {
             if watched.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-                eprintln!("watchdog: {test} has not ended after {limit:?}");
+                // Not with `eprintln!`: the harness would keep that until the end of the test.
+                _ = writeln!(io::stderr(), "watchdog: {test} has not ended after {limit:?}");
                 std::process::exit(101);
             }
         });

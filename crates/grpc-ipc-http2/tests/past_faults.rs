@@ -6,10 +6,12 @@ mod util;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::poll;
 use grpc_ipc_conformance::{LIMIT, Watchdog, run};
 use grpc_ipc_http2::{Error, Options, RecvBody, client, server};
 use http::{Request, Response};
@@ -57,6 +59,43 @@ fn channel() -> (mpsc::Sender<Bytes>, StreamBody<Frames>) {
         Some((Ok(Frame::data(data)), receiver))
     });
     (sender, StreamBody::new(Box::pin(frames)))
+}
+
+/// Whether a task was woken.
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Before the server has said anything, there is room for a hundred calls. The next one waits behind a task that waits for
+/// the server and needs no room.
+#[test]
+fn room_goes_to_a_call_and_not_to_a_task_that_waits_for_the_server() {
+    run("room_goes_to_a_call_and_not_to_a_task_that_waits_for_the_server", || async {
+        let (_server, io) = tokio::io::duplex(4 << 20);
+        let (calls, _connection) = client::handshake(io, &Options::new());
+        let call = || Box::pin(calls.send(Request::get("/").body(Full::<Bytes>::default()).unwrap()));
+        let mut under_way: Vec<_> = (0..100).map(|_| call()).collect();
+        for call in &mut under_way {
+            assert!(poll!(call).is_pending());
+        }
+        let mut established = Box::pin(calls.established());
+        assert!(poll!(established.as_mut()).is_pending());
+        let woken = Arc::new(Woken::default());
+        let mut last = call();
+        assert!(last.as_mut().poll(&mut Context::from_waker(&Arc::clone(&woken).into())).is_pending());
+
+        under_way.pop();
+        assert!(calls.has_room());
+        assert!(poll!(established.as_mut()).is_pending());
+        assert!(woken.0.load(Ordering::Relaxed), "the call does not hear that there is room");
+        assert!(poll!(last.as_mut()).is_pending());
+        assert!(!calls.has_room());
+    });
 }
 
 #[test]

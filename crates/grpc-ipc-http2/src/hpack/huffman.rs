@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn section_5_2_every_octet_survives_alone_and_in_every_pair() {
-        for first in 0..=u8::MAX {
+        // Some of them, where each takes long.
+        for first in (0..=u8::MAX).step_by(if cfg!(miri) { 37 } else { 1 }) {
             for text in [vec![first], (0..=u8::MAX).flat_map(|second| [first, second]).collect()] {
                 let mut encoded = Vec::new();
                 encode(&text, &mut encoded);

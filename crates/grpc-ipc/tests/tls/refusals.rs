@@ -227,6 +227,24 @@ fn a_silent_client_is_given_up_in_time() {
 }
 
 #[test]
+fn there_are_no_more_handshakes_than_may_be() {
+    run("there_are_no_more_handshakes_than_may_be", || async {
+        let authority = Authority::new();
+        let hour = Duration::from_secs(3600);
+        let scene = Scene::serve(&authority.server().handshake_timeout(hour).max_handshakes(2)).await;
+        let mut silent = Vec::new();
+        for _ in 0..2 {
+            silent.push(scene.plain_connector().connect(soon()).await.unwrap());
+        }
+        let connector = authority.client().connector(scene.plain_connector());
+        let refused = connector.connect(Instant::now() + Duration::from_millis(100)).await;
+        assert!(matches!(refused, Err(ConnectError::TimedOut { .. })), "a third one");
+        silent.pop();
+        greet(scene.channel(&authority.client()), "world").await.unwrap();
+    });
+}
+
+#[test]
 fn the_access_policy_is_asked_before_a_byte_of_tls() {
     run("the_access_policy_is_asked_before_a_byte_of_tls", || async {
         let authority = Authority::new();
