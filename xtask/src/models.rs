@@ -38,7 +38,7 @@ pub(crate) fn shuttle(seconds: u64) -> Command {
 }
 
 /// Miri, or what to do to have it.
-pub(crate) fn miri() -> std::result::Result<Command, String> {
+fn miri() -> std::result::Result<Command, String> {
     // Not the cargo that runs this: only rustup knows of toolchains.
     let miri = || {
         let mut miri = command("cargo");

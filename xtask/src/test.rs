@@ -106,10 +106,6 @@ fn host(name: &'static str) -> Platform {
         let mut httpwg = cargo();
         run_tests(&mut platform, httpwg.args(["test", "--locked", "--manifest-path", HTTPWG]));
         run_tests(&mut platform, &mut models::shuttle(SECONDS_A_MODEL));
-        match models::miri() {
-            Ok(mut miri) => run_tests(&mut platform, &mut miri),
-            Err(missing) => platform.skipped.push(missing),
-        }
     }
     platform
 }
