@@ -2,7 +2,10 @@
 //! budgets.
 
 mod closed;
+mod control;
+mod data;
 mod flow;
+mod headers;
 #[cfg(any(test, fuzzing))]
 mod invariants;
 mod recv;

@@ -1,0 +1,171 @@
+//! DATA that comes ([RFC 9113, section 6.1](https://www.rfc-editor.org/rfc/rfc9113#section-6.1)).
+
+use bytes::{Buf as _, BytesMut};
+
+use super::recv::Result;
+use super::stream::End;
+use super::{Connection, PER_MESSAGE, PartialData, Role, wake_reader};
+use crate::frame::{self, DEFAULT_WINDOW, Head, flag};
+use crate::{Error, Reason};
+
+/// A piece of a body that is smaller is copied, so that it does not keep all of the buffer that it came in.
+const COPY_BELOW: usize = 1024;
+/// The same for a connection on which more than [`BACKLOG`] is not read: it may not be for long.
+const COPY_BELOW_OF_BACKLOG: usize = 16 * 1024;
+const BACKLOG: usize = 64 * 1024;
+/// Beyond this everything is copied: what is not read takes no more memory than it is long, however it came.
+const LARGE_BACKLOG: usize = 8 << 20;
+
+impl Connection {
+    /// `padding` counts the byte that tells its length.
+    pub(super) fn data_head(&mut self, head: Head, padding: u32) -> Result {
+        let id = head.stream;
+        if id == 0 {
+            return Err(Error::protocol("DATA on stream 0"));
+        }
+        if head.has(flag::PADDED) && (head.length == 0 || padding > head.length) {
+            return Err(Error::protocol("DATA with more padding than it is long"));
+        }
+        self.take_window(head.length)?;
+        let length = head.length - padding;
+        let end_stream = head.has(flag::END_STREAM);
+        if length == 0 && !end_stream {
+            self.spend()?;
+        }
+        let wanted = self.data_is_wanted(head, length)?;
+        if wanted {
+            if length > 0 || end_stream {
+                self.control_frames.give_back(PER_MESSAGE);
+            }
+            self.receiving.unread += head.length as usize;
+            // Padding is not read by anybody.
+            self.give_back(id, padding);
+            if !end_stream {
+                self.open_window(id);
+            }
+        }
+        self.data = Some(PartialData {
+            stream: id,
+            wanted,
+            left: length,
+            padding: padding.saturating_sub(1),
+            end_stream: end_stream && wanted,
+        });
+        Ok(())
+    }
+
+    fn data_is_wanted(&mut self, head: Head, length: u32) -> Result<bool> {
+        let id = head.stream;
+        let role = self.role;
+        let slack = DEFAULT_WINDOW.saturating_sub(self.receiving.initial);
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.failed.is_none()) else {
+            if self.is_idle_stream(id) {
+                return Err(Error::protocol("DATA on a stream that is not open"));
+            }
+            if self.closed_lately.may_be_reset(id) {
+                let too_late = !self.closed_lately.take_data(head.length);
+                self.spend_if(too_late)?;
+            } else {
+                self.stream_error(id, Reason::STREAM_CLOSED)?;
+            }
+            return Ok(false);
+        };
+        if stream.recv_ended {
+            self.stream_error(id, Reason::STREAM_CLOSED)?;
+            return Ok(false);
+        }
+        if i64::from(head.length) > stream.recv_window + i64::from(slack) {
+            self.stream_error(id, Reason::FLOW_CONTROL_ERROR)?;
+            return Ok(false);
+        }
+        if role == Role::Client && !stream.has_response {
+            self.stream_error(id, Reason::PROTOCOL_ERROR)?;
+            return Ok(false);
+        }
+        stream.recv_window -= i64::from(head.length);
+        stream.received += u64::from(length);
+        if stream.content_length.is_some_and(|expected| stream.received > expected) {
+            self.stream_error(id, Reason::PROTOCOL_ERROR)?;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// A piece of a body that is smaller is copied.
+    fn copy_below(&self) -> usize {
+        match self.receiving.unread {
+            0..=BACKLOG => COPY_BELOW,
+            unread if unread <= LARGE_BACKLOG => COPY_BELOW_OF_BACKLOG,
+            _ => usize::MAX,
+        }
+    }
+
+    /// Takes what is there of a frame of DATA; whether that is all of it.
+    pub(super) fn data_piece(&mut self, input: &mut BytesMut) -> Result<bool> {
+        let Some(data) = &mut self.data else { return Ok(true) };
+        let length = input.len().min(data.left as usize);
+        if length > 0 {
+            data.left -= length as u32;
+            let id = data.stream;
+            let wanted = data.wanted;
+            let copy_below = self.copy_below();
+            match self.streams.get_mut(&id) {
+                Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
+                    if length < copy_below {
+                        stream.data.push_copy(&input[..length]);
+                        input.advance(length);
+                    } else {
+                        stream.data.push(input.split_to(length).freeze());
+                    }
+                    wake_reader(stream, &mut self.wakers, &mut self.woken);
+                }
+                _ => {
+                    input.advance(length);
+                    if wanted {
+                        self.give_back(id, length as u32);
+                    }
+                }
+            }
+        }
+        let Some(data) = &mut self.data else { return Ok(true) };
+        if data.left > 0 {
+            return Ok(false);
+        }
+        let padding = input.len().min(data.padding as usize);
+        input.advance(padding);
+        data.padding -= padding as u32;
+        if data.padding > 0 {
+            return Ok(false);
+        }
+        let (id, end_stream) = (data.stream, data.end_stream);
+        self.data = None;
+        if end_stream {
+            self.end_of_stream(id)?;
+        }
+        Ok(true)
+    }
+
+    /// Nothing more comes on a stream.
+    pub(super) fn end_of_stream(&mut self, id: u32) -> Result {
+        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        if stream.failed.is_some() {
+            return Ok(());
+        }
+        if stream.content_length.is_some_and(|expected| stream.received != expected) {
+            return self.stream_error(id, Reason::PROTOCOL_ERROR);
+        }
+        stream.recv_ended = true;
+        self.receiving.end(stream);
+        wake_reader(stream, &mut self.wakers, &mut self.woken);
+        if self.role == Role::Client && stream.end != End::Sent {
+            // The call is over, whatever was left to say.
+            self.unsent.drop_pending(stream);
+            stream.end = End::Sent;
+            self.wakers.extend(stream.send_waker.take());
+            self.closed_lately.reset(id, 0);
+            self.answer(|out| frame::write_reset(out, id, Reason::NO_ERROR))?;
+        }
+        self.close_if_ended(id);
+        Ok(())
+    }
+}
