@@ -171,7 +171,18 @@ impl Future for ResponseFuture {
                     if this.call.poll_deadline(cx).is_ready() {
                         return Poll::Ready(Err(deadline_exceeded()));
                     }
-                    Stage::Connected(ready!(Pin::new(connecting).poll(cx))?)
+                    match ready!(connecting.as_mut().poll(cx)) {
+                        Some(opened) => Stage::Connected(opened?),
+                        None => {
+                            this.attempts -= 1;
+                            if this.attempts == 0 {
+                                return Poll::Ready(Err(Status::unavailable(
+                                    "cannot connect: the tokio runtime is shutting down",
+                                )));
+                            }
+                            Stage::Begin
+                        }
+                    }
                 }
                 Stage::Connected(connection) => match this.call.poll_on(connection, cx) {
                     Poll::Ready(Ok(response)) => {

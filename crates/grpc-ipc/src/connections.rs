@@ -4,12 +4,13 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared, WeakShared};
+use futures_util::future::BoxFuture;
 use grpc_ipc_core::{
     Address, Backoff, BoxConnection, BoxConnector, ConnectError, Connection as _, Connector as _, Peer,
 };
 use grpc_ipc_http2::client::{self, SendRequest};
 use grpc_ipc_http2::{Error, Reason, Side};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 
@@ -42,7 +43,7 @@ impl Default for ConnectionsOptions {
 struct State {
     connections: Vec<Arc<SendRequest>>,
     /// The first connection, while it is being made, for all calls that wait for it.
-    connecting: Option<WeakShared<Attempt>>,
+    connecting: Option<Weak<watch::Sender<Option<Opened>>>>,
     /// One more is being made.
     growing: bool,
     /// Counts the connections that were added.
@@ -53,10 +54,10 @@ struct State {
     calmed: u32,
 }
 
-/// A connection that is being made.
-pub(crate) type Connecting = Shared<Attempt>;
+/// A connection that is being made; `None` if the runtime that makes it ends first.
+pub(crate) type Connecting = BoxFuture<'static, Option<Opened>>;
 
-type Attempt = BoxFuture<'static, Result<Arc<SendRequest>, Status>>;
+type Opened = Result<Arc<SendRequest>, Status>;
 
 /// Where a call can be made.
 pub(crate) enum Place {
@@ -110,24 +111,36 @@ impl Connections {
         self.state().generation
     }
 
-    /// The one attempt that all calls wait for.
+    /// The one attempt that all calls wait for. It has a task of its own, which goes on while any of them waits.
     fn connecting(self: &Arc<Self>, state: &mut State) -> Connecting {
-        let connecting = state.connecting.as_ref().and_then(WeakShared::upgrade);
-        if let Some(connecting) = connecting.filter(|connecting| connecting.peek().is_none()) {
-            return connecting;
-        }
-        let this = Arc::clone(self);
-        let connecting = async move {
-            // A panic would leave the others waiting.
-            let opened = AssertUnwindSafe(this.open()).catch_unwind().await;
-            let opened = opened.map_err(|_| Status::internal("the connector has panicked"))?;
-            let connection = opened.map_err(|error| status_from_connect(&error))?;
-            this.state().connections.push(Arc::clone(&connection));
-            Ok(connection)
+        let attempt = state.connecting.as_ref().and_then(Weak::upgrade);
+        let mut opened = match attempt.filter(|attempt| attempt.borrow().is_none()) {
+            Some(attempt) => attempt.subscribe(),
+            None => {
+                let (attempt, opened) = watch::channel(None);
+                let attempt = Arc::new(attempt);
+                state.connecting = Some(Arc::downgrade(&attempt));
+                let this = Arc::clone(self);
+                spawn(async move {
+                    tokio::select! {
+                        biased;
+                        opened = this.first() => drop(attempt.send(Some(opened))),
+                        () = attempt.closed() => {}
+                    }
+                });
+                opened
+            }
         };
-        let connecting = connecting.boxed().shared();
-        state.connecting = connecting.downgrade();
-        connecting
+        async move { opened.wait_for(Option::is_some).await.ok()?.clone() }.boxed()
+    }
+
+    async fn first(self: &Arc<Self>) -> Opened {
+        // A panic would leave the calls waiting.
+        let opened = AssertUnwindSafe(self.open()).catch_unwind().await;
+        let opened = opened.map_err(|_| Status::internal("the connector has panicked"))?;
+        let connection = opened.map_err(|error| status_from_connect(&error))?;
+        self.state().connections.push(Arc::clone(&connection));
+        Ok(connection)
     }
 
     /// Makes one more connection, and has those look again who wait for a stream. It is given up when none is left that
