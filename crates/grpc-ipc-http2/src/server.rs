@@ -386,6 +386,18 @@ where
     }
 }
 
+impl<IO, S> Drop for Connection<IO, S> {
+    /// Requests that still wait will have no handler: nobody is to wait for one.
+    fn drop(&mut self) {
+        let requests = mem::take(&mut self.requests);
+        if !requests.is_empty() {
+            self.driver.shared.with(|state| {
+                requests.iter().for_each(|(id, _)| state.connection.drop_sender(*id, Reason::CANCEL));
+            });
+        }
+    }
+}
+
 impl<IO, S> fmt::Debug for Connection<IO, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection").finish_non_exhaustive()

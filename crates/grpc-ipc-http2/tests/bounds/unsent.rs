@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use grpc_ipc_http2::Options;
+use grpc_ipc_http2::{Options, server::Connection};
+use tokio::io::duplex;
 use tokio::time::sleep;
 
-use super::scene::{BASE, Scene, connect, post, server, server_with, streams};
+use super::scene::{BASE, Scene, connect, post, run, server, server_with, streams};
+use super::service::CountingService;
 use crate::util::frame::{Frame, code, flag, kind, rst_stream, setting, window_update};
 use crate::util::raw::RawPeer;
 
@@ -196,4 +198,36 @@ fn clients_that_take_nothing_together() {
         scene.other.still_serves().await;
         assert!(scene.peak.left() <= 2 * BASE, "{} octets are left", scene.peak.left());
     });
+}
+
+/// However a connection ends on which requests wait, nothing of them counts as a handler that still runs.
+#[test]
+fn requests_that_wait_when_the_connection_ends() {
+    let second = Duration::from_secs(1);
+    let ends = [
+        options().max_connection_age(second).max_connection_age_grace(second),
+        options().keepalive(second).keepalive_timeout(second),
+        // Closed, or not run any more.
+        options(),
+        options(),
+    ];
+    for (way, options) in ends.into_iter().enumerate() {
+        run(async || {
+            let (ours, theirs) = duplex(64 << 10);
+            let connection = Connection::new(theirs, CountingService::default(), options);
+            let handle = connection.handle();
+            let connection = tokio::spawn(connection);
+            let mut peer = RawPeer::new(ours);
+            peer.greet_server(&SHUT).await;
+            call(&mut peer, "/pieces/1/1048576", CALLS).await;
+            match way {
+                2 => handle.close(),
+                3 => connection.abort(),
+                _ => {}
+            }
+            _ = connection.await;
+            handle.finished().await;
+            assert_eq!(handle.running(), 0);
+        });
+    }
 }
