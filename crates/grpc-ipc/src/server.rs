@@ -217,7 +217,7 @@ impl BoundServer {
 
     /// Serves until `signal`; then lets go of the addresses at once, refuses new calls, and lets those under way
     /// finish for at most `drain`. What is left then is ended, and its clients see it as
-    /// [`Unavailable`](tonic::Code::Unavailable) or [`Cancelled`](tonic::Code::Cancelled). When this returns, every
+    /// [`Unavailable`](tonic::Code::Unavailable) or [`Cancelled`](tonic::Code::Cancelled). When this returns `Ok`, every
     /// handler is dropped. A client without a call holds it up for at most a second, also one that is stopped.
     ///
     /// # Errors
