@@ -222,3 +222,41 @@ impl Connection {
 fn reason_of(message: &Message) -> &'static str {
     if let Message::Malformed(reason) = message { reason } else { "not expected here" }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+
+    use super::super::Connection;
+    use crate::connection::Role;
+    use crate::frame::{self, PREFACE};
+    use crate::{Options, Reason};
+
+    /// Handlers that have not noticed yet that their streams were reset: one more call is refused, not handed out.
+    #[test]
+    fn handlers_that_outlive_their_streams_are_bounded() {
+        const LIMIT: u32 = 5;
+        let mut server = Connection::new(Role::Server, Options::new().max_concurrent_streams(LIMIT));
+        let mut input = Vec::from(PREFACE);
+        frame::write_settings(&mut input, &[]);
+        server.receive(&mut BytesMut::from(&input[..])).unwrap();
+        let mut running = Vec::new();
+        for id in (1..).step_by(2).take(10 * LIMIT as usize) {
+            let mut input = Vec::new();
+            // :method POST, :scheme http and :path /, of the static table.
+            frame::write_headers(&mut input, id, &[0x83, 0x86, 0x84], false, 1 << 14);
+            server.receive(&mut BytesMut::from(&input[..])).unwrap();
+            running.extend(server.accept().map(|(id, _)| id));
+            let mut input = Vec::new();
+            frame::write_reset(&mut input, id, Reason::CANCEL);
+            server.receive(&mut BytesMut::from(&input[..])).unwrap();
+        }
+        assert_eq!(running.len(), 2 * LIMIT as usize);
+        for id in running {
+            server.drop_reader(id);
+            server.drop_sender(id, Reason::INTERNAL_ERROR);
+        }
+        assert!(server.is_idle());
+        server.check_invariants();
+    }
+}
