@@ -135,7 +135,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             let connection = &mut state.connection;
             match due {
                 Due::Handshake => connection.fail(Error::HandshakeTimeout),
-                Due::Block => connection.fail(calm("a block of headers that does not end")),
+                Due::Block => connection.fail(calm("a frame or a block of headers that does not end")),
                 Due::Stall => connection.fail(calm("nothing of what is sent is read")),
                 Due::Idle if connection.is_idle() => connection.go_away("max_idle"),
                 Due::Idle => {}

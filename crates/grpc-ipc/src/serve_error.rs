@@ -27,7 +27,7 @@ pub enum ServeError {
     /// [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown) has ended all connections, and these
     /// handlers have not ended: they block their threads.
     #[error(
-        "{handlers} handlers block their threads, and are left behind; work that blocks belongs in tokio::task::spawn_blocking"
+        "handlers still run because they block their threads ({handlers} of them); move work that blocks into tokio::task::spawn_blocking"
     )]
     StillRunning {
         /// How many.
