@@ -297,7 +297,10 @@ fn a_channel_that_is_dropped_while_it_connects_lets_go_of_everything() {
         call.abort();
         assert!(call.await.is_err());
         drop(channel);
-        assert_eq!(Arc::strong_count(&alive), 1);
+        // The attempt has a task of its own, which may run on another thread.
+        while Arc::strong_count(&alive) > 1 {
+            tokio::task::yield_now().await;
+        }
     });
 }
 
