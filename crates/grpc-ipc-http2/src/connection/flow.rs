@@ -94,7 +94,7 @@ impl Connection {
 
     /// Opens the window of a stream further if more comes than it was made for.
     pub(super) fn open_window(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         let growth = self.receiving.growth(stream);
         if growth > 0 {
             stream.opened += growth;
@@ -107,7 +107,7 @@ impl Connection {
     /// So much was read of a stream: the peer may send as much again, when that is worth a frame.
     pub(super) fn give_back(&mut self, id: u32, length: u32) {
         self.receiving.unread -= length as usize;
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.recv_ended || stream.failed.is_some() {
             self.receiving.close(stream, length);
             return;

@@ -136,7 +136,7 @@ impl Connection {
         if self.role == Role::Server {
             self.spend_resets(EARLY_RESETS)?;
         }
-        let window = self.streams.get(&id).map_or(0, |stream| stream.recv_window);
+        let window = self.streams.get(id).map_or(0, |stream| stream.recv_window);
         self.closed_lately.reset(id, window);
         self.fail_stream(id, error);
         self.write_reset(id, reason)

@@ -41,7 +41,7 @@ impl Connection {
         self.next_stream += 2;
         self.insert(id);
         self.closed_lately.opened();
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(id) {
             stream.accepted = true;
             stream.begins_at = begins_at;
             stream.is_head = matches!(start, Start::Request { method: &Method::HEAD, .. });
@@ -60,7 +60,7 @@ impl Connection {
         headers: &HeaderMap,
         end_stream: bool,
     ) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.end == End::Open) else { return };
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.end == End::Open) else { return };
         stream.has_answer = true;
         self.send_block(id, Start::Response(status), headers, end_stream);
     }
@@ -96,7 +96,7 @@ impl Connection {
 
     /// Sends a piece of a body, as soon as the peer lets us.
     pub(crate) fn send_data(&mut self, id: u32, data: Bytes, end_stream: bool) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.end != End::Open {
             return;
         }
@@ -114,7 +114,7 @@ impl Connection {
 
     /// Ends a stream after what was given to it.
     pub(crate) fn send_end(&mut self, id: u32, trailers: Option<HeaderMap>) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.end != End::Open {
             return;
         }
@@ -134,7 +134,7 @@ impl Connection {
 
     /// As [`reset`](Self::reset), with what this end is told.
     pub(crate) fn reset_because(&mut self, id: u32, reason: Reason, error: Error) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.closed {
             return;
         }
@@ -145,7 +145,7 @@ impl Connection {
 
     /// Nobody sends on a stream any more. What is not ended is reset.
     pub(crate) fn drop_sender(&mut self, id: u32, reason: Reason) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         stream.has_sender = false;
         stream.send_waker = None;
         if stream.end == End::Open {
@@ -171,7 +171,7 @@ impl Connection {
     pub(crate) fn fill_output(&mut self) {
         while self.send_window > 0 && self.output.len() < self.options.max_output {
             let Some(id) = self.queue.pop_front() else { return };
-            let Some(stream) = self.streams.get_mut(&id) else { continue };
+            let Some(stream) = self.streams.get_mut(id) else { continue };
             stream.queued = false;
             if self.send_frame(id) {
                 self.enqueue(id);
@@ -183,7 +183,7 @@ impl Connection {
     /// Puts what is pending into frames for as long as windows and output allow.
     fn send_pending(&mut self, id: u32) {
         // An end alone needs no window, and no place.
-        if self.streams.get(&id).is_some_and(|stream| stream.pending.first().is_some_and(Bytes::is_empty)) {
+        if self.streams.get(id).is_some_and(|stream| stream.pending.first().is_some_and(Bytes::is_empty)) {
             self.send_frame(id);
             return;
         }
@@ -200,7 +200,7 @@ impl Connection {
     }
 
     fn enqueue(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         let sendable = stream.send_window > 0 || stream.pending.first().is_some_and(Bytes::is_empty);
         if !stream.queued && !stream.pending.is_empty() && sendable {
             stream.queued = true;
@@ -210,7 +210,7 @@ impl Connection {
 
     /// Sends one frame of what is pending; whether there is more that can be sent.
     fn send_frame(&mut self, id: u32) -> bool {
-        let Some(stream) = self.streams.get_mut(&id) else { return false };
+        let Some(stream) = self.streams.get_mut(id) else { return false };
         let Some(data) = stream.pending.first_mut() else { return false };
         let window = stream.send_window.min(self.send_window).max(0) as usize;
         let length = data.len().min(window).min(MAX_DATA).min(self.peer.max_frame_size as usize);
@@ -247,7 +247,7 @@ impl Connection {
     }
 
     fn end_sent(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         stream.end = End::Sent;
         self.wakers.extend(stream.send_waker.take());
         self.close_if_ended(id);
@@ -255,7 +255,7 @@ impl Connection {
 
     /// Waits for what comes on a stream.
     pub(crate) fn wait_to_read(&mut self, id: u32, waker: &Waker) {
-        if let Some(stream) = self.streams.get_mut(&id)
+        if let Some(stream) = self.streams.get_mut(id)
             && !stream.recv_waker.as_ref().is_some_and(|known| known.will_wake(waker))
         {
             stream.recv_waker = Some(waker.clone());
@@ -264,7 +264,7 @@ impl Connection {
 
     /// Waits until a stream is drained, or fails.
     pub(crate) fn wait_to_send(&mut self, id: u32, waker: &Waker) {
-        if let Some(stream) = self.streams.get_mut(&id)
+        if let Some(stream) = self.streams.get_mut(id)
             && !stream.send_waker.as_ref().is_some_and(|known| known.will_wake(waker))
         {
             stream.send_waker = Some(waker.clone());
