@@ -54,28 +54,51 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let driver = &mut self.driver;
-        driver.with(|state| {
-            state.driver_runs(cx);
-            if state.is_unused() {
-                state.connection.go_away("");
-            }
-        });
+        let mut runs = false;
         loop {
-            // First, because callers have left something to write.
-            if let Poll::Ready(result) = driver.poll_send(cx) {
-                return Poll::Ready(result);
-            }
-            match driver.poll_receive(cx) {
-                Poll::Ready(false) => {}
-                Poll::Ready(true) => {
+            let next = driver.with(|turn, state| {
+                if !std::mem::replace(&mut runs, true) {
+                    state.driver_runs(cx);
+                    if state.is_unused() {
+                        state.connection.go_away("");
+                    }
+                }
+                // Mostly one time reads, and the other finds that there is no more.
+                for _ in 0..2 {
+                    // First, because callers have left something to write.
+                    if let Poll::Ready(result) = turn.poll_send(state, cx) {
+                        return Next::Over(result);
+                    }
+                    match turn.poll_receive(state, cx) {
+                        Poll::Ready(false) => {}
+                        Poll::Ready(true) => return Next::Later,
+                        Poll::Pending if turn.is_time_for_something(state, cx) => {}
+                        Poll::Pending => return Next::Wait,
+                    }
+                }
+                Next::GoOn
+            });
+            match next {
+                Next::GoOn => {}
+                Next::Later => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Poll::Pending if driver.is_time_for_something(cx) => {}
-                Poll::Pending => return Poll::Pending,
+                Next::Wait => return Poll::Pending,
+                Next::Over(result) => return Poll::Ready(result),
             }
         }
     }
+}
+
+/// What the task of a connection does without its lock.
+enum Next {
+    /// There may be more, once those are woken for whom something has come.
+    GoOn,
+    /// There is more, for its next turn.
+    Later,
+    Wait,
+    Over(Result<(), Error>),
 }
 
 impl<IO> fmt::Debug for Connection<IO> {

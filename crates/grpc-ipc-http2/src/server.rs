@@ -24,7 +24,7 @@ use crate::deadline::{Deadline, timeout_of};
 use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
-use crate::shared::{SendStream, Shared};
+use crate::shared::{SendStream, Shared, State};
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
@@ -151,21 +151,9 @@ where
         Handle { shared: Arc::clone(&self.driver.shared) }
     }
 
-    /// Has the service answer the requests that have come.
-    fn serve(&mut self, cx: &mut Context<'_>) {
-        let shared = &self.driver.shared;
-        let requests = &mut self.requests;
-        let waited = !requests.is_empty();
-        let mut overfull = shared.with(|state| {
-            while let Some((id, head)) = state.connection.accept() {
-                let body = match state.connection.take_all(id) {
-                    Some((data, trailers)) => RecvBody::whole(data, trailers),
-                    None => RecvBody::stream(RecvStream::new(shared, id, None), None),
-                };
-                requests.push_back((id, request(head, body)));
-            }
-            waited || state.connection.is_overfull()
-        });
+    /// Has the service answer the requests that have come. `overfull` says whether what is kept for the client is too much
+    /// for another one, or others have waited for that.
+    fn serve(&mut self, mut overfull: bool, cx: &mut Context<'_>) {
         while let Some((id, request)) = self.requests.pop_front() {
             let admission = match overfull {
                 true => self.driver.shared.with(|state| state.connection.admit(id)),
@@ -185,10 +173,15 @@ where
         }
     }
 
+    fn accept(&mut self) -> bool {
+        let Self { driver, requests, .. } = self;
+        driver.shared.with(|state| accept(state, &driver.shared, requests))
+    }
+
     /// Goes on with what waits for the client to take responses, if it has taken some, or refuses it, if it has taken
     /// nothing for long; whether it has done something.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(sent) = self.driver.waits else {
+        let Some(sent) = self.driver.turn.waits else {
             self.stalled = None;
             return false;
         };
@@ -197,14 +190,15 @@ where
             let takes_nothing = stalled.sent == sent;
             self.stalled = None;
             if takes_nothing {
-                self.driver.with(|state| state.connection.client_is_stalled());
+                self.driver.with(|_, state| state.connection.client_is_stalled());
             }
             true
         } else {
-            self.driver.with(|state| state.connection.takes_requests_again())
+            self.driver.with(|_, state| state.connection.takes_requests_again())
         };
         if goes_on {
-            self.serve(cx);
+            let overfull = self.accept();
+            self.serve(overfull, cx);
         }
         goes_on
     }
@@ -261,6 +255,24 @@ where
         let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
         spawn(Call { sender, deadline: timeout.map(Deadline::after), rest });
     }
+}
+
+/// Takes the requests that have come; whether what is kept for the client is too much for another one, or others have
+/// waited for that.
+fn accept(
+    state: &mut State,
+    shared: &Arc<Shared>,
+    requests: &mut VecDeque<(u32, Request<RecvBody>)>,
+) -> bool {
+    let waited = !requests.is_empty();
+    while let Some((id, head)) = state.connection.accept() {
+        let body = match state.connection.take_all(id) {
+            Some((data, trailers)) => RecvBody::whole(data, trailers),
+            None => RecvBody::stream(RecvStream::new(shared, id, None), None),
+        };
+        requests.push_back((id, request(head, body)));
+    }
+    waited || state.connection.is_overfull()
 }
 
 /// How far a handler got in the task of its connection.
@@ -357,33 +369,87 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = &mut *self;
-        this.driver.with(|state| state.driver_runs(cx));
-        // Once at least, because tasks of calls have left something to write.
+        let mut runs = false;
+        // What has come is read first: what tasks of calls have left to write leaves together with the answers to it.
+        let mut at = At::Receive;
+        let mut received = Poll::Pending;
         let mut to_send = true;
         loop {
-            let received = this.driver.poll_receive(cx);
-            if received.is_ready() {
-                this.serve(cx);
-                to_send = true;
-            }
-            if to_send && let Poll::Ready(result) = this.driver.poll_send(cx) {
-                return Poll::Ready(result);
-            }
-            if this.poll_waiting(cx) {
-                to_send = true;
-                continue;
-            }
-            to_send = match received {
-                Poll::Ready(false) => false,
-                Poll::Ready(true) => {
+            let Self { driver: Driver { shared, wakers, turn, .. }, requests, stalled, .. } = this;
+            let next = shared.with_all(wakers, |state| {
+                if !mem::replace(&mut runs, true) {
+                    state.driver_runs(cx);
+                }
+                loop {
+                    at = match at {
+                        At::Receive => {
+                            received = turn.poll_receive(state, cx);
+                            at = At::Send;
+                            if received.is_ready() {
+                                to_send = true;
+                                let overfull = accept(state, shared, requests);
+                                return Next::Serve { overfull };
+                            }
+                            At::Send
+                        }
+                        At::Send => {
+                            if to_send && let Poll::Ready(result) = turn.poll_send(state, cx) {
+                                return Next::Over(result);
+                            }
+                            if turn.waits.is_some() || stalled.is_some() {
+                                return Next::PollWaiting;
+                            }
+                            At::End
+                        }
+                        At::End => {
+                            to_send = match received {
+                                Poll::Ready(false) => false,
+                                Poll::Ready(true) => return Next::Later,
+                                Poll::Pending if turn.is_time_for_something(state, cx) => true,
+                                Poll::Pending => return Next::Wait,
+                            };
+                            At::Receive
+                        }
+                    };
+                }
+            });
+            match next {
+                Next::Serve { overfull } => this.serve(overfull, cx),
+                Next::PollWaiting => {
+                    to_send = this.poll_waiting(cx);
+                    at = if to_send { At::Receive } else { At::End };
+                }
+                Next::Later => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Poll::Pending if this.driver.is_time_for_something(cx) => true,
-                Poll::Pending => return Poll::Pending,
-            };
+                Next::Wait => return Poll::Pending,
+                Next::Over(result) => return Poll::Ready(result),
+            }
         }
     }
+}
+
+/// How far the task of a connection is in its turn.
+#[derive(Clone, Copy)]
+enum At {
+    Receive,
+    Send,
+    End,
+}
+
+/// What the task of a connection does without its lock.
+enum Next {
+    /// It wakes those for whom something has come, and calls the handlers of requests.
+    Serve {
+        overfull: bool,
+    },
+    /// It sees about what waits for the client to take responses.
+    PollWaiting,
+    /// There is more, for its next turn.
+    Later,
+    Wait,
+    Over(Result<(), Error>),
 }
 
 impl<IO, S> Drop for Connection<IO, S> {
