@@ -341,15 +341,20 @@ where
         connection: &SendRequest,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<RecvBody>, Error>> {
-        let body = match std::mem::replace(&mut self.body, CallBody::Sent) {
-            CallBody::Fresh(mut body) => match Beginning::of(&mut body, cx) {
-                Ok(beginning) if beginning.ended => CallBody::Whole(beginning),
-                Ok(beginning) => CallBody::Begun(beginning, body),
-                Err(error) => return Poll::Ready(Err(Error::Body(error.into().into()))),
-            },
-            body => body,
-        };
-        let beginning = match &body {
+        if let CallBody::Fresh(body) = &mut self.body {
+            let beginning = match Beginning::of(body, cx) {
+                Ok(beginning) => beginning,
+                Err(error) => {
+                    self.body = CallBody::Sent;
+                    return Poll::Ready(Err(Error::Body(error.into().into())));
+                }
+            };
+            self.body = match std::mem::replace(&mut self.body, CallBody::Sent) {
+                CallBody::Fresh(body) if !beginning.ended => CallBody::Begun(beginning, body),
+                _ => CallBody::Whole(beginning),
+            };
+        }
+        let beginning = match &self.body {
             CallBody::Whole(beginning) | CallBody::Begun(beginning, _) => beginning,
             CallBody::Fresh(_) | CallBody::Sent => return Poll::Ready(Err(Error::Closed)),
         };
@@ -360,23 +365,18 @@ where
                 id
             }
             Begun::Waits(ticket) => {
-                self.body = body;
                 self.wait(connection, ticket);
                 return Poll::Pending;
             }
-            Begun::Failed(error) => {
-                self.body = body;
-                return Poll::Ready(Err(error));
-            }
+            Begun::Failed(error) => return Poll::Ready(Err(error)),
         };
         self.stream = Some(RecvStream::new(&connection.shared, id, Some(Reason::CANCEL)));
-        match body {
-            CallBody::Begun(_, body) => {
-                let shared = Arc::clone(&connection.shared);
-                let stream = SendStream { shared, id, when_dropped: Reason::CANCEL };
-                spawn(RequestBody { pump: Pump::new(body), stream });
-            }
-            whole => self.body = whole,
+        if let CallBody::Begun(..) = &self.body
+            && let CallBody::Begun(_, body) = std::mem::replace(&mut self.body, CallBody::Sent)
+        {
+            let shared = Arc::clone(&connection.shared);
+            let stream = SendStream { shared, id, when_dropped: Reason::CANCEL };
+            spawn(RequestBody { pump: Pump::new(body), stream });
         }
         Poll::Pending
     }

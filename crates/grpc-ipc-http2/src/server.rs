@@ -206,25 +206,36 @@ where
     /// Calls the handler of a request; whether what is kept for the client is too much for another one.
     fn call(&mut self, id: u32, request: Request<RecvBody>, cx: &mut Context<'_>) -> bool {
         let timeout = timeout_of(request.headers());
-        let (service, in_place) = (&mut self.service, self.poll_in_place);
-        let progress = catch_unwind(AssertUnwindSafe(|| {
-            let handler = match service.poll_ready(cx) {
-                Poll::Ready(Ok(())) => Handler::<S>::Called(service.call(request)),
-                Poll::Ready(Err(error)) => return Progress::Failed(error.into()),
-                Poll::Pending => {
-                    // What is waited for was promised to this very service.
-                    let next = service.clone();
-                    Handler::WhenReady(Box::pin(when_ready(mem::replace(service, next), request)))
+        let Self { service, poll_in_place, driver, .. } = self;
+        let shared = &driver.shared;
+        // A response is sent at once, and the rest is left here: what goes through `catch_unwind` is copied twice.
+        let mut rest = None;
+        let progress =
+            catch_unwind(AssertUnwindSafe(|| -> Result<bool, Box<dyn error::Error + Send + Sync>> {
+                let mut handler = match service.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => Handler::<S>::Called(service.call(request)),
+                    Poll::Ready(Err(error)) => return Err(error.into()),
+                    Poll::Pending => {
+                        // What is waited for was promised to this very service.
+                        let next = service.clone();
+                        Handler::WhenReady(Box::pin(when_ready(mem::replace(service, next), request)))
+                    }
+                };
+                if !*poll_in_place {
+                    rest = Some(Rest::Handler(handler));
+                    return Ok(false);
                 }
-            };
-            if in_place { begin(handler, cx) } else { Progress::Handler(handler) }
-        }));
-        let rest = match progress {
-            Ok(Progress::Handler(handler)) => Rest::Handler(handler),
-            Ok(Progress::Response(response, beginning, body)) => {
+                let (response, beginning, body) = match poll_response(&mut handler, true, cx) {
+                    Poll::Pending => {
+                        rest = Some(Rest::Handler(handler));
+                        return Ok(false);
+                    }
+                    Poll::Ready(Ok(begun)) => begun,
+                    Poll::Ready(Err(error)) => return Err(error),
+                };
                 let ended = beginning.ended;
                 // What is written leaves when all requests of this turn are answered.
-                let overfull = self.driver.shared.with(|state| {
+                let overfull = shared.with(|state| {
                     respond(&mut state.connection, id, &response, beginning);
                     if ended {
                         state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
@@ -232,21 +243,26 @@ where
                     state.connection.is_overfull()
                 });
                 if !ended {
-                    self.spawn(id, timeout, Rest::Body(Pump::new(body)));
+                    rest = Some(Rest::Body(Pump::new(body)));
                 }
-                return overfull;
+                Ok(overfull)
+            }));
+        match progress {
+            Ok(Ok(overfull)) => {
+                if let Some(rest) = rest {
+                    self.spawn(id, timeout, rest);
+                }
+                overfull
             }
             failed => {
                 // A panic has been reported by its hook.
-                if let Ok(Progress::Failed(error)) = failed {
+                if let Ok(Err(error)) = failed {
                     tracing::debug!(error, "a handler has failed");
                 }
                 self.driver.shared.with(|state| state.connection.drop_sender(id, Reason::INTERNAL_ERROR));
-                return false;
+                false
             }
-        };
-        self.spawn(id, timeout, rest);
-        false
+        }
     }
 
     /// Goes on with a call in a task of its own.
@@ -273,29 +289,6 @@ fn accept(
         requests.push_back((id, request(head, body)));
     }
     waited || state.connection.is_overfull()
-}
-
-/// How far a handler got in the task of its connection.
-#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each call")]
-enum Progress<S: Service<Request<RecvBody>>, B> {
-    Handler(Handler<S>),
-    Response(Response<()>, Beginning, B),
-    Failed(Box<dyn error::Error + Send + Sync>),
-}
-
-/// Polls a handler, and the body of its response, once.
-fn begin<S, B>(mut handler: Handler<S>, cx: &mut Context<'_>) -> Progress<S, B>
-where
-    S: Service<Request<RecvBody>, Response = Response<B>, Future: Unpin>,
-    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    match poll_response(&mut handler, true, cx) {
-        Poll::Pending => Progress::Handler(handler),
-        Poll::Ready(Ok((response, beginning, body))) => Progress::Response(response, beginning, body),
-        Poll::Ready(Err(error)) => Progress::Failed(error),
-    }
 }
 
 /// The response of a handler, with what there is of its body and the rest of that.
