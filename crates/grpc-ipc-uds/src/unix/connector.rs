@@ -9,10 +9,10 @@ use tokio::time::{Instant, timeout_at};
 use super::endpoint::{Endpoint, NoEndpoint, anchored, parent};
 use super::found::{Found, LONGEST_REACHED};
 use super::names::SystemNames;
-use super::peer::peer_of;
 use super::place::describe;
 use super::runtime_dir::Create;
-use super::{LocalSocket, LocalStream, trust};
+use super::stream::identify;
+use super::{LocalStream, trust};
 use crate::ConnectOptions;
 
 /// Connects to a Unix domain socket.
@@ -43,10 +43,8 @@ impl LocalConnector {
 
     /// The stream, if it is known who the server at its other end is.
     fn identify(&self, stream: UnixStream) -> Result<LocalStream, ConnectError> {
-        let socket = LocalSocket::new(stream);
-        let peer = peer_of(&socket)
-            .map_err(|error| ConnectError::from_io(&self.address, "find out who the server is", error))?;
-        Ok(LocalStream::new(socket, peer))
+        identify(stream)
+            .map_err(|error| ConnectError::from_io(&self.address, "find out who the server is", error))
     }
 
     /// Connects to what is at `path` itself. A symbolic link there is not followed unless the options say so: who may put

@@ -4,6 +4,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use grpc_ipc_core::{Address, Admission, Backoff, BindError, Listener};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixSocket, UnixStream};
 use tracing::{debug, warn};
@@ -11,10 +12,10 @@ use tracing::{debug, warn};
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::kept_socket::{KeptSocket, accept};
 use super::names::SystemNames;
-use super::peer::peer_of;
 use super::runtime_dir::Create;
 use super::socket_file::in_use_at;
-use super::{ListenOptions, LocalSocket, LocalStream, sys};
+use super::stream;
+use super::{ListenOptions, LocalStream, sys};
 
 /// A Unix domain socket that a server listens on. [`ListenOptions::listen`] makes one.
 pub struct LocalListener {
@@ -90,11 +91,9 @@ impl Listener for LocalListener {
 
 /// The connection, if its peer is known.
 fn identify(stream: UnixStream, address: &Address) -> Option<LocalStream> {
-    let socket = LocalSocket::new(stream);
-    let peer = peer_of(&socket)
+    stream::identify(stream)
         .inspect_err(|error| debug!(%address, %error, "a client of which nothing is known is refused"))
-        .ok()?;
-    Some(LocalStream::new(socket, peer))
+        .ok()
 }
 
 fn into_tokio(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
@@ -128,7 +127,9 @@ pub(super) fn listen(
     address: &Address,
 ) -> Result<AsyncFd<UnixListener>, BindError> {
     let listening = socket.listen(options.backlog).and_then(|listener| listener.into_std());
-    listening.and_then(sys::register).map_err(|error| BindError::from_io(address, "listen", error))
+    listening
+        .and_then(|listener| sys::register(listener, Interest::READABLE))
+        .map_err(|error| BindError::from_io(address, "listen", error))
 }
 
 fn no_endpoint(address: &Address, why: NoEndpoint) -> BindError {

@@ -12,6 +12,7 @@ mod peer;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod pidfd;
 mod place;
+mod registration;
 mod runtime_dir;
 mod socket_file;
 mod stream;

@@ -1,14 +1,16 @@
-use std::io;
-
 use grpc_ipc_core::{GroupId, Peer, UserId};
 use rustix::process::geteuid;
 
-use super::{LocalSocket, sys};
+use super::LocalSocket;
+use super::sys::Credentials;
 
 /// Who is at the other end, as it was when the connection was made; of the server, of the process that called
 /// listen(2).
-pub(super) fn peer_of(socket: &LocalSocket) -> io::Result<Peer> {
-    let known = sys::credentials_of(socket.stream())?;
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    expect(unused_variables, reason = "other systems have no handle of a process")
+)]
+pub(super) fn peer_of(socket: &LocalSocket, known: Credentials) -> Peer {
     let mut peer = Peer::new("unix").same_user_as(&own_user());
     if let Some(uid) = known.uid {
         peer = peer.with_user(UserId::Uid(uid));
@@ -35,7 +37,7 @@ pub(super) fn peer_of(socket: &LocalSocket) -> io::Result<Peer> {
     if let Some(token) = known.audit_token {
         peer = peer.with_audit_token(token);
     }
-    Ok(peer)
+    peer
 }
 
 /// The user that this process acts as now, and that its peers see. A server may have changed it since it began to

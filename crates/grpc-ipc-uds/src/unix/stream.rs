@@ -1,11 +1,13 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
+use super::peer::peer_of;
+use super::sys;
 pub use super::sys::LocalSocket;
 
 /// A connected Unix domain socket that knows its peer.
@@ -24,6 +26,15 @@ const FLAGS: SendFlags = SendFlags::empty();
 /// The most slices that the system takes at a time, IOV_MAX; the rest is for the next write.
 const MAX_SLICES: usize = 1024;
 
+/// A connection, with who is at its other end.
+pub(super) fn identify(stream: UnixStream) -> io::Result<LocalStream> {
+    // tokio's stream knows some of it, and is none any more when the socket is registered with the runtime anew.
+    let known = sys::credentials_of(&stream)?;
+    let socket = LocalSocket::new(stream)?;
+    let peer = peer_of(&socket, known);
+    Ok(LocalStream::new(socket, peer))
+}
+
 impl AsyncRead for LocalSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -35,19 +46,17 @@ impl AsyncRead for LocalSocket {
 }
 
 impl AsyncWrite for LocalSocket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        poll_send(self.stream(), cx, |stream| Ok(send(stream, buf, FLAGS)?))
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.send(cx, |socket| send(socket, buf, FLAGS))
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let bufs = &bufs[..bufs.len().min(MAX_SLICES)];
-        poll_send(self.stream(), cx, |stream| {
-            Ok(sendmsg(stream, bufs, &mut SendAncillaryBuffer::default(), FLAGS)?)
-        })
+        self.send(cx, |socket| sendmsg(socket, bufs, &mut SendAncillaryBuffer::default(), FLAGS))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -59,21 +68,7 @@ impl AsyncWrite for LocalSocket {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.shut_down(cx)
-    }
-}
-
-fn poll_send(
-    stream: &UnixStream,
-    cx: &mut Context<'_>,
-    send: impl Fn(&UnixStream) -> io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(stream.poll_write_ready(cx))?;
-        match stream.try_io(Interest::WRITABLE, || send(stream)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return Poll::Ready(result),
-        }
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.shut_down())
     }
 }

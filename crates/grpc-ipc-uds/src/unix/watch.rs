@@ -39,7 +39,7 @@ mod platform {
                     // The number of its names is an attribute. A socket that is open is not deleted when it has none.
                     watch(&directory.path_of(name), WatchFlags::ATTRIB | WatchFlags::DONT_FOLLOW)?;
                 }
-                sys::register(inotify)
+                sys::register(inotify, Interest::READABLE)
             };
             Self(watch().ok())
         }

@@ -10,7 +10,8 @@ pub(super) use user_database::{gid_of, is_own_private_group, uid_of};
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -19,12 +20,14 @@ use tokio::io::unix::AsyncFd;
 pub(super) trait Owner: AsRawFd {}
 impl Owner for UnixListener {}
 impl Owner for OwnedFd {}
+impl Owner for Arc<UnixStream> {}
 
-/// Lets the runtime tell when `owner`, which does not block, can be read from: a listener when it has a connection.
+/// Lets the runtime tell when `owner`, which does not block, is ready for `interest`: a listener can be read from when it
+/// has a connection.
 #[expect(unsafe_code, reason = "tokio cannot know of any type that it keeps its descriptor")]
-pub(super) fn register<T: Owner>(owner: T) -> io::Result<AsyncFd<T>> {
+pub(super) fn register<T: Owner>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
     // SAFETY: the descriptor is open, and stays the same, until the owner is dropped, which the AsyncFd does.
-    match unsafe { AsyncFd::register_with_interest(owner, Interest::READABLE) } {
+    match unsafe { AsyncFd::register_with_interest(owner, interest) } {
         Ok(registered) => Ok(registered),
         Err(error) => Err(error.into_parts().1),
     }

@@ -1,17 +1,19 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
+use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
+use tokio::io::ReadBuf;
 use tokio::net::UnixStream;
+
+use super::super::registration::Registration;
 
 /// The socket of a [`LocalStream`](crate::LocalStream). It lends its descriptor, to ask the system about the connection.
 pub struct LocalSocket {
     /// Nothing gives it out by value or to be replaced, because only the drop below may close it.
-    stream: UnixStream,
+    registration: Registration,
     open: OpenSocket,
 }
 
@@ -20,26 +22,41 @@ pub struct LocalSocket {
 pub(crate) struct OpenSocket(Arc<Mutex<Option<RawFd>>>);
 
 impl LocalSocket {
-    pub(crate) fn new(stream: UnixStream) -> Self {
+    pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
+        let stream = stream.into_std()?;
         // Without this option a write may raise SIGPIPE; everything else works.
         #[cfg(target_vendor = "apple")]
         {
             _ = rustix::net::sockopt::set_socket_nosigpipe(&stream, true);
         }
         let open = OpenSocket(Arc::new(Mutex::new(Some(stream.as_raw_fd()))));
-        Self { stream, open }
+        Ok(Self { registration: Registration::new(stream)?, open })
     }
 
-    pub(crate) fn stream(&self) -> &UnixStream {
-        &self.stream
-    }
-
+    #[expect(unsafe_code, reason = "tokio has no safe way to fill a buffer that is not initialised")]
     pub(crate) fn read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        self.registration.poll_receive(cx, buf.remaining(), |socket| {
+            // SAFETY: recv only writes to it.
+            let room = unsafe { buf.unfilled_mut() };
+            let (received, _) = recv(socket, room, RecvFlags::empty())?.0;
+            let length = received.len();
+            // SAFETY: the first `length` bytes of it are `received`, which is initialised.
+            unsafe { buf.assume_init(length) };
+            buf.advance(length);
+            Ok(length)
+        })
     }
 
-    pub(crate) fn shut_down(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+    pub(crate) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        send: impl FnMut(&std::os::unix::net::UnixStream) -> rustix::io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        self.registration.poll_send(cx, send)
+    }
+
+    pub(crate) fn shut_down(&self) -> io::Result<()> {
+        Ok(shutdown(self, Shutdown::Write)?)
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -57,7 +74,7 @@ impl Drop for LocalSocket {
 
 impl AsFd for LocalSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.registration.socket().as_fd()
     }
 }
 
@@ -65,7 +82,7 @@ impl AsFd for LocalSocket {
 /// peer has bound a path of all 108 bytes.
 impl fmt::Debug for LocalSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalSocket").field("fd", &self.stream.as_raw_fd()).finish()
+        f.debug_struct("LocalSocket").field("fd", &self.as_fd().as_raw_fd()).finish()
     }
 }
 
