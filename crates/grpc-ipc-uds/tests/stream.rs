@@ -1,6 +1,7 @@
 //! When a task that reads or writes is woken, and that nothing is lost where a write waits for room.
 #![cfg(unix)]
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -150,21 +151,20 @@ fn who_waits_to_read_hears_what_comes_while_a_write_waits_and_afterwards() {
     run("who_waits_to_read_hears_what_comes_while_a_write_waits_and_afterwards", || async {
         let (mut client, mut server) = pair().await;
         let (wakes, waker) = Wakes::new();
-        // Returns once the task that waits to read would read it.
+        // How often the task had been woken when it was polled last: it is polled again only if it is woken.
+        let polled = Cell::new(None);
+        let waits = |client: &mut LocalStream| {
+            while polled.replace(Some(wakes.count())) != Some(wakes.count()) {
+                assert!(read(client, &waker).is_pending());
+            }
+        };
         let hears = async |client: &mut LocalStream, server: &mut LocalStream| {
-            let before = wakes.count();
             server.write_all(b"message").await.unwrap();
-            while wakes.count() == before {
+            while polled.get() == Some(wakes.count()) {
                 tokio::task::yield_now().await;
             }
             assert!(matches!(read(client, &waker), Poll::Ready(Ok(7))));
-        };
-        let waits = |client: &mut LocalStream| {
-            let mut before = None;
-            // It is polled as often as it is woken.
-            while before.replace(wakes.count()) != Some(wakes.count()) {
-                assert!(read(client, &waker).is_pending());
-            }
+            polled.set(None);
         };
         waits(&mut client);
         let written = fill(&mut client, Waker::noop());
