@@ -123,6 +123,10 @@ impl SendRequest {
         ResponseFuture { connection: self.clone(), call: Call::new(request) }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Whether the connection takes calls, now or when others have ended.
     #[must_use]
     pub fn is_usable(&self) -> bool {

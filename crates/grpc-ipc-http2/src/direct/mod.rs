@@ -21,6 +21,7 @@ use bytes::Bytes;
 
 pub use self::call::{Answer, Begun, UnaryCall};
 pub use self::head::Head;
+pub(crate) use self::head::{is_encoded, is_grpc, metadata_of};
 pub use self::reply::{Reply, Service};
 
 /// A method that clients call. Each has a `static` of its own: what is sent for a call is found by its address.

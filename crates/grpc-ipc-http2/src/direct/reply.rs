@@ -1,15 +1,20 @@
 //! How a server answers.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use super::{Head, Message};
 use crate::Reason;
+use crate::connection::Connection;
+use crate::connection::direct::{Encode, IN_PLACE, message};
+use crate::deadline::Deadline;
+use crate::server::deadline_exceeded;
 use crate::shared::{SendStream, Shared};
 use crate::sync::spawn;
 
@@ -31,36 +36,50 @@ pub trait Service: Send {
 pub struct Reply<'a> {
     shared: &'a Arc<Shared>,
     id: u32,
-    poll_in_place: bool,
+    timeout: Option<Duration>,
+    place: Place<'a>,
     answered: bool,
 }
 
-impl Reply<'_> {
+/// Who answers.
+enum Place<'a> {
+    /// The task of the connection, which writes all the answers of a turn at once. It is told whether too much is kept for
+    /// the client.
+    Turn { overfull: &'a mut bool, poll_in_place: bool },
+    /// Another task.
+    Task,
+}
+
+impl<'a> Reply<'a> {
+    /// For a handler in the task of the connection.
+    pub(crate) fn in_turn(
+        shared: &'a Arc<Shared>,
+        id: u32,
+        timeout: Option<Duration>,
+        overfull: &'a mut bool,
+        poll_in_place: bool,
+    ) -> Self {
+        Self { shared, id, timeout, place: Place::Turn { overfull, poll_in_place }, answered: false }
+    }
+
     /// Whether the handler may be polled in the task of the connection, which is then to be done once; otherwise it has to
     /// be answered [later](Self::later) ([`Options::poll_in_place`](crate::Options::poll_in_place)).
     #[must_use]
     pub fn poll_in_place(&self) -> bool {
-        self.poll_in_place
+        matches!(self.place, Place::Turn { poll_in_place: true, .. })
     }
 
     /// Answers with a message and the status OK. `metadata` is sent before it; the protocol's own fields are added, and are
     /// left out if they are in there, too. `encode` appends the message, of `length` bytes, without its prefix; it may be
     /// called under the lock of the connection, so it must not use the connection.
     pub fn message(mut self, metadata: Option<&HeaderMap>, length: usize, encode: impl FnOnce(&mut Vec<u8>)) {
-        let mut message = vec![0; 5];
-        message.reserve(length);
-        encode(&mut message);
-        let length = (message.len() - 5) as u32;
-        message[1..5].copy_from_slice(&length.to_be_bytes());
-        let mut headers = metadata.cloned().unwrap_or_default();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        let mut trailers = HeaderMap::new();
-        trailers.insert("grpc-status", HeaderValue::from_static("0"));
-        self.answer(|connection, id| {
-            connection.send_response(id, StatusCode::OK, &headers, false);
-            connection.send_data(id, Bytes::from(message), false);
-            connection.send_end(id, Some(trailers));
-        });
+        if length <= IN_PLACE {
+            let encode = Encode::Later(length, encode);
+            self.answer(|connection, id| connection.answer_direct(id, metadata, encode));
+        } else {
+            let message = Encode::<fn(&mut Vec<u8>)>::Done(message(length, encode));
+            self.answer(|connection, id| connection.answer_direct(id, metadata, message));
+        }
     }
 
     /// Answers with a status alone. `headers` are all fields of the response, `content-type` among them.
@@ -72,31 +91,35 @@ impl Reply<'_> {
     /// the client has cancelled it, its deadline has passed, or the connection has ended.
     pub fn later<F, A>(mut self, future: F, answer: A)
     where
-        F: Future + Send + 'static,
+        F: Future<Output: Send> + Send + 'static,
         A: FnOnce(F::Output, Reply<'_>) + Send + 'static,
     {
         self.answered = true;
-        let (shared, id) = (Arc::clone(self.shared), self.id);
-        spawn(async move {
-            let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
-            let output = future.await;
-            answer(output, Reply { shared: &sender.shared, id, poll_in_place: false, answered: false });
-        });
+        let shared = Arc::clone(self.shared);
+        let sender = SendStream { shared, id: self.id, when_dropped: Reason::INTERNAL_ERROR };
+        spawn(answer_later(sender, self.timeout, future, answer));
     }
 
-    fn answer(&mut self, act: impl FnOnce(&mut crate::connection::Connection, u32)) {
-        self.answered = true;
+    /// Does something with the stream, after which nobody sends on it any more: what is not ended then is reset.
+    fn answer(&mut self, act: impl FnOnce(&mut Connection, u32)) {
+        let id = self.id;
         self.shared.with(|state| {
-            act(&mut state.connection, self.id);
-            state.connection.drop_sender(self.id, Reason::INTERNAL_ERROR);
+            let alone = state.connection.output.is_empty();
+            act(&mut state.connection, id);
+            state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
+            match &mut self.place {
+                Place::Turn { overfull, .. } => **overfull = state.connection.is_overfull(),
+                Place::Task => state.send(alone),
+            }
         });
+        self.answered = true;
     }
 }
 
 impl Drop for Reply<'_> {
     fn drop(&mut self) {
         if !self.answered {
-            self.shared.with(|state| state.connection.drop_sender(self.id, Reason::INTERNAL_ERROR));
+            self.answer(|_, _| {});
         }
     }
 }
@@ -104,5 +127,47 @@ impl Drop for Reply<'_> {
 impl fmt::Debug for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reply").finish_non_exhaustive()
+    }
+}
+
+/// Polls a handler until it is ready or the call is over, and answers.
+async fn answer_later<F, A>(sender: SendStream, timeout: Option<Duration>, future: F, answer: A)
+where
+    F: Future,
+    A: FnOnce(F::Output, Reply<'_>),
+{
+    let output = {
+        let mut deadline = timeout.map(Deadline::after);
+        let mut future = pin!(future);
+        let mut output = None;
+        poll_fn(|cx| {
+            let Some(mut room) = sender.can_begin(cx) else { return Poll::Ready(None) };
+            // Before the deadline is looked at: what is ready in time, or at once, counts.
+            if output.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(cx)
+            {
+                output = Some(ready);
+            }
+            if output.is_some() && !room {
+                // It is not encoded before less is kept for the client.
+                match sender.poll_drained(cx) {
+                    Some(drained) => room = drained.is_ready(),
+                    None => return Poll::Ready(None),
+                }
+            }
+            if room && output.is_some() {
+                return Poll::Ready(output.take());
+            }
+            if deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
+                sender.send(deadline_exceeded);
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
+    };
+    if let Some(output) = output {
+        let SendStream { shared, id, .. } = &sender;
+        answer(output, Reply { shared, id: *id, timeout, place: Place::Task, answered: false });
     }
 }
