@@ -20,6 +20,7 @@ impl Connection {
             let stream = self.streams.get(*id);
             assert!(stream.is_some_and(|stream| !stream.accepted && stream.failed.is_none()), "request {id}");
         }
+        self.check_direct();
         let output = self.output.len();
         assert!(output <= self.options.max_output + MAX_OUTPUT, "{output} bytes wait to be written");
         // A connection that has failed may have done so on the way.

@@ -67,10 +67,18 @@ impl Served {
         }
     }
 
+    /// The same, after others that were.
+    pub(super) async fn expect_direct_after(&mut self, others: usize) -> Vec<u8> {
+        for _ in 0..others {
+            self.expect_direct().await;
+        }
+        self.expect_direct().await
+    }
+
     /// The next call that a service has seen went the general way; its body.
     pub(super) async fn expect_general(&mut self) -> Result<(Vec<u8>, Option<HeaderMap>), String> {
         match self.seen.recv().await {
-            Some(Seen::General(_, body)) => body,
+            Some(Seen::General(body)) => body,
             other => panic!("instead of a general call: {other:?}"),
         }
     }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Future, pending};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -31,10 +32,15 @@ pub(super) static WRONG: Method = Method::new("/test.Test/Wrong");
 pub(super) static PANIC_ENCODING: Method = Method::new("/test.Test/PanicEncoding");
 /// Answers with as many bytes as the request says.
 pub(super) static SIZE: Method = Method::new("/test.Test/Size");
+/// The same as [`SIZE`], once the test says so.
+pub(super) static LATER_SIZE: Method = Method::new("/test.Test/LaterSize");
+/// Panics in a task of its own.
+pub(super) static LATER_PANIC: Method = Method::new("/test.Test/LaterPanic");
 /// The direct service does not know it.
 pub(super) static OTHER: Method = Method::new("/test.Test/Other");
 
-const METHODS: [&Method; 8] = [&ECHO, &LATER, &FAIL, &PANIC, &SILENT, &WRONG, &PANIC_ENCODING, &SIZE];
+const METHODS: [&Method; 10] =
+    [&ECHO, &LATER, &FAIL, &PANIC, &SILENT, &WRONG, &PANIC_ENCODING, &SIZE, &LATER_SIZE, &LATER_PANIC];
 
 /// What a service has seen.
 #[derive(Debug)]
@@ -42,7 +48,7 @@ pub(super) enum Seen {
     /// A direct call.
     Direct(Arc<Head>, Vec<u8>),
     /// A call that has gone the general way, and its body as far as it has come, with trailers.
-    General(String, Result<(Vec<u8>, Option<HeaderMap>), String>),
+    General(Result<(Vec<u8>, Option<HeaderMap>), String>),
     /// A handler that waits until it is told to answer.
     Waits(oneshot::Sender<()>),
     /// It is gone.
@@ -54,12 +60,27 @@ pub(super) struct TestService {
     seen: UnboundedSender<Seen>,
     /// The paths that were asked for.
     pub(super) routed: Arc<Mutex<Vec<String>>>,
+    /// How many bytes of [`LATER_SIZE`] were encoded.
+    pub(super) encoded: Arc<AtomicUsize>,
 }
 
 impl TestService {
     pub(super) fn new() -> (Self, UnboundedReceiver<Seen>) {
         let (seen, receiver) = unbounded_channel();
-        (Self { seen, routed: Arc::default() }, receiver)
+        (Self { seen, routed: Arc::default(), encoded: Arc::default() }, receiver)
+    }
+
+    /// What a handler waits for.
+    fn wait(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (sender, told) = oneshot::channel();
+        self.tell(Seen::Waits(sender));
+        let dropped = TellDropped(self.clone());
+        async move {
+            let _dropped = dropped;
+            if told.await.is_err() {
+                pending::<()>().await;
+            }
+        }
     }
 
     fn tell(&self, seen: Seen) {
@@ -74,6 +95,10 @@ impl Drop for TellDropped {
     fn drop(&mut self) {
         self.0.tell(Seen::Dropped);
     }
+}
+
+fn size(message: &[u8]) -> usize {
+    std::str::from_utf8(message).unwrap().parse().unwrap()
 }
 
 fn answer(message: &[u8], metadata: &HeaderMap, reply: Reply<'_>) {
@@ -95,17 +120,30 @@ impl Service for TestService {
         assert_eq!(METHODS[head.route() as usize].path(), head.path());
         match head.path() {
             path if path == LATER.path() => {
-                let (sender, told) = oneshot::channel();
-                self.tell(Seen::Waits(sender));
-                let dropped = TellDropped(self.clone());
+                let waits = self.wait();
                 let handler = async move {
-                    let _dropped = dropped;
-                    if told.await.is_err() {
-                        pending::<()>().await;
-                    }
+                    waits.await;
                     message
                 };
                 reply.later(handler, |message, reply| answer(&message, &HeaderMap::new(), reply));
+            }
+            path if path == LATER_SIZE.path() => {
+                let size = size(&message);
+                let encoded = Arc::clone(&self.encoded);
+                reply.later(self.wait(), move |(), reply| {
+                    reply.message(None, size, |out| {
+                        encoded.fetch_add(size, Relaxed);
+                        out.resize(out.len() + size, b'x');
+                    });
+                });
+            }
+            path if path == LATER_PANIC.path() => {
+                let waits = self.wait();
+                let handler = async move {
+                    waits.await;
+                    panic!("a handler panics");
+                };
+                reply.later(handler, |(), reply| drop(reply));
             }
             path if path == FAIL.path() => {
                 let mut headers = HeaderMap::new();
@@ -121,7 +159,7 @@ impl Service for TestService {
                 panic!("an encoder panics");
             }),
             path if path == SIZE.path() => {
-                let size = std::str::from_utf8(&message).unwrap().parse().unwrap();
+                let size = size(&message);
                 reply.message(None, size, |out| out.resize(out.len() + size, b'x'));
             }
             _ => answer(&message, head.metadata(), reply),
@@ -142,7 +180,6 @@ impl tower_service::Service<Request<RecvBody>> for TestService {
     fn call(&mut self, request: Request<RecvBody>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move {
-            let path = request.uri().path().to_owned();
             let mut body = request.into_body();
             let (mut all, mut trailers, mut error) = (Vec::new(), None, None);
             while let Some(frame) = body.frame().await {
@@ -153,7 +190,7 @@ impl tower_service::Service<Request<RecvBody>> for TestService {
                 }
             }
             let whole = error.map_or(Ok((all.clone(), trailers)), Err);
-            service.tell(Seen::General(path, whole));
+            service.tell(Seen::General(whole));
             let body = TestBody::from(all).trailers([("grpc-status", "0")]);
             let response = Response::builder().header("content-type", "application/grpc");
             Ok(response.header("x-way", "general").body(body).unwrap())

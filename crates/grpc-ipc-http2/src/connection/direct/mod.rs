@@ -17,6 +17,8 @@ pub(super) use self::progress::Call;
 use self::progress::Progress;
 pub(crate) use self::usual::Usual;
 pub(crate) use self::write::{BETWEEN, IN_PLACE, message};
+#[cfg(any(test, fuzzing))]
+use super::Stream;
 use super::{Connection, wake_reader};
 use crate::direct::{Head, Service};
 use crate::message::RequestHead;
@@ -148,5 +150,24 @@ impl Connection {
         }
         stream.direct.progress = Progress::General;
         self.disown(id);
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl Connection {
+    /// # Panics
+    /// If something does not hold of the direct calls when nobody is at work on the connection.
+    pub(super) fn check_direct(&self) {
+        for Request { id, .. } in &self.direct.requests.list {
+            let stream = self.streams.get(*id);
+            let waits = stream.is_some_and(|stream| stream.direct.is_complete() && !stream.accepted);
+            assert!(waits, "request {id}");
+        }
+        let complete = |stream: &&Stream| stream.direct.is_complete() && !stream.accepted;
+        assert_eq!(self.streams.iter().filter(complete).count(), self.direct.requests.list.len(), "requests");
+        for stream in self.streams.iter() {
+            stream.direct.check_invariants();
+        }
+        assert!(self.direct.awaiting.is_empty(), "what is not demoted");
     }
 }

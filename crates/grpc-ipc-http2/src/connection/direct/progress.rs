@@ -77,3 +77,18 @@ impl Call {
         Self { progress: Progress::Begun, message: message.into() }
     }
 }
+
+#[cfg(any(test, fuzzing))]
+impl Call {
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(self.progress, Progress::Complete)
+    }
+
+    /// # Panics
+    /// If something does not hold when nobody is at work on the stream.
+    pub(super) fn check_invariants(&self) {
+        assert!(!matches!(self.progress, Progress::Awaits(_)), "a request without its message");
+        let has_message = matches!(self.progress, Progress::Message(_) | Progress::Done(..));
+        assert!(has_message || self.message.is_empty(), "a message without its head");
+    }
+}
