@@ -123,6 +123,10 @@ impl SendRequest {
         ResponseFuture { connection: self.clone(), call: Call::new(request) }
     }
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// Whether the connection takes calls, now or when others have ended.
     #[must_use]
     pub fn is_usable(&self) -> bool {
@@ -441,7 +445,7 @@ fn begin(state: &mut State, head: &request::Parts, beginning: &Beginning, cx: &C
     Begun::Stream(id)
 }
 
-fn response(head: ResponseHead, body: RecvBody) -> Response<RecvBody> {
+pub(crate) fn response(head: ResponseHead, body: RecvBody) -> Response<RecvBody> {
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.version_mut() = Version::HTTP_2;

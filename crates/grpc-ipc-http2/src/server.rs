@@ -19,8 +19,10 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use crate::body::{RecvBody, RecvStream};
+use crate::connection::direct::{Request as DirectRequest, Requests};
 use crate::connection::{Admission, Role};
 use crate::deadline::{Deadline, timeout_of};
+use crate::direct::{self, Reply};
 use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
@@ -42,9 +44,50 @@ pub struct Connection<IO, S> {
     service: S,
     poll_in_place: bool,
     /// Those of one turn, to be answered, or those that wait for the client to take responses.
-    requests: VecDeque<(u32, Request<RecvBody>)>,
+    requests: VecDeque<(u32, Waiting)>,
+    /// The other service, and the requests of one turn that are for it.
+    direct: Option<Direct>,
     /// Until a client that takes none of them is given up.
     stalled: Option<Stalled>,
+}
+
+/// A request that waits.
+#[expect(clippy::large_enum_variant, reason = "nearly all that wait are general ones")]
+enum Waiting {
+    General(Request<RecvBody>),
+    Direct(Arc<direct::Head>, Box<[u8]>),
+}
+
+/// A service for direct calls.
+struct Direct {
+    /// It is with the connection while that receives.
+    service: Option<Box<dyn direct::Service>>,
+    requests: Requests,
+}
+
+impl Direct {
+    fn new(service: Box<dyn direct::Service>) -> Self {
+        Self { service: Some(service), requests: Requests::default() }
+    }
+
+    /// Has a request answered; whether what is kept for the client is too much for another one.
+    fn call(
+        &mut self,
+        shared: &Arc<Shared>,
+        id: u32,
+        head: &Arc<direct::Head>,
+        message: &[u8],
+        poll_in_place: bool,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Some(service) = &mut self.service else { return false };
+        let mut overfull = false;
+        let reply = Reply::in_turn(shared, id, head.timeout(), &mut overfull, poll_in_place);
+        let call = || service.call(head, direct::Message::Slice(message), cx, reply);
+        // A panic has been reported by its hook, and the reply has been dropped.
+        _ = catch_unwind(AssertUnwindSafe(call));
+        overfull
+    }
 }
 
 /// How long something waits for a client that takes nothing, and how much it had taken before.
@@ -86,6 +129,13 @@ impl Handle {
     #[must_use]
     pub fn running(&self) -> usize {
         self.shared.with(|state| state.connection.running())
+    }
+
+    /// How many requests were given to the [`direct::Service`] of the connection.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn direct_calls(&self) -> u64 {
+        self.shared.with(|state| state.connection.direct.calls)
     }
 
     /// Waits until all handlers, and the bodies of their responses, are dropped: when the connection has ended, that is
@@ -142,8 +192,17 @@ where
             service,
             poll_in_place: options.poll_in_place,
             requests: VecDeque::new(),
+            direct: None,
             stalled: None,
         }
+    }
+
+    /// Has requests answered by `service` that are as it takes them; all others go to the one that the connection was made
+    /// with.
+    pub fn direct(mut self, service: Box<dyn direct::Service>) -> Self {
+        self.driver.shared.with(|state| state.connection.direct.is_used = true);
+        self.direct = Some(Direct::new(service));
+        self
     }
 
     /// What ends the connection while its future runs elsewhere.
@@ -154,13 +213,24 @@ where
     /// Has the service answer the requests that have come. `overfull` says whether what is kept for the client is too much
     /// for another one, or others have waited for that.
     fn serve(&mut self, mut overfull: bool, cx: &mut Context<'_>) {
+        if self.direct.as_ref().is_some_and(|direct| !direct.requests.is_empty()) {
+            self.serve_direct(&mut overfull, cx);
+        }
         while let Some((id, request)) = self.requests.pop_front() {
             let admission = match overfull {
                 true => self.driver.shared.with(|state| state.connection.admit(id)),
                 false => Admission::Call,
             };
             match admission {
-                Admission::Call => overfull = self.call(id, request, cx),
+                Admission::Call => match request {
+                    Waiting::General(request) => overfull = self.call(id, request, cx),
+                    Waiting::Direct(head, message) => {
+                        if let Some(direct) = &mut self.direct {
+                            overfull =
+                                direct.call(&self.driver.shared, id, &head, &message, self.poll_in_place, cx);
+                        }
+                    }
+                },
                 Admission::Over => {}
                 Admission::Wait => {
                     self.requests.push_front((id, request));
@@ -174,8 +244,24 @@ where
     }
 
     fn accept(&mut self) -> bool {
-        let Self { driver, requests, .. } = self;
-        driver.shared.with(|state| accept(state, &driver.shared, requests))
+        let Self { driver, requests, direct, .. } = self;
+        driver.shared.with(|state| accept(state, &driver.shared, requests, direct))
+    }
+
+    /// Has the direct requests of a turn answered, unless they have to wait.
+    fn serve_direct(&mut self, overfull: &mut bool, cx: &mut Context<'_>) {
+        let Self { direct: Some(direct), requests, driver, poll_in_place, .. } = self else { return };
+        let mut come = mem::take(&mut direct.requests);
+        for DirectRequest { id, head, message } in come.list.drain(..) {
+            let message = &come.messages[message];
+            if *overfull {
+                requests.push_back((id, Waiting::Direct(head, message.into())));
+            } else {
+                *overfull = direct.call(&driver.shared, id, &head, message, *poll_in_place, cx);
+            }
+        }
+        come.clear();
+        direct.requests = come;
     }
 
     /// Goes on with what waits for the client to take responses, if it has taken some, or refuses it, if it has taken
@@ -278,15 +364,19 @@ where
 fn accept(
     state: &mut State,
     shared: &Arc<Shared>,
-    requests: &mut VecDeque<(u32, Request<RecvBody>)>,
+    requests: &mut VecDeque<(u32, Waiting)>,
+    direct: &mut Option<Direct>,
 ) -> bool {
     let waited = !requests.is_empty();
+    if let Some(direct) = direct {
+        state.connection.take_direct(&mut direct.requests);
+    }
     while let Some((id, head)) = state.connection.accept() {
         let body = match state.connection.take_all(id) {
             Some((data, trailers)) => RecvBody::whole(data, trailers),
             None => RecvBody::stream(RecvStream::new(shared, id, None), None),
         };
-        requests.push_back((id, request(head, body)));
+        requests.push_back((id, Waiting::General(request(head, body))));
     }
     waited || state.connection.is_overfull()
 }
@@ -368,7 +458,7 @@ where
         let mut received = Poll::Pending;
         let mut to_send = true;
         loop {
-            let Self { driver: Driver { shared, wakers, turn, .. }, requests, stalled, .. } = this;
+            let Self { driver: Driver { shared, wakers, turn, .. }, requests, direct, stalled, .. } = this;
             let next = shared.with_all(wakers, |state| {
                 if !mem::replace(&mut runs, true) {
                     state.driver_runs(cx);
@@ -376,11 +466,17 @@ where
                 loop {
                     at = match at {
                         At::Receive => {
+                            // The service says which requests are for it.
+                            let service = direct.as_mut().and_then(|direct| direct.service.take());
+                            state.connection.direct.service = service;
                             received = turn.poll_receive(state, cx);
+                            if let Some(direct) = direct {
+                                direct.service = state.connection.direct.service.take();
+                            }
                             at = At::Send;
                             if received.is_ready() {
                                 to_send = true;
-                                let overfull = accept(state, shared, requests);
+                                let overfull = accept(state, shared, requests, direct);
                                 return Next::Serve { overfull };
                             }
                             At::Send
@@ -521,7 +617,7 @@ where
 /// Ends a call with gRPC's status for a deadline that has passed. What the client has not let through is not sent any
 /// more: the call is cancelled then
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#client-cancellation)).
-fn deadline_exceeded(connection: &mut crate::connection::Connection, id: u32) {
+pub(crate) fn deadline_exceeded(connection: &mut crate::connection::Connection, id: u32) {
     if connection.stream(id).is_some_and(|stream| !stream.is_drained()) {
         connection.reset(id, Reason::CANCEL);
         return;

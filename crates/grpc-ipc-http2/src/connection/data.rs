@@ -27,6 +27,7 @@ impl Connection {
         if head.has(flag::PADDED) && (head.length == 0 || padding > head.length) {
             return Err(Error::protocol("DATA with more padding than it is long"));
         }
+        self.demote(id);
         self.take_window(head.length)?;
         let length = head.length - padding;
         let end_stream = head.has(flag::END_STREAM);

@@ -109,6 +109,8 @@ impl Connection {
             Message::Request(head) => {
                 self.control_frames.give_back(PER_MESSAGE);
                 self.insert(id);
+                let head = if end_stream { Some(head) } else { self.may_be_direct(id, head) };
+                let Some(head) = head else { return Ok(()) };
                 if let Some(stream) = self.streams.get_mut(id) {
                     stream.content_length = head.content_length;
                 }
@@ -151,6 +153,8 @@ impl Connection {
 
     /// Headers on a stream that is there.
     pub(super) fn message(&mut self, id: u32, end_stream: bool, message: Message) -> Result {
+        let Some(message) = self.direct_message(id, end_stream, message) else { return Ok(()) };
+        self.demote(id);
         let role = self.role;
         let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         if stream.recv_ended {
@@ -175,8 +179,7 @@ impl Connection {
         tracing::debug!(stream = id, reason, "a malformed message");
         if let Some(stream) = self.streams.get_mut(id) {
             stream.response = None;
-            let unread = stream.data.length();
-            stream.data.clear();
+            let unread = stream.drop_unread();
             self.give_back(0, unread as u32);
         }
         self.stream_error_because(id, Reason::PROTOCOL_ERROR, Error::Malformed(reason))

@@ -20,6 +20,7 @@ impl Connection {
             let stream = self.streams.get(*id);
             assert!(stream.is_some_and(|stream| !stream.accepted && stream.failed.is_none()), "request {id}");
         }
+        self.check_direct();
         let output = self.output.len();
         assert!(output <= self.options.max_output + MAX_OUTPUT, "{output} bytes wait to be written");
         // A connection that has failed may have done so on the way.
@@ -45,17 +46,17 @@ impl Connection {
             assert_eq!(queued, usize::from(stream.queued), "stream {id} in the queue");
             let waits = !stream.pending.is_empty() && stream.send_window > 0;
             assert!(!waits || stream.queued, "stream {id} is not sent");
-            unread += stream.unread();
+            unread += stream.unread() as i64;
             unsent += stream.kept();
             opened += stream.opened as usize;
             if !stream.recv_ended && stream.failed.is_none() {
                 let coming = if *id == coming { left } else { 0 };
-                let window = stream.recv_window + i64::from(stream.credit) + stream.unread() + coming;
+                let window = stream.recv_window + i64::from(stream.credit) + stream.unread() as i64 + coming;
                 let size = self.receiving.initial + stream.opened;
                 assert_eq!(window, size.into(), "what stream {id} may receive");
             } else {
                 let coming = if *id == coming { left } else { 0 };
-                let unread = stream.unread() + coming;
+                let unread = stream.unread() as i64 + coming;
                 assert!(i64::from(stream.opened) <= unread, "stream {id} keeps more than is not read");
             }
         }
@@ -72,9 +73,5 @@ impl Connection {
 impl Stream {
     fn is_forgotten(&self) -> bool {
         self.closed && !self.has_reader && !self.has_sender
-    }
-
-    fn unread(&self) -> i64 {
-        self.data.length() as i64
     }
 }

@@ -4,6 +4,7 @@
 mod closed;
 mod control;
 mod data;
+pub(crate) mod direct;
 mod flow;
 mod headers;
 #[cfg(any(test, fuzzing))]
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use self::closed::ClosedLately;
+use self::direct::Direct;
 use self::flow::{CONNECTION_WINDOW, Receiving};
 use self::stream::End;
 pub(crate) use self::stream::Stream;
@@ -103,6 +105,7 @@ pub(crate) struct Connection {
     frames: u64,
     /// To be woken when no handler is left.
     when_finished: Vec<Waker>,
+    pub(crate) direct: Direct,
 }
 
 /// How far the handshake is.
@@ -209,6 +212,7 @@ impl Connection {
             failed: None,
             frames: 0,
             when_finished: Vec::new(),
+            direct: Direct::default(),
             options,
         };
         connection.begin();
@@ -253,6 +257,8 @@ impl Connection {
         if let Ok(place) = self.accepted.binary_search_by_key(&id, |(id, _)| *id) {
             self.accepted.remove(place);
             self.disown(id);
+        } else {
+            self.forget_direct(id);
         }
     }
 
@@ -332,7 +338,7 @@ impl Connection {
     /// How many calls are being answered.
     pub(crate) fn running(&self) -> usize {
         let all = self.streams.iter().filter(|stream| stream.has_sender).count();
-        all.saturating_sub(self.accepted.len())
+        all.saturating_sub(self.accepted.len() + self.direct.waiting())
     }
 
     /// Waits until none is.
@@ -456,6 +462,9 @@ impl Connection {
 
     /// A stream is over before its end.
     fn fail_stream(&mut self, id: u32, error: Error) {
+        if self.role == Role::Client {
+            self.demote(id);
+        }
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.failed.is_none() {
             stream.failed = Some(error);
@@ -548,8 +557,7 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.has_reader = false;
         stream.recv_waker = None;
-        let unread = stream.data.length();
-        stream.data.clear();
+        let unread = stream.drop_unread();
         self.give_back(id, unread as u32);
         self.remove_if_done(id);
     }

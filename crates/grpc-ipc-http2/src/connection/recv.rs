@@ -17,7 +17,14 @@ impl Connection {
     /// # Errors
     /// How the peer has broken a rule of the connection, which is over then.
     pub(crate) fn receive(&mut self, input: &mut BytesMut) -> Result {
+        let result = self.receive_all(input);
+        self.demote_awaiting();
+        result
+    }
+
+    fn receive_all(&mut self, input: &mut BytesMut) -> Result {
         loop {
+            self.receive_direct(input);
             if self.data.is_some() {
                 if !self.data_piece(input)? {
                     return Ok(());

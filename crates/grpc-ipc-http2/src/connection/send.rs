@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::stream::End;
 use super::{Connection, PER_MESSAGE, Role, too_large};
-use crate::encode::Start;
+use crate::encode::{Own, Start};
 use crate::frame;
 use crate::{Error, Reason, Side};
 
@@ -18,7 +18,7 @@ pub(super) const MAX_DATA: usize = 64 * 1024;
 const SMALL_DATA: usize = 256;
 /// No window is so small that one of less moves anything forward.
 const TINY_DATA: usize = 16;
-const TOO_LARGE: Error = Error::Unsendable("more metadata than the server takes");
+pub(super) const TOO_LARGE: Error = Error::Unsendable("more metadata than the server takes");
 /// How many times a peer may open windows that has not done so for a long time.
 const MAX_UPDATES_DUE: u32 = 1 << 16;
 
@@ -35,7 +35,7 @@ impl Connection {
     ) -> Result<u32, Error> {
         let id = self.next_stream;
         let begins_at = self.output.position();
-        if !self.write_block(id, start, headers, end_stream) {
+        if !self.write_block(id, start, Own::Nothing, headers, end_stream) {
             return Err(TOO_LARGE);
         }
         self.next_stream += 2;
@@ -62,18 +62,25 @@ impl Connection {
     ) {
         let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.end == End::Open) else { return };
         stream.has_answer = true;
-        self.send_block(id, Start::Response(status), headers, end_stream);
+        self.send_block(id, Start::Response(status), Own::Nothing, headers, end_stream);
     }
 
-    fn send_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) {
+    pub(super) fn send_block(
+        &mut self,
+        id: u32,
+        start: Start<'_>,
+        own: Own,
+        headers: &HeaderMap,
+        end_stream: bool,
+    ) {
         let mut ended = end_stream;
-        if !self.write_block(id, start, headers, end_stream) {
+        if !self.write_block(id, start, own, headers, end_stream) {
             if self.role == Role::Client {
                 self.reset_because(id, Reason::CANCEL, TOO_LARGE);
                 return;
             }
             let headers = too_large::instead_of(start, headers, self.peer.max_header_list_size as usize);
-            if !self.write_block(id, start, &headers, true) {
+            if !self.write_block(id, start, Own::Nothing, &headers, true) {
                 self.reset(id, Reason::INTERNAL_ERROR);
                 return;
             }
@@ -86,8 +93,15 @@ impl Connection {
     }
 
     /// Whether the block is as small as the peer wants it.
-    fn write_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) -> bool {
-        let block = self.encoder.encode(start, headers, self.peer.max_header_list_size);
+    pub(super) fn write_block(
+        &mut self,
+        id: u32,
+        start: Start<'_>,
+        own: Own,
+        headers: &HeaderMap,
+        end_stream: bool,
+    ) -> bool {
+        let block = self.encoder.encode(start, own, headers, self.peer.max_header_list_size);
         let Some(block) = block else { return false };
         let max_frame_size = self.peer.max_frame_size;
         self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
@@ -121,7 +135,7 @@ impl Connection {
         match trailers {
             None => self.send_data(id, Bytes::new(), true),
             Some(trailers) if stream.pending.is_empty() => {
-                self.send_block(id, Start::Trailers, &trailers, true);
+                self.send_block(id, Start::Trailers, Own::Nothing, &trailers, true);
             }
             Some(trailers) => stream.end = End::Trailers(trailers),
         }
@@ -221,8 +235,7 @@ impl Connection {
         let small = SMALL_DATA.min(self.peer.initial_window as usize / 4).max(TINY_DATA);
         if whole || length >= small || length >= data.len() / 4 {
             self.control_frames.give_back(PER_MESSAGE);
-            // That of the stream, and that of the connection.
-            self.updates_due = (self.updates_due + 2).min(MAX_UPDATES_DUE);
+            expect_updates(&mut self.updates_due);
         }
         let piece = if whole { stream.pending.pop().unwrap_or_default() } else { data.split_to(length) };
         let last = stream.pending.is_empty();
@@ -239,7 +252,7 @@ impl Connection {
             self.end_sent(id);
         } else if let End::Trailers(trailers) = &mut stream.end {
             let trailers = std::mem::take(trailers);
-            self.send_block(id, Start::Trailers, &trailers, true);
+            self.send_block(id, Start::Trailers, Own::Nothing, &trailers, true);
         } else {
             self.wakers.extend(stream.send_waker.take());
         }
@@ -270,4 +283,9 @@ impl Connection {
             stream.send_waker = Some(waker.clone());
         }
     }
+}
+
+/// DATA goes: the peer may open the window of the stream, and that of the connection.
+pub(super) fn expect_updates(updates_due: &mut u32) {
+    *updates_due = (*updates_due + 2).min(MAX_UPDATES_DUE);
 }

@@ -2,6 +2,7 @@ use std::task::Waker;
 
 use http::HeaderMap;
 
+use super::direct::Call;
 use crate::Error;
 use crate::message::ResponseHead;
 use crate::pieces::Pieces;
@@ -55,6 +56,8 @@ pub(crate) struct Stream {
     pub(crate) woken: bool,
     /// The protocol is through with it.
     pub(super) closed: bool,
+    /// What is left to do, as a direct call.
+    pub(super) direct: Call,
 }
 
 /// How the sending of a stream ends.
@@ -101,6 +104,7 @@ impl Stream {
             failed: None,
             woken: false,
             closed: false,
+            direct: Call::default(),
         }
     }
 
@@ -148,11 +152,25 @@ impl Stream {
             self.failed = None;
         }
         self.end = End::Open;
+        self.direct.clear();
     }
 
     /// Nothing more can be sent on it: the call is over, or the peer has ended it.
     pub(crate) fn is_send_over(&self) -> bool {
         self.failed.is_some() || self.end == End::Sent
+    }
+
+    /// How much has come that nobody has read.
+    pub(super) fn unread(&self) -> usize {
+        self.data.length() + self.direct.unread()
+    }
+
+    /// Drops that; how much it was.
+    pub(super) fn drop_unread(&mut self) -> usize {
+        let unread = self.unread();
+        self.data.clear();
+        self.direct.drop_unread();
+        unread
     }
 
     /// How many bytes the pieces have that are pending, as they were in the beginning.
@@ -207,6 +225,7 @@ mod tests {
             failed: Some(Error::Closed),
             woken: true,
             closed: true,
+            direct: Call::begun(b"data"),
         };
         used.data.push_copy(b"data");
         used.pending.push_copy(b"data");

@@ -74,6 +74,11 @@ impl Unsent {
         }
     }
 
+    /// So much was put into a frame that was never kept.
+    pub(super) fn sent_at_once(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
     /// What a stream had to send is not wanted any more.
     pub(super) fn drop_pending(&mut self, stream: &mut Stream) {
         self.bytes -= stream.kept();

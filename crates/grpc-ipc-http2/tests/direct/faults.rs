@@ -1,0 +1,154 @@
+//! Services, encoders and decoders that panic, or do not do what they have to: their call fails, and others go on.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::task::Poll;
+
+use grpc_ipc_http2::direct::{Begun, Method};
+use grpc_ipc_http2::{Error, Reason, Side};
+use http::HeaderMap;
+
+use super::demoted_responses::{response, still_calls};
+use super::scene::{both, client, message};
+use super::service::{ECHO, LATER, LATER_PANIC, PANIC, PANIC_ENCODING, SILENT, Seen};
+use crate::util::frame::kind;
+
+#[track_caller]
+fn fails(method: &'static Method, message: &'static [u8]) {
+    both(async |client, handle, mut seen| {
+        for _ in 0..5 {
+            // In the same read as others.
+            let before = client.spawn(&ECHO, b"before").await;
+            let call = client.spawn(method, message).await;
+            let behind = client.spawn(&ECHO, b"behind").await;
+            while method.path() == LATER_PANIC.path() {
+                if let Some(Seen::Waits(answer)) = seen.recv().await {
+                    answer.send(()).unwrap();
+                    break;
+                }
+            }
+            let error = call.await.unwrap().unwrap_err();
+            let expected = Reason::INTERNAL_ERROR;
+            assert!(
+                matches!(error, Error::Reset { by: Side::Peer, reason } if reason == expected),
+                "{error:?}"
+            );
+            assert_eq!(before.await.unwrap().unwrap().direct(), b"before");
+            assert_eq!(behind.await.unwrap().unwrap().direct(), b"behind");
+            handle.finished().await;
+        }
+    });
+}
+
+#[test]
+fn a_handler_panics() {
+    fails(&PANIC, b"message");
+}
+
+#[test]
+fn a_handler_panics_in_a_task_of_its_own() {
+    fails(&LATER_PANIC, b"message");
+}
+
+#[test]
+fn a_handler_drops_its_reply() {
+    fails(&SILENT, b"message");
+}
+
+#[test]
+fn the_encoder_of_an_answer_panics() {
+    fails(&PANIC_ENCODING, b"a part of a message");
+    // One that is not encoded in place.
+    fails(&PANIC_ENCODING, &[7; 10_000]);
+}
+
+/// The part of a message that an encoder has appended is not sent.
+#[test]
+fn the_encoder_of_a_request_panics() {
+    client(async |mut peer, client| {
+        for round in 0..5 {
+            for size in [100, 10_000] {
+                let begin = poll_fn(|cx| {
+                    let begin = || {
+                        let encode = |out: &mut Vec<u8>| {
+                            out.extend_from_slice(&[7; 50]);
+                            panic!("an encoder panics");
+                        };
+                        client.0.begin(&ECHO, &HeaderMap::new(), None, size, encode, cx)
+                    };
+                    Poll::Ready(catch_unwind(AssertUnwindSafe(begin)).is_err())
+                });
+                assert!(begin.await, "{round}");
+            }
+            still_calls(&mut peer, &client).await;
+        }
+        assert_eq!(client.0.direct_calls(), 5);
+        assert!(client.0.has_room());
+    });
+}
+
+#[test]
+fn a_decoder_panics() {
+    client(async |mut peer, client| {
+        for _ in 0..5 {
+            let Begun::Call(mut call) = client.begin(&ECHO, &HeaderMap::new(), None, b"message").await else {
+                panic!("the call has to go elsewhere");
+            };
+            let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
+            peer.send_all(&response(stream, b"answer")).await;
+            let poll = poll_fn(|cx| {
+                let poll = || call.poll(cx, |_| -> () { panic!("a decoder panics") });
+                match catch_unwind(AssertUnwindSafe(poll)) {
+                    Ok(Poll::Pending) => Poll::Pending,
+                    Ok(Poll::Ready(answer)) => panic!("{answer:?}"),
+                    Err(_) => Poll::Ready(()),
+                }
+            });
+            poll.await;
+            drop(call);
+            still_calls(&mut peer, &client).await;
+        }
+        assert!(client.0.has_room());
+    });
+}
+
+/// A call that was answered cannot be asked again.
+#[test]
+fn a_call_is_polled_after_it_was_answered() {
+    both(async |client, _, _| {
+        let Begun::Call(mut call) = client.begin(&ECHO, &HeaderMap::new(), None, b"message").await else {
+            panic!("the call has to go elsewhere");
+        };
+        poll_fn(|cx| call.poll(cx, |_| ())).await.unwrap();
+        assert!(poll_fn(|cx| call.poll(cx, |_| ())).await.is_err());
+        // Nor is it cancelled.
+        drop(call);
+        assert_eq!(client.call(&ECHO, b"more").await.unwrap().direct(), b"more");
+    });
+}
+
+/// A handler is told to answer once nobody listens any more.
+#[test]
+fn an_answer_to_a_call_that_was_cancelled() {
+    super::scene::server(async |mut served| {
+        for round in 0..5 {
+            let stream = 4 * round + 1;
+            served.peer.send_all(&super::scene::call(stream, &LATER, b"message")).await;
+            served.expect_direct().await;
+            let Some(Seen::Waits(answer)) = served.seen.recv().await else { panic!("no handler") };
+            // Both before the handler runs.
+            served.peer.send(crate::util::frame::rst_stream(stream, crate::util::frame::code::CANCEL)).await;
+            answer.send(()).unwrap();
+            served.handle.finished().await;
+            served.peer.send_all(&super::scene::call(stream + 2, &ECHO, b"message")).await;
+            loop {
+                let frame = served.peer.next().await.unwrap();
+                if frame.kind == kind::DATA && frame.stream == stream + 2 {
+                    assert_eq!(frame.payload, message(b"message"));
+                    break;
+                }
+            }
+            while !matches!(served.seen.recv().await, Some(Seen::Direct(..))) {}
+        }
+    });
+}
