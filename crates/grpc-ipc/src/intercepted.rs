@@ -10,7 +10,7 @@ use tonic::server::NamedService;
 use tonic::service::Interceptor;
 use tower_service::Service;
 
-use crate::codegen::{Answering, Call, Called, DirectService, Served, answer, intercept};
+use crate::codegen::{Answering, Call, Called, DirectService, Served, ServerOptions, answer, intercept};
 
 /// What a generated client calls that has an interceptor, which sees each request's metadata and extensions before `T`
 /// does, and may change them or refuse the call.
@@ -120,6 +120,10 @@ where
 {
     fn methods(&self) -> &'static [Served] {
         self.inner.methods()
+    }
+
+    fn options(&self) -> &ServerOptions {
+        self.inner.options()
     }
 
     fn call(&self, method: usize, call: Call<'_>) -> Called {

@@ -10,6 +10,7 @@ pub mod codegen;
 mod connect;
 mod connections;
 mod content_type;
+mod direct;
 mod fields;
 #[cfg(feature = "tonic-transport")]
 mod incoming;

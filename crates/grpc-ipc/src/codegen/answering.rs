@@ -13,13 +13,16 @@ use tonic::body::Body;
 use tonic::codegen::StdError;
 use tower_service::Service;
 
-use super::{Bytes, Call};
+use super::{Bytes, Call, ServerOptions};
 use crate::router::Answer;
 
 /// A service whose methods can be called directly. Generated servers are.
 pub trait DirectService: Send + Sync + 'static {
     /// Its methods.
     fn methods(&self) -> &'static [Served];
+
+    /// How it takes requests and makes responses.
+    fn options(&self) -> &ServerOptions;
 
     /// Has a method answer a call, by its number among the [`methods`](Self::methods). Any other number is a method that
     /// the service does not have.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::ready;
-use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -15,22 +14,33 @@ use tower_service::Service;
 
 use super::ServerOptions;
 use super::metadata::{strip, without_protocols_own};
+use super::unary_server::DirectCall;
 use crate::router::Answer;
 
 /// A call that has come, which one of these methods answers.
 #[must_use = "a call is to be answered"]
-pub struct Call<'a> {
-    request: Result<http::Request<Body>, Status>,
-    direct: PhantomData<&'a mut ()>,
+pub struct Call<'a>(Kind<'a>);
+
+enum Kind<'a> {
+    General(http::Request<Body>),
+    Direct(DirectCall<'a>),
+    /// By an interceptor; a direct call is answered then.
+    Refused(Called),
 }
 
 /// That a call is answered, or will be.
 #[must_use = "a call is to be answered"]
-pub struct Called(Answer);
+pub struct Called(Option<Answer>);
 
 impl Called {
+    fn with(status: Status) -> Self {
+        Self(Some(Box::pin(ready(Ok(status.into_http())))))
+    }
+
+    /// The answer of a call that is not direct.
     pub(super) fn into_answer(self) -> Answer {
         self.0
+            .unwrap_or_else(|| Box::pin(ready(Ok(Status::internal("the call was not answered").into_http()))))
     }
 }
 
@@ -40,9 +50,13 @@ impl fmt::Debug for Called {
     }
 }
 
-impl Call<'_> {
+impl<'a> Call<'a> {
     pub(super) fn general(request: http::Request<Body>) -> Self {
-        Self { request: Ok(request), direct: PhantomData }
+        Self(Kind::General(request))
+    }
+
+    pub(crate) fn direct(call: DirectCall<'a>) -> Self {
+        Self(Kind::Direct(call))
     }
 
     /// One message each way.
@@ -53,6 +67,10 @@ impl Call<'_> {
         F: FnOnce(Request<M>) -> A + Send + 'static,
         A: Future<Output = Result<Response<R>, Status>> + Send + 'static,
     {
+        if let Kind::Direct(call) = self.0 {
+            call.unary(options, handler);
+            return Called(None);
+        }
         let mut grpc = options.grpc::<M, R>();
         self.answered(move |request| async move { grpc.unary(Handler(Some(handler)), request).await })
     }
@@ -104,23 +122,38 @@ impl Call<'_> {
         self.answered(|_| async { Status::unimplemented("").into_http() })
     }
 
+    /// Answers the general way.
     fn answered<A>(self, answer: impl FnOnce(http::Request<Body>) -> A) -> Called
     where
         A: Future<Output = http::Response<Body>> + Send + 'static,
     {
-        match self.request {
-            Ok(request) => {
+        match self.0 {
+            Kind::General(request) => {
                 let response = answer(request);
-                Called(Box::pin(async { Ok(response.await) }))
+                Called(Some(Box::pin(async { Ok(response.await) })))
             }
-            Err(status) => Called(Box::pin(ready(Ok(status.into_http())))),
+            // Only unary methods are called directly.
+            Kind::Direct(call) => {
+                call.refuse(&Status::unimplemented(""));
+                Called(None)
+            }
+            Kind::Refused(called) => called,
         }
     }
 
     /// Asks an interceptor about the call before it is answered.
     pub(crate) fn intercepted(self, interceptor: &mut impl Interceptor) -> Self {
-        let request = self.request.and_then(|request| intercept(request, interceptor));
-        Self { request, ..self }
+        Self(match self.0 {
+            Kind::General(request) => match intercept(request, interceptor) {
+                Ok(request) => Kind::General(request),
+                Err(status) => Kind::Refused(Called::with(status)),
+            },
+            Kind::Direct(call) => match call.intercepted(interceptor) {
+                Some(call) => Kind::Direct(call),
+                None => Kind::Refused(Called(None)),
+            },
+            Kind::Refused(called) => Kind::Refused(called),
+        })
     }
 }
 

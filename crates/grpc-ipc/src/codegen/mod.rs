@@ -10,8 +10,10 @@ mod answering;
 mod call;
 mod client;
 mod general;
+mod messages;
 mod metadata;
 mod options;
+mod unary_server;
 
 pub use bytes::Bytes;
 pub use grpc_ipc_http2::direct::Method;
@@ -20,9 +22,11 @@ pub use http_body::Body;
 pub use tonic::codegen::StdError;
 pub use tower_service::Service;
 
+pub(crate) use self::answering::probe;
 pub use self::answering::{Answering, DirectService, Served, answer};
 pub(crate) use self::call::intercept;
 pub use self::call::{Call, Called};
 pub use self::client::Client;
 pub use self::options::ServerOptions;
+pub(crate) use self::unary_server::{DirectCall, Slot};
 pub use crate::intercepted::{Intercepted, InterceptedServer};

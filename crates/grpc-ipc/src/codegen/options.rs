@@ -4,6 +4,9 @@ use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings};
 use tonic::{client, server};
 use tonic_prost::ProstCodec;
 
+/// What tonic decodes if nothing else is said.
+const DECODING_LIMIT: usize = 4 * 1024 * 1024;
+
 /// How a generated server takes requests and makes responses.
 #[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
@@ -34,6 +37,21 @@ impl ServerOptions {
         self.max_encoding_message_size = Some(limit);
     }
 
+    /// Whether a response may be compressed, which it is the general way only.
+    pub(crate) fn compresses(&self) -> bool {
+        !self.send.is_empty()
+    }
+
+    /// The largest message that is decoded.
+    pub(super) fn decoding_limit(&self) -> usize {
+        self.max_decoding_message_size.unwrap_or(DECODING_LIMIT)
+    }
+
+    /// The largest message that is encoded.
+    pub(super) fn encoding_limit(&self) -> usize {
+        self.max_encoding_message_size.unwrap_or(usize::MAX)
+    }
+
     /// tonic's server with the same options.
     pub(super) fn grpc<M, R>(&self) -> server::Grpc<ProstCodec<R, M>>
     where
@@ -57,6 +75,21 @@ pub(super) struct ClientOptions {
 }
 
 impl ClientOptions {
+    /// Whether the options leave nothing to do beside what all calls need.
+    pub(super) fn is_plain(&self) -> bool {
+        self.origin == Uri::default() && self.send.is_none() && self.accept.is_empty()
+    }
+
+    /// The largest message that is decoded.
+    pub(super) fn decoding_limit(&self) -> usize {
+        self.max_decoding_message_size.unwrap_or(DECODING_LIMIT)
+    }
+
+    /// The largest message that is encoded.
+    pub(super) fn encoding_limit(&self) -> usize {
+        self.max_encoding_message_size.unwrap_or(usize::MAX)
+    }
+
     /// tonic's client with the same options.
     pub(super) fn grpc<T>(&self, inner: T) -> client::Grpc<T> {
         let mut grpc = client::Grpc::with_origin(inner, self.origin.clone());
