@@ -34,8 +34,10 @@ impl Deadline {
     }
 }
 
-/// How long a call may take.
-pub(crate) fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
+/// How long a call may take by its metadata: by `grpc-timeout`
+/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)).
+#[must_use]
+pub fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
     // Calls have few headers: to look at each costs less than to hash the name.
     let (_, value) = headers.iter().find(|(name, _)| name.as_str() == "grpc-timeout")?;
     parse(value.to_str().ok()?)

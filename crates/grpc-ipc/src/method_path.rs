@@ -6,17 +6,32 @@ use http::uri::PathAndQuery;
 /// The method that a request calls, as HTTP/2 names it: `/package.Service/Method`.
 ///
 /// A [`Server`](crate::Server) puts it into the extensions of each request, for interceptors, which tonic does not tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MethodPath(PathAndQuery);
+#[derive(Clone)]
+pub struct MethodPath(Path);
+
+#[derive(Clone)]
+enum Path {
+    OfRequest(PathAndQuery),
+    OfMethod(&'static str),
+}
 
 impl MethodPath {
     pub(crate) fn of(uri: &Uri) -> Self {
-        Self(uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")))
+        let path = uri.path_and_query().cloned();
+        Self(path.map_or(Path::OfMethod("/"), Path::OfRequest))
+    }
+
+    /// That of a method which is known by its path.
+    pub(crate) fn of_method(path: &'static str) -> Self {
+        Self(Path::OfMethod(path))
     }
 
     /// All of it: `/package.Service/Method`.
     pub fn as_str(&self) -> &str {
-        self.0.path()
+        match &self.0 {
+            Path::OfRequest(path) => path.path(),
+            Path::OfMethod(path) => path,
+        }
     }
 
     /// The service: `package.Service`. Empty if the path is none of gRPC.
@@ -31,6 +46,20 @@ impl MethodPath {
 
     fn parts(&self) -> Option<(&str, &str)> {
         self.as_str().strip_prefix('/')?.split_once('/')
+    }
+}
+
+impl PartialEq for MethodPath {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for MethodPath {}
+
+impl fmt::Debug for MethodPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("MethodPath").field(&self.as_str()).finish()
     }
 }
 

@@ -2,6 +2,8 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,7 +22,9 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::call_body::CallBody;
+use crate::codegen::{self, Slot};
 use crate::content_type::is_grpc;
+use crate::direct::{DirectMethods, PeerMethods};
 use crate::fields;
 use crate::listeners::{Accepted, Listeners};
 use crate::places::Places;
@@ -47,6 +51,7 @@ use crate::{Http2Options, ListenOptions, MethodPath, ServeError};
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {
     router: Router,
+    direct: DirectMethods,
     layers: Vec<Box<dyn FnOnce(Services) -> Services + Send>>,
     listen: Vec<ListenOptions>,
     listeners: Vec<BoxListener>,
@@ -61,8 +66,8 @@ impl Server {
         Self::default()
     }
 
-    /// Adds a service, as tonic has generated it, or with an interceptor around it.
-    pub fn add_service<S, B>(mut self, service: S) -> Self
+    /// Adds a service, as grpc-ipc-build or tonic has generated it, or with an interceptor around it.
+    pub fn add_service<S, B>(mut self, mut service: S) -> Self
     where
         S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>
             + NamedService
@@ -73,6 +78,9 @@ impl Server {
         S::Future: Send + 'static,
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
+        if let Some(service) = codegen::probe(&mut service) {
+            self.direct.add(service);
+        }
         self.router.add(service);
         self
     }
@@ -157,9 +165,17 @@ impl Server {
         if listeners.local_addresses().is_empty() {
             return Err(ServeError::NoListener);
         }
+        // Layers see every request.
+        let direct = if self.layers.is_empty() { self.direct } else { DirectMethods::default() };
         let services = Services::from(self.router);
         let services = self.layers.into_iter().fold(services, |services, layer| layer(services));
-        Ok(BoundServer { services, listeners, http2: self.http2 })
+        Ok(BoundServer {
+            services,
+            direct: Arc::new(direct),
+            general_calls: Arc::default(),
+            listeners,
+            http2: self.http2,
+        })
     }
 
     /// Binds, and serves until the process ends.
@@ -193,6 +209,8 @@ impl fmt::Debug for Server {
 #[must_use = "a server does nothing until it serves"]
 pub struct BoundServer {
     services: Services,
+    direct: Arc<DirectMethods>,
+    general_calls: Arc<AtomicU64>,
     listeners: Listeners,
     http2: Http2Options,
 }
@@ -202,6 +220,12 @@ impl BoundServer {
     /// was chosen for `http://HOST:0`. First those of [`Server::listener`], then those of [`Server::listen`].
     pub fn local_addresses(&self) -> &[Address] {
         self.listeners.local_addresses()
+    }
+
+    /// Counts the requests that go the general way, and not directly to the methods of a generated server.
+    #[doc(hidden)]
+    pub fn general_calls(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.general_calls)
     }
 
     /// Serves until the process ends.
@@ -240,13 +264,14 @@ impl BoundServer {
 
     /// [`serve_with_shutdown`](Self::serve_with_shutdown), where the signal says how long the drain may be.
     pub(crate) async fn serve_until(self, signal: impl Future<Output = Duration>) -> Result<(), ServeError> {
-        let Self { services, mut listeners, http2 } = self;
+        let Self { services, direct, general_calls, mut listeners, http2 } = self;
+        let offered = Offered { services, direct, general_calls, http2 };
         let mut connections = Connections::default();
         tokio::pin!(signal);
         let drain = loop {
             tokio::select! {
                 drain = &mut signal => break drain,
-                Some(accepted) = listeners.connections().next() => connections.serve(accepted, &services, &http2),
+                Some(accepted) = listeners.connections().next() => connections.serve(accepted, &offered),
                 () = connections.ended() => {}
             }
         };
@@ -276,6 +301,14 @@ impl fmt::Debug for BoundServer {
 /// How long connections that were closed may take to end, and their handlers to be dropped.
 const AFTER_CUT: Duration = Duration::from_secs(1);
 
+/// What every connection is served with.
+struct Offered {
+    services: Services,
+    direct: Arc<DirectMethods>,
+    general_calls: Arc<AtomicU64>,
+    http2: Http2Options,
+}
+
 /// The connections of a server, each in a task of its own, which ends when the handlers have. Dropping them ends them.
 #[derive(Default)]
 struct Connections {
@@ -284,10 +317,19 @@ struct Connections {
 }
 
 impl Connections {
-    fn serve(&mut self, (connection, place): Accepted, services: &Services, http2: &Http2Options) {
-        let service =
-            PeerService { services: services.clone(), peer: connection.peer().clone(), failed: None };
-        let connection = server::Connection::new(connection, service, http2.clone());
+    fn serve(&mut self, (connection, place): Accepted, offered: &Offered) {
+        let peer = connection.peer().clone();
+        let service = PeerService {
+            services: offered.services.clone(),
+            general_calls: Arc::clone(&offered.general_calls),
+            peer: peer.clone(),
+            failed: None,
+        };
+        let mut connection = server::Connection::new(connection, service, offered.http2.clone());
+        if !offered.direct.is_empty() {
+            let methods = Arc::clone(&offered.direct);
+            connection = connection.direct(Box::new(PeerMethods { methods, peer, slot: Slot::default() }));
+        }
         let handle = connection.handle();
         let handlers = handle.clone();
         let task = self.tasks.spawn(async move {
@@ -335,6 +377,7 @@ impl Connections {
 #[derive(Clone)]
 struct PeerService {
     services: Services,
+    general_calls: Arc<AtomicU64>,
     peer: Peer,
     /// Why the services cannot take the next request.
     failed: Option<Status>,
@@ -356,6 +399,7 @@ impl Service<http::Request<RecvBody>> for PeerService {
         if let Some(status) = self.failed.take() {
             return ServicesFuture::ready(status.into_http());
         }
+        self.general_calls.fetch_add(1, Ordering::Relaxed);
         let is_grpc = is_grpc(request.headers());
         let mut request = request.map(|body| match is_grpc {
             true => Body::new(CallBody::request(body)),

@@ -23,6 +23,7 @@ pub use self::call::{Answer, Begun, UnaryCall};
 pub use self::head::Head;
 pub(crate) use self::head::{is_encoded, is_grpc, metadata_of};
 pub use self::reply::{Reply, Service};
+pub use crate::deadline::timeout_of;
 
 /// A method that clients call. Each has a `static` of its own: what is sent for a call is found by its address.
 #[derive(Debug)]
