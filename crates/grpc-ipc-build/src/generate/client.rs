@@ -23,7 +23,7 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
         #[doc = #module_documentation]
         #(#module_attributes)*
         pub mod #module {
-            #![allow(dead_code, clippy::all, clippy::pedantic)]
+            #![allow(dead_code, unused_qualifications, clippy::all, clippy::pedantic)]
 
             use ::grpc_ipc::{codegen, tonic};
 

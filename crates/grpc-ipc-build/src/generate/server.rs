@@ -25,7 +25,14 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
         #[doc = #module_documentation]
         #(#module_attributes)*
         pub mod #module {
-            #![allow(dead_code, non_camel_case_types, unused_variables, clippy::all, clippy::pedantic)]
+            #![allow(
+                dead_code,
+                non_camel_case_types,
+                unused_qualifications,
+                unused_variables,
+                clippy::all,
+                clippy::pedantic
+            )]
 
             use ::grpc_ipc::{codegen, tonic};
 
@@ -87,7 +94,7 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
                 }
             }
 
-            impl<T> Clone for #server<T> {
+            impl<T> std::clone::Clone for #server<T> {
                 fn clone(&self) -> Self {
                     Self { inner: self.inner.clone(), options: self.options.clone() }
                 }
