@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use grpc_ipc_build::{Builder, Config, configure};
+use grpc_ipc_build::{Builder, Config, FileDescriptorSet, configure};
+use protox::prost::Message as _;
 use quote::ToTokens as _;
 use syn::{Attribute, File, Item};
 
@@ -287,6 +288,9 @@ fn a_descriptor_set_for_reflection() {
     let path = fixture.path("greet.bin");
     fixture.compile(configure().file_descriptor_set_path(&path), &["greet.proto"]).unwrap();
     let set = std::fs::read(path).unwrap();
+    let files = FileDescriptorSet::decode(&set[..]).unwrap().file;
+    let services = files.iter().flat_map(|file| &file.service).map(|service| service.name());
+    assert_eq!(services.collect::<Vec<_>>(), ["Greeter"]);
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(&set)
         .with_service_name("greet.Greeter")
