@@ -7,7 +7,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
+use crate::connection::direct::Outcome;
 use crate::deadline::Deadline;
+use crate::direct;
 use crate::message::ResponseHead;
 use crate::pieces::Pieces;
 use crate::shared::Shared;
@@ -136,6 +138,26 @@ impl RecvStream {
             }
             connection.wait_to_read(id, cx.waker());
             Poll::Pending
+        })
+    }
+
+    /// The answer to a direct call.
+    pub(crate) fn poll_direct<T>(
+        &mut self,
+        cx: &Context<'_>,
+        decode: impl FnOnce(direct::Message<'_>) -> T,
+    ) -> Outcome<T> {
+        let id = self.id;
+        self.shared.with(|state| {
+            let connection = &mut state.connection;
+            connection.reader_runs(id);
+            let alone = connection.output.is_empty();
+            let outcome = connection.poll_direct(id, cx.waker(), decode);
+            if let Outcome::Answered(..) = outcome {
+                self.over = true;
+                state.send(alone);
+            }
+            outcome
         })
     }
 

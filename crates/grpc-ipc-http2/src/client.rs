@@ -54,28 +54,51 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let driver = &mut self.driver;
-        driver.with(|state| {
-            state.driver_runs(cx);
-            if state.is_unused() {
-                state.connection.go_away("");
-            }
-        });
+        let mut runs = false;
         loop {
-            // First, because callers have left something to write.
-            if let Poll::Ready(result) = driver.poll_send(cx) {
-                return Poll::Ready(result);
-            }
-            match driver.poll_receive(cx) {
-                Poll::Ready(false) => {}
-                Poll::Ready(true) => {
+            let next = driver.with(|turn, state| {
+                if !std::mem::replace(&mut runs, true) {
+                    state.driver_runs(cx);
+                    if state.is_unused() {
+                        state.connection.go_away("");
+                    }
+                }
+                // Mostly one time reads, and the other finds that there is no more.
+                for _ in 0..2 {
+                    // First, because callers have left something to write.
+                    if let Poll::Ready(result) = turn.poll_send(state, cx) {
+                        return Next::Over(result);
+                    }
+                    match turn.poll_receive(state, cx) {
+                        Poll::Ready(false) => {}
+                        Poll::Ready(true) => return Next::Later,
+                        Poll::Pending if turn.is_time_for_something(state, cx) => {}
+                        Poll::Pending => return Next::Wait,
+                    }
+                }
+                Next::GoOn
+            });
+            match next {
+                Next::GoOn => {}
+                Next::Later => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Poll::Pending if driver.is_time_for_something(cx) => {}
-                Poll::Pending => return Poll::Pending,
+                Next::Wait => return Poll::Pending,
+                Next::Over(result) => return Poll::Ready(result),
             }
         }
     }
+}
+
+/// What the task of a connection does without its lock.
+enum Next {
+    /// There may be more, once those are woken for whom something has come.
+    GoOn,
+    /// There is more, for its next turn.
+    Later,
+    Wait,
+    Over(Result<(), Error>),
 }
 
 impl<IO> fmt::Debug for Connection<IO> {
@@ -98,6 +121,10 @@ impl SendRequest {
         B::Error: Into<Box<dyn error::Error + Send + Sync>>,
     {
         ResponseFuture { connection: self.clone(), call: Call::new(request) }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Whether the connection takes calls, now or when others have ended.
@@ -318,15 +345,20 @@ where
         connection: &SendRequest,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<RecvBody>, Error>> {
-        let body = match std::mem::replace(&mut self.body, CallBody::Sent) {
-            CallBody::Fresh(mut body) => match Beginning::of(&mut body, cx) {
-                Ok(beginning) if beginning.ended => CallBody::Whole(beginning),
-                Ok(beginning) => CallBody::Begun(beginning, body),
-                Err(error) => return Poll::Ready(Err(Error::Body(error.into().into()))),
-            },
-            body => body,
-        };
-        let beginning = match &body {
+        if let CallBody::Fresh(body) = &mut self.body {
+            let beginning = match Beginning::of(body, cx) {
+                Ok(beginning) => beginning,
+                Err(error) => {
+                    self.body = CallBody::Sent;
+                    return Poll::Ready(Err(Error::Body(error.into().into())));
+                }
+            };
+            self.body = match std::mem::replace(&mut self.body, CallBody::Sent) {
+                CallBody::Fresh(body) if !beginning.ended => CallBody::Begun(beginning, body),
+                _ => CallBody::Whole(beginning),
+            };
+        }
+        let beginning = match &self.body {
             CallBody::Whole(beginning) | CallBody::Begun(beginning, _) => beginning,
             CallBody::Fresh(_) | CallBody::Sent => return Poll::Ready(Err(Error::Closed)),
         };
@@ -337,23 +369,18 @@ where
                 id
             }
             Begun::Waits(ticket) => {
-                self.body = body;
                 self.wait(connection, ticket);
                 return Poll::Pending;
             }
-            Begun::Failed(error) => {
-                self.body = body;
-                return Poll::Ready(Err(error));
-            }
+            Begun::Failed(error) => return Poll::Ready(Err(error)),
         };
         self.stream = Some(RecvStream::new(&connection.shared, id, Some(Reason::CANCEL)));
-        match body {
-            CallBody::Begun(_, body) => {
-                let shared = Arc::clone(&connection.shared);
-                let stream = SendStream { shared, id, when_dropped: Reason::CANCEL };
-                spawn(RequestBody { pump: Pump::new(body), stream });
-            }
-            whole => self.body = whole,
+        if let CallBody::Begun(..) = &self.body
+            && let CallBody::Begun(_, body) = std::mem::replace(&mut self.body, CallBody::Sent)
+        {
+            let shared = Arc::clone(&connection.shared);
+            let stream = SendStream { shared, id, when_dropped: Reason::CANCEL };
+            spawn(RequestBody { pump: Pump::new(body), stream });
         }
         Poll::Pending
     }
@@ -418,7 +445,7 @@ fn begin(state: &mut State, head: &request::Parts, beginning: &Beginning, cx: &C
     Begun::Stream(id)
 }
 
-fn response(head: ResponseHead, body: RecvBody) -> Response<RecvBody> {
+pub(crate) fn response(head: ResponseHead, body: RecvBody) -> Response<RecvBody> {
     let mut response = Response::new(body);
     *response.status_mut() = head.status;
     *response.version_mut() = Version::HTTP_2;

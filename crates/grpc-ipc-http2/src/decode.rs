@@ -1,3 +1,5 @@
+use crate::connection::direct::Usual;
+use crate::direct::Service;
 use crate::hpack::{DecodeError, Decoder};
 use crate::message::{Message, Section};
 
@@ -11,6 +13,8 @@ pub(crate) struct MessageDecoder {
     /// The hashes of blocks that came once; what does not come again is not kept.
     seen: [u64; SEEN],
     next_seen: usize,
+    /// Which of `known` was asked for last, of those that end a stream and of others.
+    last: [usize; 2],
 }
 
 /// A block that means the same whenever it comes while the decoder is in the same generation.
@@ -19,6 +23,8 @@ struct Known {
     generation: u64,
     block: Box<[u8]>,
     message: Message,
+    /// Once somebody has asked.
+    usual: Option<Usual>,
 }
 
 const KNOWN: usize = 16;
@@ -35,7 +41,25 @@ impl MessageDecoder {
             next: 0,
             seen: [0; SEEN],
             next_seen: 0,
+            last: [0; 2],
         }
+    }
+
+    /// What a block is to a direct call, if it has come before.
+    pub(crate) fn usual(
+        &mut self,
+        block: &[u8],
+        end_stream: bool,
+        service: Option<&dyn Service>,
+    ) -> Option<&Usual> {
+        let generation = self.decoder.generation();
+        let is_it = |known: &Known| known.generation == generation && *known.block == *block;
+        let last = &mut self.last[usize::from(end_stream)];
+        if !self.known.get(*last).is_some_and(is_it) {
+            *last = self.known.iter().position(is_it)?;
+        }
+        let known = self.known.get_mut(*last)?;
+        Some(known.usual.get_or_insert_with(|| Usual::of(&known.message, service)))
     }
 
     /// # Errors
@@ -54,7 +78,8 @@ impl MessageDecoder {
         self.decoder.decode(block, |field, size| section.add(field, size))?;
         let message = section.finish();
         if block.len() <= MAX_KNOWN_LENGTH && self.decoder.generation() == generation {
-            self.remember(Known { hash, generation, block: block.into(), message: message.clone() });
+            let (block, message) = (block.into(), message.clone());
+            self.remember(Known { hash, generation, block, message, usual: None });
         }
         Ok(message)
     }

@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,18 +7,23 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite, ReadHalf};
 use tokio::time::{Sleep, sleep};
-use tokio_util::io::poll_read_buf;
 
 use crate::connection::{Connection, KEEPALIVE_PING, Role};
-use crate::shared::{Shared, State};
+use crate::shared::{Io, Shared, State};
 use crate::timers::{Due, Timers};
 use crate::{Error, Options, Reason};
 
 /// The task of a connection: it reads, and writes what others leave to it.
 pub(crate) struct Driver<IO> {
-    reader: ReadHalf<IO>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) wakers: Vec<Waker>,
+    pub(crate) turn: Turn,
+    io: PhantomData<fn(IO)>,
+}
+
+/// What the task of a connection knows beside the connection itself, and does with it while it has the lock.
+pub(crate) struct Turn {
     input: BytesMut,
     /// The peer has closed its end.
     ended: bool,
@@ -27,8 +33,6 @@ pub(crate) struct Driver<IO> {
     pub(crate) waits: Option<u64>,
     /// How much is read at once.
     read_size: usize,
-    pub(crate) shared: Arc<Shared>,
-    wakers: Vec<Waker>,
     timers: Timers,
     /// What the peer has begun and not ended.
     unfinished: Option<u64>,
@@ -49,33 +53,34 @@ const MAX_READ: usize = 128 * 1024;
 /// How long a peer may take to read the last of a connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
+impl<IO: Io> Driver<IO> {
     pub(crate) fn new(io: IO, role: Role, options: &Options) -> Self {
-        let (reader, writer) = tokio::io::split(io);
-        Self {
-            reader,
+        let turn = Turn {
             input: BytesMut::new(),
             ended: false,
             congested: false,
             waits: None,
             read_size: MIN_READ,
-            shared: Shared::new(Connection::new(role, options.clone()), writer),
-            wakers: Vec::new(),
             timers: Timers::new(role, options),
             unfinished: None,
             write_error: None,
             last_words: None,
-        }
+        };
+        let shared = Shared::new(Connection::new(role, options.clone()), io);
+        Self { shared, wakers: Vec::new(), turn, io: PhantomData }
     }
 
     /// Does something with the connection.
-    pub(crate) fn with<T>(&mut self, act: impl FnOnce(&mut State) -> T) -> T {
-        self.shared.with_all(&mut self.wakers, act)
+    pub(crate) fn with<T>(&mut self, act: impl FnOnce(&mut Turn, &mut State) -> T) -> T {
+        let Self { shared, wakers, turn, .. } = self;
+        shared.with_all(wakers, |state| act(turn, state))
     }
+}
 
+impl Turn {
     /// Reads once, and takes what has come; whether there may be more. Then others should get their turn first: they
     /// let go of the buffer, which is read into again while it is still in the processor's cache.
-    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    pub(crate) fn poll_receive(&mut self, state: &mut State, cx: &mut Context<'_>) -> Poll<bool> {
         if self.ended || self.congested {
             return Poll::Pending;
         }
@@ -88,7 +93,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity() - self.input.len();
-        let read = match poll_read_buf(Pin::new(&mut self.reader), cx, &mut self.input) {
+        let read = match state.poll_read(cx, &mut self.input) {
             Poll::Ready(read) => read,
             Poll::Pending => {
                 if self.input.is_empty() {
@@ -105,85 +110,76 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
         }
         self.timers.hear();
         self.ended = matches!(read, Ok(0) | Err(_));
-        let Self { shared, wakers, input, unfinished, .. } = self;
-        shared.with_all(wakers, |state| {
-            let connection = &mut state.connection;
-            let received = match read {
-                Ok(0) => Err(Error::Closed),
-                // It is read so that the peer gets to our last words, and goes nowhere.
-                Ok(_) if connection.failed.is_some() => {
-                    input.clear();
-                    Ok(())
-                }
-                Ok(_) => connection.receive(input),
-                Err(error) => Err(error.into()),
-            };
-            if let Err(error) = received {
-                connection.fail(error);
+        let connection = &mut state.connection;
+        let received = match read {
+            Ok(0) => Err(Error::Closed),
+            // It is read so that the peer gets to our last words, and goes nowhere.
+            Ok(_) if connection.failed.is_some() => {
+                self.input.clear();
+                Ok(())
             }
-            *unfinished = connection.unfinished(input);
-        });
+            Ok(_) => connection.receive(&mut self.input),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = received {
+            connection.fail(error);
+        }
+        self.unfinished = connection.unfinished(&self.input);
         Poll::Ready(full)
     }
 
     /// Does what is due, if anything is; whether that was so. To be asked when everything that has come is read, and not
     /// before: the peer may have been heard.
-    pub(crate) fn is_time_for_something(&mut self, cx: &mut Context<'_>) -> bool {
+    pub(crate) fn is_time_for_something(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
         let Some(due) = self.timers.poll(cx) else { return false };
-        let write_error = self.write_error.clone();
-        self.with(|state| {
-            let connection = &mut state.connection;
-            match due {
-                Due::Handshake => connection.fail(Error::HandshakeTimeout),
-                Due::Block => connection.fail(calm("a frame or a block of headers that does not end")),
-                Due::Stall => connection.fail(calm("nothing of what is sent is read")),
-                Due::Idle if connection.is_idle() => connection.go_away("max_idle"),
-                Due::Idle => {}
-                Due::Drain => connection.say_last_stream(),
-                Due::Unwritable => connection.fail(write_error.unwrap_or(Error::Closed)),
-                Due::Age => connection.go_away("max_age"),
-                Due::Grace => connection.fail(Error::violation(Reason::NO_ERROR, "max_age")),
-                Due::Ping => connection.ping(KEEPALIVE_PING),
-                Due::Silence => connection.fail(Error::KeepAlive),
-            }
-        });
+        let connection = &mut state.connection;
+        match due {
+            Due::Handshake => connection.fail(Error::HandshakeTimeout),
+            Due::Block => connection.fail(calm("a frame or a block of headers that does not end")),
+            Due::Stall => connection.fail(calm("nothing of what is sent is read")),
+            Due::Idle if connection.is_idle() => connection.go_away("max_idle"),
+            Due::Idle => {}
+            Due::Drain => connection.say_last_stream(),
+            Due::Unwritable => connection.fail(self.write_error.clone().unwrap_or(Error::Closed)),
+            Due::Age => connection.go_away("max_age"),
+            Due::Grace => connection.fail(Error::violation(Reason::NO_ERROR, "max_age")),
+            Due::Ping => connection.ping(KEEPALIVE_PING),
+            Due::Silence => connection.fail(Error::KeepAlive),
+        }
         true
     }
 
     /// Writes what there is; ready when the connection is over and everything is written.
-    pub(crate) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { shared, wakers, last_words, write_error, congested, waits, timers, unfinished, .. } = self;
-        shared.with_all(wakers, |state| {
-            let flushed = state.poll_flush(cx);
-            if let Some(error) = state.write_error.take() {
-                *write_error = Some(error);
-            }
-            *waits = state.connection.waits_for_client();
-            let relieved = *congested && !state.connection.is_congested();
-            *congested = state.connection.is_congested();
-            if relieved {
-                cx.waker().wake_by_ref();
-            }
-            // A peer that is not read need not end what it has begun.
-            let unfinished = unfinished.filter(|_| !*congested);
-            timers.look(&state.connection, unfinished, write_error.is_none());
-            // What the peer has said before it closed tells what becomes of the calls.
-            let is_read = write_error.is_none() || state.connection.failed.is_some();
-            if !is_read || !state.connection.is_over() {
-                return Poll::Pending;
-            }
-            // Not for ever, if the peer does not read. Whether this succeeds changes nothing: it is over.
-            let last_words = last_words.get_or_insert_with(|| Box::pin(sleep(LAST_WORDS)));
-            if last_words.as_mut().poll(cx).is_pending()
-                && (flushed.is_pending() || state.poll_shutdown(cx).is_pending())
-            {
-                return Poll::Pending;
-            }
-            let connection = &state.connection;
-            Poll::Ready(match connection.failed.as_ref().or(connection.peers_error()) {
-                Some(error) => Err(error.clone()),
-                None => Ok(()),
-            })
+    pub(crate) fn poll_send(&mut self, state: &mut State, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let flushed = state.poll_flush(cx);
+        if let Some(error) = state.write_error.take() {
+            self.write_error = Some(error);
+        }
+        self.waits = state.connection.waits_for_client();
+        let congested = state.connection.is_congested();
+        if self.congested && !congested {
+            cx.waker().wake_by_ref();
+        }
+        self.congested = congested;
+        // A peer that is not read need not end what it has begun.
+        let unfinished = self.unfinished.filter(|_| !congested);
+        self.timers.look(&state.connection, unfinished, self.write_error.is_none());
+        // What the peer has said before it closed tells what becomes of the calls.
+        let is_read = self.write_error.is_none() || state.connection.failed.is_some();
+        if !is_read || !state.connection.is_over() {
+            return Poll::Pending;
+        }
+        // Not for ever, if the peer does not read. Whether this succeeds changes nothing: it is over.
+        let last_words = self.last_words.get_or_insert_with(|| Box::pin(sleep(LAST_WORDS)));
+        if last_words.as_mut().poll(cx).is_pending()
+            && (flushed.is_pending() || state.poll_shutdown(cx).is_pending())
+        {
+            return Poll::Pending;
+        }
+        let connection = &state.connection;
+        Poll::Ready(match connection.failed.as_ref().or(connection.peers_error()) {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
         })
     }
 }
@@ -191,7 +187,7 @@ impl<IO: AsyncRead + AsyncWrite + Send + Unpin + 'static> Driver<IO> {
 impl<IO> Drop for Driver<IO> {
     /// Whoever has something under way hears that it is over.
     fn drop(&mut self) {
-        self.shared.with(State::close);
+        drop(self.shared.with(State::close));
     }
 }
 

@@ -1,6 +1,9 @@
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
+use crate::connection::direct::BETWEEN;
+use crate::direct;
+use crate::frame;
 use crate::hpack::{Encoder, Indexing};
 use crate::message::is_connection_specific;
 
@@ -12,11 +15,25 @@ pub(crate) enum Start<'a> {
     Trailers,
 }
 
+/// The fields that stand before metadata, in which they are then left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Own {
+    /// None: everything is among the headers.
+    Nothing,
+    /// Those of a request of gRPC.
+    Request,
+    /// Those of a response of gRPC.
+    Response,
+}
+
 /// Makes blocks of headers of messages, and knows those that it made before.
 pub(crate) struct MessageEncoder {
     encoder: Encoder,
     known: Vec<Known>,
     next: usize,
+    templates: Vec<Template>,
+    /// The one in which they all were made.
+    templates_generation: u64,
     /// The hashes of fields that were sent once: what is not sent again does not get into the table.
     seen: [u64; SEEN],
     next_seen: usize,
@@ -29,9 +46,37 @@ pub(crate) struct MessageEncoder {
 struct Known {
     generation: u64,
     start: OwnedStart,
+    own: Own,
     headers: HeaderMap,
     block: Vec<u8>,
     size: usize,
+}
+
+/// HEADERS that are sent again and again, and are found by a key.
+struct Template {
+    key: usize,
+    /// The frame, on no stream; [`BETWEEN`] follows if there is DATA to come.
+    frame: Box<[u8]>,
+    size: usize,
+}
+
+/// What a template is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TemplateKey {
+    Method(&'static direct::Method),
+    Response,
+    Trailers,
+}
+
+impl TemplateKey {
+    /// No method is at one of the first addresses.
+    fn number(self) -> usize {
+        match self {
+            Self::Method(method) => std::ptr::from_ref(method).addr(),
+            Self::Response => 1,
+            Self::Trailers => 2,
+        }
+    }
 }
 
 enum OwnedStart {
@@ -41,6 +86,7 @@ enum OwnedStart {
 }
 
 const KNOWN: usize = 16;
+const TEMPLATES: usize = 32;
 const SEEN: usize = 64;
 /// Larger sections are not kept.
 const MAX_KNOWN_SIZE: usize = 2048;
@@ -56,6 +102,8 @@ impl MessageEncoder {
             encoder: Encoder::new(),
             known: Vec::new(),
             next: 0,
+            templates: Vec::new(),
+            templates_generation: 0,
             seen: [0; SEEN],
             next_seen: 0,
             all_seen: true,
@@ -69,16 +117,20 @@ impl MessageEncoder {
     }
 
     /// The block for a message of at most `max_size` bytes; `None` for a larger one.
-    pub(crate) fn encode(&mut self, start: Start<'_>, headers: &HeaderMap, max_size: u32) -> Option<&[u8]> {
+    pub(crate) fn encode(
+        &mut self,
+        start: Start<'_>,
+        own: Own,
+        headers: &HeaderMap,
+        max_size: u32,
+    ) -> Option<&[u8]> {
         let generation = self.encoder.generation();
-        let known = self.known.iter().position(|known| {
-            known.generation == generation && known.start.is(start) && same(&known.headers, headers)
-        });
+        let known = self.known.iter().position(|known| known.is(generation, start, own, headers));
         if let Some(known) = known {
             let known = &self.known[known];
             return (known.size <= max_size as usize).then_some(&known.block);
         }
-        let size = size(start, headers);
+        let size = size(start, headers) + own.size();
         if size > max_size as usize {
             return None;
         }
@@ -95,23 +147,65 @@ impl MessageEncoder {
             Start::Response(status) => self.field(b":status", status.as_str().as_bytes(), false),
             Start::Trailers => {}
         }
-        self.fields(headers, Place::Timeout);
+        self.fields(own, headers, Place::Timeout);
         if matches!(start, Start::Request { .. }) && !headers.contains_key(USER_AGENT) {
             self.field(b"user-agent", AGENT.as_bytes(), false);
         }
-        self.fields(headers, Place::Definition);
-        self.fields(headers, Place::Metadata);
+        for (name, value) in own.fields() {
+            self.field(name.as_bytes(), value.as_bytes(), false);
+        }
+        self.fields(own, headers, Place::Definition);
+        self.fields(own, headers, Place::Metadata);
         // Made without a change of the table, it will be made the same again.
         if size <= MAX_KNOWN_SIZE && self.all_seen && self.encoder.generation() == generation {
             let block = self.block.clone();
-            self.remember(Known { generation, start: start.into(), headers: headers.clone(), block, size });
+            let (start, headers) = (start.into(), headers.clone());
+            self.remember(Known { generation, start, own, headers, block, size });
         }
         Some(&self.block)
     }
 
-    fn fields(&mut self, headers: &HeaderMap, place: Place) {
+    /// HEADERS for what is sent again and again, if they have been [kept](Self::keep_template).
+    pub(crate) fn template(&self, key: TemplateKey, max_size: u32) -> Option<&[u8]> {
+        if self.templates_generation != self.encoder.generation() {
+            return None;
+        }
+        let key = key.number();
+        let template = self.templates.iter().find(|template| template.key == key)?;
+        (template.size <= max_size as usize).then_some(&template.frame)
+    }
+
+    /// Keeps the block of a message that was just encoded, if it would be the same again.
+    pub(crate) fn keep_template(
+        &mut self,
+        key: TemplateKey,
+        start: Start<'_>,
+        own: Own,
+        headers: &HeaderMap,
+        end_stream: bool,
+    ) {
+        let generation = self.encoder.generation();
+        let known = self.known.iter().find(|known| known.is(generation, start, own, headers));
+        let Some(known) = known else { return };
+        if self.templates_generation != generation {
+            self.templates.clear();
+            self.templates_generation = generation;
+        }
+        let key = key.number();
+        if self.templates.len() >= TEMPLATES || self.templates.iter().any(|template| template.key == key) {
+            return;
+        }
+        let mut frame = Vec::new();
+        frame::write_headers(&mut frame, 0, &known.block, end_stream, frame::MIN_MAX_FRAME_SIZE);
+        if !end_stream {
+            frame.extend_from_slice(&[0; BETWEEN]);
+        }
+        self.templates.push(Template { key, frame: frame.into(), size: known.size });
+    }
+
+    fn fields(&mut self, own: Own, headers: &HeaderMap, place: Place) {
         for (name, value) in headers {
-            if Place::of(name) == place && !is_connection_specific(name) {
+            if Place::of(name) == place && !is_connection_specific(name) && !own.replaces(name) {
                 self.field(name.as_str().as_bytes(), value.as_bytes(), value.is_sensitive());
             }
         }
@@ -172,6 +266,38 @@ impl Place {
             | "grpc-message" => Self::Definition,
             _ => Self::Metadata,
         }
+    }
+}
+
+impl Own {
+    fn fields(self) -> &'static [(&'static str, &'static str)] {
+        const TYPE: (&str, &str) = ("content-type", "application/grpc");
+        match self {
+            Self::Nothing => &[],
+            Self::Request => &[("te", "trailers"), TYPE],
+            Self::Response => &[TYPE],
+        }
+    }
+
+    /// Whether a field has no place in metadata.
+    fn replaces(self, name: &HeaderName) -> bool {
+        const NAMES: [&str; 6] =
+            ["te", "content-type", "content-length", "grpc-encoding", "grpc-status", "grpc-message"];
+        self != Self::Nothing && NAMES.contains(&name.as_str())
+    }
+
+    /// How much larger than the headers they make a message.
+    fn size(self) -> usize {
+        self.fields().iter().map(|(name, value)| name.len() + value.len() + OVERHEAD).sum()
+    }
+}
+
+impl Known {
+    fn is(&self, generation: u64, start: Start<'_>, own: Own, headers: &HeaderMap) -> bool {
+        self.generation == generation
+            && self.own == own
+            && self.start.is(start)
+            && same(&self.headers, headers)
     }
 }
 

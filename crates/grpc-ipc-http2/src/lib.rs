@@ -11,6 +11,7 @@ pub mod client;
 mod connection;
 mod deadline;
 mod decode;
+pub mod direct;
 mod driver;
 mod encode;
 mod error;

@@ -58,6 +58,24 @@ impl Output {
         result
     }
 
+    /// The same, but nothing is appended if `write` panics.
+    pub(crate) fn write_whole<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        struct Appended<'a> {
+            to: &'a mut Vec<u8>,
+            before: usize,
+        }
+        impl Drop for Appended<'_> {
+            fn drop(&mut self) {
+                self.to.truncate(self.before);
+            }
+        }
+        let mut appended = Appended { before: self.small.len(), to: &mut self.small };
+        let result = write(appended.to);
+        let length = appended.to.len();
+        self.len += length - std::mem::replace(&mut appended.before, length);
+        result
+    }
+
     pub(crate) fn put(&mut self, bytes: Bytes) {
         self.len += bytes.len();
         if bytes.len() <= COPY_UP_TO {

@@ -19,12 +19,14 @@ use tokio::time::{Sleep, sleep};
 use tower_service::Service;
 
 use crate::body::{RecvBody, RecvStream};
+use crate::connection::direct::{Request as DirectRequest, Requests};
 use crate::connection::{Admission, Role};
 use crate::deadline::{Deadline, timeout_of};
+use crate::direct::{self, Reply};
 use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
-use crate::shared::{SendStream, Shared};
+use crate::shared::{SendStream, Shared, State};
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
@@ -42,9 +44,50 @@ pub struct Connection<IO, S> {
     service: S,
     poll_in_place: bool,
     /// Those of one turn, to be answered, or those that wait for the client to take responses.
-    requests: VecDeque<(u32, Request<RecvBody>)>,
+    requests: VecDeque<(u32, Waiting)>,
+    /// The other service, and the requests of one turn that are for it.
+    direct: Option<Direct>,
     /// Until a client that takes none of them is given up.
     stalled: Option<Stalled>,
+}
+
+/// A request that waits.
+#[expect(clippy::large_enum_variant, reason = "nearly all that wait are general ones")]
+enum Waiting {
+    General(Request<RecvBody>),
+    Direct(Arc<direct::Head>, Box<[u8]>),
+}
+
+/// A service for direct calls.
+struct Direct {
+    /// It is with the connection while that receives.
+    service: Option<Box<dyn direct::Service>>,
+    requests: Requests,
+}
+
+impl Direct {
+    fn new(service: Box<dyn direct::Service>) -> Self {
+        Self { service: Some(service), requests: Requests::default() }
+    }
+
+    /// Has a request answered; whether what is kept for the client is too much for another one.
+    fn call(
+        &mut self,
+        shared: &Arc<Shared>,
+        id: u32,
+        head: &Arc<direct::Head>,
+        message: &[u8],
+        poll_in_place: bool,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Some(service) = &mut self.service else { return false };
+        let mut overfull = false;
+        let reply = Reply::in_turn(shared, id, head.timeout(), &mut overfull, poll_in_place);
+        let call = || service.call(head, direct::Message::Slice(message), cx, reply);
+        // A panic has been reported by its hook, and the reply has been dropped.
+        _ = catch_unwind(AssertUnwindSafe(call));
+        overfull
+    }
 }
 
 /// How long something waits for a client that takes nothing, and how much it had taken before.
@@ -86,6 +129,13 @@ impl Handle {
     #[must_use]
     pub fn running(&self) -> usize {
         self.shared.with(|state| state.connection.running())
+    }
+
+    /// How many requests were given to the [`direct::Service`] of the connection.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn direct_calls(&self) -> u64 {
+        self.shared.with(|state| state.connection.direct.calls)
     }
 
     /// Waits until all handlers, and the bodies of their responses, are dropped: when the connection has ended, that is
@@ -142,8 +192,17 @@ where
             service,
             poll_in_place: options.poll_in_place,
             requests: VecDeque::new(),
+            direct: None,
             stalled: None,
         }
+    }
+
+    /// Has requests answered by `service` that are as it takes them; all others go to the one that the connection was made
+    /// with.
+    pub fn direct(mut self, service: Box<dyn direct::Service>) -> Self {
+        self.driver.shared.with(|state| state.connection.direct.is_used = true);
+        self.direct = Some(Direct::new(service));
+        self
     }
 
     /// What ends the connection while its future runs elsewhere.
@@ -151,28 +210,27 @@ where
         Handle { shared: Arc::clone(&self.driver.shared) }
     }
 
-    /// Has the service answer the requests that have come.
-    fn serve(&mut self, cx: &mut Context<'_>) {
-        let shared = &self.driver.shared;
-        let requests = &mut self.requests;
-        let waited = !requests.is_empty();
-        let mut overfull = shared.with(|state| {
-            while let Some((id, head)) = state.connection.accept() {
-                let body = match state.connection.take_all(id) {
-                    Some((data, trailers)) => RecvBody::whole(data, trailers),
-                    None => RecvBody::stream(RecvStream::new(shared, id, None), None),
-                };
-                requests.push_back((id, request(head, body)));
-            }
-            waited || state.connection.is_overfull()
-        });
+    /// Has the service answer the requests that have come. `overfull` says whether what is kept for the client is too much
+    /// for another one, or others have waited for that.
+    fn serve(&mut self, mut overfull: bool, cx: &mut Context<'_>) {
+        if self.direct.as_ref().is_some_and(|direct| !direct.requests.is_empty()) {
+            self.serve_direct(&mut overfull, cx);
+        }
         while let Some((id, request)) = self.requests.pop_front() {
             let admission = match overfull {
                 true => self.driver.shared.with(|state| state.connection.admit(id)),
                 false => Admission::Call,
             };
             match admission {
-                Admission::Call => overfull = self.call(id, request, cx),
+                Admission::Call => match request {
+                    Waiting::General(request) => overfull = self.call(id, request, cx),
+                    Waiting::Direct(head, message) => {
+                        if let Some(direct) = &mut self.direct {
+                            overfull =
+                                direct.call(&self.driver.shared, id, &head, &message, self.poll_in_place, cx);
+                        }
+                    }
+                },
                 Admission::Over => {}
                 Admission::Wait => {
                     self.requests.push_front((id, request));
@@ -185,10 +243,31 @@ where
         }
     }
 
+    fn accept(&mut self) -> bool {
+        let Self { driver, requests, direct, .. } = self;
+        driver.shared.with(|state| accept(state, &driver.shared, requests, direct))
+    }
+
+    /// Has the direct requests of a turn answered, unless they have to wait.
+    fn serve_direct(&mut self, overfull: &mut bool, cx: &mut Context<'_>) {
+        let Self { direct: Some(direct), requests, driver, poll_in_place, .. } = self else { return };
+        let mut come = mem::take(&mut direct.requests);
+        for DirectRequest { id, head, message } in come.list.drain(..) {
+            let message = &come.messages[message];
+            if *overfull {
+                requests.push_back((id, Waiting::Direct(head, message.into())));
+            } else {
+                *overfull = direct.call(&driver.shared, id, &head, message, *poll_in_place, cx);
+            }
+        }
+        come.clear();
+        direct.requests = come;
+    }
+
     /// Goes on with what waits for the client to take responses, if it has taken some, or refuses it, if it has taken
     /// nothing for long; whether it has done something.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(sent) = self.driver.waits else {
+        let Some(sent) = self.driver.turn.waits else {
             self.stalled = None;
             return false;
         };
@@ -197,14 +276,15 @@ where
             let takes_nothing = stalled.sent == sent;
             self.stalled = None;
             if takes_nothing {
-                self.driver.with(|state| state.connection.client_is_stalled());
+                self.driver.with(|_, state| state.connection.client_is_stalled());
             }
             true
         } else {
-            self.driver.with(|state| state.connection.takes_requests_again())
+            self.driver.with(|_, state| state.connection.takes_requests_again())
         };
         if goes_on {
-            self.serve(cx);
+            let overfull = self.accept();
+            self.serve(overfull, cx);
         }
         goes_on
     }
@@ -212,25 +292,36 @@ where
     /// Calls the handler of a request; whether what is kept for the client is too much for another one.
     fn call(&mut self, id: u32, request: Request<RecvBody>, cx: &mut Context<'_>) -> bool {
         let timeout = timeout_of(request.headers());
-        let (service, in_place) = (&mut self.service, self.poll_in_place);
-        let progress = catch_unwind(AssertUnwindSafe(|| {
-            let handler = match service.poll_ready(cx) {
-                Poll::Ready(Ok(())) => Handler::<S>::Called(service.call(request)),
-                Poll::Ready(Err(error)) => return Progress::Failed(error.into()),
-                Poll::Pending => {
-                    // What is waited for was promised to this very service.
-                    let next = service.clone();
-                    Handler::WhenReady(Box::pin(when_ready(mem::replace(service, next), request)))
+        let Self { service, poll_in_place, driver, .. } = self;
+        let shared = &driver.shared;
+        // A response is sent at once, and the rest is left here: what goes through `catch_unwind` is copied twice.
+        let mut rest = None;
+        let progress =
+            catch_unwind(AssertUnwindSafe(|| -> Result<bool, Box<dyn error::Error + Send + Sync>> {
+                let mut handler = match service.poll_ready(cx) {
+                    Poll::Ready(Ok(())) => Handler::<S>::Called(service.call(request)),
+                    Poll::Ready(Err(error)) => return Err(error.into()),
+                    Poll::Pending => {
+                        // What is waited for was promised to this very service.
+                        let next = service.clone();
+                        Handler::WhenReady(Box::pin(when_ready(mem::replace(service, next), request)))
+                    }
+                };
+                if !*poll_in_place {
+                    rest = Some(Rest::Handler(handler));
+                    return Ok(false);
                 }
-            };
-            if in_place { begin(handler, cx) } else { Progress::Handler(handler) }
-        }));
-        let rest = match progress {
-            Ok(Progress::Handler(handler)) => Rest::Handler(handler),
-            Ok(Progress::Response(response, beginning, body)) => {
+                let (response, beginning, body) = match poll_response(&mut handler, true, cx) {
+                    Poll::Pending => {
+                        rest = Some(Rest::Handler(handler));
+                        return Ok(false);
+                    }
+                    Poll::Ready(Ok(begun)) => begun,
+                    Poll::Ready(Err(error)) => return Err(error),
+                };
                 let ended = beginning.ended;
                 // What is written leaves when all requests of this turn are answered.
-                let overfull = self.driver.shared.with(|state| {
+                let overfull = shared.with(|state| {
                     respond(&mut state.connection, id, &response, beginning);
                     if ended {
                         state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
@@ -238,21 +329,26 @@ where
                     state.connection.is_overfull()
                 });
                 if !ended {
-                    self.spawn(id, timeout, Rest::Body(Pump::new(body)));
+                    rest = Some(Rest::Body(Pump::new(body)));
                 }
-                return overfull;
+                Ok(overfull)
+            }));
+        match progress {
+            Ok(Ok(overfull)) => {
+                if let Some(rest) = rest {
+                    self.spawn(id, timeout, rest);
+                }
+                overfull
             }
             failed => {
                 // A panic has been reported by its hook.
-                if let Ok(Progress::Failed(error)) = failed {
+                if let Ok(Err(error)) = failed {
                     tracing::debug!(error, "a handler has failed");
                 }
                 self.driver.shared.with(|state| state.connection.drop_sender(id, Reason::INTERNAL_ERROR));
-                return false;
+                false
             }
-        };
-        self.spawn(id, timeout, rest);
-        false
+        }
     }
 
     /// Goes on with a call in a task of its own.
@@ -263,27 +359,26 @@ where
     }
 }
 
-/// How far a handler got in the task of its connection.
-#[expect(clippy::large_enum_variant, reason = "a box would cost an allocation for each call")]
-enum Progress<S: Service<Request<RecvBody>>, B> {
-    Handler(Handler<S>),
-    Response(Response<()>, Beginning, B),
-    Failed(Box<dyn error::Error + Send + Sync>),
-}
-
-/// Polls a handler, and the body of its response, once.
-fn begin<S, B>(mut handler: Handler<S>, cx: &mut Context<'_>) -> Progress<S, B>
-where
-    S: Service<Request<RecvBody>, Response = Response<B>, Future: Unpin>,
-    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    match poll_response(&mut handler, true, cx) {
-        Poll::Pending => Progress::Handler(handler),
-        Poll::Ready(Ok((response, beginning, body))) => Progress::Response(response, beginning, body),
-        Poll::Ready(Err(error)) => Progress::Failed(error),
+/// Takes the requests that have come; whether what is kept for the client is too much for another one, or others have
+/// waited for that.
+fn accept(
+    state: &mut State,
+    shared: &Arc<Shared>,
+    requests: &mut VecDeque<(u32, Waiting)>,
+    direct: &mut Option<Direct>,
+) -> bool {
+    let waited = !requests.is_empty();
+    if let Some(direct) = direct {
+        state.connection.take_direct(&mut direct.requests);
     }
+    while let Some((id, head)) = state.connection.accept() {
+        let body = match state.connection.take_all(id) {
+            Some((data, trailers)) => RecvBody::whole(data, trailers),
+            None => RecvBody::stream(RecvStream::new(shared, id, None), None),
+        };
+        requests.push_back((id, Waiting::General(request(head, body))));
+    }
+    waited || state.connection.is_overfull()
 }
 
 /// The response of a handler, with what there is of its body and the rest of that.
@@ -357,33 +452,93 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = &mut *self;
-        this.driver.with(|state| state.driver_runs(cx));
-        // Once at least, because tasks of calls have left something to write.
+        let mut runs = false;
+        // What has come is read first: what tasks of calls have left to write leaves together with the answers to it.
+        let mut at = At::Receive;
+        let mut received = Poll::Pending;
         let mut to_send = true;
         loop {
-            let received = this.driver.poll_receive(cx);
-            if received.is_ready() {
-                this.serve(cx);
-                to_send = true;
-            }
-            if to_send && let Poll::Ready(result) = this.driver.poll_send(cx) {
-                return Poll::Ready(result);
-            }
-            if this.poll_waiting(cx) {
-                to_send = true;
-                continue;
-            }
-            to_send = match received {
-                Poll::Ready(false) => false,
-                Poll::Ready(true) => {
+            let Self { driver: Driver { shared, wakers, turn, .. }, requests, direct, stalled, .. } = this;
+            let next = shared.with_all(wakers, |state| {
+                if !mem::replace(&mut runs, true) {
+                    state.driver_runs(cx);
+                }
+                loop {
+                    at = match at {
+                        At::Receive => {
+                            // The service says which requests are for it.
+                            let service = direct.as_mut().and_then(|direct| direct.service.take());
+                            state.connection.direct.service = service;
+                            received = turn.poll_receive(state, cx);
+                            if let Some(direct) = direct {
+                                direct.service = state.connection.direct.service.take();
+                            }
+                            at = At::Send;
+                            if received.is_ready() {
+                                to_send = true;
+                                let overfull = accept(state, shared, requests, direct);
+                                return Next::Serve { overfull };
+                            }
+                            At::Send
+                        }
+                        At::Send => {
+                            if to_send && let Poll::Ready(result) = turn.poll_send(state, cx) {
+                                return Next::Over(result);
+                            }
+                            if turn.waits.is_some() || stalled.is_some() {
+                                return Next::PollWaiting;
+                            }
+                            At::End
+                        }
+                        At::End => {
+                            to_send = match received {
+                                Poll::Ready(false) => false,
+                                Poll::Ready(true) => return Next::Later,
+                                Poll::Pending if turn.is_time_for_something(state, cx) => true,
+                                Poll::Pending => return Next::Wait,
+                            };
+                            At::Receive
+                        }
+                    };
+                }
+            });
+            match next {
+                Next::Serve { overfull } => this.serve(overfull, cx),
+                Next::PollWaiting => {
+                    to_send = this.poll_waiting(cx);
+                    at = if to_send { At::Receive } else { At::End };
+                }
+                Next::Later => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Poll::Pending if this.driver.is_time_for_something(cx) => true,
-                Poll::Pending => return Poll::Pending,
-            };
+                Next::Wait => return Poll::Pending,
+                Next::Over(result) => return Poll::Ready(result),
+            }
         }
     }
+}
+
+/// How far the task of a connection is in its turn.
+#[derive(Clone, Copy)]
+enum At {
+    Receive,
+    Send,
+    End,
+}
+
+/// What the task of a connection does without its lock.
+enum Next {
+    /// It wakes those for whom something has come, and calls the handlers of requests.
+    Serve {
+        overfull: bool,
+    },
+    /// It sees about what waits for the client to take responses.
+    PollWaiting,
+    /// There is more, for its next turn.
+    Later,
+    Wait,
+    Over(Result<(), Error>),
 }
 
 impl<IO, S> Drop for Connection<IO, S> {
@@ -462,7 +617,7 @@ where
 /// Ends a call with gRPC's status for a deadline that has passed. What the client has not let through is not sent any
 /// more: the call is cancelled then
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#client-cancellation)).
-fn deadline_exceeded(connection: &mut crate::connection::Connection, id: u32) {
+pub(crate) fn deadline_exceeded(connection: &mut crate::connection::Connection, id: u32) {
     if connection.stream(id).is_some_and(|stream| !stream.is_drained()) {
         connection.reset(id, Reason::CANCEL);
         return;

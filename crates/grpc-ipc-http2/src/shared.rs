@@ -3,15 +3,16 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::AsyncWrite;
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::poll_read_buf;
 
 use crate::connection::Connection;
 use crate::output::SLICES;
 use crate::sync::{Mutex, MutexGuard};
 use crate::{Error, Reason};
 
-/// A connection, and the end of the byte stream that it writes to: for the task that reads, and for those that call or
-/// answer.
+/// A connection, and the byte stream under it: for the task that reads, and for those that call or answer.
 pub(crate) struct Shared {
     state: Mutex<State>,
 }
@@ -19,7 +20,9 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) connection: Connection,
     /// `None` once the connection is over: whoever still holds this keeps no stream open.
-    writer: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    io: Option<Box<dyn Io>>,
+    /// Something can still be written.
+    is_writable: bool,
     /// Why nothing more can be written.
     pub(crate) write_error: Option<Error>,
     /// Something was written since the last flush.
@@ -34,11 +37,18 @@ pub(crate) struct State {
     pub(crate) callers: Option<usize>,
 }
 
+/// A byte stream. It is read and written under the lock of its connection: what that costs is that callers on other
+/// threads wait for one read at a time, and what it saves is a lock for each read and each write.
+pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
+
 impl Shared {
-    pub(crate) fn new(connection: Connection, writer: impl AsyncWrite + Send + Unpin + 'static) -> Arc<Self> {
+    pub(crate) fn new(connection: Connection, io: impl Io) -> Arc<Self> {
         let state = State {
             connection,
-            writer: Some(Box::new(writer)),
+            io: Some(Box::new(io)),
+            is_writable: true,
             write_error: None,
             unflushed: false,
             driver: None,
@@ -70,6 +80,9 @@ impl Shared {
         let result = act(&mut state);
         #[cfg(any(test, fuzzing))]
         state.connection.check_invariants();
+        if state.connection.wakers.is_empty() {
+            return result;
+        }
         std::mem::swap(&mut state.connection.wakers, wakers);
         drop(state);
         wakers.drain(..).for_each(Waker::wake);
@@ -132,20 +145,32 @@ impl State {
         self.callers == Some(0) && self.connection.is_idle()
     }
 
-    /// The connection is over, or nobody runs it any more: the byte stream is closed.
-    pub(crate) fn close(&mut self) {
+    /// The connection is over, or nobody runs it any more: the byte stream is to be closed, without the lock.
+    pub(crate) fn close(&mut self) -> Option<Box<dyn Io>> {
         self.connection.break_off();
         // As much as the stream takes now.
         _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
         self.connection.fail(Error::Closed);
-        self.writer = None;
+        self.io.take()
+    }
+
+    /// Reads once.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.io {
+            Some(io) => poll_read_buf(Pin::new(io), cx, input),
+            None => Poll::Pending,
+        }
     }
 
     /// Writes everything that may be written. Ready also when nothing can be any more.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let result = ready!(self.poll_write_all(cx));
         if let Err(error) = result {
-            self.writer = None;
+            self.is_writable = false;
             self.write_error = Some(error.into());
             self.connection.writing_failed();
         }
@@ -153,11 +178,11 @@ impl State {
     }
 
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(writer) = &mut self.writer else {
+        let Some(io) = self.io.as_mut().filter(|_| self.is_writable) else {
             self.connection.output.clear();
             return Poll::Ready(Ok(()));
         };
-        let mut writer = Pin::new(writer);
+        let mut writer = Pin::new(io);
         loop {
             self.connection.fill_output();
             let output = &mut self.connection.output;
@@ -190,9 +215,9 @@ impl State {
     }
 
     pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        match &mut self.writer {
-            Some(writer) => Pin::new(writer).poll_shutdown(cx).map_err(Into::into),
-            None => Poll::Ready(Ok(())),
+        match &mut self.io {
+            Some(io) if self.is_writable => Pin::new(io).poll_shutdown(cx).map_err(Into::into),
+            _ => Poll::Ready(Ok(())),
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Timers {
     is_set: bool,
     /// What passes first, and when; it may have moved to later since.
     next: Option<(Instant, Due)>,
+    /// What [`look`](Self::look) has seen, unless there are limits for more than this.
+    seen: Option<Seen>,
     /// `next` has to be looked for again.
     is_stale: bool,
     handshake: Watch,
@@ -29,6 +31,15 @@ pub(crate) struct Timers {
     grace: Option<Instant>,
     age_grace: Option<Duration>,
     keepalive: Option<Keepalive>,
+}
+
+/// What changes seldom of all that a connection is watched for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    is_established: bool,
+    unfinished: Option<u64>,
+    is_waiting_to_drain: bool,
+    is_writable: bool,
 }
 
 /// What is to be done.
@@ -69,6 +80,7 @@ impl Timers {
             sleep: Box::pin(sleep(Duration::ZERO)),
             is_set: false,
             next: None,
+            seen: None,
             is_stale: true,
             handshake: Watch::new(Some(options.handshake_timeout)),
             block: Watch::new(Some(options.header_timeout)),
@@ -104,9 +116,16 @@ impl Timers {
             return;
         }
         let is_established = connection.is_established();
+        let is_waiting_to_drain = connection.is_waiting_to_drain();
+        let seen = Seen { is_established, unfinished, is_waiting_to_drain, is_writable };
+        if self.seen == Some(seen) {
+            return;
+        }
+        // Limits that a user sets look at what changes with each call.
+        self.seen = Some(seen).filter(|_| self.stall.limit.is_none() && self.idle.limit.is_none());
         let mut changed = self.handshake.see((!is_established).then_some(0));
         changed |= self.block.see(unfinished.filter(|_| is_established));
-        changed |= self.drain.see((is_writable && connection.is_waiting_to_drain()).then_some(0));
+        changed |= self.drain.see((is_writable && is_waiting_to_drain).then_some(0));
         changed |= self.unwritable.see((!is_writable).then_some(0));
         if self.stall.limit.is_some() {
             let output = &connection.output;

@@ -6,7 +6,8 @@ use http::header::CONTENT_TYPE;
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     const GRPC: &[u8] = b"application/grpc";
 
-    let Some(value) = headers.get(CONTENT_TYPE) else { return false };
+    // Calls have few fields: to look at each costs less than to hash the name.
+    let Some((_, value)) = headers.iter().find(|(name, _)| *name == CONTENT_TYPE) else { return false };
     let Some((name, rest)) = value.as_bytes().split_at_checked(GRPC.len()) else { return false };
     name.eq_ignore_ascii_case(GRPC) && matches!(rest, [] | [b'+' | b';' | b' ', ..])
 }

@@ -5,6 +5,7 @@ mod authorize;
 mod backend;
 mod call_body;
 mod channel;
+pub mod codegen;
 #[cfg(feature = "tonic-transport")]
 mod connect;
 mod connections;
@@ -12,6 +13,7 @@ mod content_type;
 mod fields;
 #[cfg(feature = "tonic-transport")]
 mod incoming;
+mod intercepted;
 mod listeners;
 mod messages;
 mod method_path;
@@ -53,6 +55,7 @@ pub use grpc_ipc_core::{
 pub use grpc_ipc_http2::{Authority, Options as Http2Options, refusal};
 #[cfg(feature = "tonic-transport")]
 pub use incoming::{Incoming, IncomingConnection};
+pub use intercepted::{Intercepted, InterceptedFuture, InterceptedServer};
 pub use method_path::MethodPath;
 pub use options::{ConnectOptions, ListenOptions};
 pub use serve_error::ServeError;
@@ -60,3 +63,5 @@ pub use server::{BoundServer, Server};
 pub use services::Services;
 pub use shutdown_signal::{ShutdownSignal, shutdown_signal};
 pub use spawn::ServerHandle;
+/// tonic, of the version that generated code and this crate speak of.
+pub use tonic;

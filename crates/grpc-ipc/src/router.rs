@@ -14,6 +14,7 @@ use tonic::service::Routes;
 use tower::ServiceExt as _;
 use tower_service::Service;
 
+use crate::codegen::Answering;
 use crate::content_type::is_grpc;
 use crate::services::{BoxError, Request, Response};
 
@@ -108,8 +109,8 @@ where
         let mut service = self.clone();
         // What tonic generates always is ready.
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(_) => boxed(service.call(request)),
-            Poll::Pending => boxed(service.oneshot(request)),
+            Poll::Ready(_) => boxed::<S, _>(service.call(request)),
+            Poll::Pending => boxed::<S, _>(service.oneshot(request)),
         }
     }
 
@@ -118,13 +119,18 @@ where
     }
 }
 
-/// The future in a box: in the one that it already has, if tonic has generated its service.
-fn boxed<B>(future: impl Future<Output = Result<http::Response<B>, Infallible>> + Send + 'static) -> Answer
+/// The future in a box: in the one that it already has, if its service `S` is generated code.
+fn boxed<S, B>(future: impl Future<Output = Result<http::Response<B>, Infallible>> + Send + 'static) -> Answer
 where
+    S: 'static,
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     let mut future = Some(future);
-    let boxed = (&mut future as &mut dyn Any).downcast_mut::<Option<Answer>>().and_then(Option::take);
+    let any: &mut dyn Any = &mut future;
+    let boxed = match any.downcast_mut::<Option<Answer>>() {
+        Some(future) => future.take(),
+        None => Answering::<S>::take(any),
+    };
     boxed.unwrap_or_else(|| {
         let future = future.expect("it is of another type, and so is still there");
         future.map_ok(|response| response.map(Body::new)).boxed()

@@ -26,14 +26,14 @@ impl Connection {
             return Err(Error::protocol("RST_STREAM on a stream that is not open"));
         }
         let may_reset = self.closed_lately.take_reset();
-        let Some(stream) = self.streams.get(&id).filter(|stream| !stream.closed) else {
+        let Some(stream) = self.streams.get(id).filter(|stream| !stream.closed) else {
             return self.spend_if(!may_reset);
         };
         // One that a handler was called for has cost what a call costs.
         if !stream.accepted {
             self.spend_resets(1)?;
         }
-        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         let reason = Reason::from(number(payload));
         if stream.recv_ended && self.role == Role::Client {
             // The response is complete; only the rest of the request is not wanted.
@@ -97,14 +97,14 @@ impl Connection {
             return Ok(());
         }
         self.peer.initial_window = window;
-        for (id, stream) in self.streams.iter_mut().filter(|(_, stream)| !stream.closed) {
+        for stream in self.streams.iter_mut().filter(|stream| !stream.closed) {
             stream.send_window += change;
             if stream.send_window > i64::from(MAX_WINDOW) {
                 return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, "SETTINGS make a window overflow"));
             }
             if stream.send_window > 0 && !stream.pending.is_empty() && !stream.queued {
                 stream.queued = true;
-                self.queue.push_back(*id);
+                self.queue.push_back(stream.id);
             }
         }
         Ok(())
@@ -142,9 +142,10 @@ impl Connection {
         self.going_away.peer =
             Some(Error::GoAway { by: Side::Peer, reason: Reason::from(number(reason)), detail });
         if self.role == Role::Client {
-            let unprocessed: Vec<u32> = self.streams.keys().copied().filter(|id| *id > last).collect();
+            let unprocessed = self.streams.iter().map(|stream| stream.id).filter(|id| *id > last);
+            let unprocessed: Vec<u32> = unprocessed.collect();
             for id in unprocessed {
-                let window = self.streams.get(&id).map_or(0, |stream| stream.recv_window);
+                let window = self.streams.get(id).map_or(0, |stream| stream.recv_window);
                 self.closed_lately.reset(id, window);
                 self.fail_stream(id, Error::Unprocessed);
             }
@@ -174,7 +175,7 @@ impl Connection {
             }
             return Ok(());
         }
-        let Some(stream) = self.streams.get_mut(&id) else {
+        let Some(stream) = self.streams.get_mut(id) else {
             if self.is_idle_stream(id) {
                 return Err(Error::protocol("WINDOW_UPDATE on a stream that is not open"));
             }

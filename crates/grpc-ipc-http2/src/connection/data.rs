@@ -27,6 +27,7 @@ impl Connection {
         if head.has(flag::PADDED) && (head.length == 0 || padding > head.length) {
             return Err(Error::protocol("DATA with more padding than it is long"));
         }
+        self.demote(id);
         self.take_window(head.length)?;
         let length = head.length - padding;
         let end_stream = head.has(flag::END_STREAM);
@@ -59,7 +60,7 @@ impl Connection {
         let id = head.stream;
         let role = self.role;
         let slack = DEFAULT_WINDOW.saturating_sub(self.receiving.initial);
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.failed.is_none()) else {
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.failed.is_none()) else {
             if self.is_idle_stream(id) {
                 return Err(Error::protocol("DATA on a stream that is not open"));
             }
@@ -110,7 +111,7 @@ impl Connection {
             let id = data.stream;
             let wanted = data.wanted;
             let copy_below = self.copy_below();
-            match self.streams.get_mut(&id) {
+            match self.streams.get_mut(id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
                     if length < copy_below {
                         stream.data.push_copy(&input[..length]);
@@ -148,7 +149,7 @@ impl Connection {
 
     /// Nothing more comes on a stream.
     pub(super) fn end_of_stream(&mut self, id: u32, trailers: Option<HeaderMap>) -> Result {
-        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         if stream.failed.is_some() {
             return Ok(());
         }

@@ -6,6 +6,7 @@
 
 use super::{Connection, Stream};
 use crate::frame;
+use crate::output::Output;
 use crate::{Error, Options, Reason};
 
 /// How much the peer may send on the connection before it hears of more.
@@ -58,6 +59,17 @@ impl Receiving {
         self.opened -= closed as usize;
     }
 
+    /// So much DATA has come, or begun to come, as the peer may send.
+    pub(super) fn take(&mut self, length: u32, output: &mut Output) {
+        self.window -= i64::from(length);
+        self.credit += length;
+        if self.credit >= CONNECTION_WINDOW / 2 {
+            let credit = std::mem::take(&mut self.credit);
+            self.window += i64::from(credit);
+            output.write(|out| frame::write_window_update(out, 0, credit));
+        }
+    }
+
     /// By how much to open the window of a stream further that is half full. It gets a part of what is left, so that
     /// others get some, too.
     fn growth(&self, stream: &Stream) -> u32 {
@@ -77,24 +89,17 @@ impl Connection {
     /// # Errors
     /// It is more than the peer may send.
     pub(super) fn take_window(&mut self, length: u32) -> Result<(), Error> {
-        let receiving = &mut self.receiving;
-        if i64::from(length) > receiving.window {
+        if i64::from(length) > self.receiving.window {
             let detail = "more DATA than the connection's window";
             return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, detail));
         }
-        receiving.window -= i64::from(length);
-        receiving.credit += length;
-        if receiving.credit >= CONNECTION_WINDOW / 2 {
-            let credit = std::mem::take(&mut receiving.credit);
-            receiving.window += i64::from(credit);
-            self.output.write(|out| frame::write_window_update(out, 0, credit));
-        }
+        self.receiving.take(length, &mut self.output);
         Ok(())
     }
 
     /// Opens the window of a stream further if more comes than it was made for.
     pub(super) fn open_window(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         let growth = self.receiving.growth(stream);
         if growth > 0 {
             stream.opened += growth;
@@ -107,7 +112,7 @@ impl Connection {
     /// So much was read of a stream: the peer may send as much again, when that is worth a frame.
     pub(super) fn give_back(&mut self, id: u32, length: u32) {
         self.receiving.unread -= length as usize;
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.recv_ended || stream.failed.is_some() {
             self.receiving.close(stream, length);
             return;
@@ -119,7 +124,7 @@ impl Connection {
     }
 }
 
-fn give_credit(stream: &mut Stream, id: u32, output: &mut crate::output::Output) {
+fn give_credit(stream: &mut Stream, id: u32, output: &mut Output) {
     let credit = std::mem::take(&mut stream.credit);
     stream.recv_window += i64::from(credit);
     output.write(|out| frame::write_window_update(out, id, credit));

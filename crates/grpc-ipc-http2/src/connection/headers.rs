@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::closed::Closed;
 use super::recv::Result;
-use super::{Connection, PER_MESSAGE, PartialBlock, Role, Stream, wake_reader};
+use super::{Connection, PER_MESSAGE, PartialBlock, Role, wake_reader};
 use crate::frame::{Head, flag};
 use crate::message::{Message, ResponseHead};
 use crate::{Error, Reason};
@@ -68,7 +68,7 @@ impl Connection {
         let message = self.decoder.decode(block);
         let message =
             message.map_err(|error| Error::violation(Reason::COMPRESSION_ERROR, error.to_string()))?;
-        if self.streams.get(&id).is_some_and(|stream| stream.failed.is_none()) {
+        if self.streams.get(id).is_some_and(|stream| stream.failed.is_none()) {
             return self.message(id, end_stream, message);
         }
         if self.role == Role::Server && self.is_idle_stream(id) {
@@ -109,13 +109,15 @@ impl Connection {
             Message::Request(head) => {
                 self.control_frames.give_back(PER_MESSAGE);
                 self.insert(id);
-                if let Some(stream) = self.streams.get_mut(&id) {
+                let head = if end_stream { Some(head) } else { self.may_be_direct(id, head) };
+                let Some(head) = head else { return Ok(()) };
+                if let Some(stream) = self.streams.get_mut(id) {
                     stream.content_length = head.content_length;
                 }
                 if end_stream {
                     self.end_of_stream(id, None)?;
                 }
-                match self.streams.get(&id) {
+                match self.streams.get(id) {
                     Some(stream) if stream.failed.is_none() => self.accepted.push_back((id, head)),
                     _ => self.disown(id),
                 }
@@ -128,7 +130,7 @@ impl Connection {
 
     /// Nobody will ever hold a stream.
     pub(super) fn disown(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(id) {
             stream.has_sender = false;
             self.drop_reader(id);
         }
@@ -151,8 +153,10 @@ impl Connection {
 
     /// Headers on a stream that is there.
     pub(super) fn message(&mut self, id: u32, end_stream: bool, message: Message) -> Result {
+        let Some(message) = self.direct_message(id, end_stream, message) else { return Ok(()) };
+        self.demote(id);
         let role = self.role;
-        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         if stream.recv_ended {
             return self.stream_error(id, Reason::STREAM_CLOSED);
         }
@@ -173,10 +177,9 @@ impl Connection {
     /// ([section 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1)).
     pub(super) fn malformed(&mut self, id: u32, reason: &'static str) -> Result {
         tracing::debug!(stream = id, reason, "a malformed message");
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(id) {
             stream.response = None;
-            let unread = stream.data.length();
-            stream.data.clear();
+            let unread = stream.drop_unread();
             self.give_back(0, unread as u32);
         }
         self.stream_error_because(id, Reason::PROTOCOL_ERROR, Error::Malformed(reason))
@@ -191,7 +194,7 @@ impl Connection {
             return self.spend();
         }
         self.control_frames.give_back(PER_MESSAGE);
-        let Some(stream) = self.streams.get_mut(&id) else { return Ok(()) };
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         let without_body = [StatusCode::NOT_MODIFIED, StatusCode::NO_CONTENT];
         let has_body = !stream.is_head && !without_body.contains(&head.status);
         stream.content_length = head.content_length.filter(|_| has_body);
@@ -205,15 +208,7 @@ impl Connection {
     }
 
     pub(super) fn insert(&mut self, id: u32) {
-        let stream = Stream::new(self.receiving.initial, self.peer.initial_window);
-        let stream = match self.spare.pop() {
-            Some(mut spare) => {
-                *spare = stream;
-                spare
-            }
-            None => Box::new(stream),
-        };
-        self.streams.insert(id, stream);
+        self.streams.insert(id, self.receiving.initial, self.peer.initial_window);
         self.open += 1;
     }
 }

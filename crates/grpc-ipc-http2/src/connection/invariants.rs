@@ -12,12 +12,12 @@ impl Connection {
     /// # Panics
     /// If it does not hold.
     pub(crate) fn check_invariants(&self) {
-        let count = |of: fn(&Stream) -> bool| self.streams.values().filter(|stream| of(stream)).count();
+        let count = |of: fn(&Stream) -> bool| self.streams.iter().filter(|stream| of(stream)).count();
         assert_eq!(self.open as usize, count(|stream| !stream.closed), "open streams");
         assert_eq!(self.woken, count(|stream| stream.woken), "callers that were woken");
         assert_eq!(count(Stream::is_forgotten), 0, "streams that nobody needs");
         for (id, _) in &self.accepted {
-            let stream = self.streams.get(id);
+            let stream = self.streams.get(*id);
             assert!(stream.is_some_and(|stream| !stream.accepted && stream.failed.is_none()), "request {id}");
         }
         let output = self.output.len();
@@ -35,7 +35,9 @@ impl Connection {
         let mut queued = BTreeMap::<u32, usize>::new();
         self.queue.iter().for_each(|id| *queued.entry(*id).or_default() += 1);
         let (mut unread, mut opened, mut unsent) = (left, 0, 0);
-        for (id, stream) in &self.streams {
+        assert_eq!(self.streams.len(), self.streams.iter().count(), "streams");
+        for stream in self.streams.iter() {
+            let id = &stream.id;
             let overflows = stream.send_window > i64::from(MAX_WINDOW);
             assert!(!overflows || stream.failed.is_some(), "the window of stream {id}");
             assert!(stream.closed || stream.failed.is_none(), "stream {id} has failed and is open");
@@ -43,17 +45,17 @@ impl Connection {
             assert_eq!(queued, usize::from(stream.queued), "stream {id} in the queue");
             let waits = !stream.pending.is_empty() && stream.send_window > 0;
             assert!(!waits || stream.queued, "stream {id} is not sent");
-            unread += stream.unread();
+            unread += stream.unread() as i64;
             unsent += stream.kept();
             opened += stream.opened as usize;
             if !stream.recv_ended && stream.failed.is_none() {
                 let coming = if *id == coming { left } else { 0 };
-                let window = stream.recv_window + i64::from(stream.credit) + stream.unread() + coming;
+                let window = stream.recv_window + i64::from(stream.credit) + stream.unread() as i64 + coming;
                 let size = self.receiving.initial + stream.opened;
                 assert_eq!(window, size.into(), "what stream {id} may receive");
             } else {
                 let coming = if *id == coming { left } else { 0 };
-                let unread = stream.unread() + coming;
+                let unread = stream.unread() as i64 + coming;
                 assert!(i64::from(stream.opened) <= unread, "stream {id} keeps more than is not read");
             }
         }
@@ -70,9 +72,5 @@ impl Connection {
 impl Stream {
     fn is_forgotten(&self) -> bool {
         self.closed && !self.has_reader && !self.has_sender
-    }
-
-    fn unread(&self) -> i64 {
-        self.data.length() as i64
     }
 }

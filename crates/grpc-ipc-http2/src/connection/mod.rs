@@ -4,6 +4,7 @@
 mod closed;
 mod control;
 mod data;
+pub(crate) mod direct;
 mod flow;
 mod headers;
 #[cfg(any(test, fuzzing))]
@@ -12,6 +13,7 @@ mod other_protocol;
 mod recv;
 mod send;
 mod stream;
+mod streams;
 mod too_large;
 mod unsent;
 
@@ -22,9 +24,11 @@ use bytes::Bytes;
 use http::HeaderMap;
 
 use self::closed::ClosedLately;
+use self::direct::Direct;
 use self::flow::{CONNECTION_WINDOW, Receiving};
+use self::stream::End;
 pub(crate) use self::stream::Stream;
-use self::stream::{End, Streams};
+use self::streams::Streams;
 use self::unsent::Unsent;
 pub(crate) use self::unsent::{Admission, Together};
 use crate::budget::Budget;
@@ -48,9 +52,6 @@ pub(crate) struct Connection {
     role: Role,
     pub(crate) options: Options,
     streams: Streams,
-    /// The memory of streams that are over, for the next ones.
-    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
-    spare: Vec<Box<Stream>>,
     /// Streams that the protocol is not through with.
     open: u32,
     /// Requests that nobody has looked at yet.
@@ -104,6 +105,7 @@ pub(crate) struct Connection {
     frames: u64,
     /// To be woken when no handler is left.
     when_finished: Vec<Waker>,
+    pub(crate) direct: Direct,
 }
 
 /// How far the handshake is.
@@ -159,8 +161,6 @@ const PER_MESSAGE: u32 = 4;
 /// How many streams that are reset before anybody has looked at them count as one that is reset for breaking a rule: they
 /// cost no more than to read their headers.
 const EARLY_RESETS: u32 = 32;
-/// How many streams have their memory kept.
-const MAX_SPARE: usize = 8;
 /// How many streams a connection has room for when it has none.
 const KEEP_STREAMS: usize = 64;
 /// The payload of the ping that finds out when the peer has heard that we go.
@@ -172,7 +172,6 @@ impl Connection {
         let mut connection = Self {
             role,
             streams: Streams::default(),
-            spare: Vec::new(),
             open: 0,
             accepted: VecDeque::new(),
             last_peer_stream: 0,
@@ -213,6 +212,7 @@ impl Connection {
             failed: None,
             frames: 0,
             when_finished: Vec::new(),
+            direct: Direct::default(),
             options,
         };
         connection.begin();
@@ -246,7 +246,7 @@ impl Connection {
     /// The next request that nobody has looked at.
     pub(crate) fn accept(&mut self) -> Option<(u32, RequestHead)> {
         let (id, head) = self.accepted.pop_front()?;
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(id) {
             stream.accepted = true;
         }
         Some((id, head))
@@ -257,15 +257,17 @@ impl Connection {
         if let Ok(place) = self.accepted.binary_search_by_key(&id, |(id, _)| *id) {
             self.accepted.remove(place);
             self.disown(id);
+        } else {
+            self.forget_direct(id);
         }
     }
 
     pub(crate) fn stream(&self, id: u32) -> Option<&Stream> {
-        self.streams.get(&id).map(|stream| &**stream)
+        self.streams.get(id)
     }
 
     pub(crate) fn stream_mut(&mut self, id: u32) -> Option<&mut Stream> {
-        self.streams.get_mut(&id).map(|stream| &mut **stream)
+        self.streams.get_mut(id)
     }
 
     /// The peer has begun with HTTP/2.
@@ -335,8 +337,8 @@ impl Connection {
 
     /// How many calls are being answered.
     pub(crate) fn running(&self) -> usize {
-        let all = self.streams.values().filter(|stream| stream.has_sender).count();
-        all.saturating_sub(self.accepted.len())
+        let all = self.streams.iter().filter(|stream| stream.has_sender).count();
+        all.saturating_sub(self.accepted.len() + self.direct.waiting())
     }
 
     /// Waits until none is.
@@ -447,7 +449,7 @@ impl Connection {
             }
             (_, error) => error,
         };
-        let streams: Vec<_> = self.streams.iter().map(|(id, stream)| (*id, stream.begins_at)).collect();
+        let streams: Vec<_> = self.streams.iter().map(|stream| (stream.id, stream.begins_at)).collect();
         for (id, begins_at) in streams {
             // The server has not heard of a call of which nothing was written.
             let unheard =
@@ -460,7 +462,10 @@ impl Connection {
 
     /// A stream is over before its end.
     fn fail_stream(&mut self, id: u32, error: Error) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        if self.role == Role::Client {
+            self.demote(id);
+        }
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.failed.is_none() {
             stream.failed = Some(error);
         }
@@ -479,7 +484,7 @@ impl Connection {
 
     /// The protocol is through with a stream.
     fn close(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id)
+        if let Some(stream) = self.streams.get_mut(id)
             && !stream.closed
         {
             stream.closed = true;
@@ -494,7 +499,7 @@ impl Connection {
 
     /// Closes a stream if both of its directions are over.
     fn close_if_ended(&mut self, id: u32) {
-        let Some(stream) = self.streams.get(&id) else { return };
+        let Some(stream) = self.streams.get(id) else { return };
         if stream.end != End::Sent {
             return;
         }
@@ -505,7 +510,7 @@ impl Connection {
             // The answer is complete: the rest of the request need not come (section 8.1).
             self.output.write(|out| frame::write_reset(out, id, Reason::NO_ERROR));
             self.closed_lately.reset(id, stream.recv_window);
-            if let Some(stream) = self.streams.get_mut(&id) {
+            if let Some(stream) = self.streams.get_mut(id) {
                 stream.failed = Some(Error::Reset { by: Side::Local, reason: Reason::NO_ERROR });
                 self.receiving.end(stream);
                 wake_reader(stream, &mut self.wakers, &mut self.woken);
@@ -516,37 +521,29 @@ impl Connection {
 
     /// Forgets a stream that nobody needs any more.
     pub(crate) fn remove_if_done(&mut self, id: u32) {
-        let Some(stream) = self.streams.get(&id) else { return };
+        let Some(stream) = self.streams.get(id) else { return };
         if stream.closed && !stream.has_reader && !stream.has_sender {
             if stream.failed.is_none() {
                 self.closed_lately.ended(id);
             }
-            let Some(mut stream) = self.streams.remove(&id) else { return };
-            let opened = stream.opened;
-            self.receiving.close(&mut stream, opened);
-            if stream.woken {
-                self.woken -= 1;
-            }
-            if stream.queued {
-                self.queue.retain(|queued| *queued != id);
-            }
-            if self.streams.is_empty() && self.streams.capacity() > 2 * KEEP_STREAMS {
-                self.streams.shrink_to(KEEP_STREAMS);
-                self.accepted.shrink_to(KEEP_STREAMS);
-                self.queue.shrink_to(KEEP_STREAMS);
-            }
-            if self.spare.len() < MAX_SPARE {
-                // What it holds is dropped when it is used again; the rest of a body may be large.
-                stream.data.clear();
-                stream.pending.clear();
-                self.spare.push(stream);
+            let Self { streams, receiving, woken, queue, accepted, .. } = self;
+            streams.remove(id, |stream| {
+                receiving.close(stream, stream.opened);
+                *woken -= usize::from(stream.woken);
+                if stream.queued {
+                    queue.retain(|queued| *queued != id);
+                }
+            });
+            if streams.shrink() {
+                accepted.shrink_to(KEEP_STREAMS);
+                queue.shrink_to(KEEP_STREAMS);
             }
         }
     }
 
     /// The caller that waits for what comes on a stream runs.
     pub(crate) fn reader_runs(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id)
+        if let Some(stream) = self.streams.get_mut(id)
             && stream.woken
         {
             stream.woken = false;
@@ -557,11 +554,10 @@ impl Connection {
     /// The reader of a stream is gone; what it has not read counts as read.
     pub(crate) fn drop_reader(&mut self, id: u32) {
         self.reader_runs(id);
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         stream.has_reader = false;
         stream.recv_waker = None;
-        let unread = stream.data.length();
-        stream.data.clear();
+        let unread = stream.drop_unread();
         self.give_back(id, unread as u32);
         self.remove_if_done(id);
     }
@@ -569,7 +565,7 @@ impl Connection {
     /// What comes is complete, and small: the reader gets all of it at once, and need not come back.
     pub(crate) fn take_all(&mut self, id: u32) -> Option<(Pieces, Option<HeaderMap>)> {
         const SMALL: u64 = 16 * 1024;
-        let stream = self.streams.get_mut(&id)?;
+        let stream = self.streams.get_mut(id)?;
         if !stream.recv_ended || stream.received > SMALL {
             return None;
         }
@@ -583,7 +579,7 @@ impl Connection {
 
     /// The next piece of a body.
     pub(crate) fn take_data(&mut self, id: u32) -> Option<Bytes> {
-        let data = self.streams.get_mut(&id)?.data.pop()?;
+        let data = self.streams.get_mut(id)?.data.pop()?;
         self.give_back(id, data.len() as u32);
         Some(data)
     }

@@ -17,7 +17,14 @@ impl Connection {
     /// # Errors
     /// How the peer has broken a rule of the connection, which is over then.
     pub(crate) fn receive(&mut self, input: &mut BytesMut) -> Result {
+        let result = self.receive_all(input);
+        self.demote_awaiting();
+        result
+    }
+
+    fn receive_all(&mut self, input: &mut BytesMut) -> Result {
         loop {
+            self.receive_direct(input);
             if self.data.is_some() {
                 if !self.data_piece(input)? {
                     return Ok(());
@@ -136,7 +143,7 @@ impl Connection {
         if self.role == Role::Server {
             self.spend_resets(EARLY_RESETS)?;
         }
-        let window = self.streams.get(&id).map_or(0, |stream| stream.recv_window);
+        let window = self.streams.get(id).map_or(0, |stream| stream.recv_window);
         self.closed_lately.reset(id, window);
         self.fail_stream(id, error);
         self.write_reset(id, reason)

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::stream::End;
 use super::{Connection, PER_MESSAGE, Role, too_large};
-use crate::encode::Start;
+use crate::encode::{Own, Start};
 use crate::frame;
 use crate::{Error, Reason, Side};
 
@@ -18,7 +18,7 @@ pub(super) const MAX_DATA: usize = 64 * 1024;
 const SMALL_DATA: usize = 256;
 /// No window is so small that one of less moves anything forward.
 const TINY_DATA: usize = 16;
-const TOO_LARGE: Error = Error::Unsendable("more metadata than the server takes");
+pub(super) const TOO_LARGE: Error = Error::Unsendable("more metadata than the server takes");
 /// How many times a peer may open windows that has not done so for a long time.
 const MAX_UPDATES_DUE: u32 = 1 << 16;
 
@@ -35,13 +35,13 @@ impl Connection {
     ) -> Result<u32, Error> {
         let id = self.next_stream;
         let begins_at = self.output.position();
-        if !self.write_block(id, start, headers, end_stream) {
+        if !self.write_block(id, start, Own::Nothing, headers, end_stream) {
             return Err(TOO_LARGE);
         }
         self.next_stream += 2;
         self.insert(id);
         self.closed_lately.opened();
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(id) {
             stream.accepted = true;
             stream.begins_at = begins_at;
             stream.is_head = matches!(start, Start::Request { method: &Method::HEAD, .. });
@@ -60,20 +60,27 @@ impl Connection {
         headers: &HeaderMap,
         end_stream: bool,
     ) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.end == End::Open) else { return };
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.end == End::Open) else { return };
         stream.has_answer = true;
-        self.send_block(id, Start::Response(status), headers, end_stream);
+        self.send_block(id, Start::Response(status), Own::Nothing, headers, end_stream);
     }
 
-    fn send_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) {
+    pub(super) fn send_block(
+        &mut self,
+        id: u32,
+        start: Start<'_>,
+        own: Own,
+        headers: &HeaderMap,
+        end_stream: bool,
+    ) {
         let mut ended = end_stream;
-        if !self.write_block(id, start, headers, end_stream) {
+        if !self.write_block(id, start, own, headers, end_stream) {
             if self.role == Role::Client {
                 self.reset_because(id, Reason::CANCEL, TOO_LARGE);
                 return;
             }
             let headers = too_large::instead_of(start, headers, self.peer.max_header_list_size as usize);
-            if !self.write_block(id, start, &headers, true) {
+            if !self.write_block(id, start, Own::Nothing, &headers, true) {
                 self.reset(id, Reason::INTERNAL_ERROR);
                 return;
             }
@@ -86,8 +93,15 @@ impl Connection {
     }
 
     /// Whether the block is as small as the peer wants it.
-    fn write_block(&mut self, id: u32, start: Start<'_>, headers: &HeaderMap, end_stream: bool) -> bool {
-        let block = self.encoder.encode(start, headers, self.peer.max_header_list_size);
+    pub(super) fn write_block(
+        &mut self,
+        id: u32,
+        start: Start<'_>,
+        own: Own,
+        headers: &HeaderMap,
+        end_stream: bool,
+    ) -> bool {
+        let block = self.encoder.encode(start, own, headers, self.peer.max_header_list_size);
         let Some(block) = block else { return false };
         let max_frame_size = self.peer.max_frame_size;
         self.output.write(|out| frame::write_headers(out, id, block, end_stream, max_frame_size));
@@ -96,7 +110,7 @@ impl Connection {
 
     /// Sends a piece of a body, as soon as the peer lets us.
     pub(crate) fn send_data(&mut self, id: u32, data: Bytes, end_stream: bool) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.end != End::Open {
             return;
         }
@@ -114,14 +128,14 @@ impl Connection {
 
     /// Ends a stream after what was given to it.
     pub(crate) fn send_end(&mut self, id: u32, trailers: Option<HeaderMap>) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.end != End::Open {
             return;
         }
         match trailers {
             None => self.send_data(id, Bytes::new(), true),
             Some(trailers) if stream.pending.is_empty() => {
-                self.send_block(id, Start::Trailers, &trailers, true);
+                self.send_block(id, Start::Trailers, Own::Nothing, &trailers, true);
             }
             Some(trailers) => stream.end = End::Trailers(trailers),
         }
@@ -134,7 +148,7 @@ impl Connection {
 
     /// As [`reset`](Self::reset), with what this end is told.
     pub(crate) fn reset_because(&mut self, id: u32, reason: Reason, error: Error) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.closed {
             return;
         }
@@ -145,7 +159,7 @@ impl Connection {
 
     /// Nobody sends on a stream any more. What is not ended is reset.
     pub(crate) fn drop_sender(&mut self, id: u32, reason: Reason) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         stream.has_sender = false;
         stream.send_waker = None;
         if stream.end == End::Open {
@@ -171,7 +185,7 @@ impl Connection {
     pub(crate) fn fill_output(&mut self) {
         while self.send_window > 0 && self.output.len() < self.options.max_output {
             let Some(id) = self.queue.pop_front() else { return };
-            let Some(stream) = self.streams.get_mut(&id) else { continue };
+            let Some(stream) = self.streams.get_mut(id) else { continue };
             stream.queued = false;
             if self.send_frame(id) {
                 self.enqueue(id);
@@ -183,7 +197,7 @@ impl Connection {
     /// Puts what is pending into frames for as long as windows and output allow.
     fn send_pending(&mut self, id: u32) {
         // An end alone needs no window, and no place.
-        if self.streams.get(&id).is_some_and(|stream| stream.pending.first().is_some_and(Bytes::is_empty)) {
+        if self.streams.get(id).is_some_and(|stream| stream.pending.first().is_some_and(Bytes::is_empty)) {
             self.send_frame(id);
             return;
         }
@@ -200,7 +214,7 @@ impl Connection {
     }
 
     fn enqueue(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         let sendable = stream.send_window > 0 || stream.pending.first().is_some_and(Bytes::is_empty);
         if !stream.queued && !stream.pending.is_empty() && sendable {
             stream.queued = true;
@@ -210,7 +224,7 @@ impl Connection {
 
     /// Sends one frame of what is pending; whether there is more that can be sent.
     fn send_frame(&mut self, id: u32) -> bool {
-        let Some(stream) = self.streams.get_mut(&id) else { return false };
+        let Some(stream) = self.streams.get_mut(id) else { return false };
         let Some(data) = stream.pending.first_mut() else { return false };
         let window = stream.send_window.min(self.send_window).max(0) as usize;
         let length = data.len().min(window).min(MAX_DATA).min(self.peer.max_frame_size as usize);
@@ -221,8 +235,7 @@ impl Connection {
         let small = SMALL_DATA.min(self.peer.initial_window as usize / 4).max(TINY_DATA);
         if whole || length >= small || length >= data.len() / 4 {
             self.control_frames.give_back(PER_MESSAGE);
-            // That of the stream, and that of the connection.
-            self.updates_due = (self.updates_due + 2).min(MAX_UPDATES_DUE);
+            expect_updates(&mut self.updates_due);
         }
         let piece = if whole { stream.pending.pop().unwrap_or_default() } else { data.split_to(length) };
         let last = stream.pending.is_empty();
@@ -239,7 +252,7 @@ impl Connection {
             self.end_sent(id);
         } else if let End::Trailers(trailers) = &mut stream.end {
             let trailers = std::mem::take(trailers);
-            self.send_block(id, Start::Trailers, &trailers, true);
+            self.send_block(id, Start::Trailers, Own::Nothing, &trailers, true);
         } else {
             self.wakers.extend(stream.send_waker.take());
         }
@@ -247,7 +260,7 @@ impl Connection {
     }
 
     fn end_sent(&mut self, id: u32) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         stream.end = End::Sent;
         self.wakers.extend(stream.send_waker.take());
         self.close_if_ended(id);
@@ -255,7 +268,7 @@ impl Connection {
 
     /// Waits for what comes on a stream.
     pub(crate) fn wait_to_read(&mut self, id: u32, waker: &Waker) {
-        if let Some(stream) = self.streams.get_mut(&id)
+        if let Some(stream) = self.streams.get_mut(id)
             && !stream.recv_waker.as_ref().is_some_and(|known| known.will_wake(waker))
         {
             stream.recv_waker = Some(waker.clone());
@@ -264,10 +277,15 @@ impl Connection {
 
     /// Waits until a stream is drained, or fails.
     pub(crate) fn wait_to_send(&mut self, id: u32, waker: &Waker) {
-        if let Some(stream) = self.streams.get_mut(&id)
+        if let Some(stream) = self.streams.get_mut(id)
             && !stream.send_waker.as_ref().is_some_and(|known| known.will_wake(waker))
         {
             stream.send_waker = Some(waker.clone());
         }
     }
+}
+
+/// DATA goes: the peer may open the window of the stream, and that of the connection.
+pub(super) fn expect_updates(updates_due: &mut u32) {
+    *updates_due = (*updates_due + 2).min(MAX_UPDATES_DUE);
 }

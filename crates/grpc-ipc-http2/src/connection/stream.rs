@@ -1,9 +1,8 @@
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::task::Waker;
 
 use http::HeaderMap;
 
+use super::direct::Call;
 use crate::Error;
 use crate::message::ResponseHead;
 use crate::pieces::Pieces;
@@ -11,6 +10,7 @@ use crate::pieces::Pieces;
 /// A call, as its connection sees it ([RFC 9113, section 5.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.1)).
 #[derive(Debug)]
 pub(crate) struct Stream {
+    pub(super) id: u32,
     /// A handler was called for it, or it is ours.
     pub(super) accepted: bool,
     // What comes.
@@ -56,6 +56,8 @@ pub(crate) struct Stream {
     pub(crate) woken: bool,
     /// The protocol is through with it.
     pub(super) closed: bool,
+    /// What is left to do, as a direct call.
+    pub(super) direct: Call,
 }
 
 /// How the sending of a stream ends.
@@ -72,8 +74,9 @@ pub(super) enum End {
 }
 
 impl Stream {
-    pub(super) fn new(recv_window: u32, send_window: u32) -> Self {
+    pub(super) fn new(id: u32, recv_window: u32, send_window: u32) -> Self {
         Self {
+            id,
             accepted: false,
             response: None,
             has_response: false,
@@ -101,12 +104,73 @@ impl Stream {
             failed: None,
             woken: false,
             closed: false,
+            direct: Call::default(),
         }
+    }
+
+    /// Begins again as another stream, after [`clear`](Self::clear).
+    pub(super) fn renew(&mut self, id: u32, recv_window: u32, send_window: u32) {
+        self.id = id;
+        self.accepted = false;
+        self.has_response = false;
+        self.is_head = false;
+        self.content_length = None;
+        self.received = 0;
+        self.recv_window = recv_window.into();
+        self.credit = 0;
+        self.opened = 0;
+        self.recv_ended = false;
+        self.has_reader = true;
+        self.begins_at = 0;
+        self.has_answer = false;
+        self.send_window = send_window.into();
+        self.sent_of_piece = 0;
+        self.waits_for_unsent = false;
+        self.queued = false;
+        self.has_sender = true;
+        self.woken = false;
+        self.closed = false;
+    }
+
+    /// Drops all that it holds. Mostly there is nothing, which is found out faster than by dropping it.
+    pub(super) fn clear(&mut self) {
+        self.data.clear();
+        self.pending.clear();
+        if self.response.is_some() {
+            self.response = None;
+        }
+        if self.trailers.is_some() {
+            self.trailers = None;
+        }
+        if self.recv_waker.is_some() {
+            self.recv_waker = None;
+        }
+        if self.send_waker.is_some() {
+            self.send_waker = None;
+        }
+        if self.failed.is_some() {
+            self.failed = None;
+        }
+        self.end = End::Open;
+        self.direct.clear();
     }
 
     /// Nothing more can be sent on it: the call is over, or the peer has ended it.
     pub(crate) fn is_send_over(&self) -> bool {
         self.failed.is_some() || self.end == End::Sent
+    }
+
+    /// How much has come that nobody has read.
+    pub(super) fn unread(&self) -> usize {
+        self.data.length() + self.direct.unread()
+    }
+
+    /// Drops that; how much it was.
+    pub(super) fn drop_unread(&mut self) -> usize {
+        let unread = self.unread();
+        self.data.clear();
+        self.direct.drop_unread();
+        unread
     }
 
     /// How many bytes the pieces have that are pending, as they were in the beginning.
@@ -120,25 +184,53 @@ impl Stream {
     }
 }
 
-/// Streams by their id. Ids are counted up by the peer, so a hash that spreads them need not keep secrets.
-pub(super) type Streams = HashMap<u32, Box<Stream>, BuildHasherDefault<IdHasher>>;
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
 
-#[derive(Default)]
-pub(super) struct IdHasher(u64);
+    use super::*;
 
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, id: u32) {
-        // Fibonacci hashing: a bijection, so two ids never collide.
-        self.0 = (self.0 ^ u64::from(id)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    #[test]
+    fn one_that_is_used_again_is_as_a_new_one() {
+        let mut used = Stream {
+            id: 1,
+            accepted: true,
+            response: Some(ResponseHead {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                content_length: None,
+            }),
+            has_response: true,
+            data: Pieces::default(),
+            trailers: Some(HeaderMap::new()),
+            is_head: true,
+            content_length: Some(1),
+            received: 1,
+            recv_window: 1,
+            credit: 1,
+            opened: 1,
+            recv_ended: true,
+            recv_waker: Some(Waker::noop().clone()),
+            has_reader: false,
+            begins_at: 1,
+            has_answer: true,
+            pending: Pieces::default(),
+            end: End::Trailers(HeaderMap::new()),
+            send_window: 1,
+            sent_of_piece: 1,
+            waits_for_unsent: true,
+            queued: true,
+            send_waker: Some(Waker::noop().clone()),
+            has_sender: false,
+            failed: Some(Error::Closed),
+            woken: true,
+            closed: true,
+            direct: Call::begun(b"data"),
+        };
+        used.data.push_copy(b"data");
+        used.pending.push_copy(b"data");
+        used.clear();
+        used.renew(3, 5, 7);
+        assert_eq!(format!("{used:?}"), format!("{:?}", Stream::new(3, 5, 7)));
     }
 }

@@ -74,6 +74,11 @@ impl Unsent {
         }
     }
 
+    /// So much was put into a frame that was never kept.
+    pub(super) fn sent_at_once(&mut self, bytes: usize) {
+        self.sent += bytes as u64;
+    }
+
     /// What a stream had to send is not wanted any more.
     pub(super) fn drop_pending(&mut self, stream: &mut Stream) {
         self.bytes -= stream.kept();
@@ -126,7 +131,7 @@ impl Connection {
     /// on for a while, so that it gets to the others.
     pub(crate) fn is_overfull_for(&self, id: u32) -> bool {
         let has_window =
-            self.streams.get(&id).is_some_and(|stream| stream.has_answer && stream.send_window > 0);
+            self.streams.get(id).is_some_and(|stream| stream.has_answer && stream.send_window > 0);
         self.unsent.exceeds(|limit| if has_window { limit.saturating_mul(2) } else { limit })
     }
 
@@ -134,7 +139,7 @@ impl Connection {
     pub(crate) fn wait_for_unsent(&mut self, id: u32) {
         if self.is_client_stalled() {
             self.refuse_for_unsent(id);
-        } else if let Some(stream) = self.streams.get_mut(&id)
+        } else if let Some(stream) = self.streams.get_mut(id)
             && !stream.waits_for_unsent
         {
             stream.waits_for_unsent = true;
@@ -145,7 +150,7 @@ impl Connection {
     /// Whether the handler of a request is to be called while much is kept for the client.
     pub(crate) fn admit(&mut self, id: u32) -> Admission {
         self.unsent.requests_wait = false;
-        if self.streams.get(&id).is_none_or(|stream| stream.failed.is_some()) {
+        if self.streams.get(id).is_none_or(|stream| stream.failed.is_some()) {
             self.drop_sender(id, Reason::CANCEL);
             return Admission::Over;
         }
@@ -167,7 +172,7 @@ impl Connection {
         // Not one by one: there may be many.
         if !self.unsent.waiting.is_empty() && !self.unsent.exceeds(|limit| limit - limit / 4) {
             for id in std::mem::take(&mut self.unsent.waiting) {
-                if let Some(stream) = self.streams.get_mut(&id) {
+                if let Some(stream) = self.streams.get_mut(id) {
                     stream.waits_for_unsent = false;
                     self.wakers.extend(stream.send_waker.take());
                 }
@@ -190,7 +195,7 @@ impl Connection {
     pub(crate) fn client_is_stalled(&mut self) {
         self.unsent.stalled_at = Some(self.unsent.sent);
         for id in std::mem::take(&mut self.unsent.waiting) {
-            if let Some(stream) = self.streams.get_mut(&id) {
+            if let Some(stream) = self.streams.get_mut(id) {
                 stream.waits_for_unsent = false;
                 self.refuse_for_unsent(id);
             }
@@ -213,7 +218,7 @@ impl Connection {
         let mut status = HeaderMap::with_capacity(3);
         status.insert("grpc-status", HeaderValue::from_static(code));
         status.insert("grpc-message", HeaderValue::from_static(message));
-        let answered = self.streams.get(&id).is_some_and(|stream| stream.has_answer);
+        let answered = self.streams.get(id).is_some_and(|stream| stream.has_answer);
         if answered {
             self.send_end(id, Some(status));
         } else {

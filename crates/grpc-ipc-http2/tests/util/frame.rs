@@ -28,6 +28,7 @@ pub(crate) mod flag {
 pub(crate) mod code {
     pub(crate) const NO_ERROR: u32 = 0x0;
     pub(crate) const PROTOCOL_ERROR: u32 = 0x1;
+    pub(crate) const INTERNAL_ERROR: u32 = 0x2;
     pub(crate) const FLOW_CONTROL_ERROR: u32 = 0x3;
     pub(crate) const STREAM_CLOSED: u32 = 0x5;
     pub(crate) const FRAME_SIZE_ERROR: u32 = 0x6;

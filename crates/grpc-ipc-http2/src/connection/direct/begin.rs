@@ -1,0 +1,156 @@
+//! Calls that a client makes.
+
+use std::task::Waker;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use super::write::headers_and_message;
+use super::{Connection, PREFIX, Progress, message};
+use crate::Error;
+use crate::connection::PER_MESSAGE;
+use crate::connection::send::{TOO_LARGE, expect_updates};
+use crate::connection::stream::End;
+use crate::direct;
+use crate::encode::{Own, Start, TemplateKey};
+
+/// What has become of a call.
+pub(crate) enum Outcome<T> {
+    /// It waits.
+    Waits,
+    /// It was answered as usual: with what was made of the message, and with metadata, if any has come.
+    Answered(T, Option<HeaderMap>),
+    /// It goes the general way.
+    General,
+}
+
+/// The message of a call that begins.
+pub(crate) enum Encode<F> {
+    /// To be encoded, and so long.
+    Later(usize, F),
+    /// With its prefix.
+    Done(Bytes),
+}
+
+impl Connection {
+    /// Opens a stream with a whole request. There must be [room](Self::has_room).
+    ///
+    /// # Errors
+    /// [`Error::Unsendable`] for more metadata than the server takes.
+    pub(crate) fn begin_direct(
+        &mut self,
+        method: &'static direct::Method,
+        metadata: &HeaderMap,
+        encode: Encode<impl FnOnce(&mut Vec<u8>)>,
+        waker: &Waker,
+    ) -> Result<u32, Error> {
+        let id = self.next_stream;
+        let begins_at = self.output.position();
+        let key = TemplateKey::Method(method);
+        let window = i64::from(self.peer.initial_window);
+        let limit = self.frame_limit(window);
+        let template = match &encode {
+            Encode::Later(length, _) if metadata.is_empty() && self.can_send(window, PREFIX + length) => {
+                self.encoder.template(key, self.peer.max_header_list_size)
+            }
+            _ => None,
+        };
+        let rest = match (encode, template) {
+            (Encode::Later(_, encode), Some(template)) => {
+                self.output.write_whole(|out| headers_and_message(out, template, id, true, limit, encode))
+            }
+            (Encode::Later(length, encode), None) => Err(message(length, encode)),
+            (Encode::Done(message), _) => Err(message),
+        };
+        if rest.is_err() {
+            let start = Start::Request {
+                method: &Method::POST,
+                scheme: if self.options.https { "https" } else { "http" },
+                authority: "localhost",
+                path: method.path(),
+            };
+            if !self.write_block(id, start, Own::Request, metadata, false) {
+                return Err(TOO_LARGE);
+            }
+            if metadata.is_empty() {
+                self.encoder.keep_template(key, start, Own::Request, metadata, false);
+            }
+        }
+        self.next_stream += 2;
+        self.insert(id);
+        self.closed_lately.opened();
+        self.direct.is_used = true;
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.accepted = true;
+            stream.begins_at = begins_at;
+            stream.has_sender = false;
+            stream.recv_waker = Some(waker.clone());
+            stream.direct.begin();
+        }
+        match rest {
+            Ok(length) => self.sent_at_once(id, length, 1),
+            Err(message) => self.send_data(id, message, true),
+        }
+        Ok(id)
+    }
+
+    /// How long a frame of DATA can be.
+    pub(super) fn frame_limit(&self, window: i64) -> usize {
+        let window = window.min(self.send_window).max(0) as usize;
+        window.min(self.peer.max_frame_size as usize)
+    }
+
+    /// Whether so much DATA can go before anything else does.
+    pub(super) fn can_send(&self, window: i64, length: usize) -> bool {
+        self.queue.is_empty()
+            && length <= self.frame_limit(window)
+            && self.output.len() < self.options.max_output
+    }
+
+    /// All of a stream was put into frames, with as many messages of HTTP/2 as count for the peer.
+    pub(super) fn sent_at_once(&mut self, id: u32, length: usize, messages: u32) {
+        self.send_window -= length as i64;
+        self.unsent.sent_at_once(length);
+        self.control_frames.give_back(messages * PER_MESSAGE);
+        expect_updates(&mut self.updates_due);
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.send_window -= length as i64;
+            stream.end = End::Sent;
+        }
+    }
+
+    /// What has become of a call; when it is answered, its stream is no more.
+    pub(crate) fn poll_direct<T>(
+        &mut self,
+        id: u32,
+        waker: &Waker,
+        decode: impl FnOnce(direct::Message<'_>) -> T,
+    ) -> Outcome<T> {
+        let Some(stream) = self.streams.get_mut(id) else { return Outcome::General };
+        let (head, trailers) = match &stream.direct.progress {
+            Progress::Done(head, trailers) => (head, trailers),
+            Progress::General => return Outcome::General,
+            _ => {
+                self.wait_to_read(id, waker);
+                return Outcome::Waits;
+            }
+        };
+        let metadata = match trailers {
+            Some(trailers) => {
+                let mut metadata = head.metadata.clone();
+                metadata.extend((**trailers).clone());
+                Some(metadata)
+            }
+            None if head.metadata.is_empty() => None,
+            None => Some(head.metadata.clone()),
+        };
+        // If this panics, the stream is as before, and the reader lets go of it.
+        let decoded = decode(direct::Message::Slice(&stream.direct.message[PREFIX..]));
+        stream.has_reader = false;
+        let length = stream.drop_unread();
+        self.give_back(id, length as u32);
+        self.remove_if_done(id);
+        self.direct.calls += 1;
+        Outcome::Answered(decoded, metadata)
+    }
+}

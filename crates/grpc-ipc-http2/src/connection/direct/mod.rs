@@ -1,0 +1,152 @@
+//! Calls of generated code ([`crate::direct`]) for as long as nothing about them is unusual: they have a head that is
+//! known, one message in one frame, and an end. At the first other thing a call is demoted, and goes the general way from
+//! there, on the same stream.
+
+mod answer;
+mod begin;
+mod progress;
+mod recv;
+mod usual;
+mod write;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+pub(crate) use self::begin::{Encode, Outcome};
+pub(super) use self::progress::Call;
+use self::progress::Progress;
+pub(crate) use self::usual::Usual;
+pub(crate) use self::write::{BETWEEN, IN_PLACE, message};
+use super::{Connection, wake_reader};
+use crate::direct::{Head, Service};
+use crate::message::RequestHead;
+
+/// A longer message goes the general way, with its prefix.
+const MAX_MESSAGE: usize = 16 * 1024;
+/// What stands before a message: a flag, and its length.
+const PREFIX: usize = 5;
+
+/// What a connection knows of direct calls.
+#[derive(Default)]
+pub(crate) struct Direct {
+    /// Answers the requests; it is here while the connection receives.
+    pub(crate) service: Option<Box<dyn Service>>,
+    /// There are such calls.
+    pub(crate) is_used: bool,
+    /// The requests that have come since this was last taken.
+    pub(super) requests: Requests,
+    /// Streams whose message had not come with their head, in this read.
+    awaiting: Vec<u32>,
+    /// How many requests were handed out, or calls answered.
+    pub(crate) calls: u64,
+}
+
+/// Requests that are complete.
+#[derive(Default)]
+pub(crate) struct Requests {
+    pub(crate) list: Vec<Request>,
+    /// Their messages, one behind the other.
+    pub(crate) messages: Vec<u8>,
+}
+
+pub(crate) struct Request {
+    pub(crate) id: u32,
+    pub(crate) head: Arc<Head>,
+    /// Where its message is, without the prefix.
+    pub(crate) message: Range<usize>,
+}
+
+/// How much room is kept for requests when there are none.
+const KEEP_REQUESTS: usize = 16;
+const KEEP_MESSAGES: usize = 1024;
+
+impl Requests {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Forgets all, and gives memory back that was for many.
+    pub(crate) fn clear(&mut self) {
+        self.list.clear();
+        self.list.shrink_to(KEEP_REQUESTS);
+        self.messages.clear();
+        self.messages.shrink_to(KEEP_MESSAGES);
+    }
+}
+
+impl Direct {
+    /// How many requests have come that nobody has looked at.
+    pub(super) fn waiting(&self) -> usize {
+        self.requests.list.len()
+    }
+
+    /// Which method of the service a request calls.
+    fn route_of(&self, request: &RequestHead) -> Option<u32> {
+        Head::route_of(request, self.service.as_deref()?)
+    }
+}
+
+impl Connection {
+    /// Hands out the requests that have come. `into` is empty.
+    pub(crate) fn take_direct(&mut self, into: &mut Requests) {
+        if self.direct.requests.is_empty() {
+            return;
+        }
+        std::mem::swap(&mut self.direct.requests, into);
+        for request in &into.list {
+            if let Some(stream) = self.streams.get_mut(request.id) {
+                stream.accepted = true;
+            }
+        }
+        self.direct.calls += into.list.len() as u64;
+    }
+
+    /// Has a call go the general way from here.
+    pub(super) fn demote(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        match std::mem::take(&mut stream.direct.progress) {
+            Progress::General | Progress::Begun => {}
+            Progress::Awaits(head) => {
+                stream.content_length = head.content_length();
+                let place = self.accepted.partition_point(|(other, _)| *other < id);
+                self.accepted.insert(place, (id, head.into_request()));
+            }
+            Progress::Head(head) | Progress::Message(head) => {
+                stream.response = Some(head.response.clone());
+                let message = std::mem::take(&mut stream.direct.message);
+                if !message.is_empty() {
+                    stream.data.push(message.into());
+                }
+                wake_reader(stream, &mut self.wakers, &mut self.woken);
+            }
+            complete @ (Progress::Complete | Progress::Done(..)) => stream.direct.progress = complete,
+        }
+    }
+
+    /// Whatever has come without its message goes the general way, so that its handler and its deadline begin now.
+    pub(super) fn demote_awaiting(&mut self) {
+        while let Some(id) = self.direct.awaiting.pop() {
+            if self
+                .streams
+                .get(id)
+                .is_some_and(|stream| matches!(stream.direct.progress, Progress::Awaits(_)))
+            {
+                self.demote(id);
+            }
+        }
+    }
+
+    /// A stream has failed: its request is not handed out any more.
+    pub(super) fn forget_direct(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        match stream.direct.progress {
+            Progress::Awaits(_) => {}
+            Progress::Complete if !stream.accepted => {
+                self.direct.requests.list.retain(|request| request.id != id);
+            }
+            _ => return,
+        }
+        stream.direct.progress = Progress::General;
+        self.disown(id);
+    }
+}

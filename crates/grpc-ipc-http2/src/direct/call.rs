@@ -1,0 +1,162 @@
+//! Calls that a client makes.
+
+use std::fmt;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http::{HeaderMap, Response};
+
+use super::{Message, Method};
+use crate::body::{RecvBody, RecvStream};
+use crate::client::{SendRequest, response};
+use crate::connection::direct::{Encode, IN_PLACE, Outcome, message};
+use crate::deadline::Deadline;
+use crate::shared::State;
+use crate::{Error, Reason};
+
+/// What became of a try to begin a call.
+#[derive(Debug)]
+pub enum Begun {
+    /// It is under way.
+    Call(UnaryCall),
+    /// The connection cannot take it now, and nothing was sent: the call has to go the general way, which waits for room,
+    /// or finds out what is wrong with the connection.
+    Elsewhere,
+    /// It cannot be made on any connection.
+    Failed(Error),
+}
+
+/// A call that was sent. Dropping it before it is ready cancels the call.
+pub struct UnaryCall {
+    /// Until it is answered.
+    stream: Option<RecvStream>,
+    deadline: Option<Deadline>,
+}
+
+/// How a call was answered.
+#[derive(Debug)]
+pub enum Answer<T> {
+    /// With a message and the status OK.
+    Message {
+        /// What was made of the message.
+        message: T,
+        /// The metadata of the response, and that of its trailers, if there is any.
+        metadata: Option<HeaderMap>,
+    },
+    /// In any other way, which the body tells: with an error, or with a message that is not a small one.
+    Response(Box<Response<RecvBody>>),
+}
+
+impl SendRequest {
+    /// Sends a whole request, if that is possible now.
+    ///
+    /// `metadata` goes behind the protocol's own fields, which are left out if they are in there, too. `encode` appends the
+    /// message, of `length` bytes, without its prefix; it may be called under the lock of the connection, so it must not
+    /// use the connection. It is rarely called if the call is to go [`Elsewhere`](Begun::Elsewhere).
+    ///
+    /// When `timeout` has passed, the call is cancelled and fails with [`Error::DeadlineExceeded`]. The server does not hear
+    /// of it unless `grpc-timeout` is in the metadata.
+    ///
+    /// The task of `cx` is woken when there is an answer: the call need not be polled before.
+    #[must_use = "dropping a call cancels it"]
+    pub fn begin(
+        &self,
+        method: &'static Method,
+        metadata: &HeaderMap,
+        timeout: Option<Duration>,
+        length: usize,
+        encode: impl FnOnce(&mut Vec<u8>),
+        cx: &Context<'_>,
+    ) -> Begun {
+        let shared = self.shared();
+        let begun = if length <= IN_PLACE {
+            shared.with(|state| begin(state, method, metadata, Encode::Later(length, encode), cx))
+        } else if length < u32::MAX as usize && shared.with(|state| takes_call(state)) {
+            let message = Encode::<fn(&mut Vec<u8>)>::Done(message(length, encode));
+            shared.with(|state| begin(state, method, metadata, message, cx))
+        } else {
+            return Begun::Elsewhere;
+        };
+        match begun {
+            Ok(Some(id)) => Begun::Call(UnaryCall {
+                stream: Some(RecvStream::new(shared, id, Some(Reason::CANCEL))),
+                deadline: timeout.map(Deadline::after),
+            }),
+            Ok(None) => Begun::Elsewhere,
+            Err(error) => Begun::Failed(error),
+        }
+    }
+
+    /// How many calls were answered with [`Answer::Message`].
+    #[doc(hidden)]
+    #[must_use]
+    pub fn direct_calls(&self) -> u64 {
+        self.shared().with(|state| state.connection.direct.calls)
+    }
+}
+
+fn takes_call(state: &State) -> bool {
+    state.connection.is_established() && state.connection.has_room()
+}
+
+fn begin(
+    state: &mut State,
+    method: &'static Method,
+    metadata: &HeaderMap,
+    encode: Encode<impl FnOnce(&mut Vec<u8>)>,
+    cx: &Context<'_>,
+) -> Result<Option<u32>, Error> {
+    if !takes_call(state) {
+        return Ok(None);
+    }
+    let connection = &mut state.connection;
+    let alone = connection.output.is_empty() && connection.woken == 0;
+    let id = connection.begin_direct(method, metadata, encode, cx.waker())?;
+    state.send(alone);
+    Ok(Some(id))
+}
+
+impl UnaryCall {
+    /// The answer. `decode` makes of the message what the caller wants; it may be called under the lock of the connection,
+    /// so it must not use the connection. It is not called if the answer is a [`Response`](Answer::Response).
+    ///
+    /// # Errors
+    /// Why there is no answer. [`Error::is_unprocessed`] tells whether the call can be made again.
+    pub fn poll<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        decode: impl FnOnce(Message<'_>) -> T,
+    ) -> Poll<Result<Answer<T>, Error>> {
+        if self.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
+            self.stream = None;
+            return Poll::Ready(Err(Error::DeadlineExceeded));
+        }
+        let Some(stream) = &mut self.stream else { return Poll::Ready(Err(Error::Closed)) };
+        match stream.poll_direct(cx, decode) {
+            Outcome::Waits => return Poll::Pending,
+            Outcome::Answered(message, metadata) => {
+                self.stream = None;
+                return Poll::Ready(Ok(Answer::Message { message, metadata }));
+            }
+            Outcome::General => {}
+        }
+        let result = ready!(stream.poll_response(cx)).map_err(|error| match &self.deadline {
+            Some(deadline) => deadline.explain(error),
+            None => error,
+        });
+        let stream = self.stream.take();
+        let (head, whole) = result?;
+        let body = match (whole, stream) {
+            (Some((data, trailers)), _) => RecvBody::whole(data, trailers),
+            (None, Some(stream)) => RecvBody::stream(stream, self.deadline.take()),
+            (None, None) => RecvBody::default(),
+        };
+        Poll::Ready(Ok(Answer::Response(Box::new(response(head, body)))))
+    }
+}
+
+impl fmt::Debug for UnaryCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnaryCall").finish_non_exhaustive()
+    }
+}

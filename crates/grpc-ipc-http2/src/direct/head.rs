@@ -1,0 +1,105 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, Method};
+
+use super::Service;
+use crate::deadline::timeout_of;
+use crate::message::RequestHead;
+
+/// What stands before the message of a request. Requests whose fields are the same share one.
+#[derive(Debug)]
+pub struct Head {
+    route: u32,
+    timeout: Option<Duration>,
+    metadata: HeaderMap,
+    request: RequestHead,
+}
+
+impl Head {
+    /// What [`Service::route`] has said.
+    #[must_use]
+    pub fn route(&self) -> u32 {
+        self.route
+    }
+
+    /// The path of the method.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.request.uri.path()
+    }
+
+    /// `grpc-timeout`: how long the call may take. The engine sees to it.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// The fields of the request without the protocol's own. `grpc-timeout` is among them.
+    #[must_use]
+    pub fn metadata(&self) -> &HeaderMap {
+        &self.metadata
+    }
+
+    /// The head of a request for a method of a service.
+    pub(crate) fn new(route: u32, request: RequestHead) -> Self {
+        let headers = &request.headers;
+        Self { route, timeout: timeout_of(headers), metadata: metadata_of(headers), request }
+    }
+
+    /// Which method of a service a request calls, if it may be a direct call.
+    pub(crate) fn route_of(request: &RequestHead, service: &dyn Service) -> Option<u32> {
+        let usual = request.method == Method::POST
+            && request.uri.query().is_none()
+            && is_grpc(&request.headers)
+            && !is_encoded(&request.headers);
+        usual.then(|| service.route(request.uri.path()))?
+    }
+
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.request.content_length
+    }
+
+    /// The request as it is on the general way.
+    pub(crate) fn into_request(self: Arc<Self>) -> RequestHead {
+        Arc::try_unwrap(self).map_or_else(|shared| shared.request.clone(), |head| head.request)
+    }
+}
+
+/// The messages are gRPC's.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind == "application/grpc" || kind == "application/grpc+proto")
+}
+
+/// The messages may be compressed.
+pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity")
+}
+
+/// The fields that are not the protocol's own.
+pub(crate) fn metadata_of(headers: &HeaderMap) -> HeaderMap {
+    headers
+        .iter()
+        .filter(|(name, _)| !is_protocols_own(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .fold(HeaderMap::new(), |mut metadata, (name, value)| {
+            metadata.append(name, value);
+            metadata
+        })
+}
+
+fn is_protocols_own(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "te" | "content-type"
+            | "content-length"
+            | "user-agent"
+            | "grpc-encoding"
+            | "grpc-accept-encoding"
+            | "grpc-status"
+            | "grpc-message"
+    )
+}

@@ -1,0 +1,173 @@
+//! How a server answers.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode};
+
+use super::{Head, Message};
+use crate::Reason;
+use crate::connection::Connection;
+use crate::connection::direct::{Encode, IN_PLACE, message};
+use crate::deadline::Deadline;
+use crate::server::deadline_exceeded;
+use crate::shared::{SendStream, Shared};
+use crate::sync::spawn;
+
+/// Answers requests that are complete and have one message. There is one for each connection.
+pub trait Service: Send {
+    /// Which method has a path; `None` if requests for it go the general way. The answer counts for as long as the
+    /// connection lasts. It is called under the lock of the connection, so it must not use the connection.
+    fn route(&self, path: &str) -> Option<u32>;
+
+    /// Answers a request, now or [later](Reply::later). `cx` is that of the task of the connection: a handler that is
+    /// polled with it and is not ready has to be moved to a task of its own.
+    ///
+    /// A panic resets the stream of the request with [`INTERNAL_ERROR`](Reason::INTERNAL_ERROR); others go on.
+    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, cx: &mut Context<'_>, reply: Reply<'_>);
+}
+
+/// Where the answer to a request goes. Dropping it without one resets the stream with
+/// [`INTERNAL_ERROR`](Reason::INTERNAL_ERROR).
+pub struct Reply<'a> {
+    shared: &'a Arc<Shared>,
+    id: u32,
+    timeout: Option<Duration>,
+    place: Place<'a>,
+    answered: bool,
+}
+
+/// Who answers.
+enum Place<'a> {
+    /// The task of the connection, which writes all the answers of a turn at once. It is told whether too much is kept for
+    /// the client.
+    Turn { overfull: &'a mut bool, poll_in_place: bool },
+    /// Another task.
+    Task,
+}
+
+impl<'a> Reply<'a> {
+    /// For a handler in the task of the connection.
+    pub(crate) fn in_turn(
+        shared: &'a Arc<Shared>,
+        id: u32,
+        timeout: Option<Duration>,
+        overfull: &'a mut bool,
+        poll_in_place: bool,
+    ) -> Self {
+        Self { shared, id, timeout, place: Place::Turn { overfull, poll_in_place }, answered: false }
+    }
+
+    /// Whether the handler may be polled in the task of the connection, which is then to be done once; otherwise it has to
+    /// be answered [later](Self::later) ([`Options::poll_in_place`](crate::Options::poll_in_place)).
+    #[must_use]
+    pub fn poll_in_place(&self) -> bool {
+        matches!(self.place, Place::Turn { poll_in_place: true, .. })
+    }
+
+    /// Answers with a message and the status OK. `metadata` is sent before it; the protocol's own fields are added, and are
+    /// left out if they are in there, too. `encode` appends the message, of `length` bytes, without its prefix; it may be
+    /// called under the lock of the connection, so it must not use the connection.
+    pub fn message(mut self, metadata: Option<&HeaderMap>, length: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+        if length <= IN_PLACE {
+            let encode = Encode::Later(length, encode);
+            self.answer(|connection, id| connection.answer_direct(id, metadata, encode));
+        } else {
+            let message = Encode::<fn(&mut Vec<u8>)>::Done(message(length, encode));
+            self.answer(|connection, id| connection.answer_direct(id, metadata, message));
+        }
+    }
+
+    /// Answers with a status alone. `headers` are all fields of the response, `content-type` among them.
+    pub fn trailers_only(mut self, headers: &HeaderMap) {
+        self.answer(|connection, id| connection.send_response(id, StatusCode::OK, headers, true));
+    }
+
+    /// Answers once a future is ready, which is polled in a task of its own. It is dropped when the call is over before:
+    /// the client has cancelled it, its deadline has passed, or the connection has ended.
+    pub fn later<F, A>(mut self, future: F, answer: A)
+    where
+        F: Future<Output: Send> + Send + 'static,
+        A: FnOnce(F::Output, Reply<'_>) + Send + 'static,
+    {
+        self.answered = true;
+        let shared = Arc::clone(self.shared);
+        let sender = SendStream { shared, id: self.id, when_dropped: Reason::INTERNAL_ERROR };
+        spawn(answer_later(sender, self.timeout, future, answer));
+    }
+
+    /// Does something with the stream, after which nobody sends on it any more: what is not ended then is reset.
+    fn answer(&mut self, act: impl FnOnce(&mut Connection, u32)) {
+        let id = self.id;
+        self.shared.with(|state| {
+            let alone = state.connection.output.is_empty();
+            act(&mut state.connection, id);
+            state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
+            match &mut self.place {
+                Place::Turn { overfull, .. } => **overfull = state.connection.is_overfull(),
+                Place::Task => state.send(alone),
+            }
+        });
+        self.answered = true;
+    }
+}
+
+impl Drop for Reply<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.answer(|_, _| {});
+        }
+    }
+}
+
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").finish_non_exhaustive()
+    }
+}
+
+/// Polls a handler until it is ready or the call is over, and answers.
+async fn answer_later<F, A>(sender: SendStream, timeout: Option<Duration>, future: F, answer: A)
+where
+    F: Future,
+    A: FnOnce(F::Output, Reply<'_>),
+{
+    let output = {
+        let mut deadline = timeout.map(Deadline::after);
+        let mut future = pin!(future);
+        let mut output = None;
+        poll_fn(|cx| {
+            let Some(mut room) = sender.can_begin(cx) else { return Poll::Ready(None) };
+            // Before the deadline is looked at: what is ready in time, or at once, counts.
+            if output.is_none()
+                && let Poll::Ready(ready) = future.as_mut().poll(cx)
+            {
+                output = Some(ready);
+            }
+            if output.is_some() && !room {
+                // It is not encoded before less is kept for the client.
+                match sender.poll_drained(cx) {
+                    Some(drained) => room = drained.is_ready(),
+                    None => return Poll::Ready(None),
+                }
+            }
+            if room && output.is_some() {
+                return Poll::Ready(output.take());
+            }
+            if deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
+                sender.send(deadline_exceeded);
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
+    };
+    if let Some(output) = output {
+        let SendStream { shared, id, .. } = &sender;
+        answer(output, Reply { shared, id: *id, timeout, place: Place::Task, answered: false });
+    }
+}

@@ -1,0 +1,28 @@
+//! What the code calls that `grpc-ipc-build` generates. It is for that code: programs have no use for it.
+//!
+//! A call takes one of two ways. The *direct* one goes from generated code to the engine at once, without a request or
+//! response of HTTP in between; it is for unary calls over a [`Channel`](crate::Channel), and for servers without layers.
+//! All others take the *general* one, over tonic's client and server, through whatever tower service or layer there is. In
+//! both, handlers and callers see the same metadata: without the protocol's own fields (`te`, `content-type`,
+//! `content-length`, `user-agent`, `grpc-encoding`, `grpc-accept-encoding`, `grpc-status`, `grpc-message`).
+
+mod answering;
+mod call;
+mod client;
+mod general;
+mod metadata;
+mod options;
+
+pub use bytes::Bytes;
+pub use grpc_ipc_http2::direct::Method;
+pub use http;
+pub use http_body::Body;
+pub use tonic::codegen::StdError;
+pub use tower_service::Service;
+
+pub use self::answering::{Answering, DirectService, Served, answer};
+pub(crate) use self::call::intercept;
+pub use self::call::{Call, Called};
+pub use self::client::Client;
+pub use self::options::ServerOptions;
+pub use crate::intercepted::{Intercepted, InterceptedServer};

@@ -1,0 +1,77 @@
+use http::Uri;
+use prost::Message;
+use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings};
+use tonic::{client, server};
+use tonic_prost::ProstCodec;
+
+/// How a generated server takes requests and makes responses.
+#[derive(Clone, Debug, Default)]
+pub struct ServerOptions {
+    accept: EnabledCompressionEncodings,
+    send: EnabledCompressionEncodings,
+    max_decoding_message_size: Option<usize>,
+    max_encoding_message_size: Option<usize>,
+}
+
+impl ServerOptions {
+    /// Accepts requests that are compressed. Default: none is.
+    pub fn accept_compressed(&mut self, encoding: CompressionEncoding) {
+        self.accept.enable(encoding);
+    }
+
+    /// Compresses responses for clients that accept it. Default: none is.
+    pub fn send_compressed(&mut self, encoding: CompressionEncoding) {
+        self.send.enable(encoding);
+    }
+
+    /// The largest message that is decoded, in bytes. Default: 4 MiB.
+    pub fn max_decoding_message_size(&mut self, limit: usize) {
+        self.max_decoding_message_size = Some(limit);
+    }
+
+    /// The largest message that is encoded, in bytes. Default: `usize::MAX`.
+    pub fn max_encoding_message_size(&mut self, limit: usize) {
+        self.max_encoding_message_size = Some(limit);
+    }
+
+    /// tonic's server with the same options.
+    pub(super) fn grpc<M, R>(&self) -> server::Grpc<ProstCodec<R, M>>
+    where
+        M: Message + Default + 'static,
+        R: Message + 'static,
+    {
+        server::Grpc::new(ProstCodec::default())
+            .apply_compression_config(self.accept, self.send)
+            .apply_max_message_size_config(self.max_decoding_message_size, self.max_encoding_message_size)
+    }
+}
+
+/// How a generated client makes requests and takes responses.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ClientOptions {
+    pub(super) origin: Uri,
+    pub(super) send: Option<CompressionEncoding>,
+    pub(super) accept: Vec<CompressionEncoding>,
+    pub(super) max_decoding_message_size: Option<usize>,
+    pub(super) max_encoding_message_size: Option<usize>,
+}
+
+impl ClientOptions {
+    /// tonic's client with the same options.
+    pub(super) fn grpc<T>(&self, inner: T) -> client::Grpc<T> {
+        let mut grpc = client::Grpc::with_origin(inner, self.origin.clone());
+        if let Some(encoding) = self.send {
+            grpc = grpc.send_compressed(encoding);
+        }
+        for encoding in &self.accept {
+            grpc = grpc.accept_compressed(*encoding);
+        }
+        if let Some(limit) = self.max_decoding_message_size {
+            grpc = grpc.max_decoding_message_size(limit);
+        }
+        if let Some(limit) = self.max_encoding_message_size {
+            grpc = grpc.max_encoding_message_size(limit);
+        }
+        grpc
+    }
+}
