@@ -111,12 +111,7 @@ fn generate_method(service: &Service<'_>, method: &Method) -> Result<TokenStream
     } else {
         quote!(tonic::Response<#response>)
     };
-    let call = match (method.client_streaming, method.server_streaming) {
-        (false, false) => quote!(unary),
-        (false, true) => quote!(server_streaming),
-        (true, false) => quote!(client_streaming),
-        (true, true) => quote!(streaming),
-    };
+    let call = method.kind();
     Ok(quote! {
         #(#documentation)*
         #deprecated

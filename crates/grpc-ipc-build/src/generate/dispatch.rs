@@ -6,8 +6,11 @@ use super::service::{Method, Service};
 /// How a server finds the method of a call: by path for tonic, by number for the engine.
 pub(super) fn generate(service: &Service<'_>, server: &Ident) -> TokenStream {
     let name = &service.name;
-    let paths = service.methods.iter().map(|method| &method.wire_path);
-    let count = service.methods.len();
+    let count = Literal::usize_unsuffixed(service.methods.len());
+    let methods = service.methods.iter().map(|method| {
+        let (kind, path) = (method.kind(), &method.wire_path);
+        quote!(codegen::Served::#kind(#path))
+    });
     let calls = service.methods.iter().enumerate().map(|(number, method)| {
         let number = Literal::usize_unsuffixed(number);
         let call = generate_call(service, method);
@@ -37,8 +40,8 @@ pub(super) fn generate(service: &Service<'_>, server: &Ident) -> TokenStream {
         }
 
         impl<T: #name> codegen::DirectService for #server<T> {
-            fn methods(&self) -> &'static [codegen::Method] {
-                static METHODS: [codegen::Method; #count] = [#(codegen::Method::new(#paths)),*];
+            fn methods(&self) -> &'static [codegen::Served] {
+                static METHODS: [codegen::Served; #count] = [#(#methods),*];
                 &METHODS
             }
 
@@ -55,12 +58,8 @@ pub(super) fn generate(service: &Service<'_>, server: &Ident) -> TokenStream {
 fn generate_call(service: &Service<'_>, method: &Method) -> TokenStream {
     let (service_name, name) = (&service.name, &method.name);
     let request = &method.request;
-    let (call, request) = match (method.client_streaming, method.server_streaming) {
-        (false, false) => (quote!(unary), quote!(#request)),
-        (false, true) => (quote!(server_streaming), quote!(#request)),
-        (true, false) => (quote!(client_streaming), quote!(tonic::Streaming<#request>)),
-        (true, true) => (quote!(streaming), quote!(tonic::Streaming<#request>)),
-    };
+    let request = if method.client_streaming { quote!(tonic::Streaming<#request>) } else { quote!(#request) };
+    let call = method.kind();
     let inner = if service.options.use_arc_self { quote!(inner) } else { quote!(&inner) };
     quote! {
         {

@@ -58,11 +58,11 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
                 }
 
                 /// Like [`new`](Self::new), with an interceptor that sees and may refuse each request.
-                pub fn with_interceptor<F>(inner: T, interceptor: F) -> tonic::codegen::InterceptedService<Self, F>
+                pub fn with_interceptor<F>(inner: T, interceptor: F) -> codegen::InterceptedServer<Self, F>
                 where
                     F: tonic::service::Interceptor,
                 {
-                    tonic::codegen::InterceptedService::new(Self::new(inner), interceptor)
+                    codegen::InterceptedServer::new(Self::new(inner), interceptor)
                 }
 
                 /// Accepts requests that are compressed.

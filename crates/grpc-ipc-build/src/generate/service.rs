@@ -167,6 +167,17 @@ impl Method {
         }
     }
 
+    /// What `grpc_ipc::codegen` calls such a method.
+    pub(super) fn kind(&self) -> Ident {
+        let kind = match (self.client_streaming, self.server_streaming) {
+            (false, false) => "unary",
+            (false, true) => "server_streaming",
+            (true, false) => "client_streaming",
+            (true, true) => "streaming",
+        };
+        format_ident!("{kind}")
+    }
+
     /// The associated type of the responses: `SayHelloStream`
     pub(super) fn stream(&self) -> Ident {
         format_ident!("{}Stream", self.proto_name)
