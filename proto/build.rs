@@ -1,19 +1,27 @@
-//! Generates the Rust code of the services. `protox` parses the files, so no `protoc` is needed.
+//! Generates the Rust code of the services twice: for grpc-ipc, and as tonic's generator writes it.
 
+use std::env;
 use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
 
 const FILES: [&str; 3] = ["greet.proto", "bench.proto", "grpc/testing/test.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // None of the files imports another one.
-    for file in FILES {
-        println!("cargo::rerun-if-changed={file}");
-    }
-    tonic_prost_build::configure()
+    grpc_ipc_build::configure()
         // `bytes::Bytes`: a payload is cloned without a copy.
         .bytes(".")
+        .compile_protos(&FILES, &["."])?;
+
+    let out_dir = PathBuf::from(env::var("OUT_DIR")?).join("tonic");
+    fs::create_dir_all(&out_dir)?;
+    tonic_prost_build::configure()
         // Clients over any channel; no `connect` of tonic's own transport.
         .build_transport(false)
+        .extern_path(".greet", "crate::greet")
+        .extern_path(".ipc.bench", "crate::bench")
+        .extern_path(".grpc.testing", "crate::testing")
+        .out_dir(out_dir)
         .compile_fds(protox::compile(FILES, ["."])?)?;
     Ok(())
 }

@@ -6,7 +6,10 @@
     missing_docs,
     reason = "messages are documented in the .proto files, where they are documented at all"
 )]
-#![expect(clippy::missing_errors_doc, reason = "a generated client fails with the status of its call")]
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "a client that tonic generates fails with the status of its call"
+)]
 #![expect(
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
@@ -26,4 +29,23 @@ pub mod bench {
 /// `grpc.testing.TestService`, the service of gRPC's interoperability tests.
 pub mod testing {
     tonic::include_proto!("grpc.testing");
+}
+
+/// The same services and the same messages, with clients and servers of tonic's own generator: what is compared, and what
+/// has to go on working.
+pub mod tonic_generated {
+    /// `greet.Greeter`
+    pub mod greet {
+        tonic::include_proto!("tonic/greet");
+    }
+
+    /// `ipc.bench.Bench`
+    pub mod bench {
+        tonic::include_proto!("tonic/ipc.bench");
+    }
+
+    /// `grpc.testing.TestService`
+    pub mod testing {
+        tonic::include_proto!("tonic/grpc.testing");
+    }
 }

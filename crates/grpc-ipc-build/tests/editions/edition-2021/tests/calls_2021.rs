@@ -1,0 +1,6 @@
+//! Calls by generated code, in memory.
+
+use grpc_ipc_build_edition_2021 as generated;
+
+#[path = "../../calls.rs"]
+mod calls;
