@@ -27,3 +27,11 @@ pub mod bench {
 pub mod testing {
     tonic::include_proto!("grpc.testing");
 }
+
+/// What tonic's generator writes of the same files, to be measured beside the rest.
+pub mod tonic_generated {
+    /// `ipc.bench.Bench`.
+    pub mod bench {
+        tonic::include_proto!("ipc.bench");
+    }
+}
