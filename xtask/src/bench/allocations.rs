@@ -91,7 +91,7 @@ fn named(stack: Stack, side: &str, short: &Heap, long: &Heap) -> String {
 /// The innermost functions that are not the allocator's.
 fn shown(place: &[String]) -> String {
     let place = place.iter().skip_while(|name| ALLOCATORS.iter().any(|start| name.starts_with(start)));
-    let names: Vec<_> = place.take(4).map(|name| format!("`{name}`")).collect();
+    let names: Vec<_> = place.take(3).map(|name| format!("`{name}`")).collect();
     names.join(" ← ")
 }
 

@@ -110,8 +110,14 @@ impl<T> Counter<T> {
 
 /// Why a tool cannot count here, if so.
 pub(super) fn missing(tool: &[&str]) -> Option<String> {
-    let works = works(command(tool[0]).args(&tool[1..]).arg("true"));
-    (!works).then(|| format!("{} does not work; run `{}`", tool[0], setup::CURE))
+    let name = tool[0];
+    if works(command(name).args(&tool[1..]).arg("true")) {
+        None
+    } else if works(command(name).arg("--version")) {
+        Some(format!("{name} does not work here"))
+    } else {
+        Some(format!("{name} is missing; run `{}`", setup::CURE))
+    }
 }
 
 /// Whether a section's tool works; if not, the table says so.

@@ -55,8 +55,8 @@ impl Heap {
 fn tool(report: &Path) -> Vec<OsString> {
     let mut file = OsString::from("--dhat-out-file=");
     file.push(report);
-    // More callers than by default: most are generic functions that the compiler has put into one another.
-    vec!["valgrind".into(), "--quiet".into(), "--tool=dhat".into(), "--num-callers=40".into(), file]
+    // Functions that the compiler has put into others have no names that valgrind understands.
+    vec!["valgrind".into(), "--quiet".into(), "--tool=dhat".into(), "--read-inline-info=no".into(), file]
 }
 
 /// The function of a frame `ADDRESS: FUNCTION (FILE:LINE)`.

@@ -6,9 +6,11 @@
 mod allocations;
 mod build;
 mod counted;
+mod gate;
 mod h2load;
 mod heap;
 mod instructions;
+mod limits;
 mod memory;
 mod pipe;
 mod process;
@@ -104,7 +106,18 @@ const SECTIONS: [Section; 9] = [
     Section { name: "pipe", profiles: &[], measure: pipe::measure },
 ];
 
+pub(crate) use gate::check as gate;
+
 pub(crate) fn run(options: &[&str]) -> Result {
+    match options {
+        ["--gate"] => {
+            let skipped = gate::check()?;
+            skipped.iter().for_each(|skipped| println!("Skipped: {skipped}"));
+            return Ok(());
+        }
+        ["--gate", "--update"] => return gate::update(),
+        _ => {}
+    }
     let Options { seconds, rounds, sections } = Options::parse(options)?;
     if !works(&mut placed(ONE_CORE.server, "true")) {
         return Err(
@@ -169,7 +182,7 @@ impl Section {
         let known = SECTIONS.iter().find(|section| section.name == name).copied();
         known.ok_or_else(|| {
             let names = SECTIONS.map(|section| section.name).join("|");
-            format!("{name}: expected --seconds N, --rounds N, or {names}").into()
+            format!("{name}: expected --seconds N, --rounds N, --gate [--update] alone, or {names}").into()
         })
     }
 }

@@ -104,7 +104,9 @@ fn ratio(figures: &BTreeMap<Stack, Vec<f64>>, other: Stack) -> Option<String> {
 /// One stack's figures over another one's, round by round.
 fn ratios(figures: &BTreeMap<Stack, Vec<f64>>, stack: Stack, base: Stack) -> Option<Vec<f64>> {
     let rounds = figures.get(&stack)?.iter().zip(figures.get(&base)?);
-    Some(rounds.map(|(own, base)| own / base).collect())
+    // A stack that does nothing of the kind, such as allocate, has no ratio.
+    let ratios: Vec<_> = rounds.filter(|(_, base)| **base != 0.0).map(|(own, base)| own / base).collect();
+    (!ratios.is_empty()).then_some(ratios)
 }
 
 fn median(figures: &[f64]) -> f64 {
