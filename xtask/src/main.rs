@@ -24,7 +24,10 @@ cargo xtask COMMAND
   tidy                           checks the invariants of ARCHITECTURE.md
   bench [--seconds N] [--rounds N] [SECTION]...
                                  measures grpc-ipc beside other stacks (Linux), and prints a table in Markdown;
-                                 sections: calls, h2load, instructions, syscalls (all of them)
+                                 sections: calls, streams, large, h2load, instructions, syscalls, allocations, memory,
+                                 pipe (all of them)
+  bench --gate [--update]        fails if a call costs more instructions, system calls or allocations than it may
+                                 (xtask/bench-limits.txt); --update writes what it costs as the new limits
   fuzz [--seconds N] [TARGET]...
                                  gives the HTTP/2 engine arbitrary input, for 60 seconds a target; targets: frames,
                                  hpack_decode, hpack_round_trip, server, client, differential (all of them)

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{cargo, command, run as run_command, shown};
 use crate::summary::{Platform, show};
-use crate::{Result, cross, models, setup, tidy, wine, workspace};
+use crate::{Result, bench, cross, models, setup, tidy, wine, workspace};
 
 /// xtask itself is not tested by what it runs: it could not be built while it runs on Windows.
 const ALL: [&str; 4] = ["--workspace", "--exclude=xtask", "--all-features", "--all-targets"];
@@ -106,6 +106,8 @@ fn host(name: &'static str) -> Platform {
         let mut httpwg = cargo();
         run_tests(&mut platform, httpwg.args(["test", "--locked", "--manifest-path", HTTPWG]));
         run_tests(&mut platform, &mut models::shuttle(SECONDS_A_MODEL));
+        let gate = bench::gate().map(|skipped| platform.skipped.extend(skipped));
+        platform.check("what a call costs", gate);
     }
     platform
 }

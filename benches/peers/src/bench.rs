@@ -16,28 +16,81 @@ const IN_FLIGHT: u64 = 64;
 /// How many messages, and their size in bytes.
 const DOWNLOAD: (u32, u32) = (300, 1_048_576);
 
-/// Measures each shape and prints its line, `SHAPE VALUE UNIT`. The unary shapes take `duration` each.
-pub(crate) async fn run<S: Stack>(client: &mut S, duration: Duration) -> Result {
+/// The sizes of large calls, in bytes.
+const LARGE: [usize; 5] = [65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];
+
+/// How many large calls are made at least; and before any is measured.
+const LARGE_CALLS: usize = 8;
+
+/// Measures each of the shapes, or all if there are none, and prints its line or lines, `SHAPE VALUE UNIT`. What this
+/// stack does not have has no line. The shapes of calls take `duration` each.
+pub(crate) async fn run<S: Stack>(client: &mut S, duration: Duration, shapes: &[String]) -> Result {
+    let is_wanted = |name: &str| shapes.is_empty() || shapes.iter().any(|shape| shape == name);
     let small = Bytes::from(vec![0; SMALL]);
-    client.echo_many(&small, 1, Until::Count(WARM_UP)).await?;
-
-    let mut latencies = latencies(client, &small, duration).await?;
-    latencies.sort_unstable();
-    println!("unary-1 {:.1} us p50", percentile(&latencies, 50).as_secs_f64() * 1e6);
-    println!("unary-1 {:.1} us p99", percentile(&latencies, 99).as_secs_f64() * 1e6);
-
-    let clock = Instant::now();
-    let calls = client.echo_many(&small, IN_FLIGHT, Until::Instant(clock + duration)).await?;
-    println!("unary-{IN_FLIGHT} {:.0} calls/s", calls as f64 / clock.elapsed().as_secs_f64());
+    let (one, many) = ("unary-1", &*format!("unary-{IN_FLIGHT}"));
+    if is_wanted(one) || is_wanted(many) {
+        client.echo_many(&small, 1, Until::Count(WARM_UP)).await?;
+    }
+    if is_wanted(one) {
+        print_latencies(one, latencies(client, &small, duration).await?);
+    }
+    if is_wanted(many) {
+        let clock = Instant::now();
+        let calls = client.echo_many(&small, IN_FLIGHT, Until::Instant(clock + duration)).await?;
+        println!("{many} {:.0} calls/s", calls as f64 / clock.elapsed().as_secs_f64());
+    }
 
     let (count, size) = DOWNLOAD;
-    let clock = Instant::now();
-    if let Some(received) = client.download(count, size).await {
-        received?;
-        let messages = f64::from(count) / clock.elapsed().as_secs_f64();
-        println!("download-{size} {messages:.0} messages/s {:.0} MB/s", messages * f64::from(size) / 1e6);
+    let download = format!("download-{size}");
+    if is_wanted(&download) {
+        let clock = Instant::now();
+        if let Some(received) = client.download(count, size).await {
+            received?;
+            let messages = f64::from(count) / clock.elapsed().as_secs_f64();
+            println!("{download} {messages:.0} messages/s {:.0} MB/s", messages * f64::from(size) / 1e6);
+        }
+    }
+    for size in LARGE {
+        let name = format!("echo-{size}");
+        if is_wanted(&name)
+            && let Some(latencies) = large_latencies(client, &Bytes::from(vec![0; size]), duration).await
+        {
+            print_latencies(&name, latencies?);
+        }
     }
     Ok(())
+}
+
+fn print_latencies(name: &str, mut latencies: Vec<Duration>) {
+    latencies.sort_unstable();
+    for percent in [50, 99] {
+        println!("{name} {:.1} us p{percent}", percentile(&latencies, percent).as_secs_f64() * 1e6);
+    }
+}
+
+/// One large call after the other, if this stack makes them.
+async fn large_latencies<S: Stack>(
+    client: &mut S,
+    payload: &Bytes,
+    duration: Duration,
+) -> Option<Result<Vec<Duration>>> {
+    let mut latencies = Vec::new();
+    let mut clock = Instant::now();
+    for call in 0.. {
+        if call == LARGE_CALLS {
+            latencies.clear();
+            clock = Instant::now();
+        }
+        if call >= 2 * LARGE_CALLS && clock.elapsed() >= duration {
+            break;
+        }
+        let start = Instant::now();
+        if let Err(error) = client.echo_large(payload).await? {
+            return Some(Err(error));
+        }
+        latencies.push(start.elapsed());
+    }
+    Some(Ok(latencies))
 }
 
 /// One call after the other.

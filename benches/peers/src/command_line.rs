@@ -3,7 +3,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use bytes::Bytes;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{Result, Stack, Until, bench};
@@ -12,6 +12,15 @@ use crate::{Result, Stack, Until, bench};
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+    /// The tokio runtime.
+    #[arg(long, global = true, value_enum, default_value_t = Runtime::Multi)]
+    runtime: Runtime,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Runtime {
+    Current,
+    Multi,
 }
 
 #[derive(Subcommand)]
@@ -23,6 +32,8 @@ enum Command {
         address: String,
         #[arg(default_value_t = 2.0)]
         seconds: f64,
+        /// Only these, as far as this stack has them.
+        shapes: Vec<String>,
     },
     /// Makes exactly COUNT unary calls, and prints how many it made.
     Calls {
@@ -37,11 +48,15 @@ enum Command {
     },
 }
 
-/// The whole program of a peer. Its runtime is tokio's of one thread.
+/// The whole program of a peer.
 pub fn main<S: Stack>() -> ExitCode {
-    let command = Arguments::parse().command;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let result = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(run::<S>(command)));
+    let arguments = Arguments::parse();
+    let mut runtime = match arguments.runtime {
+        Runtime::Current => tokio::runtime::Builder::new_current_thread(),
+        Runtime::Multi => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.enable_all().build().map_err(Into::into);
+    let result = runtime.and_then(|runtime| runtime.block_on(run::<S>(arguments.command)));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -62,9 +77,9 @@ async fn run<S: Stack>(command: Command) -> Result {
                 _ = terminate.recv() => Ok(()),
             }
         }
-        Command::Bench { address, seconds } => {
+        Command::Bench { address, seconds, shapes } => {
             let mut client = S::connect(path(&address)?).await?;
-            bench::run(&mut client, Duration::try_from_secs_f64(seconds)?).await
+            bench::run(&mut client, Duration::try_from_secs_f64(seconds)?, &shapes).await
         }
         Command::Calls { address, count, in_flight, size } => {
             let mut client = S::connect(path(&address)?).await?;

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! PEER serve ADDRESS             prints `listening on ADDRESS`, serves until SIGINT or SIGTERM
-//! PEER bench ADDRESS [SECONDS]   a line of figures for each shape of call
+//! PEER bench ADDRESS [SECONDS [SHAPE...]]
+//!                                figures for each shape of call, or for those that are named
 //! PEER calls ADDRESS COUNT       exactly so many unary calls
 //! ```
 //!
@@ -45,6 +46,11 @@ pub trait Stack: Sized {
         in_flight: u64,
         until: Until,
     ) -> impl Future<Output = Result<u64>>;
+
+    /// Makes one call with a large `payload`. `None`: this stack limits the size of a message.
+    fn echo_large(&mut self, _payload: &Bytes) -> impl Future<Output = Option<Result>> {
+        async { None }
+    }
 
     /// Receives `count` messages of `size` bytes that the server sends as fast as it can. `None`: no part of this stack.
     fn download(&mut self, _count: u32, _size: u32) -> impl Future<Output = Option<Result>> {

@@ -4,9 +4,11 @@
 //! ```text
 //! peer serve ADDRESS...            prints `listening on ADDRESS`, serves until Ctrl-C
 //! peer call ADDRESS [CASE...]      gRPC's interoperability cases, a line each; exits with 1 when one fails
-//! peer bench ADDRESS [SECONDS]     a line of figures for each shape of call
+//! peer bench ADDRESS [SECONDS [SHAPE...]]
+//!                                  figures for each shape of call, or for those that are named
 //! peer greet ADDRESS NAME          one call; prints the reply
 //! peer calls ADDRESS COUNT         exactly so many unary calls, for tools that count what a call costs
+//! peer connections ADDRESS COUNT   so many connections at once, for tools that count what one holds
 //! ```
 //!
 //! With TLS: `serve … --tls CERTIFICATE.pem KEY.pem`, and `--tls AUTHORITY.pem` for the others.
@@ -34,7 +36,7 @@ use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// What carries the calls of `serve`, `bench` and `calls`.
+    /// What carries the calls of `serve`, `call`, `bench`, `calls` and `connections`.
     #[arg(long, global = true, value_enum, default_value_t = Stack::GrpcIpc)]
     stack: Stack,
     /// Lets in every user of this machine; as a client, trusts the server of any user.
@@ -54,6 +56,9 @@ enum Command {
         /// Speaks TLS with this certificate and its private key, both files in PEM.
         #[arg(long, num_args = 2, value_names = ["CERTIFICATE", "KEY"])]
         tls: Option<Vec<PathBuf>>,
+        /// Sends some metadata of the calls of `calls` back.
+        #[arg(long)]
+        echo_metadata: bool,
     },
     /// Runs gRPC's interoperability cases, or those that are named.
     Call {
@@ -67,6 +72,7 @@ enum Command {
         target: Target,
         #[arg(default_value_t = 2.0)]
         seconds: f64,
+        shapes: Vec<bench::Shape>,
     },
     /// Makes one call, and prints the reply.
     Greet {
@@ -78,13 +84,15 @@ enum Command {
     Calls {
         #[command(flatten)]
         target: Target,
-        count: u64,
-        /// How many at a time, all on one connection.
-        #[arg(long, default_value_t = 1)]
-        in_flight: u64,
-        /// The size of the payload, in bytes.
-        #[arg(long, default_value_t = bench::SMALL)]
-        size: usize,
+        #[command(flatten)]
+        calls: bench::Calls,
+    },
+    /// Opens COUNT connections, and closes them all at the end.
+    Connections {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        connections: bench::Connections,
     },
 }
 
@@ -102,7 +110,9 @@ struct Target {
 enum Stack {
     /// `grpc_ipc::Server` and `Channel`.
     GrpcIpc,
-    /// tonic's own `Server` and `Endpoint`, over the listener and connector of grpc-ipc.
+    /// The same, but `ipc.bench.Bench` is served and called by code of tonic's generator.
+    GrpcIpcTonicCode,
+    /// tonic's own `Server` and `Endpoint`, over the listener and connector of grpc-ipc, and code of tonic's generator.
     Tonic,
 }
 
@@ -127,51 +137,67 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, stack: Stack, any_user: bool) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Serve { addresses, tls } => {
+        Command::Serve { addresses, tls, echo_metadata } => {
             let options = transport::listen_options(&addresses, any_user, tls.as_deref())?;
+            let tonics_code = !matches!(stack, Stack::GrpcIpc);
+            let services = services::Options { echo_metadata, tonics_code };
             match stack {
-                Stack::GrpcIpc => transport::serve(addresses, options).await,
-                Stack::Tonic => transport::serve_with_tonic(addresses, options).await,
+                Stack::GrpcIpc | Stack::GrpcIpcTonicCode => {
+                    transport::serve(addresses, options, services).await
+                }
+                Stack::Tonic => transport::serve_with_tonic(addresses, options, services).await,
             }
         }
         Command::Call { target, cases } => {
             let cases = cases::select(&cases)?;
             let passed = match stack {
-                Stack::GrpcIpc => cases::run(transport::connect(&target, any_user).await?, &cases).await,
+                Stack::GrpcIpc | Stack::GrpcIpcTonicCode => {
+                    cases::run(transport::connect(&target, any_user).await?, &cases).await
+                }
                 Stack::Tonic => {
                     cases::run(transport::connect_with_tonic(&target, any_user).await?, &cases).await
                 }
             };
             if passed { Ok(()) } else { Err("some cases failed".into()) }
         }
-        Command::Bench { target, seconds } => {
-            let time = Duration::try_from_secs_f64(seconds)?;
-            match stack {
-                Stack::GrpcIpc => bench::run(transport::connect(&target, any_user).await?, time).await?,
-                Stack::Tonic => {
-                    bench::run(transport::connect_with_tonic(&target, any_user).await?, time).await?;
-                }
-            }
-            Ok(())
-        }
         Command::Greet { target, name } => {
             let mut client = GreeterClient::new(transport::connect(&target, any_user).await?);
             println!("{}", client.say_hello(HelloRequest { name }).await?.into_inner().message);
             Ok(())
         }
-        Command::Calls { target, count, in_flight, size } => {
-            let made = match stack {
-                Stack::GrpcIpc => {
-                    let channel = transport::connect(&target, any_user).await?;
-                    bench::calls(channel, count, in_flight, size).await?
-                }
-                Stack::Tonic => {
-                    let channel = transport::connect_with_tonic(&target, any_user).await?;
-                    bench::calls(channel, count, in_flight, size).await?
-                }
-            };
-            println!("{made} calls");
-            Ok(())
+        Command::Bench { target, seconds, shapes } => {
+            let measure = bench::Measure::Shapes(Duration::try_from_secs_f64(seconds)?, shapes);
+            measured(&target, stack, any_user, measure).await
+        }
+        Command::Calls { target, calls } => {
+            measured(&target, stack, any_user, bench::Measure::Calls(calls)).await
+        }
+        Command::Connections { target, connections } => {
+            measured(&target, stack, any_user, bench::Measure::Connections(connections)).await
+        }
+    }
+}
+
+/// Runs one of the commands that measure, on a connection of the stack.
+async fn measured(
+    target: &Target,
+    stack: Stack,
+    any_user: bool,
+    measure: bench::Measure,
+) -> Result<(), Box<dyn Error>> {
+    match stack {
+        Stack::GrpcIpc => {
+            let connect = async || Ok(bench::generated::client(transport::connect(target, any_user).await?));
+            measure.run(connect).await
+        }
+        Stack::GrpcIpcTonicCode => {
+            let connect = async || Ok(bench::tonics::client(transport::connect(target, any_user).await?));
+            measure.run(connect).await
+        }
+        Stack::Tonic => {
+            let connect =
+                async || Ok(bench::tonics::client(transport::connect_with_tonic(target, any_user).await?));
+            measure.run(connect).await
         }
     }
 }

@@ -17,8 +17,12 @@ use crate::{Target, services};
 
 const DRAIN: Duration = Duration::from_secs(5);
 
-pub(crate) async fn serve(addresses: Vec<String>, options: Vec<ListenOptions>) -> Result<(), Box<dyn Error>> {
-    let server = services::add_to(Server::builder());
+pub(crate) async fn serve(
+    addresses: Vec<String>,
+    options: Vec<ListenOptions>,
+    services: services::Options,
+) -> Result<(), Box<dyn Error>> {
+    let server = services::add_to(Server::builder(), services);
     let stop = shutdown_signal()?;
     let server = options.into_iter().fold(server, Server::listen).bind().await?;
     announce(addresses);
@@ -28,13 +32,14 @@ pub(crate) async fn serve(addresses: Vec<String>, options: Vec<ListenOptions>) -
 pub(crate) async fn serve_with_tonic(
     addresses: Vec<String>,
     options: Vec<ListenOptions>,
+    services: services::Options,
 ) -> Result<(), Box<dyn Error>> {
     let stop = shutdown_signal()?.shared();
     let incoming = try_join_all(options.into_iter().map(Incoming::bind)).await?;
     announce(addresses);
     let servers = incoming.into_iter().map(|incoming| {
         tonic::transport::Server::builder()
-            .add_routes(services::routes())
+            .add_routes(services::routes(services))
             .serve_with_incoming_shutdown(incoming, stop.clone())
     });
     try_join_all(servers).await?;

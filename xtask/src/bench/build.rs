@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::stack::Stack;
+use super::stack::{PEER, Stack};
 use crate::Result;
-use crate::command::{cargo, output, shown};
+use crate::command::{cargo, output, run_quietly};
 
 /// How the programs are built.
 #[derive(Clone, Copy, PartialEq)]
@@ -15,15 +15,19 @@ pub(super) enum Profile {
     Release,
     /// `[profile.lto]`.
     Lto,
+    /// `[profile.profiling]`: as `Release`, with the names of functions. Only our own program is built so.
+    Profiling,
 }
 
 impl Profile {
+    /// Those that are measured.
     pub(super) const ALL: [Self; 2] = [Self::Release, Self::Lto];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Release => "release",
             Self::Lto => "lto",
+            Self::Profiling => "profiling",
         }
     }
 }
@@ -33,14 +37,22 @@ pub(super) struct Programs {
 }
 
 impl Programs {
+    /// Builds the programs of all stacks.
     pub(super) fn build(profiles: impl IntoIterator<Item = Profile>) -> Result<Self> {
-        let metadata = output(cargo().args(["metadata", "--format-version=1", "--no-deps", "--locked"]))?;
-        let metadata: Value = serde_json::from_str(&metadata)?;
-        let target = metadata["target_directory"].as_str().ok_or("cargo has no target directory")?;
+        let target = target()?;
         for profile in profiles {
-            build(profile, target, &["--package=grpc-ipc-examples", "--bin=peer"])?;
-            build(profile, target, &["--manifest-path=benches/peers/Cargo.toml"])?;
+            build(profile, &target, &OURS)?;
+            if profile != Profile::Profiling {
+                build(profile, &target, &["--manifest-path=benches/peers/Cargo.toml"])?;
+            }
         }
+        Ok(Self { target: target.into() })
+    }
+
+    /// Builds our own program alone.
+    pub(super) fn build_ours(profile: Profile) -> Result<Self> {
+        let target = target()?;
+        build(profile, &target, &OURS)?;
         Ok(Self { target: target.into() })
     }
 
@@ -49,10 +61,17 @@ impl Programs {
     }
 }
 
+/// Our own program, which is tonic's, too.
+pub(super) const OURS: [&str; 3] = ["--package=grpc-ipc-examples", "--bin", PEER];
+
+fn target() -> Result<String> {
+    let metadata = output(cargo().args(["metadata", "--format-version=1", "--no-deps", "--locked"]))?;
+    let metadata: Value = serde_json::from_str(&metadata)?;
+    Ok(metadata["target_directory"].as_str().ok_or("cargo has no target directory")?.to_owned())
+}
+
 fn build(profile: Profile, target: &str, what: &[&str]) -> Result {
     let mut build = cargo();
     build.args(["build", "--locked", "--profile", profile.name(), "--target-dir", target]).args(what);
-    // Standard output is for the table.
-    eprintln!("$ {}", shown(&build));
-    if build.status()?.success() { Ok(()) } else { Err(format!("{} has failed", shown(&build)).into()) }
+    run_quietly(&mut build)
 }

@@ -5,55 +5,126 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use super::build::Profile;
-use super::server::Server;
-use super::stack::Stack;
-use super::{Bench, ONE_CORE};
-use crate::Result;
+use super::Bench;
+use super::server::{Server, Setup};
+use super::table::Table;
+use crate::command::{command, works};
+use crate::{Result, setup};
 
-const SHORT: u32 = 1_000;
-const LONG: u32 = 3_000;
+/// The commands of the client that are run so often.
+#[derive(Clone, Copy)]
+pub(super) struct Runs {
+    /// `calls` or `connections`.
+    pub(super) command: &'static str,
+    pub(super) short: u32,
+    pub(super) long: u32,
+}
 
-/// A tool that runs a program and writes `N` counts into a file.
-pub(super) struct Counter<const N: usize> {
+impl Runs {
+    pub(super) const CALLS: Self = Self { command: "calls", short: 1_000, long: 3_000 };
+}
+
+/// A tool that runs a program and writes a report into a file, of which `T` is read.
+pub(super) struct Counter<T> {
     /// The words before the program's, given the file.
     pub(super) tool: fn(&Path) -> Vec<OsString>,
-    /// The counts in the text of the file.
-    pub(super) read: fn(&str) -> Result<[u64; N]>,
+    /// What is in the text of the file.
+    pub(super) read: fn(&str) -> Result<T>,
 }
 
-/// What a call costs each side.
-pub(super) struct PerCall<const N: usize> {
-    pub(super) client: [f64; N],
-    pub(super) server: [f64; N],
+/// One thing of each side.
+#[derive(Clone, Copy)]
+pub(super) struct Sides<T> {
+    pub(super) client: T,
+    pub(super) server: T,
 }
 
-impl<const N: usize> Counter<N> {
-    /// Counts both sides at once, on one core: if only one of them were slowed down by the tool, it would find all the
-    /// calls in flight waiting for it, or never more than one. `options` are those of the command `calls`.
-    pub(super) fn per_call(&self, bench: &Bench, stack: Stack, options: &[&str]) -> Result<PerCall<N>> {
-        let short = self.count(bench, stack, SHORT, options)?;
-        let long = self.count(bench, stack, LONG, options)?;
-        let difference = |side: usize| {
-            std::array::from_fn(|count| {
-                (long[side][count] as f64 - short[side][count] as f64) / f64::from(LONG - SHORT)
-            })
-        };
-        Ok(PerCall { client: difference(0), server: difference(1) })
+impl<T> Sides<T> {
+    pub(super) fn map<U>(self, mut map: impl FnMut(T) -> U) -> Sides<U> {
+        Sides { client: map(self.client), server: map(self.server) }
     }
 
-    /// The counts of client and server.
-    fn count(&self, bench: &Bench, stack: Stack, calls: u32, options: &[&str]) -> Result<[[u64; N]; 2]> {
+    /// Each with its name.
+    pub(super) fn named(self) -> [(&'static str, T); 2] {
+        [("client", self.client), ("server", self.server)]
+    }
+}
+
+impl<const N: usize> Counter<[u64; N]> {
+    /// What one call costs. `options` are those of the command.
+    pub(super) fn per_call(
+        &self,
+        bench: &Bench,
+        setup: Setup,
+        runs: Runs,
+        options: &[&str],
+    ) -> Result<Sides<[f64; N]>> {
+        let [short, long] = self.both(bench, setup, runs, options)?;
+        let calls = f64::from(runs.long - runs.short);
+        let difference = |short: [u64; N], long: [u64; N]| {
+            std::array::from_fn(|count| (long[count] as f64 - short[count] as f64) / calls)
+        };
+        Ok(Sides {
+            client: difference(short.client, long.client),
+            server: difference(short.server, long.server),
+        })
+    }
+}
+
+impl<T> Counter<T> {
+    /// The short run and the long one. Both sides are counted at once: if only one of them were slowed down by the tool,
+    /// it would find all the calls in flight waiting for it, or never more than one.
+    pub(super) fn both(
+        &self,
+        bench: &Bench,
+        setup: Setup,
+        runs: Runs,
+        options: &[&str],
+    ) -> Result<[Sides<T>; 2]> {
+        let count = |calls| self.count(bench, setup, runs.command, calls, options);
+        Ok([count(runs.short)?, count(runs.long)?])
+    }
+
+    fn count(
+        &self,
+        bench: &Bench,
+        setup: Setup,
+        name: &str,
+        count: u32,
+        options: &[&str],
+    ) -> Result<Sides<T>> {
         let report = |side: &str| bench.directory.path().join(side);
         let (client, server) = (report("client"), report("server"));
-        let calls = calls.to_string();
-        let arguments = [&[calls.as_str()], options].concat();
-        let process = Server::start(bench, stack, Profile::Release, ONE_CORE, &(self.tool)(&server))?;
-        let printed = process.client(&(self.tool)(&client), "calls", &arguments)?;
+        let count = count.to_string();
+        let arguments = [&[count.as_str()], options].concat();
+        let process = Server::start(bench, setup, &(self.tool)(&server))?;
+        let printed = process.client(&(self.tool)(&client), name, &arguments)?;
         process.stop()?;
-        if printed.trim() != format!("{calls} calls") {
-            return Err(format!("{} was to make {calls} calls: {printed}", stack.name()).into());
+        if printed.trim() != format!("{count} {name}") {
+            return Err(format!("{} was to make {count} {name}: {printed}", setup.stack.name()).into());
         }
-        Ok([(self.read)(&fs::read_to_string(client)?)?, (self.read)(&fs::read_to_string(server)?)?])
+        let reports = Sides { client, server }.map(|path| (self.read)(&fs::read_to_string(path)?));
+        Ok(Sides { client: reports.client?, server: reports.server? })
     }
+}
+
+/// Why a tool cannot count here, if so.
+pub(super) fn missing(tool: &[&str]) -> Option<String> {
+    let name = tool[0];
+    if works(command(name).args(&tool[1..]).arg("true")) {
+        None
+    } else if works(command(name).arg("--version")) {
+        Some(format!("{name} does not work here"))
+    } else {
+        Some(format!("{name} is missing; run `{}`", setup::CURE))
+    }
+}
+
+/// Whether a section's tool works; if not, the table says so.
+pub(super) fn has(tool: &[&str], section: &str, table: &mut Table) -> bool {
+    let missing = missing(tool);
+    if let Some(reason) = &missing {
+        table.skip(section, reason);
+    }
+    missing.is_none()
 }

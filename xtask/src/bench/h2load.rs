@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::build::Profile;
-use super::process::{Process, pinned};
-use super::server::Server;
+use super::process::{Process, placed};
+use super::server::{Server, Setup};
 use super::stack::Stack;
 use super::table::{Row, Table};
 use super::{Bench, Placement};
@@ -14,7 +14,6 @@ use crate::{Result, setup};
 
 const SECTION: &str = "h2load";
 const STREAMS: [&str; 2] = ["1", "64"];
-const STACKS: [Stack; 2] = [Stack::Tonic, Stack::GrpcIpc];
 
 pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     if !works(command("h2load").arg("--version")) {
@@ -24,26 +23,28 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     let body = bench.directory.path().join("body");
     fs::write(&body, message())?;
     let ticks: f64 = output(command("getconf").arg("CLK_TCK"))?.trim().parse()?;
-    for placement in &bench.placements {
-        let place = format!("release, {}", placement.name);
-        for round in 1..=bench.rounds {
-            eprintln!("h2load, {place}: round {round} of {}", bench.rounds);
-            for streams in STREAMS {
-                for stack in STACKS {
-                    let server = Server::start(bench, stack, Profile::Release, *placement, &Vec::new())?;
-                    let before = cpu_ticks(server.id())?;
-                    let report = load(bench, *placement, server.path(), streams, &body)?;
-                    let cpu = (cpu_ticks(server.id())? - before) / ticks;
-                    server.stop()?;
-                    let row = |what, unit| Row {
-                        section: SECTION,
-                        what: format!("{streams} in flight{what}"),
-                        place: place.clone(),
-                        unit,
-                        base: Stack::Tonic,
-                    };
-                    table.add(row("", "calls/s"), stack, report.rate);
-                    table.add(row(", CPU of the server", "µs/call"), stack, cpu * 1e6 / report.calls);
+    for profile in Profile::ALL {
+        for placement in &bench.placements {
+            let place = format!("{}, {}", profile.name(), placement.name);
+            for round in 1..=bench.rounds {
+                eprintln!("h2load, {place}: round {round} of {}", bench.rounds);
+                for streams in STREAMS {
+                    for stack in Stack::GRPC {
+                        let setup = Setup { stack, profile, placement: *placement, serve: &[] };
+                        let server = Server::start(bench, setup, &Vec::new())?;
+                        let before = cpu_ticks(server.id())?;
+                        let report = load(bench, *placement, server.path(), streams, &body)?;
+                        let cpu = (cpu_ticks(server.id())? - before) / ticks;
+                        server.stop()?;
+                        let row = |what, unit| Row {
+                            section: SECTION,
+                            what: format!("{streams} in flight{what}"),
+                            place: place.clone(),
+                            unit,
+                        };
+                        table.add(row("", "calls/s"), stack, report.rate);
+                        table.add(row(", CPU of the server", "µs/call"), stack, cpu * 1e6 / report.calls);
+                    }
                 }
             }
         }
@@ -61,7 +62,7 @@ fn message() -> Vec<u8> {
 }
 
 fn load(bench: &Bench, placement: Placement, socket: &str, streams: &str, body: &Path) -> Result<Report> {
-    let mut h2load = pinned(placement.client, "h2load");
+    let mut h2load = placed(placement.client, "h2load");
     h2load
         .arg(format!("--duration={:.0}ms", bench.seconds * 1e3))
         .args(["--clients=1", "--threads=1", "--max-concurrent-streams", streams])

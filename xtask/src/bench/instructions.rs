@@ -3,37 +3,66 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::Bench;
-use super::counted::Counter;
+use super::build::Profile;
+use super::counted::{Counter, Runs, has};
+use super::server::Setup;
 use super::stack::Stack;
 use super::table::{Row, Table};
-use crate::command::{command, works};
-use crate::{Result, setup};
+use super::{Bench, ONE_CORE};
+use crate::Result;
 
 const SECTION: &str = "Instructions";
-const STACKS: [Stack; 3] = [Stack::Raw, Stack::Tonic, Stack::GrpcIpc];
+const STACKS: [Stack; 6] = Stack::HERE;
+
+/// What tells whether callgrind works.
+pub(super) const PROBE: [&str; 3] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
+pub(super) const CALLGRIND: Counter<[u64; 1]> = Counter { tool, read };
+
+/// Calls, and what the two programs are told to make and to serve them.
+pub(super) struct Shape {
+    pub(super) what: &'static str,
+    pub(super) calls: &'static [&'static str],
+    pub(super) serve: &'static [&'static str],
+    stacks: &'static [Stack],
+}
+
+pub(super) const ONE: Shape =
+    Shape { what: "1 in flight", calls: &["--in-flight", "1"], serve: &[], stacks: &STACKS };
+pub(super) const MANY: Shape =
+    Shape { what: "64 in flight", calls: &["--in-flight", "64"], serve: &[], stacks: &STACKS };
+pub(super) const METADATA: Shape = Shape {
+    what: "1 in flight, metadata both ways and a timeout",
+    calls: &["--metadata", "same", "--timeout"],
+    serve: &["--echo-metadata"],
+    stacks: &Stack::GRPC,
+};
+const DIFFERENT: Shape = Shape {
+    what: "1 in flight, metadata both ways, different in each call",
+    calls: &["--metadata", "different"],
+    serve: &["--echo-metadata"],
+    stacks: &Stack::GRPC,
+};
 
 pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
-    if !works(command("valgrind").args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "true"])) {
-        table.skip(SECTION, &format!("valgrind does not work; run `{}`", setup::CURE));
+    if !has(&PROBE, SECTION, table) {
         return Ok(());
     }
-    let callgrind = Counter { tool, read };
-    for round in 1..=bench.rounds {
-        eprintln!("instructions: round {round} of {}", bench.rounds);
-        for in_flight in ["1", "64"] {
-            for stack in STACKS {
-                let per_call = callgrind.per_call(bench, stack, &["--in-flight", in_flight])?;
-                for (side, [instructions]) in [("client", per_call.client), ("server", per_call.server)] {
-                    let row = Row {
-                        section: SECTION,
-                        what: format!("{in_flight} in flight, {side}"),
-                        place: "release, one core".to_owned(),
-                        unit: "instructions/call",
-                        // Not raw: with many in flight it handles all of them as one.
-                        base: Stack::Tonic,
-                    };
-                    table.add(row, stack, instructions);
+    for profile in Profile::ALL {
+        for round in 1..=bench.rounds {
+            eprintln!("instructions, {}: round {round} of {}", profile.name(), bench.rounds);
+            for shape in [ONE, MANY, METADATA, DIFFERENT] {
+                for stack in shape.stacks {
+                    let setup = Setup { stack: *stack, profile, placement: ONE_CORE, serve: shape.serve };
+                    let per_call = CALLGRIND.per_call(bench, setup, Runs::CALLS, shape.calls)?;
+                    for (side, [instructions]) in per_call.named() {
+                        let row = Row {
+                            section: SECTION,
+                            what: format!("{}, {side}", shape.what),
+                            place: format!("{}, {}", profile.name(), ONE_CORE.name),
+                            unit: "instructions/call",
+                        };
+                        table.add(row, *stack, instructions);
+                    }
                 }
             }
         }
@@ -50,4 +79,15 @@ fn tool(report: &Path) -> Vec<OsString> {
 fn read(report: &str) -> Result<[u64; 1]> {
     let totals = report.lines().find_map(|line| line.strip_prefix("totals: "));
     Ok([totals.ok_or("callgrind has written no totals")?.trim().parse()?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_read() {
+        assert_eq!(read("version: 1\nfn=(1)\n1 2\n\ntotals: 6227860\n").unwrap(), [6_227_860]);
+        assert!(read("version: 1\n").is_err());
+    }
 }

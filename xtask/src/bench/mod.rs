@@ -1,18 +1,24 @@
 //! `cargo xtask bench`: one table of one run, in which every figure stands beside what ran next to it.
 //!
 //! Server and client are two processes, each pinned to a core: where the system puts them would otherwise decide the
-//! figures.
+//! figures. What users run is not pinned; that is measured, too.
 
+mod allocations;
 mod build;
-mod calls;
 mod counted;
+mod gate;
 mod h2load;
+mod heap;
 mod instructions;
+mod limits;
+mod memory;
+mod pipe;
 mod process;
 mod server;
 mod stack;
 mod syscalls;
 mod table;
+mod timed;
 
 use std::time::Duration;
 
@@ -21,7 +27,7 @@ use tempfile::TempDir;
 use crate::Result;
 use crate::command::works;
 use build::{Profile, Programs};
-use process::pinned;
+use process::placed;
 use table::Table;
 
 /// What a run measures with.
@@ -43,16 +49,24 @@ impl Bench {
     }
 }
 
-/// On which cores the two processes are.
+/// On which cores the two processes are, and what runs their tasks.
 #[derive(Clone, Copy)]
 struct Placement {
     name: &'static str,
-    server: u32,
-    client: u32,
+    /// `None`: wherever the system puts it.
+    server: Option<u32>,
+    client: Option<u32>,
+    /// tokio's, of one thread or of many.
+    runtime: &'static str,
 }
 
-const ONE_CORE: Placement = Placement { name: "one core", server: 0, client: 0 };
-const TWO_CORES: Placement = Placement { name: "two cores", server: 0, client: 1 };
+const ONE_CORE: Placement =
+    Placement { name: "one core", server: Some(0), client: Some(0), runtime: "current" };
+const TWO_CORES: Placement =
+    Placement { name: "two cores", server: Some(0), client: Some(1), runtime: "current" };
+/// What a program with `#[tokio::main]` does.
+const NOT_PINNED: Placement =
+    Placement { name: "not pinned, multi-thread", server: None, client: None, runtime: "multi" };
 
 /// A part of the table.
 #[derive(Clone, Copy)]
@@ -64,31 +78,63 @@ struct Section {
     measure: fn(&Bench, &mut Table) -> Result,
 }
 
-const SECTIONS: [Section; 4] = [
-    Section { name: "calls", profiles: &Profile::ALL, measure: calls::measure },
-    Section { name: "h2load", profiles: &[Profile::Release], measure: h2load::measure },
-    Section { name: "instructions", profiles: &[Profile::Release], measure: instructions::measure },
+const SECTIONS: [Section; 9] = [
+    Section {
+        name: "calls",
+        profiles: &Profile::ALL,
+        measure: |bench, table| timed::CALLS.measure(bench, table),
+    },
+    Section {
+        name: "streams",
+        profiles: &Profile::ALL,
+        measure: |bench, table| timed::STREAMS.measure(bench, table),
+    },
+    Section {
+        name: "large",
+        profiles: &Profile::ALL,
+        measure: |bench, table| timed::LARGE.measure(bench, table),
+    },
+    Section { name: "h2load", profiles: &Profile::ALL, measure: h2load::measure },
+    Section { name: "instructions", profiles: &Profile::ALL, measure: instructions::measure },
     Section { name: "syscalls", profiles: &[Profile::Release], measure: syscalls::measure },
+    Section {
+        name: "allocations",
+        profiles: &[Profile::Release, Profile::Profiling],
+        measure: allocations::measure,
+    },
+    Section { name: "memory", profiles: &[Profile::Release], measure: memory::measure },
+    Section { name: "pipe", profiles: &[], measure: pipe::measure },
 ];
 
+pub(crate) use gate::check as gate;
+
 pub(crate) fn run(options: &[&str]) -> Result {
+    match options {
+        ["--gate"] => {
+            let skipped = gate::check()?;
+            skipped.iter().for_each(|skipped| println!("Skipped: {skipped}"));
+            return Ok(());
+        }
+        ["--gate", "--update"] => return gate::update(),
+        _ => {}
+    }
     let Options { seconds, rounds, sections } = Options::parse(options)?;
-    if !works(&mut pinned(ONE_CORE.server, "true")) {
+    if !works(&mut placed(ONE_CORE.server, "true")) {
         return Err(
             "setsid, setpriv and taskset (util-linux) do not work here, or nothing may run on core 0".into(),
         );
     }
     let mut table = Table::default();
     let mut placements = vec![ONE_CORE];
-    if works(&mut pinned(TWO_CORES.client, "true")) {
+    if works(&mut placed(TWO_CORES.client, "true")) {
         placements.push(TWO_CORES);
     } else {
         table.skip("two cores", "nothing may run on core 1");
     }
+    placements.push(NOT_PINNED);
     let programs = Programs::build(
-        Profile::ALL
-            .iter()
-            .copied()
+        [Profile::Release, Profile::Lto, Profile::Profiling]
+            .into_iter()
             .filter(|profile| sections.iter().any(|section| section.profiles.contains(profile))),
     )?;
     let bench = Bench { seconds, rounds, programs, directory: tempfile::tempdir()?, placements };
@@ -136,7 +182,7 @@ impl Section {
         let known = SECTIONS.iter().find(|section| section.name == name).copied();
         known.ok_or_else(|| {
             let names = SECTIONS.map(|section| section.name).join("|");
-            format!("{name}: expected --seconds N, --rounds N, or {names}").into()
+            format!("{name}: expected --seconds N, --rounds N, --gate [--update] alone, or {names}").into()
         })
     }
 }

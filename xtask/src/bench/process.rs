@@ -13,15 +13,31 @@ use crate::command::{command, shown, works};
 /// What makes a program end when the process ends that has started it.
 pub(super) const END_WITH_PARENT: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 
-/// A program on a `core`.
-pub(super) fn pinned(core: u32, program: impl AsRef<OsStr>) -> Command {
-    let mut pinned = in_session();
-    pinned.args(["taskset", "-c", &core.to_string()]).arg(program);
-    pinned
+/// A program on a `core`, or wherever the system puts it.
+pub(super) fn placed(core: Option<u32>, program: impl AsRef<OsStr>) -> Command {
+    let mut placed = session();
+    if let Some(core) = core {
+        placed.args(["taskset", "-c", &core.to_string()]);
+    }
+    placed.arg(program);
+    placed
+}
+
+/// The same `command` with its environment, wherever the system puts it.
+pub(super) fn in_session(command: &Command) -> Command {
+    let mut placed = placed(None, command.get_program());
+    placed.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => placed.env(name, value),
+            None => placed.env_remove(name),
+        };
+    }
+    placed
 }
 
 /// Runs its arguments in a session of their own, so that all that they start can be signalled at once.
-fn in_session() -> Command {
+fn session() -> Command {
     let mut session = command("setsid");
     session.args(END_WITH_PARENT);
     session
@@ -39,7 +55,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts a command that [`pinned`] has made.
+    /// Starts a command that [`placed`] or [`in_session`] has made.
     pub(super) fn start(command: &mut Command, limit: Duration) -> Result<Self> {
         let shown = shown(command);
         let mut child = command
@@ -114,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_program_ends_with_its_time() {
-        let mut sleep = in_session();
+        let mut sleep = session();
         let process = Process::start(sleep.args(["sleep", LONG]), Duration::from_millis(10)).unwrap();
         assert!(process.finish().unwrap_err().to_string().ends_with("because its time was over"));
     }
@@ -122,7 +138,7 @@ mod tests {
     #[test]
     fn what_a_program_has_started_ends_with_it() {
         // As under strace, it is a child that holds the output.
-        let mut shell = in_session();
+        let mut shell = session();
         shell.args(["sh", "-c", &format!("sleep {LONG} & echo started; wait")]);
         let mut process = Process::start(&mut shell, Duration::from_secs(60)).unwrap();
         assert_eq!(process.line().unwrap(), "started\n");

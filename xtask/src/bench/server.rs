@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::build::Profile;
-use super::process::{Process, pinned};
+use super::process::{Process, placed};
 use super::stack::Stack;
 use super::{Bench, Placement};
 use crate::Result;
@@ -16,36 +16,38 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 /// What runs a program, such as `strace`; nothing: it runs by itself.
 pub(super) type Tool = Vec<OsString>;
 
+/// How the two programs of a stack are run.
+#[derive(Clone, Copy)]
+pub(super) struct Setup {
+    pub(super) stack: Stack,
+    pub(super) profile: Profile,
+    pub(super) placement: Placement,
+    /// What the server is told beside its address.
+    pub(super) serve: &'static [&'static str],
+}
+
 /// A stack that serves.
 pub(super) struct Server<'a> {
     process: Process,
     path: String,
     bench: &'a Bench,
-    stack: Stack,
-    profile: Profile,
-    placement: Placement,
+    setup: Setup,
 }
 
 impl<'a> Server<'a> {
     /// Starts it, and waits until a client can connect.
-    pub(super) fn start(
-        bench: &'a Bench,
-        stack: Stack,
-        profile: Profile,
-        placement: Placement,
-        tool: &Tool,
-    ) -> Result<Self> {
+    pub(super) fn start(bench: &'a Bench, setup: Setup, tool: &Tool) -> Result<Self> {
         let name = format!("{}.sock", NEXT.fetch_add(1, Ordering::Relaxed));
         let path = bench.directory.path().join(name);
         let path = path.to_str().ok_or("the path of the temporary directory is not Unicode")?.to_owned();
-        let mut command = program(bench, stack, profile, placement.server, tool);
-        command.args(["serve", &format!("unix:{path}")]);
+        let mut command = setup.program(bench, setup.placement.server, tool);
+        command.args(["serve", &format!("unix:{path}")]).args(setup.serve);
         let mut process = Process::start(&mut command, bench.limit())?;
         let line = process.line()?;
         if !line.starts_with("listening on ") {
-            return Err(format!("{}: {line}", stack.name()).into());
+            return Err(format!("{}: {line}", setup.stack.name()).into());
         }
-        Ok(Self { process, path, bench, stack, profile, placement })
+        Ok(Self { process, path, bench, setup })
     }
 
     /// The number of its process, or of the tool's.
@@ -60,7 +62,7 @@ impl<'a> Server<'a> {
 
     /// Runs a command of the same stack's client, and returns what it prints.
     pub(super) fn client(&self, tool: &Tool, name: &str, arguments: &[&str]) -> Result<String> {
-        let mut command = program(self.bench, self.stack, self.profile, self.placement.client, tool);
+        let mut command = self.setup.program(self.bench, self.setup.placement.client, tool);
         command.args([name, &format!("unix:{}", self.path)]).args(arguments);
         Process::start(&mut command, self.bench.limit())?.finish()
     }
@@ -71,10 +73,12 @@ impl<'a> Server<'a> {
     }
 }
 
-fn program(bench: &Bench, stack: Stack, profile: Profile, core: u32, tool: &Tool) -> Command {
-    let path = bench.programs.path(stack, profile);
-    let mut words = tool.iter().cloned().chain([path.into_os_string()]);
-    let mut command = pinned(core, words.next().unwrap_or_default());
-    command.args(words).args(stack.options());
-    command
+impl Setup {
+    fn program(&self, bench: &Bench, core: Option<u32>, tool: &Tool) -> Command {
+        let path = bench.programs.path(self.stack, self.profile);
+        let mut words = tool.iter().cloned().chain([path.into_os_string()]);
+        let mut command = placed(core, words.next().unwrap_or_default());
+        command.args(words).args(self.stack.options()).args(["--runtime", self.placement.runtime]);
+        command
+    }
 }

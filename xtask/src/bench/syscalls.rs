@@ -1,42 +1,52 @@
-//! The system calls of a call that move bytes, as strace counts them.
+//! The system calls of a call that move bytes or wait for them, as strace counts them.
 
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::Bench;
-use super::counted::Counter;
+use super::build::Profile;
+use super::counted::{Counter, Runs, has};
 use super::process::END_WITH_PARENT;
+use super::server::Setup;
 use super::stack::Stack;
 use super::table::{Row, Table};
-use crate::command::{command, works};
-use crate::{Result, setup};
+use super::{Bench, ONE_CORE};
+use crate::Result;
 
 const SECTION: &str = "System calls";
-const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
+const STACKS: [Stack; 4] = [Stack::Raw, Stack::Tonic, Stack::GrpcIpcTonicCode, Stack::GrpcIpc];
+
 const WRITES: [&str; 4] = ["write", "writev", "sendto", "sendmsg"];
-const STACKS: [Stack; 3] = [Stack::Raw, Stack::Tonic, Stack::GrpcIpc];
+const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
+const WAITS: [&str; 3] = ["epoll_wait", "epoll_pwait", "epoll_pwait2"];
+
+/// What is counted, in this order.
+pub(super) const KINDS: [&str; 3] = ["writes", "reads", "waits"];
+
+/// What tells whether strace works.
+pub(super) const PROBE: [&str; 4] = ["strace", "-c", "-o", "/dev/null"];
+pub(super) const STRACE: Counter<[u64; 3]> = Counter { tool, read };
 
 pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
-    if !works(command("strace").args(["-c", "-o", "/dev/null", "true"])) {
-        table.skip(SECTION, &format!("strace does not work; run `{}`", setup::CURE));
+    if !has(&PROBE, SECTION, table) {
         return Ok(());
     }
-    let strace = Counter { tool, read };
     for round in 1..=bench.rounds {
         eprintln!("system calls: round {round} of {}", bench.rounds);
-        for size in ["100", "16000"] {
+        for (in_flight, size) in [("1", "100"), ("64", "100"), ("1", "16000")] {
             for stack in STACKS {
-                let per_call = strace.per_call(bench, stack, &["--size", size])?;
-                for (side, [reads, writes]) in [("client", per_call.client), ("server", per_call.server)] {
-                    let row = |unit| Row {
-                        section: SECTION,
-                        what: format!("1 in flight, {size} bytes, {side}"),
-                        place: "release, one core".to_owned(),
-                        unit,
-                        base: Stack::Raw,
-                    };
-                    table.add(row("writes/call"), stack, writes);
-                    table.add(row("reads/call"), stack, reads);
+                let profile = Profile::Release;
+                let setup = Setup { stack, profile, placement: ONE_CORE, serve: &[] };
+                let options = ["--in-flight", in_flight, "--size", size];
+                for (side, counts) in STRACE.per_call(bench, setup, Runs::CALLS, &options)?.named() {
+                    for (kind, count) in KINDS.iter().zip(counts) {
+                        let row = Row {
+                            section: SECTION,
+                            what: format!("{kind}, {in_flight} in flight, {size} bytes, {side}"),
+                            place: format!("{}, {}", profile.name(), ONE_CORE.name),
+                            unit: "calls/call",
+                        };
+                        table.add(row, stack, count);
+                    }
                 }
             }
         }
@@ -45,7 +55,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
 }
 
 fn tool(report: &Path) -> Vec<OsString> {
-    let trace = format!("--trace={}", [READS, WRITES].concat().join(","));
+    let trace = format!("--trace={}", [&WRITES[..], &READS, &WAITS].concat().join(","));
     let mut strace: Vec<OsString> =
         vec!["strace".into(), "-f".into(), "-c".into(), trace.into(), "-o".into()];
     strace.push(report.into());
@@ -54,17 +64,16 @@ fn tool(report: &Path) -> Vec<OsString> {
     strace
 }
 
-/// Reads and writes, of lines `% time, seconds, usecs/call, calls, [errors,] syscall`. A read that finds nothing is one
-/// too.
-fn read(report: &str) -> Result<[u64; 2]> {
-    let mut counts = [0; 2];
+/// The [`KINDS`], of lines `% time, seconds, usecs/call, calls, [errors,] syscall`. A read that finds nothing is one too.
+fn read(report: &str) -> Result<[u64; 3]> {
+    let mut counts = [0; 3];
     for line in report.lines() {
         let words: Vec<_> = line.split_whitespace().collect();
         let (Some(name), Some(Ok(calls))) = (words.last(), words.get(3).map(|calls| calls.parse::<u64>()))
         else {
             continue;
         };
-        for (count, names) in counts.iter_mut().zip([READS, WRITES]) {
+        for (count, names) in counts.iter_mut().zip([&WRITES[..], &READS, &WAITS]) {
             if names.contains(name) {
                 *count += calls;
             }
@@ -85,10 +94,11 @@ mod tests {
  60.00    0.000300           3       100           writev
  30.00    0.000100           1       201        50 recvfrom
  10.00    0.000010           1         9           read
+  0.00    0.000000           0         7           epoll_wait
 ------ ----------- ----------- --------- --------- ----------------
-100.00    0.000410           1       310        50 total
+100.00    0.000410           1       317        50 total
 ";
-        assert_eq!(read(report).unwrap(), [210, 100]);
+        assert_eq!(read(report).unwrap(), [100, 210, 7]);
         assert!(read("").is_err());
     }
 }

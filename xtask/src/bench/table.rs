@@ -13,8 +13,6 @@ pub(super) struct Row {
     /// How the programs were built, and where they ran.
     pub(super) place: String,
     pub(super) unit: &'static str,
-    /// The stack to whose figures the others are ratios.
-    pub(super) base: Stack,
 }
 
 /// All figures of a run.
@@ -22,7 +20,7 @@ pub(super) struct Row {
 pub(super) struct Table {
     /// A figure for each round that the stack was in.
     rows: Vec<(Row, BTreeMap<Stack, Vec<f64>>)>,
-    skipped: Vec<String>,
+    notes: Vec<String>,
 }
 
 impl Table {
@@ -37,15 +35,23 @@ impl Table {
 
     /// Notes what was not measured.
     pub(super) fn skip(&mut self, what: &str, reason: &str) {
-        self.skipped.push(format!("{what}: {reason}"));
+        self.note(format!("Skipped: {what}: {reason}"));
+    }
+
+    /// Adds a paragraph below the table.
+    pub(super) fn note(&mut self, text: String) {
+        self.notes.push(text);
     }
 }
 
 impl Display for Table {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
-        let names = Stack::ALL.map(Stack::name).join(" | ");
-        writeln!(to, "| | built, placed | unit | ratio to | {names} | grpc-ipc to tonic |")?;
-        writeln!(to, "|---|---|---|---|{}---:|", "---:|".repeat(Stack::ALL.len()))?;
+        let stacks = Stack::ALL.into_iter();
+        let stacks: Vec<_> =
+            stacks.filter(|stack| self.rows.iter().any(|(_, figures)| figures.contains_key(stack))).collect();
+        let names: Vec<_> = stacks.iter().map(|stack| stack.name()).collect();
+        writeln!(to, "| | built, placed | unit | {} | grpc-ipc ÷ |", names.join(" | "))?;
+        writeln!(to, "|---|---|---|{}---|", "---:|".repeat(stacks.len()))?;
         let mut sections: Vec<_> = self.rows.iter().map(|(row, _)| row.section).collect();
         // A section may have come back for more rows: each is shown once, where it began.
         let mut shown = Vec::new();
@@ -56,52 +62,51 @@ impl Display for Table {
         });
         for section in sections {
             for (row, figures) in self.rows.iter().filter(|(row, _)| row.section == section) {
-                let Row { section, what, place, unit, base } = row;
-                write!(to, "| {section}: {what} | {place} | {unit} | {} |", base.name())?;
-                for stack in Stack::ALL {
-                    write!(to, " {} |", cell(figures, stack, *base))?;
+                let Row { section, what, place, unit } = row;
+                write!(to, "| {section}: {what} | {place} | {unit} |")?;
+                for stack in &stacks {
+                    let figure = figures.get(stack).map(|figures| number(median(figures)));
+                    write!(to, " {} |", figure.as_deref().unwrap_or("–"))?;
                 }
-                writeln!(to, " {} |", to_tonic(figures))?;
+                writeln!(to, " {} |", ratios_to_others(figures))?;
             }
         }
         writeln!(
             to,
-            "\nFigures are medians of the rounds. In parentheses: the median of the ratios to the figure, in the \
-             same round, of the stack that the column \"ratio to\" names. Last column: median, least and greatest \
-             ratio."
+            "\nFigures are medians of the rounds. Last column: grpc-ipc's figure over another stack's of the same \
+             round; the median of the ratios, and the least and the greatest."
         )?;
-        for skipped in &self.skipped {
-            writeln!(to, "\nSkipped: {skipped}")?;
+        for note in &self.notes {
+            writeln!(to, "\n{note}")?;
         }
         Ok(())
     }
 }
 
-/// A stack's figure, and its ratio to another one's.
-fn cell(figures: &BTreeMap<Stack, Vec<f64>>, stack: Stack, base: Stack) -> String {
-    let Some(own) = figures.get(&stack) else { return "–".to_owned() };
-    let figure = number(median(own));
-    match ratios(figures, stack, base) {
-        Some(ratios) if stack != base => format!("{figure} ({}×)", number(median(&ratios))),
-        _ => figure,
-    }
+/// grpc-ipc's ratio to each other stack, and how far it went up and down.
+fn ratios_to_others(figures: &BTreeMap<Stack, Vec<f64>>) -> String {
+    let others = figures.keys().filter(|other| **other != Stack::GrpcIpc);
+    let shown: Vec<_> =
+        others.filter_map(|other| Some(format!("{} {}", other.name(), ratio(figures, *other)?))).collect();
+    if shown.is_empty() { "–".to_owned() } else { shown.join("; ") }
 }
 
-/// grpc-ipc's ratio to tonic, and how far it went up and down.
-fn to_tonic(figures: &BTreeMap<Stack, Vec<f64>>) -> String {
-    let Some(mut ratios) = ratios(figures, Stack::GrpcIpc, Stack::Tonic) else { return "–".to_owned() };
+fn ratio(figures: &BTreeMap<Stack, Vec<f64>>, other: Stack) -> Option<String> {
+    let mut ratios = ratios(figures, Stack::GrpcIpc, other)?;
     ratios.sort_unstable_by(f64::total_cmp);
     let middle = number(median(&ratios));
-    match ratios[..] {
+    Some(match ratios[..] {
         [least, .., most] => format!("{middle}× ({}–{})", number(least), number(most)),
         _ => format!("{middle}×"),
-    }
+    })
 }
 
 /// One stack's figures over another one's, round by round.
 fn ratios(figures: &BTreeMap<Stack, Vec<f64>>, stack: Stack, base: Stack) -> Option<Vec<f64>> {
     let rounds = figures.get(&stack)?.iter().zip(figures.get(&base)?);
-    Some(rounds.map(|(own, base)| own / base).collect())
+    // A stack that does nothing of the kind, such as allocate, has no ratio.
+    let ratios: Vec<_> = rounds.filter(|(_, base)| **base != 0.0).map(|(own, base)| own / base).collect();
+    (!ratios.is_empty()).then_some(ratios)
 }
 
 fn median(figures: &[f64]) -> f64 {
@@ -134,7 +139,6 @@ mod tests {
             what: what.to_owned(),
             place: "release".to_owned(),
             unit: "µs",
-            base: Stack::Raw,
         };
         for (raw, tonic, ours) in [(10.0, 20.0, 15.0), (30.0, 90.0, 45.0), (20.0, 60.0, 46.0)] {
             table.add(row("Calls", "one"), Stack::Raw, raw);
@@ -143,15 +147,19 @@ mod tests {
             table.add(row("Calls", "one"), Stack::GrpcIpc, ours);
             table.add(row("Calls", "two"), Stack::Tonic, 1.0);
         }
+        table.skip("Pipes", "no pipes");
         let shown = table.to_string();
-        let lines: Vec<_> = shown.lines().skip(2).take(3).collect();
+        let lines: Vec<_> = shown.lines().take(5).collect();
         assert_eq!(
             lines,
             [
-                "| Calls: one | release | µs | raw | 20.0 | – | – | 60.0 (3.00×) | 45.0 (1.50×) | 0.75× (0.50–0.77) |",
-                "| Calls: two | release | µs | raw | – | – | – | 1.00 | – | – |",
-                "| Downloads: many | release | µs | raw | 1234 | – | – | – | – | – |",
+                "| | built, placed | unit | raw | tonic | grpc-ipc | grpc-ipc ÷ |",
+                "|---|---|---|---:|---:|---:|---|",
+                "| Calls: one | release | µs | 20.0 | 60.0 | 45.0 | raw 1.50× (1.50–2.30); tonic 0.75× (0.50–0.77) |",
+                "| Calls: two | release | µs | – | 1.00 | – | – |",
+                "| Downloads: many | release | µs | 1234 | – | – | – |",
             ]
         );
+        assert!(shown.ends_with("\nSkipped: Pipes: no pipes\n"), "{shown}");
     }
 }

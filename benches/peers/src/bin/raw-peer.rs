@@ -26,6 +26,8 @@ fn main() -> ExitCode {
 struct Raw {
     stream: UnixStream,
     received: BytesMut,
+    /// The memory of large answers.
+    answer: Vec<u8>,
 }
 
 impl Stack for Raw {
@@ -43,7 +45,7 @@ impl Stack for Raw {
     }
 
     async fn connect(path: &Path) -> Result<Self> {
-        Ok(Self { stream: UnixStream::connect(path).await?, received: BytesMut::new() })
+        Ok(Self { stream: UnixStream::connect(path).await?, received: BytesMut::new(), answer: Vec::new() })
     }
 
     async fn echo(&mut self, payload: &Bytes) -> Result {
@@ -80,9 +82,22 @@ impl Stack for Raw {
         }
     }
 
+    async fn echo_large(&mut self, payload: &Bytes) -> Option<Result> {
+        Some(exchange(&mut self.stream, &mut self.answer, payload).await)
+    }
+
     async fn download(&mut self, count: u32, size: u32) -> Option<Result> {
         Some(receive(&mut self.stream, count, size).await.map_err(Into::into))
     }
+}
+
+/// The client's side of a large call: nothing is copied that the socket does not copy.
+async fn exchange(stream: &mut UnixStream, answer: &mut Vec<u8>, payload: &Bytes) -> Result {
+    answer.resize(HEAD + payload.len(), 0);
+    stream.write_all(&u32::try_from(payload.len())?.to_be_bytes()).await?;
+    stream.write_all(payload).await?;
+    stream.read_exact(answer).await?;
+    Ok(())
 }
 
 /// The client's side of a download.

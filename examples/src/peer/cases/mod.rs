@@ -117,7 +117,7 @@ mod tests {
         let needs_one = |case: &Case| case.name.starts_with("cancel_") || case.name.starts_with("timeout_");
         let cases: Vec<_> = ALL.into_iter().filter(|case| !needs_one(case)).collect();
         assert_eq!(cases.len(), 15);
-        assert!(run(services::routes(), &cases).await);
+        assert!(run(services::routes(services::Options::default()), &cases).await);
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ mod wire;
 use grpc_ipc::Server;
 use grpc_ipc_proto::{
     bench::bench_server::BenchServer, greet::greeter_server::GreeterServer,
-    testing::test_service_server::TestServiceServer,
+    testing::test_service_server::TestServiceServer, tonic_generated,
 };
 use tonic::{
     codec::CompressionEncoding,
@@ -16,18 +16,39 @@ use tonic::{
 };
 use tower::layer::layer_fn;
 
+pub(crate) use bench::{AWAITED, ECHOED, awaited};
+
+/// What the services can be told.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Options {
+    /// `Echo` sends metadata back.
+    pub(crate) echo_metadata: bool,
+    /// `ipc.bench.Bench` runs behind the code that tonic's generator writes.
+    pub(crate) tonics_code: bool,
+}
+
 /// For tonic's own server: `greet.Greeter`, `ipc.bench.Bench` and `grpc.testing.TestService`, with no limit on the size
 /// of a message and with compressed requests accepted. `grpc.testing.UnimplementedService` is absent on purpose: a case
 /// calls it.
-pub(crate) fn routes() -> Routes {
+pub(crate) fn routes(options: Options) -> Routes {
     let interop = layer_fn(wire::around).named_layer(interop());
-    Routes::new(greeter()).add_service(bench()).add_service(interop)
+    let routes = Routes::new(greeter()).add_service(interop);
+    if options.tonics_code {
+        routes.add_service(tonics_bench(options))
+    } else {
+        routes.add_service(bench(options))
+    }
 }
 
 /// The same, on ours.
-pub(crate) fn add_to(server: Server) -> Server {
+pub(crate) fn add_to(server: Server, options: Options) -> Server {
     let interop = layer_fn(wire::around).named_layer(interop());
-    server.add_service(greeter()).add_service(bench()).add_service(interop)
+    let server = server.add_service(greeter()).add_service(interop);
+    if options.tonics_code {
+        server.add_service(tonics_bench(options))
+    } else {
+        server.add_service(bench(options))
+    }
 }
 
 fn greeter() -> GreeterServer<greeter::Greeter> {
@@ -36,10 +57,18 @@ fn greeter() -> GreeterServer<greeter::Greeter> {
         .max_decoding_message_size(usize::MAX)
 }
 
-fn bench() -> BenchServer<bench::Bench> {
-    BenchServer::new(bench::Bench)
+fn bench(options: Options) -> BenchServer<bench::Bench> {
+    BenchServer::new(bench::Bench { echo_metadata: options.echo_metadata })
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(usize::MAX)
+}
+
+fn tonics_bench(options: Options) -> tonic_generated::bench::bench_server::BenchServer<bench::Bench> {
+    tonic_generated::bench::bench_server::BenchServer::new(bench::Bench {
+        echo_metadata: options.echo_metadata,
+    })
+    .accept_compressed(CompressionEncoding::Gzip)
+    .max_decoding_message_size(usize::MAX)
 }
 
 fn interop() -> TestServiceServer<interop::Interop> {
@@ -66,7 +95,7 @@ mod tests {
 
     #[tokio::test]
     async fn bench_downloads_uploads_and_exchanges() {
-        let mut client = BenchClient::new(routes());
+        let mut client = BenchClient::new(routes(Options::default()));
         let chunk = |size: usize| Chunk { payload: Bytes::from(vec![0; size]) };
 
         let chunks = client.download(Transfer { count: 3, size: 5 }).await.unwrap().into_inner();
@@ -87,8 +116,11 @@ mod tests {
             ..Default::default()
         };
         let requests = stream::iter([3, 1, 2]).map(ask);
-        let responses =
-            TestServiceClient::new(routes()).half_duplex_call(requests).await.unwrap().into_inner();
+        let responses = TestServiceClient::new(routes(Options::default()))
+            .half_duplex_call(requests)
+            .await
+            .unwrap()
+            .into_inner();
         let sizes = responses.map_ok(|response| response.payload.unwrap().body.len());
         assert_eq!(sizes.try_collect::<Vec<_>>().await.unwrap(), [3, 1, 2]);
     }
@@ -102,7 +134,8 @@ mod tests {
         request
             .metadata_mut()
             .insert_bin("x-grpc-test-echo-trailing-bin", MetadataValue::from_bytes(b"last"));
-        let status = TestServiceClient::new(routes()).unary_call(request).await.unwrap_err();
+        let status =
+            TestServiceClient::new(routes(Options::default())).unary_call(request).await.unwrap_err();
         assert_eq!(status.code(), Code::Aborted);
         assert_eq!(status.metadata().get("x-grpc-test-echo-initial").unwrap(), "initial");
         assert_eq!(status.metadata().get_bin("x-grpc-test-echo-trailing-bin").unwrap(), &b"last"[..]);

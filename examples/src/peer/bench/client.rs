@@ -1,0 +1,147 @@
+//! The clients of `ipc.bench.Bench` that are measured: what grpc-ipc's generator writes, and what tonic's does.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{IntoRequest, Response, Status, body::Body, client::GrpcService, codegen::StdError};
+
+/// A generated client. Its methods are the generated ones, with nothing around them that would be measured, too.
+pub(crate) trait Client: Clone + Send + 'static {
+    type Chunk: Chunk;
+    type Chunks: Send;
+
+    fn echo(
+        &mut self,
+        request: impl IntoRequest<Self::Chunk> + Send,
+    ) -> impl Future<Output = Result<Response<Self::Chunk>, Status>> + Send;
+
+    fn download(
+        &mut self,
+        count: u32,
+        size: u32,
+        awaited: bool,
+    ) -> impl Future<Output = Result<Self::Chunks, Status>> + Send;
+
+    /// Returns how many chunks the server has counted.
+    fn upload(
+        &mut self,
+        chunks: ReceiverStream<Self::Chunk>,
+    ) -> impl Future<Output = Result<u64, Status>> + Send;
+
+    fn exchange(
+        &mut self,
+        chunks: ReceiverStream<Self::Chunk>,
+    ) -> impl Future<Output = Result<Self::Chunks, Status>> + Send;
+
+    fn next(chunks: &mut Self::Chunks) -> impl Future<Output = Result<Option<Self::Chunk>, Status>> + Send;
+}
+
+/// The message of the generated code.
+pub(crate) trait Chunk: Clone + Send + Sync + 'static {
+    fn new(payload: Bytes) -> Self;
+    fn payload(&self) -> &Bytes;
+}
+
+/// What a generated client needs of a channel whose calls run in tasks.
+pub(crate) trait Channel:
+    GrpcService<Body, Future: Send, ResponseBody: ResponseBody> + Clone + Send + 'static
+{
+}
+
+impl<T> Channel for T where
+    T: GrpcService<Body, Future: Send, ResponseBody: ResponseBody> + Clone + Send + 'static
+{
+}
+
+/// The body of its responses.
+pub(crate) trait ResponseBody:
+    http_body::Body<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static
+{
+}
+
+impl<B> ResponseBody for B where
+    B: http_body::Body<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static
+{
+}
+
+/// A module for the code of one generator.
+macro_rules! client {
+    ($(#[$documentation:meta])* $module:ident, $code:path) => {
+        $(#[$documentation])*
+        pub(crate) mod $module {
+            use $code as code;
+            use code::{Chunk, Transfer, bench_client::BenchClient};
+            use tokio_stream::wrappers::ReceiverStream;
+            use tonic::{IntoRequest, Request, Response, Status, Streaming};
+
+            use super::{Bytes, Channel, Client};
+            use crate::services::AWAITED;
+
+            pub(crate) fn client<C: Channel>(channel: C) -> impl Client {
+                BenchClient::new(channel).max_decoding_message_size(usize::MAX)
+            }
+
+            impl super::Chunk for Chunk {
+                fn new(payload: Bytes) -> Self {
+                    Self { payload }
+                }
+
+                fn payload(&self) -> &Bytes {
+                    &self.payload
+                }
+            }
+
+            impl<C: Channel> Client for BenchClient<C> {
+                type Chunk = Chunk;
+                type Chunks = Streaming<Chunk>;
+
+                fn echo(
+                    &mut self,
+                    request: impl IntoRequest<Chunk> + Send,
+                ) -> impl Future<Output = Result<Response<Chunk>, Status>> + Send {
+                    BenchClient::echo(self, request)
+                }
+
+                async fn download(
+                    &mut self,
+                    count: u32,
+                    size: u32,
+                    awaited: bool,
+                ) -> Result<Streaming<Chunk>, Status> {
+                    let mut request = Request::new(Transfer { count, size });
+                    if awaited {
+                        request.metadata_mut().insert(AWAITED, AWAITED.parse().expect("ASCII"));
+                    }
+                    Ok(BenchClient::download(self, request).await?.into_inner())
+                }
+
+                async fn upload(&mut self, chunks: ReceiverStream<Chunk>) -> Result<u64, Status> {
+                    Ok(BenchClient::upload(self, chunks).await?.into_inner().count)
+                }
+
+                async fn exchange(
+                    &mut self,
+                    chunks: ReceiverStream<Chunk>,
+                ) -> Result<Streaming<Chunk>, Status> {
+                    Ok(BenchClient::exchange(self, chunks).await?.into_inner())
+                }
+
+                fn next(
+                    chunks: &mut Streaming<Chunk>,
+                ) -> impl Future<Output = Result<Option<Chunk>, Status>> + Send {
+                    chunks.message()
+                }
+            }
+        }
+    };
+}
+
+client! {
+    /// What users get: the code that the peer's services are generated with.
+    generated, grpc_ipc_proto::bench
+}
+client! {
+    /// What tonic's generator writes.
+    tonics, grpc_ipc_proto::tonic_generated::bench
+}

@@ -1,0 +1,132 @@
+//! What is made for tools that count what it costs.
+
+use std::error::Error;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tokio::task::JoinSet;
+use tonic::{Request, Status, metadata::MetadataValue};
+
+use super::{Chunk as _, Client, SMALL, payload};
+use crate::services::ECHOED;
+
+/// Far longer than any call takes.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// By then, connections are idle.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// How many unary calls to make, and which.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Calls {
+    count: u64,
+    /// How many at a time, all on one connection.
+    #[arg(long, default_value_t = 1)]
+    in_flight: u64,
+    /// The size of the payload, in bytes.
+    #[arg(long, default_value_t = SMALL)]
+    size: usize,
+    /// Metadata of the calls, which `serve --echo-metadata` sends back.
+    #[arg(long, value_enum, default_value_t = Metadata::None)]
+    metadata: Metadata,
+    /// Whether the calls have a deadline, which none of them reaches.
+    #[arg(long)]
+    timeout: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Metadata {
+    None,
+    /// A field with the same value in each call, such as a token.
+    Same,
+    /// A field with a value that no other call has, such as the number of a request.
+    Different,
+}
+
+impl Calls {
+    /// Makes them, and returns how many it made.
+    ///
+    /// # Errors
+    ///
+    /// The status of the first call that failed.
+    pub(super) async fn make<C: Client>(self, client: C) -> Result<u64, Status> {
+        let chunk = C::Chunk::new(payload(self.size));
+        let mut callers = JoinSet::new();
+        for caller in 0..self.in_flight {
+            let (mut client, chunk) = (client.clone(), chunk.clone());
+            let share = self.count / self.in_flight + u64::from(caller < self.count % self.in_flight);
+            callers.spawn(async move {
+                for call in 0..share {
+                    if self.is_plain() {
+                        client.echo(chunk.clone()).await?;
+                    } else {
+                        let response = client.echo(self.request(chunk.clone(), caller, call)).await?;
+                        let echoed = response.metadata().contains_key(ECHOED);
+                        if echoed != (self.metadata != Metadata::None) {
+                            return Err(Status::data_loss("metadata has not come back"));
+                        }
+                    }
+                }
+                Ok::<_, Status>(share)
+            });
+        }
+        let mut made = 0;
+        while let Some(caller) = callers.join_next().await {
+            made += caller.expect("a caller neither panics nor is aborted")?;
+        }
+        Ok(made)
+    }
+
+    fn is_plain(&self) -> bool {
+        self.metadata == Metadata::None && !self.timeout
+    }
+
+    fn request<T>(&self, message: T, caller: u64, call: u64) -> Request<T> {
+        let mut request = Request::new(message);
+        let value = match self.metadata {
+            Metadata::None => None,
+            Metadata::Same => Some(MetadataValue::from_static("0123456789abcdef")),
+            Metadata::Different => Some(format!("{caller:04x}{call:012x}").parse().expect("ASCII")),
+        };
+        if let Some(value) = value {
+            request.metadata_mut().insert(ECHOED, value);
+        }
+        if self.timeout {
+            request.set_timeout(TIMEOUT);
+        }
+        request
+    }
+}
+
+/// How many connections to open.
+#[derive(Args, Clone, Copy)]
+pub(crate) struct Connections {
+    count: u64,
+    /// Makes one call on each, one after the other, with a payload of so many bytes.
+    #[arg(long)]
+    size: Option<usize>,
+}
+
+impl Connections {
+    /// Opens them, and returns how many were open at once.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection, or the status of a call.
+    pub(super) async fn open<C: Client>(
+        self,
+        connect: impl AsyncFn() -> Result<C, Box<dyn Error>>,
+    ) -> Result<usize, Box<dyn Error>> {
+        let mut clients = Vec::new();
+        for _ in 0..self.count {
+            let mut client = connect().await?;
+            if let Some(size) = self.size {
+                client.echo(C::Chunk::new(payload(size))).await?;
+            }
+            clients.push(client);
+        }
+        // A connection of which nothing was asked is not known to have been accepted.
+        tokio::time::sleep(SETTLED).await;
+        Ok(clients.len())
+    }
+}

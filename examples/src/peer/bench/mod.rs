@@ -1,0 +1,118 @@
+//! The shapes of call that every peer of the benchmarks runs, and the lines they print.
+
+mod client;
+mod counted;
+mod shape;
+mod streams;
+mod unary;
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tonic::Status;
+
+use client::Chunk;
+pub(crate) use client::{Client, generated, tonics};
+pub(crate) use counted::{Calls, Connections};
+pub(crate) use shape::Shape;
+
+/// The payload of the small calls, in bytes.
+pub(crate) const SMALL: usize = 100;
+
+/// Small calls made before any other is measured.
+const WARM_UP: u32 = 5_000;
+
+/// What to do with a stack's client.
+pub(crate) enum Measure {
+    /// Measures these shapes of call, or all, and prints a line or two for each, `SHAPE VALUE UNIT`. A shape takes this
+    /// time; a download or an upload, as long as its messages take.
+    Shapes(Duration, Vec<Shape>),
+    /// Makes unary calls, and prints how many.
+    Calls(Calls),
+    /// Opens connections, and prints how many.
+    Connections(Connections),
+}
+
+impl Measure {
+    /// Does it with connections that `connect` makes.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection, or the status of the first call that failed.
+    pub(crate) async fn run<C: Client>(
+        self,
+        connect: impl AsyncFn() -> Result<C, Box<dyn Error>>,
+    ) -> Result<(), Box<dyn Error>> {
+        match self {
+            Self::Shapes(duration, mut shapes) => {
+                if shapes.is_empty() {
+                    shapes.extend(Shape::ALL.map(|(_, shape)| shape));
+                }
+                run(connect().await?, duration, &shapes).await?;
+            }
+            Self::Calls(calls) => println!("{} calls", calls.make(connect().await?).await?),
+            Self::Connections(connections) => {
+                println!("{} connections", connections.open(connect).await?);
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn run<C: Client>(mut client: C, duration: Duration, shapes: &[Shape]) -> Result<(), Status> {
+    let small = C::Chunk::new(payload(SMALL));
+    let mut warm = false;
+    for shape in shapes {
+        // What a program has allocated before decides what large calls cost it.
+        if !warm && !matches!(shape, Shape::Echo { .. }) {
+            for _ in 0..WARM_UP {
+                client.echo(small.clone()).await?;
+            }
+            warm = true;
+        }
+        match *shape {
+            Shape::Unary1 => print_latencies(*shape, unary::latencies(&mut client, &small, duration).await?),
+            Shape::Unary64 => {
+                let calls = unary::calls_per_second(&client, &small, duration).await?;
+                println!("{shape} {calls:.0} calls/s");
+            }
+            Shape::Exchange => {
+                print_latencies(*shape, streams::latencies(&mut client, &small, duration).await?);
+            }
+            Shape::Download { count, size, awaited } => {
+                let messages = streams::download(&mut client, count, size, awaited).await?;
+                print_rate(*shape, messages, size);
+            }
+            Shape::Upload { count, size } => {
+                let messages = streams::upload(&mut client, count, size).await?;
+                print_rate(*shape, messages, size);
+            }
+            Shape::Echo { size } => {
+                let chunk = C::Chunk::new(payload(size as usize));
+                print_latencies(*shape, unary::large_latencies(&mut client, &chunk, duration).await?);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn payload(size: usize) -> Bytes {
+    Bytes::from(vec![0; size])
+}
+
+fn print_latencies(shape: Shape, mut latencies: Vec<Duration>) {
+    latencies.sort_unstable();
+    for percent in [50, 99] {
+        println!("{shape} {:.1} us p{percent}", percentile(&latencies, percent).as_secs_f64() * 1e6);
+    }
+}
+
+fn print_rate(shape: Shape, messages: f64, size: u32) {
+    println!("{shape} {messages:.0} messages/s {:.0} MB/s", messages * f64::from(size) / 1e6);
+}
+
+/// The value below which `percent` of the `sorted` values lie.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    sorted[sorted.len() * percent / 100]
+}

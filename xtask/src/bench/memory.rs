@@ -1,0 +1,93 @@
+//! The heap memory that a connection holds while nothing is in flight: the difference of what many connections and few
+//! have at once, as DHAT counts it. The memory that the system has given to the server is measured beside it; that
+//! includes what the allocator keeps, and it repeats less well.
+
+use std::fs;
+
+use super::build::Profile;
+use super::counted::{Runs, Sides, has};
+use super::heap::{DHAT, PROBE};
+use super::server::{Server, Setup};
+use super::stack::Stack;
+use super::table::{Row, Table};
+use super::{Bench, ONE_CORE};
+use crate::Result;
+
+const SECTION: &str = "Memory";
+const RUNS: Runs = Runs { command: "connections", short: 20, long: 120 };
+
+/// How many connections are had at once to measure what the system gives to the server: more, because it gives pages.
+const FEW_AND_MANY: [u32; 2] = [100, 900];
+
+/// What was done with each connection.
+const USES: [(&str, &[&str]); 3] = [
+    ("idle", &[]),
+    ("after a call of 100 bytes", &["--size", "100"]),
+    ("after a call of 40 kB", &["--size", "40000"]),
+];
+
+pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
+    if !has(&PROBE, SECTION, table) {
+        return Ok(());
+    }
+    for (used, options) in USES {
+        for stack in Stack::GRPC {
+            eprintln!("memory: {}, {used}", stack.name());
+            let setup = Setup { stack, profile: Profile::Release, placement: ONE_CORE, serve: &[] };
+            let [short, long] = DHAT.both(bench, setup, RUNS, options)?;
+            let peaks = Sides {
+                client: (short.client.peak, long.client.peak),
+                server: (short.server.peak, long.server.peak),
+            };
+            for (side, (short, long)) in peaks.named() {
+                let row = Row {
+                    section: SECTION,
+                    what: format!("a connection, {used}, {side}"),
+                    place: setup.profile.name().to_owned(),
+                    unit: "bytes",
+                };
+                table.add(row, stack, (long as f64 - short as f64) / f64::from(RUNS.long - RUNS.short));
+            }
+            let resident = |count| peak_of_server(bench, setup, count, options);
+            let row = Row {
+                section: SECTION,
+                what: format!("a connection, {used}, server, resident"),
+                place: setup.profile.name().to_owned(),
+                unit: "bytes",
+            };
+            table.add(
+                row,
+                stack,
+                (resident(FEW_AND_MANY[1])? - resident(FEW_AND_MANY[0])?)
+                    / f64::from(FEW_AND_MANY[1] - FEW_AND_MANY[0]),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The bytes that a server had of the system when it had most, with `count` connections at once.
+fn peak_of_server(bench: &Bench, setup: Setup, count: u32, options: &[&str]) -> Result<f64> {
+    let server = Server::start(bench, setup, &Vec::new())?;
+    server.client(&Vec::new(), RUNS.command, &[&[&*count.to_string()], options].concat())?;
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id()))?;
+    server.stop()?;
+    Ok(peak(&status).ok_or("the status of a process has no VmHWM")? * 1024.0)
+}
+
+/// The peak of the resident set, in KiB (proc_pid_status(5)).
+fn peak(status: &str) -> Option<f64> {
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    peak.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_read() {
+        assert_eq!(peak("Name:\tpeer\nVmHWM:\t    5120 kB\nVmRSS:\t 1 kB\n"), Some(5120.0));
+        assert_eq!(peak("Name:\tpeer\n"), None);
+    }
+}
