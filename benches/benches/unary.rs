@@ -45,7 +45,7 @@ fn unary(criterion: &mut Criterion) {
 
 async fn call<T>(channel: T) -> String
 where
-    T: GrpcService<tonic::body::Body>,
+    T: GrpcService<tonic::body::Body> + 'static,
     T::Error: Into<tonic::codegen::StdError>,
     T::ResponseBody: tonic::codegen::Body<Data = tonic::codegen::Bytes> + Send + 'static,
     <T::ResponseBody as tonic::codegen::Body>::Error: Into<tonic::codegen::StdError> + Send,

@@ -45,6 +45,10 @@ pub(super) fn generate(service: &Service<'_>, server: &Ident) -> TokenStream {
                 &METHODS
             }
 
+            fn options(&self) -> &codegen::ServerOptions {
+                &self.options
+            }
+
             fn call(&self, method: usize, call: codegen::Call<'_>) -> codegen::Called {
                 match method {
                     #(#calls)*
