@@ -3,44 +3,31 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use grpc_ipc_proto::bench::Chunk;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{IntoRequest, Response, Status, body::Body, client::GrpcService, codegen::StdError};
+use tonic::{IntoRequest, Response, Status, Streaming, body::Body, client::GrpcService, codegen::StdError};
 
 /// A generated client. Its methods are the generated ones, with nothing around them that would be measured, too.
 pub(crate) trait Client: Clone + Send + 'static {
-    type Chunk: Chunk;
-    type Chunks: Send;
-
     fn echo(
         &mut self,
-        request: impl IntoRequest<Self::Chunk> + Send,
-    ) -> impl Future<Output = Result<Response<Self::Chunk>, Status>> + Send;
+        request: impl IntoRequest<Chunk> + Send,
+    ) -> impl Future<Output = Result<Response<Chunk>, Status>> + Send;
 
     fn download(
         &mut self,
         count: u32,
         size: u32,
         awaited: bool,
-    ) -> impl Future<Output = Result<Self::Chunks, Status>> + Send;
+    ) -> impl Future<Output = Result<Streaming<Chunk>, Status>> + Send;
 
     /// Returns how many chunks the server has counted.
-    fn upload(
-        &mut self,
-        chunks: ReceiverStream<Self::Chunk>,
-    ) -> impl Future<Output = Result<u64, Status>> + Send;
+    fn upload(&mut self, chunks: ReceiverStream<Chunk>) -> impl Future<Output = Result<u64, Status>> + Send;
 
     fn exchange(
         &mut self,
-        chunks: ReceiverStream<Self::Chunk>,
-    ) -> impl Future<Output = Result<Self::Chunks, Status>> + Send;
-
-    fn next(chunks: &mut Self::Chunks) -> impl Future<Output = Result<Option<Self::Chunk>, Status>> + Send;
-}
-
-/// The message of the generated code.
-pub(crate) trait Chunk: Clone + Send + Sync + 'static {
-    fn new(payload: Bytes) -> Self;
-    fn payload(&self) -> &Bytes;
+        chunks: ReceiverStream<Chunk>,
+    ) -> impl Future<Output = Result<Streaming<Chunk>, Status>> + Send;
 }
 
 /// What a generated client needs of a channel whose calls run in tasks.
@@ -71,31 +58,19 @@ macro_rules! client {
         $(#[$documentation])*
         pub(crate) mod $module {
             use $code as code;
-            use code::{Chunk, Transfer, bench_client::BenchClient};
+            use code::bench_client::BenchClient;
+            use grpc_ipc_proto::bench::{Chunk, Transfer};
             use tokio_stream::wrappers::ReceiverStream;
             use tonic::{IntoRequest, Request, Response, Status, Streaming};
 
-            use super::{Bytes, Channel, Client};
+            use super::{Channel, Client};
             use crate::services::AWAITED;
 
             pub(crate) fn client<C: Channel>(channel: C) -> impl Client {
                 BenchClient::new(channel).max_decoding_message_size(usize::MAX)
             }
 
-            impl super::Chunk for Chunk {
-                fn new(payload: Bytes) -> Self {
-                    Self { payload }
-                }
-
-                fn payload(&self) -> &Bytes {
-                    &self.payload
-                }
-            }
-
             impl<C: Channel> Client for BenchClient<C> {
-                type Chunk = Chunk;
-                type Chunks = Streaming<Chunk>;
-
                 fn echo(
                     &mut self,
                     request: impl IntoRequest<Chunk> + Send,
@@ -125,12 +100,6 @@ macro_rules! client {
                     chunks: ReceiverStream<Chunk>,
                 ) -> Result<Streaming<Chunk>, Status> {
                     Ok(BenchClient::exchange(self, chunks).await?.into_inner())
-                }
-
-                fn next(
-                    chunks: &mut Streaming<Chunk>,
-                ) -> impl Future<Output = Result<Option<Chunk>, Status>> + Send {
-                    chunks.message()
                 }
             }
         }

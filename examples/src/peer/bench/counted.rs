@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use tokio::task::JoinSet;
 use tonic::{Request, Status, metadata::MetadataValue};
 
-use super::{Chunk as _, Client, SMALL, payload};
+use super::{Chunk, Client, SMALL, payload};
 use crate::services::ECHOED;
 
 /// Far longer than any call takes.
@@ -50,7 +50,7 @@ impl Calls {
     ///
     /// The status of the first call that failed.
     pub(super) async fn make<C: Client>(self, client: C) -> Result<u64, Status> {
-        let chunk = C::Chunk::new(payload(self.size));
+        let chunk = Chunk { payload: payload(self.size) };
         let mut callers = JoinSet::new();
         for caller in 0..self.in_flight {
             let (mut client, chunk) = (client.clone(), chunk.clone());
@@ -121,7 +121,7 @@ impl Connections {
         for _ in 0..self.count {
             let mut client = connect().await?;
             if let Some(size) = self.size {
-                client.echo(C::Chunk::new(payload(size))).await?;
+                client.echo(Chunk { payload: payload(size) }).await?;
             }
             clients.push(client);
         }

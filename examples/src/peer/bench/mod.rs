@@ -12,9 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tonic::Status;
 
-use client::Chunk;
 pub(crate) use client::{Client, generated, tonics};
 pub(crate) use counted::{Calls, Connections};
+use grpc_ipc_proto::bench::Chunk;
 pub(crate) use shape::Shape;
 
 /// The payload of the small calls, in bytes.
@@ -61,7 +61,7 @@ impl Measure {
 }
 
 async fn run<C: Client>(mut client: C, duration: Duration, shapes: &[Shape]) -> Result<(), Status> {
-    let small = C::Chunk::new(payload(SMALL));
+    let small = Chunk { payload: payload(SMALL) };
     let mut warm = false;
     for shape in shapes {
         // What a program has allocated before decides what large calls cost it.
@@ -89,7 +89,7 @@ async fn run<C: Client>(mut client: C, duration: Duration, shapes: &[Shape]) -> 
                 print_rate(*shape, messages, size);
             }
             Shape::Echo { size } => {
-                let chunk = C::Chunk::new(payload(size as usize));
+                let chunk = Chunk { payload: payload(size as usize) };
                 print_latencies(*shape, unary::large_latencies(&mut client, &chunk, duration).await?);
             }
         }

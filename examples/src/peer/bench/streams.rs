@@ -4,13 +4,13 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::{Chunk as _, Client, payload};
+use super::{Chunk, Client, payload};
 use crate::services::awaited;
 
 /// A message there and back on a stream that stays open, one after the other.
 pub(super) async fn latencies<C: Client>(
     client: &mut C,
-    chunk: &C::Chunk,
+    chunk: &Chunk,
     duration: Duration,
 ) -> Result<Vec<Duration>, Status> {
     let (sender, receiver) = mpsc::channel(1);
@@ -21,7 +21,7 @@ pub(super) async fn latencies<C: Client>(
         let start = Instant::now();
         // Fails only with the call, which says why.
         _ = sender.send(chunk.clone()).await;
-        if C::next(&mut chunks).await?.is_none() {
+        if chunks.message().await?.is_none() {
             return Err(Status::data_loss("the stream has ended"));
         }
         latencies.push(start.elapsed());
@@ -39,9 +39,9 @@ pub(super) async fn download<C: Client>(
     let clock = Instant::now();
     let mut chunks = client.download(count, size, awaited).await?;
     let mut received = 0;
-    while let Some(chunk) = C::next(&mut chunks).await? {
-        if chunk.payload().len() != size as usize {
-            return Err(Status::data_loss(format!("a chunk of {} bytes", chunk.payload().len())));
+    while let Some(chunk) = chunks.message().await? {
+        if chunk.payload.len() != size as usize {
+            return Err(Status::data_loss(format!("a chunk of {} bytes", chunk.payload.len())));
         }
         received += 1;
     }
@@ -54,7 +54,7 @@ pub(super) async fn download<C: Client>(
 /// Messages a second to the server.
 pub(super) async fn upload<C: Client>(client: &mut C, count: u32, size: u32) -> Result<f64, Status> {
     let clock = Instant::now();
-    let received = client.upload(awaited(count, C::Chunk::new(payload(size as usize)))).await?;
+    let received = client.upload(awaited(count, Chunk { payload: payload(size as usize) })).await?;
     if received != u64::from(count) {
         return Err(Status::data_loss(format!("{received} chunks instead of {count}")));
     }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tonic::Status;
 
-use super::{Chunk as _, Client};
+use super::{Chunk, Client};
 
 /// Callers of `unary-64`, on one channel.
 const CALLERS: usize = 64;
@@ -14,7 +14,7 @@ const LARGE: usize = 8;
 /// One call after the other.
 pub(super) async fn latencies<C: Client>(
     client: &mut C,
-    chunk: &C::Chunk,
+    chunk: &Chunk,
     duration: Duration,
 ) -> Result<Vec<Duration>, Status> {
     let mut latencies = Vec::new();
@@ -32,7 +32,7 @@ pub(super) async fn latencies<C: Client>(
 /// The same of large messages, which take longer.
 pub(super) async fn large_latencies<C: Client>(
     client: &mut C,
-    chunk: &C::Chunk,
+    chunk: &Chunk,
     duration: Duration,
 ) -> Result<Vec<Duration>, Status> {
     for _ in 0..LARGE {
@@ -44,8 +44,8 @@ pub(super) async fn large_latencies<C: Client>(
         let start = Instant::now();
         let answer = client.echo(chunk.clone()).await?.into_inner();
         latencies.push(start.elapsed());
-        if answer.payload().len() != chunk.payload().len() {
-            return Err(Status::data_loss(format!("an answer of {} bytes", answer.payload().len())));
+        if answer.payload.len() != chunk.payload.len() {
+            return Err(Status::data_loss(format!("an answer of {} bytes", answer.payload.len())));
         }
     }
     Ok(latencies)
@@ -53,7 +53,7 @@ pub(super) async fn large_latencies<C: Client>(
 
 pub(super) async fn calls_per_second<C: Client>(
     client: &C,
-    chunk: &C::Chunk,
+    chunk: &Chunk,
     duration: Duration,
 ) -> Result<f64, Status> {
     let clock = Instant::now();

@@ -4,6 +4,7 @@ use futures_util::{
     future::Either,
     stream::{self, Repeat, Take},
 };
+use grpc_ipc_proto::bench::{Chunk, Total, Transfer};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
@@ -38,7 +39,6 @@ pub(crate) fn awaited<T: Clone + Send + 'static>(count: u32, item: T) -> Receive
 macro_rules! bench {
     ($code:path) => {
         const _: () = {
-            use code::{Chunk, Total, Transfer};
             use $code as code;
 
             #[tonic::async_trait]
