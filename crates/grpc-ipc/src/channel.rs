@@ -1,6 +1,7 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use grpc_ipc_core::{BoxConnector, ConnectError, Connector, Peer};
@@ -90,6 +91,16 @@ impl Channel {
         Self { connections: Connections::new(connector, options) }
     }
 
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// How many calls have gone the general way, and not directly from generated code to the connection.
+    #[doc(hidden)]
+    pub fn general_calls(&self) -> u64 {
+        self.connections.general_calls.load(Ordering::Relaxed)
+    }
+
     /// The server that was connected to last, if there was one.
     pub fn peer(&self) -> Option<Peer> {
         self.connections.server()
@@ -112,6 +123,7 @@ impl Service<http::Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+        self.connections.general_calls.fetch_add(1, Ordering::Relaxed);
         ResponseFuture {
             connections: Arc::clone(&self.connections),
             is_grpc: is_grpc(request.headers()),

@@ -1,5 +1,6 @@
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ pub(crate) struct Connections {
     connector: BoxConnector,
     options: ConnectionsOptions,
     state: Mutex<State>,
+    /// How many calls have gone the general way.
+    pub(crate) general_calls: AtomicU64,
 }
 
 #[derive(Clone, Debug)]
@@ -69,7 +72,7 @@ pub(crate) enum Place {
 
 impl Connections {
     pub(crate) fn new(connector: BoxConnector, options: ConnectionsOptions) -> Arc<Self> {
-        Arc::new(Self { connector, options, state: Mutex::default() })
+        Arc::new(Self { connector, options, state: Mutex::default(), general_calls: AtomicU64::new(0) })
     }
 
     /// Who answered last.
@@ -105,6 +108,11 @@ impl Connections {
             spawn(Arc::clone(self).grow());
         }
         Place::Full(state.connections.clone(), state.generation)
+    }
+
+    /// The first connection, for a call that goes another way if it has no room.
+    pub(crate) fn front(&self) -> Option<Arc<SendRequest>> {
+        self.state().connections.first().map(Arc::clone)
     }
 
     pub(crate) fn generation(&self) -> u64 {

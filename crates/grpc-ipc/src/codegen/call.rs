@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tower_service::Service;
 
 use super::ServerOptions;
-use super::metadata::{strip, without_protocols_own};
+use super::metadata::{ProtocolsOwn, strip};
 use super::unary_server::DirectCall;
 use crate::router::Answer;
 
@@ -169,13 +169,13 @@ pub(crate) fn intercept<B>(
     interceptor: &mut impl Interceptor,
 ) -> Result<http::Request<B>, Status> {
     let (mut head, body) = request.into_parts();
-    let own = without_protocols_own(&mut head.headers);
+    let own = ProtocolsOwn::take(&mut head.headers);
     let metadata = MetadataMap::from_headers(head.headers);
-    let (metadata, extensions, ()) =
+    let (mut metadata, extensions, ()) =
         interceptor.call(Request::from_parts(metadata, head.extensions, ()))?.into_parts();
     head.extensions = extensions;
+    own.put_back(&mut metadata);
     head.headers = metadata.into_headers();
-    head.headers.extend(own);
     Ok(http::Request::from_parts(head, body))
 }
 

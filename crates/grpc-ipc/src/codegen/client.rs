@@ -1,3 +1,5 @@
+use std::any::Any;
+
 use futures_core::Stream;
 use http::Uri;
 use prost::Message;
@@ -6,19 +8,26 @@ use tonic::client::GrpcService;
 use tonic::codec::CompressionEncoding;
 use tonic::codegen::StdError;
 use tonic::service::Interceptor;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{CancellationHandle, Request, Response, Status, Streaming};
 
-use super::general;
+use super::general::{self, grpc_method};
+use super::metadata::strip;
 use super::options::ClientOptions;
+use super::unary_client::{Direct, Unary, is_usual};
 use super::{Bytes, Method};
-use crate::Intercepted;
+use crate::{Channel, Intercepted};
 
 /// What a generated client holds: the service that it calls, and how.
 #[derive(Clone, Debug)]
 pub struct Client<T> {
     inner: T,
-    options: ClientOptions,
+    pub(super) options: ClientOptions,
+    /// Where the channel and the interceptor are in an [`Intercepted`].
+    intercepted: Option<Reach<T>>,
 }
+
+/// Finds a channel and the interceptor before it.
+type Reach<T> = for<'a> fn(&'a mut T) -> Option<(&'a Channel, &'a mut dyn Interceptor)>;
 
 impl<T> Client<T> {
     /// A client over a [`Channel`](crate::Channel) or another service.
@@ -28,7 +37,7 @@ impl<T> Client<T> {
 
     /// Like [`new`](Self::new), with the scheme, authority and beginning of the path that requests name.
     pub fn with_origin(inner: T, origin: Uri) -> Self {
-        Self { inner, options: ClientOptions { origin, ..ClientOptions::default() } }
+        Self { inner, options: ClientOptions { origin, ..ClientOptions::default() }, intercepted: None }
     }
 
     /// Compresses requests. Default: they are not.
@@ -63,7 +72,59 @@ impl<T> Client<T> {
 impl<T: 'static, F: Interceptor> Client<Intercepted<T, F>> {
     /// Like [`new`](Client::new), with an interceptor that sees and may change each request's metadata.
     pub fn with_interceptor(inner: T, interceptor: F) -> Self {
-        Self::new(Intercepted::new(inner, interceptor))
+        let intercepted: Reach<Intercepted<T, F>> =
+            |Intercepted { inner, interceptor }| Some((channel(inner)?, interceptor));
+        Self { intercepted: Some(intercepted), ..Self::new(Intercepted::new(inner, interceptor)) }
+    }
+}
+
+/// The service as a channel, if it is one: the comparison is of types, and made when this is compiled.
+fn channel<T: 'static>(service: &T) -> Option<&Channel> {
+    (service as &dyn Any).downcast_ref()
+}
+
+impl<T: 'static> Client<T> {
+    /// Whether a unary call can go the direct way.
+    fn is_direct<M>(&mut self, request: &Request<M>) -> bool {
+        let extensions = request.extensions();
+        self.options.is_plain()
+            && self.channel().is_some()
+            && is_usual(request.metadata())
+            && (extensions.is_empty() || extensions.get::<CancellationHandle>().is_none())
+    }
+
+    /// The channel of direct calls.
+    pub(super) fn channel(&mut self) -> Option<&Channel> {
+        match self.intercepted {
+            None => channel(&self.inner),
+            Some(reach) => reach(&mut self.inner).map(|(channel, _)| channel),
+        }
+    }
+
+    /// The request of a direct call as the interceptor leaves it, if there is one.
+    pub(super) fn intercept<M>(
+        &mut self,
+        method: &'static Method,
+        mut request: Request<M>,
+    ) -> Result<Request<M>, Status> {
+        let Some((_, interceptor)) = self.intercepted.and_then(|reach| reach(&mut self.inner)) else {
+            return Ok(request);
+        };
+        request.extensions_mut().insert(grpc_method(method));
+        let (metadata, extensions, message) = request.into_parts();
+        match interceptor.call(Request::from_parts(metadata, extensions, ())) {
+            Ok(request) => {
+                let (metadata, extensions, ()) = request.into_parts();
+                Ok(Request::from_parts(metadata, extensions, message))
+            }
+            // As if a server had sent it.
+            Err(status) => {
+                let headers = status.into_http::<()>().into_parts().0.headers;
+                let mut status = Status::from_header_map(&headers).unwrap_or_else(|| Status::unknown(""));
+                strip(status.metadata_mut());
+                Err(status)
+            }
+        }
     }
 }
 
@@ -84,7 +145,11 @@ where
         M: Message + 'static,
         R: Message + Default + 'static,
     {
-        general::unary(&self.options, &mut self.inner, method, request)
+        if self.is_direct(&request) {
+            Unary::Direct(Direct::new(self, method, request))
+        } else {
+            Unary::General(Box::pin(general::unary(&self.options, &mut self.inner, method, request)))
+        }
     }
 
     /// Sends one message, and gets a stream of them.

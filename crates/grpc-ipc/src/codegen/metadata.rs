@@ -1,14 +1,11 @@
 //! Metadata without the fields of the protocol itself.
 
-use http::{HeaderMap, HeaderName};
+use http::header::Entry;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
 
-/// A field of gRPC over HTTP/2, not of a program.
-pub(crate) fn is_protocols_own(name: &HeaderName) -> bool {
-    PROTOCOLS_OWN.contains(&name.as_str())
-}
-
+/// The protocol's own fields, which handlers and callers do not see.
 const PROTOCOLS_OWN: [&str; 8] = [
     "te",
     "content-type",
@@ -20,20 +17,48 @@ const PROTOCOLS_OWN: [&str; 8] = [
     "grpc-message",
 ];
 
-/// Removes the protocol's own fields, and hands them out.
-pub(crate) fn without_protocols_own(headers: &mut HeaderMap) -> Vec<(HeaderName, http::HeaderValue)> {
-    let mut own = Vec::new();
-    for name in PROTOCOLS_OWN {
-        if let Some(value) = headers.remove(name) {
-            own.push((HeaderName::from_static(name), value));
-        }
-    }
-    own
+/// Fields that tonic does not let programs send.
+const RESERVED: [&str; 5] = ["te", "content-type", "grpc-message", "grpc-message-type", "grpc-status"];
+
+/// A field that a program sets, and that tonic leaves out or sends in place of its own.
+pub(super) fn is_left_to_tonic(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    PROTOCOLS_OWN.contains(&name) || RESERVED.contains(&name)
 }
 
-/// The same of metadata.
+/// Removes what programs cannot send.
+pub(super) fn sanitize(metadata: &mut MetadataMap) {
+    if !metadata.is_empty() {
+        RESERVED.iter().for_each(|name| drop(metadata.remove(*name)));
+    }
+}
+
+/// Removes the protocol's own fields.
 pub(super) fn strip(metadata: &mut MetadataMap) {
-    without_protocols_own(metadata.as_mut());
+    if !metadata.is_empty() {
+        PROTOCOLS_OWN.iter().for_each(|name| drop(metadata.remove(*name)));
+    }
+}
+
+/// The protocol's own fields, while somebody looks at the others.
+pub(super) struct ProtocolsOwn(Vec<(HeaderName, HeaderValue)>);
+
+impl ProtocolsOwn {
+    pub(super) fn take(headers: &mut HeaderMap) -> Self {
+        let take = |name| Some((HeaderName::from_static(name), headers.remove(name)?));
+        Self(PROTOCOLS_OWN.into_iter().filter_map(take).collect())
+    }
+
+    /// Puts them back, but for those that have been set meanwhile and may be.
+    pub(super) fn put_back(self, metadata: &mut MetadataMap) {
+        sanitize(metadata);
+        let headers: &mut HeaderMap = metadata.as_mut();
+        for (name, value) in self.0 {
+            if let Entry::Vacant(entry) = headers.entry(name) {
+                entry.insert(value);
+            }
+        }
+    }
 }
 
 /// What a caller sees.

@@ -13,7 +13,9 @@ mod general;
 mod messages;
 mod metadata;
 mod options;
+mod unary_client;
 mod unary_server;
+mod unusual;
 
 pub use bytes::Bytes;
 pub use grpc_ipc_http2::direct::Method;

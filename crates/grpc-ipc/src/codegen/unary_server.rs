@@ -14,6 +14,7 @@ use tonic::service::Interceptor;
 use tonic::{Extensions, Request, Response, Status};
 
 use super::messages::{decode, encoded_len};
+use super::metadata::{sanitize, strip};
 use super::{Served, ServerOptions};
 use crate::{MethodPath, fields};
 
@@ -54,7 +55,8 @@ impl DirectCall<'_> {
         let (metadata, extensions) = self.parts();
         match interceptor.call(Request::from_parts(metadata, extensions, ())) {
             Ok(request) => {
-                let (metadata, extensions, ()) = request.into_parts();
+                let (mut metadata, extensions, ()) = request.into_parts();
+                strip(&mut metadata);
                 self.intercepted = Some(Box::new((metadata, extensions)));
                 Some(self)
             }
@@ -106,7 +108,7 @@ fn respond<R: prost::Message>(result: Result<Response<R>, Status>, reply: Reply<
     };
     match encoded_len(&message, limit) {
         Ok(length) => {
-            metadata.remove("grpc-message-type");
+            sanitize(&mut metadata);
             reply.message(Some(metadata.as_ref()), length, |out| message.encode_raw(out));
         }
         Err(mut status) => {

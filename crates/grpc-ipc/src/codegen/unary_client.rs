@@ -1,0 +1,188 @@
+//! Unary calls that a client makes directly.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_util::future::BoxFuture;
+use grpc_ipc_http2::direct::{Answer, Begun, UnaryCall, timeout_of};
+use http::HeaderMap;
+use prost::Message;
+use tokio::time::{Instant, timeout_at};
+use tonic::metadata::MetadataMap;
+use tonic::{Extensions, Request, Response, Status};
+
+use super::client::Client;
+use super::messages::{decode, encoded_len};
+use super::metadata::is_left_to_tonic;
+use super::{Method, general, unusual};
+use crate::connections::deadline_after;
+use crate::fields::mend;
+use crate::status::{deadline_exceeded, status_from_http2};
+
+/// The response to a unary call.
+#[must_use = "futures do nothing unless polled"]
+pub(super) enum Unary<'a, T, M, R, G> {
+    Direct(Direct<'a, T, M, R>),
+    /// In a box, because a future of tonic's is large, and rare here.
+    General(Pin<Box<G>>),
+}
+
+/// The response to a call that goes the direct way at first.
+pub(super) struct Direct<'a, T, M, R> {
+    client: &'a mut Client<T>,
+    method: &'static Method,
+    request: Option<Request<M>>,
+    stage: Stage<R>,
+}
+
+enum Stage<R> {
+    Begin,
+    Called {
+        call: UnaryCall,
+        deadline: Option<Instant>,
+    },
+    /// It is one of the few that go another way.
+    Other(BoxFuture<'static, Result<Response<R>, Status>>),
+}
+
+impl<'a, T, M, R> Direct<'a, T, M, R> {
+    pub(super) fn new(client: &'a mut Client<T>, method: &'static Method, request: Request<M>) -> Self {
+        Self { client, method, request: Some(request), stage: Stage::Begin }
+    }
+}
+
+// Nothing in it is pinned.
+impl<T, M, R, G> Unpin for Unary<'_, T, M, R, G> {}
+impl<T, M, R> Unpin for Direct<'_, T, M, R> {}
+
+impl<T, M, R, G> Future for Unary<'_, T, M, R, G>
+where
+    T: 'static,
+    M: Message + 'static,
+    R: Message + Default + 'static,
+    G: Future<Output = Result<Response<R>, Status>>,
+{
+    type Output = Result<Response<R>, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Direct(direct) => direct.poll(cx),
+            Self::General(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<T, M, R> Direct<'_, T, M, R>
+where
+    T: 'static,
+    M: Message + 'static,
+    R: Message + Default + 'static,
+{
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Response<R>, Status>> {
+        loop {
+            match &mut self.stage {
+                Stage::Begin => {
+                    if let Err(status) = self.begin(cx) {
+                        return Poll::Ready(Err(status));
+                    }
+                    // Its task is woken when there is an answer.
+                    if let Stage::Called { .. } = self.stage {
+                        return Poll::Pending;
+                    }
+                }
+                Stage::Called { call, deadline } => {
+                    let deadline = *deadline;
+                    let limit = self.client.options.decoding_limit();
+                    match ready!(call.poll(cx, |message| decode(message, limit))) {
+                        Ok(Answer::Message { message, metadata }) => {
+                            return Poll::Ready(message.map(|message| response(message, metadata)));
+                        }
+                        Ok(Answer::Response(response)) => {
+                            match unusual::read(*response, &self.client.options) {
+                                unusual::Read::Status(status) => return Poll::Ready(Err(status)),
+                                unusual::Read::Later(future) => self.stage = Stage::Other(future),
+                            }
+                        }
+                        Err(error) if error.is_unprocessed() => {
+                            let Some(request) = self.request.take() else {
+                                return Poll::Ready(Err(polled_again()));
+                            };
+                            self.elsewhere(request, deadline);
+                        }
+                        Err(error) => return Poll::Ready(Err(status_from_http2(&error))),
+                    }
+                }
+                Stage::Other(future) => return future.as_mut().poll(cx),
+            }
+        }
+    }
+
+    /// Makes the call: directly, if that is possible now.
+    fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
+        let Some(request) = self.request.take() else { return Err(polled_again()) };
+        let request = self.client.intercept(self.method, request)?;
+        let length = encoded_len(request.get_ref(), self.client.options.encoding_limit())?;
+        let connection = match self.client.channel() {
+            Some(channel) if is_usual(request.metadata()) => channel.connections().front(),
+            _ => None,
+        };
+        let Some(connection) = connection else {
+            self.elsewhere(request, None);
+            return Ok(());
+        };
+        let metadata: &HeaderMap = request.metadata().as_ref();
+        let timeout = if metadata.is_empty() { None } else { timeout_of(metadata) };
+        let message = request.get_ref();
+        let encode = |out: &mut Vec<u8>| message.encode_raw(out);
+        match connection.begin(self.method, metadata, timeout, length, encode, cx) {
+            Begun::Call(call) => {
+                let deadline = timeout.map(deadline_after);
+                self.stage = Stage::Called { call, deadline };
+                self.request = Some(request);
+            }
+            Begun::Elsewhere => self.elsewhere(request, None),
+            Begun::Failed(error) => return Err(status_from_http2(&error)),
+        }
+        Ok(())
+    }
+
+    /// Makes the call the general way over the channel; until the deadline that it had when it was begun the first time.
+    fn elsewhere(&mut self, request: Request<M>, deadline: Option<Instant>) {
+        let Some(mut channel) = self.client.channel().cloned() else { return };
+        let (options, method) = (self.client.options.clone(), self.method);
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.stage = Stage::Other(Box::pin(std::future::ready(Err(deadline_exceeded()))));
+            return;
+        }
+        let call = async move { general::unary(&options, &mut channel, method, request).await };
+        self.stage = Stage::Other(match deadline {
+            None => Box::pin(call),
+            Some(deadline) => Box::pin(async move {
+                timeout_at(deadline, call).await.unwrap_or_else(|_| Err(deadline_exceeded()))
+            }),
+        });
+    }
+}
+
+/// Whether metadata has nothing that only tonic can send.
+pub(super) fn is_usual(metadata: &MetadataMap) -> bool {
+    let headers: &HeaderMap = metadata.as_ref();
+    headers.is_empty() || !headers.keys().any(is_left_to_tonic)
+}
+
+fn response<R>(message: R, metadata: Option<HeaderMap>) -> Response<R> {
+    let Some(mut metadata) = metadata else { return Response::new(message) };
+    mend(&mut metadata);
+    Response::from_parts(MetadataMap::from_headers(metadata), message, Extensions::new())
+}
+
+fn polled_again() -> Status {
+    Status::internal("a call was polled after it was ready")
+}
+
+impl<T, M, R, G> fmt::Debug for Unary<'_, T, M, R, G> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unary").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,70 @@
+//! Responses to direct calls that are not a message and OK, as tonic reads them.
+
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use grpc_ipc_http2::RecvBody;
+use http::uri::PathAndQuery;
+use prost::Message;
+use std::future::{Ready, ready};
+use tonic::body::Body;
+use tonic::{Code, Request, Response, Status};
+use tonic_prost::ProstCodec;
+use tower_service::Service;
+
+use super::metadata::{strip, strip_result};
+use super::options::ClientOptions;
+use crate::call_body::CallBody;
+use crate::response::response_of_grpc;
+
+/// What such a response is.
+pub(super) enum Read<R> {
+    /// An error that its headers tell.
+    Status(Status),
+    /// What its body tells.
+    Later(BoxFuture<'static, Result<Response<R>, Status>>),
+}
+
+pub(super) fn read<R: Message + Default + 'static>(
+    response: http::Response<RecvBody>,
+    options: &ClientOptions,
+) -> Read<R> {
+    let response = match response_of_grpc(response) {
+        Ok(response) => response,
+        Err(mut status) => {
+            strip(status.metadata_mut());
+            return Read::Status(status);
+        }
+    };
+    // tonic looks at the encoding first.
+    let is_encoded = response.headers().contains_key("grpc-encoding");
+    if !is_encoded
+        && let Some(mut status) = Status::from_header_map(response.headers())
+        && status.code() != Code::Ok
+    {
+        strip(status.metadata_mut());
+        return Read::Status(status);
+    }
+    let mut client = options.grpc(Responded(Some(response)));
+    Read::Later(Box::pin(async move {
+        let path = PathAndQuery::from_static("/");
+        strip_result(client.unary(Request::new(()), path, ProstCodec::<(), R>::default()).await)
+    }))
+}
+
+/// A service that has responded already.
+struct Responded(Option<http::Response<CallBody>>);
+
+impl Service<http::Request<Body>> for Responded {
+    type Response = http::Response<CallBody>;
+    type Error = Status;
+    type Future = Ready<Result<Self::Response, Status>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+        ready(self.0.take().ok_or_else(|| Status::internal("tonic has called twice")))
+    }
+}
