@@ -8,7 +8,6 @@ use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
 use crate::connection::direct::Outcome;
-use crate::deadline::Deadline;
 use crate::direct;
 use crate::message::ResponseHead;
 use crate::pieces::Pieces;
@@ -18,7 +17,6 @@ use crate::{Error, Reason};
 /// The body of a message that comes from the peer. Dropping that of a response before its end cancels the call.
 pub struct RecvBody {
     kind: Kind,
-    deadline: Option<Deadline>,
 }
 
 enum Kind {
@@ -32,11 +30,11 @@ enum Kind {
 
 impl RecvBody {
     pub(crate) fn whole(data: Pieces, trailers: Option<HeaderMap>) -> Self {
-        Self { kind: Kind::Whole { data, trailers }, deadline: None }
+        Self { kind: Kind::Whole { data, trailers } }
     }
 
-    pub(crate) fn stream(stream: RecvStream, deadline: Option<Deadline>) -> Self {
-        Self { kind: Kind::Stream(stream), deadline }
+    pub(crate) fn stream(stream: RecvStream) -> Self {
+        Self { kind: Kind::Stream(stream) }
     }
 }
 
@@ -68,15 +66,7 @@ impl http_body::Body for RecvBody {
                 None => trailers.take().map(|trailers| Ok(Frame::trailers(trailers))),
             }),
             Kind::Stream(stream) => {
-                let passed =
-                    this.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready());
-                let mut frame = match passed {
-                    true => Poll::Ready(Some(Err(Error::DeadlineExceeded))),
-                    false => stream.poll_frame(cx),
-                };
-                if let (Poll::Ready(Some(Err(error))), Some(deadline)) = (&mut frame, &this.deadline) {
-                    *error = deadline.explain(error.clone());
-                }
+                let frame = stream.poll_frame(cx);
                 if let Poll::Ready(None | Some(Err(_))) = frame {
                     // The stream is told, and not asked again.
                     this.kind = Kind::Whole { data: Pieces::default(), trailers: None };
@@ -133,8 +123,8 @@ impl RecvStream {
                 state.send(alone);
                 return Poll::Ready(Ok((head, whole)));
             }
-            if let Some(error) = &stream.failed {
-                return Poll::Ready(Err(error.clone()));
+            if let Some(error) = connection.failure_of(id) {
+                return Poll::Ready(Err(error));
             }
             connection.wait_to_read(id, cx.waker());
             Poll::Pending
@@ -178,8 +168,8 @@ impl RecvStream {
             if stream.recv_ended {
                 return Poll::Ready(None);
             }
-            if let Some(error) = &stream.failed {
-                return Poll::Ready(Some(Err(error.clone())));
+            if let Some(error) = connection.failure_of(id) {
+                return Poll::Ready(Some(Err(error)));
             }
             connection.wait_to_read(id, cx.waker());
             Poll::Pending

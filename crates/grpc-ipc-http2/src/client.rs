@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, Version, request};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 use crate::body::{RecvBody, RecvStream};
 use crate::connection::Role;
@@ -71,7 +72,10 @@ where
                     }
                     match turn.poll_receive(state, cx) {
                         Poll::Ready(false) => {}
-                        Poll::Ready(true) => return Next::Later,
+                        Poll::Ready(true) => {
+                            turn.expire(state);
+                            return Next::Later;
+                        }
                         Poll::Pending if turn.is_time_for_something(state, cx) => {}
                         Poll::Pending => return Next::Wait,
                     }
@@ -289,22 +293,17 @@ where
         connection: &SendRequest,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<RecvBody>, Error>> {
-        if self.poll_deadline(cx).is_ready() {
-            self.stream = None;
-            return Poll::Ready(Err(Error::DeadlineExceeded));
-        }
-        let Some(stream) = &mut self.stream else { return self.poll_begin(connection, cx) };
+        let Some(stream) = &mut self.stream else {
+            if self.deadline.as_ref().is_some_and(Deadline::has_passed) {
+                return Poll::Ready(Err(Error::DeadlineExceeded));
+            }
+            return self.poll_begin(connection, cx);
+        };
         let result = ready!(stream.poll_response(cx));
         let stream = self.stream.take();
-        let result = result.map_err(|error| match &self.deadline {
-            Some(deadline) => deadline.explain(error),
-            None => error,
-        });
         Poll::Ready(match (result?, stream) {
             ((head, Some((data, trailers))), _) => Ok(response(head, RecvBody::whole(data, trailers))),
-            ((head, None), Some(stream)) => {
-                Ok(response(head, RecvBody::stream(stream, self.deadline.take())))
-            }
+            ((head, None), Some(stream)) => Ok(response(head, RecvBody::stream(stream))),
             ((_, None), None) => Err(Error::Closed),
         })
     }
@@ -362,15 +361,19 @@ where
             CallBody::Whole(beginning) | CallBody::Begun(beginning, _) => beginning,
             CallBody::Fresh(_) | CallBody::Sent => return Poll::Ready(Err(Error::Closed)),
         };
-        let begun = connection.shared.with(|state| begin(state, &self.head, beginning, cx));
+        let deadline = self.deadline.as_ref().map(|deadline| deadline.at);
+        let begun = connection.shared.with(|state| begin(state, &self.head, beginning, deadline, cx));
         let id = match begun {
             Begun::Stream(id) => {
                 self.places.clear();
+                if let Some(deadline) = &mut self.deadline {
+                    deadline.stop_waiting();
+                }
                 id
             }
             Begun::Waits(ticket) => {
                 self.wait(connection, ticket);
-                return Poll::Pending;
+                return self.poll_deadline(cx).map(|()| Err(Error::DeadlineExceeded));
             }
             Begun::Failed(error) => return Poll::Ready(Err(error)),
         };
@@ -411,7 +414,13 @@ enum Begun {
 }
 
 /// Opens a stream, and sends what there is of the request.
-fn begin(state: &mut State, head: &request::Parts, beginning: &Beginning, cx: &Context<'_>) -> Begun {
+fn begin(
+    state: &mut State,
+    head: &request::Parts,
+    beginning: &Beginning,
+    deadline: Option<Instant>,
+    cx: &Context<'_>,
+) -> Begun {
     let connection = &mut state.connection;
     if !connection.has_room() {
         if connection.accepts_calls() {
@@ -442,6 +451,9 @@ fn begin(state: &mut State, head: &request::Parts, beginning: &Beginning, cx: &C
         connection.drop_sender(id, Reason::CANCEL);
     }
     state.send(alone);
+    if let Some(deadline) = deadline {
+        state.set_deadline(id, deadline);
+    }
     Begun::Stream(id)
 }
 

@@ -3,35 +3,39 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::time::{Instant, Sleep, sleep};
-
-use crate::{Error, Reason, Side};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 /// When a call is to end: its `grpc-timeout`
-/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)).
-pub(crate) struct Deadline(Pin<Box<Sleep>>);
+/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)). Once it has a stream, its connection
+/// sees to that.
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
+    /// A timer for as long as it has none, and waits.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
 
 impl Deadline {
     pub(crate) fn after(timeout: Duration) -> Self {
-        Self(Box::pin(sleep(timeout)))
+        Self { at: after(Instant::now(), timeout), sleep: None }
+    }
+
+    pub(crate) fn has_passed(&self) -> bool {
+        self.at <= Instant::now()
     }
 
     pub(crate) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
+        self.sleep.get_or_insert_with(|| Box::pin(sleep_until(self.at))).as_mut().poll(cx)
     }
 
-    /// Why a call has failed: a server that notices the deadline first cancels the call
-    /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#client-cancellation)).
-    pub(crate) fn explain(&self, error: Error) -> Error {
-        match error {
-            Error::Reset { by: Side::Peer, reason: Reason::CANCEL }
-                if self.0.deadline() <= Instant::now() =>
-            {
-                Error::DeadlineExceeded
-            }
-            error => error,
-        }
+    /// The connection has the deadline.
+    pub(crate) fn stop_waiting(&mut self) {
+        self.sleep = None;
     }
+}
+
+/// So much later; in 30 years if that is beyond what the clock counts.
+pub(crate) fn after(start: Instant, time: Duration) -> Instant {
+    start.checked_add(time).unwrap_or_else(|| start + Duration::from_secs(30 * 365 * 86_400))
 }
 
 /// How long a call may take by its metadata: by `grpc-timeout`
@@ -77,17 +81,5 @@ mod tests {
         for wrong in ["", "S", "1", "1s", "123456789S", "-1S", "+1S", "1\u{e9}"] {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_cancelled_call_whose_deadline_has_passed_has_failed_because_of_that() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let _entered = runtime.enter();
-        let cancelled = || Error::Reset { by: Side::Peer, reason: Reason::CANCEL };
-        let passed = Deadline::after(Duration::ZERO);
-        assert!(matches!(passed.explain(cancelled()), Error::DeadlineExceeded));
-        assert!(matches!(passed.explain(Error::Closed), Error::Closed));
-        let later = Deadline::after(Duration::from_secs(3600));
-        assert!(matches!(later.explain(cancelled()), Error::Reset { .. }));
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::connection::{Connection, KEEPALIVE_PING, Role};
 use crate::shared::{Io, Shared, State};
@@ -141,12 +141,24 @@ impl Turn {
             Due::Idle => {}
             Due::Drain => connection.say_last_stream(),
             Due::Unwritable => connection.fail(self.write_error.clone().unwrap_or(Error::Closed)),
+            Due::Deadline => connection.expire(Instant::now()),
             Due::Age => connection.go_away("max_age"),
             Due::Grace => connection.fail(Error::violation(Reason::NO_ERROR, "max_age")),
             Due::Ping => connection.ping(KEEPALIVE_PING),
             Due::Silence => connection.fail(Error::KeepAlive),
         }
         true
+    }
+
+    /// Ends the calls whose deadlines have passed, although there is more to read: a peer that sends all the time puts no
+    /// deadline off.
+    pub(crate) fn expire(&self, state: &mut State) {
+        if let Some(deadline) = state.connection.next_deadline() {
+            let now = Instant::now();
+            if deadline <= now {
+                state.connection.expire(now);
+            }
+        }
     }
 
     /// Writes what there is; ready when the connection is over and everything is written.

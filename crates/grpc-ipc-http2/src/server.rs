@@ -15,18 +15,18 @@ use bytes::Bytes;
 use http::{Request, Response, Version};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tower_service::Service;
 
 use crate::body::{RecvBody, RecvStream};
 use crate::connection::direct::{Request as DirectRequest, Requests};
 use crate::connection::{Admission, Role};
-use crate::deadline::{Deadline, timeout_of};
+use crate::deadline::{after, timeout_of};
 use crate::direct::{self, Reply};
 use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
-use crate::shared::{SendStream, Shared, State};
+use crate::shared::{SendStream, Shared, State, ToAnswer};
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
@@ -355,7 +355,7 @@ where
     fn spawn(&self, id: u32, timeout: Option<Duration>, rest: Rest<S, B>) {
         let shared = Arc::clone(&self.driver.shared);
         let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
-        spawn(Call { sender, deadline: timeout.map(Deadline::after), rest });
+        spawn(Call { sender, deadline: timeout.map(|timeout| after(Instant::now(), timeout)), rest });
     }
 }
 
@@ -374,7 +374,7 @@ fn accept(
     while let Some((id, head)) = state.connection.accept() {
         let body = match state.connection.take_all(id) {
             Some((data, trailers)) => RecvBody::whole(data, trailers),
-            None => RecvBody::stream(RecvStream::new(shared, id, None), None),
+            None => RecvBody::stream(RecvStream::new(shared, id, None)),
         };
         requests.push_back((id, Waiting::General(request(head, body))));
     }
@@ -493,7 +493,10 @@ where
                         At::End => {
                             to_send = match received {
                                 Poll::Ready(false) => false,
-                                Poll::Ready(true) => return Next::Later,
+                                Poll::Ready(true) => {
+                                    turn.expire(state);
+                                    return Next::Later;
+                                }
                                 Poll::Pending if turn.is_time_for_something(state, cx) => true,
                                 Poll::Pending => return Next::Wait,
                             };
@@ -564,7 +567,8 @@ struct Call<S: Service<Request<RecvBody>>, B> {
     // Before the sender, whose drop says that there is no handler any more.
     rest: Rest<S, B>,
     sender: SendStream,
-    deadline: Option<Deadline>,
+    /// Until the connection has it.
+    deadline: Option<Instant>,
 }
 
 enum Rest<S: Service<Request<RecvBody>>, B> {
@@ -583,10 +587,10 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        let Some(room) = this.sender.can_begin(cx) else { return Poll::Ready(()) };
+        let Some(ToAnswer { has_room, is_late }) = this.sender.to_answer(cx) else { return Poll::Ready(()) };
         // Before the deadline is looked at: what is ready in time, or at once, counts.
         if let Rest::Handler(handler) = &mut this.rest {
-            match poll_response(handler, room, cx) {
+            match poll_response(handler, has_room, cx) {
                 Poll::Pending => {}
                 Poll::Ready(Err(error)) => {
                     tracing::debug!(error, "a handler has failed");
@@ -602,9 +606,12 @@ where
                 }
             }
         }
-        if this.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
-            this.sender.send(deadline_exceeded);
+        if is_late {
+            this.sender.send(|connection, id| connection.end_late(id));
             return Poll::Ready(());
+        }
+        if let Some(deadline) = this.deadline.take() {
+            this.sender.set_deadline(deadline);
         }
         let Rest::Body(pump) = &mut this.rest else { return Poll::Pending };
         if let Err(error) = ready!(pump.poll_send(&this.sender, cx)) {
@@ -612,15 +619,4 @@ where
         }
         Poll::Ready(())
     }
-}
-
-/// Ends a call with gRPC's status for a deadline that has passed. What the client has not let through is not sent any
-/// more: the call is cancelled then
-/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#client-cancellation)).
-pub(crate) fn deadline_exceeded(connection: &mut crate::connection::Connection, id: u32) {
-    if connection.stream(id).is_some_and(|stream| !stream.is_drained()) {
-        connection.reset(id, Reason::CANCEL);
-        return;
-    }
-    connection.end_with_status(id, "4", "the deadline of the call has passed");
 }

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use crate::connection::Connection;
@@ -140,6 +141,13 @@ impl State {
         }
     }
 
+    /// The call of a stream is to end at `deadline`.
+    pub(crate) fn set_deadline(&mut self, id: u32, deadline: Instant) {
+        if self.connection.set_deadline(id, deadline) {
+            self.wake_driver();
+        }
+    }
+
     /// Nothing is under way on the connection, and nobody can call.
     pub(crate) fn is_unused(&self) -> bool {
         self.callers == Some(0) && self.connection.is_idle()
@@ -252,16 +260,24 @@ impl SendStream {
         })
     }
 
-    /// Whether a body can be begun now; `None` when nothing can be sent any more. Whoever asks is woken when that is so.
-    pub(crate) fn can_begin(&self, cx: &Context<'_>) -> Option<bool> {
+    /// How it is about an answer; `None` when nothing can be sent any more. Whoever asks is woken when that is so, or when
+    /// the deadline passes.
+    pub(crate) fn to_answer(&self, cx: &Context<'_>) -> Option<ToAnswer> {
         self.shared.with(|state| {
             let connection = &mut state.connection;
-            if connection.stream(self.id)?.is_send_over() {
+            let stream = connection.stream(self.id)?;
+            if stream.is_send_over() {
                 return None;
             }
+            let is_late = stream.is_late;
             connection.wait_to_send(self.id, cx.waker());
-            Some(!connection.is_overfull())
+            Some(ToAnswer { has_room: !connection.is_overfull(), is_late })
         })
+    }
+
+    /// Has the task that [waits to answer](Self::to_answer) woken at `deadline`.
+    pub(crate) fn set_deadline(&self, deadline: Instant) {
+        self.shared.with(|state| state.set_deadline(self.id, deadline));
     }
 
     /// Does something with the stream, and has the result written.
@@ -272,6 +288,14 @@ impl SendStream {
             state.send(alone);
         });
     }
+}
+
+/// How it is about the answer to a call.
+pub(crate) struct ToAnswer {
+    /// A body can be begun now.
+    pub(crate) has_room: bool,
+    /// The deadline has passed.
+    pub(crate) is_late: bool,
 }
 
 impl Drop for SendStream {

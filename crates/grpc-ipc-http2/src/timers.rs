@@ -1,14 +1,17 @@
 //! What a connection does when time passes.
 
 use std::hash::{BuildHasher as _, RandomState};
-use std::pin::Pin;
+use std::mem;
+use std::pin::{Pin, pin};
 use std::task::Context;
 use std::time::Duration;
 
+use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::Options;
 use crate::connection::{Connection, Role};
+use crate::deadline::after;
 
 /// The limits of time of a connection, and one timer, which is set to whichever of them passes first.
 pub(crate) struct Timers {
@@ -27,6 +30,8 @@ pub(crate) struct Timers {
     idle: Watch,
     drain: Watch,
     unwritable: Watch,
+    /// The first deadline of a call.
+    deadline: Option<Instant>,
     age: Option<Instant>,
     grace: Option<Instant>,
     age_grace: Option<Duration>,
@@ -40,6 +45,7 @@ struct Seen {
     unfinished: Option<u64>,
     is_waiting_to_drain: bool,
     is_writable: bool,
+    deadline: Option<Instant>,
 }
 
 /// What is to be done.
@@ -57,6 +63,8 @@ pub(crate) enum Due {
     Drain,
     /// Nothing can be written, and the peer has not closed its end.
     Unwritable,
+    /// The deadline of a call may have passed.
+    Deadline,
     /// The connection is old.
     Age,
     /// Its calls have had their time to end.
@@ -88,6 +96,7 @@ impl Timers {
             idle: Watch::new(options.max_connection_idle.filter(|_| is_server)),
             drain: Watch::new(Some(DRAIN_PING)),
             unwritable: Watch::new(Some(UNWRITABLE)),
+            deadline: None,
             age: options.max_connection_age.filter(|_| is_server).map(|age| after(now, spread(age))),
             grace: None,
             age_grace: options.max_connection_age_grace,
@@ -117,7 +126,8 @@ impl Timers {
         }
         let is_established = connection.is_established();
         let is_waiting_to_drain = connection.is_waiting_to_drain();
-        let seen = Seen { is_established, unfinished, is_waiting_to_drain, is_writable };
+        let deadline = connection.next_deadline();
+        let seen = Seen { is_established, unfinished, is_waiting_to_drain, is_writable, deadline };
         if self.seen == Some(seen) {
             return;
         }
@@ -127,6 +137,7 @@ impl Timers {
         changed |= self.block.see(unfinished.filter(|_| is_established));
         changed |= self.drain.see((is_writable && is_waiting_to_drain).then_some(0));
         changed |= self.unwritable.see((!is_writable).then_some(0));
+        changed |= mem::replace(&mut self.deadline, deadline) != deadline;
         if self.stall.limit.is_some() {
             let output = &connection.output;
             changed |= self.stall.see((!output.is_empty()).then(|| output.all_written()));
@@ -144,7 +155,7 @@ impl Timers {
             return None;
         }
         loop {
-            if std::mem::take(&mut self.is_stale) {
+            if mem::take(&mut self.is_stale) {
                 self.next = self.first();
             }
             let (at, due) = self.next?;
@@ -152,7 +163,8 @@ impl Timers {
                 self.sleep.as_mut().reset(at);
                 self.is_set = true;
             }
-            if self.sleep.as_mut().poll(cx).is_pending() {
+            // Also when a peer that sends all the time has used up the turn of the task.
+            if pin!(unconstrained(self.sleep.as_mut())).poll(cx).is_pending() {
                 return None;
             }
             self.is_set = false;
@@ -175,6 +187,7 @@ impl Timers {
             (self.idle.until, Due::Idle),
             (self.drain.until, Due::Drain),
             (self.unwritable.until, Due::Unwritable),
+            (self.deadline, Due::Deadline),
             (self.age, Due::Age),
             (self.grace, Due::Grace),
         ];
@@ -192,6 +205,7 @@ impl Timers {
             Due::Idle => self.idle = Watch::new(self.idle.limit),
             Due::Drain => self.drain.until = None,
             Due::Unwritable => self.unwritable.until = None,
+            Due::Deadline => self.deadline = None,
             Due::Age => {
                 self.age = None;
                 self.grace = self.age_grace.map(|grace| after(Instant::now(), grace));
@@ -248,11 +262,6 @@ impl Keepalive {
             None => (after(self.heard, self.interval), Due::Ping),
         }
     }
-}
-
-/// So much later; in 30 years if that is beyond what the clock counts.
-fn after(start: Instant, time: Duration) -> Instant {
-    start.checked_add(time).unwrap_or_else(|| start + Duration::from_secs(30 * 365 * 86_400))
 }
 
 /// Up to a tenth more or less, so that clients which have come together do not come back together

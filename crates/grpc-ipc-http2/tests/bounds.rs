@@ -8,6 +8,7 @@
 mod bounds {
     mod client;
     mod control_frames;
+    mod deadlines;
     mod fields;
     mod good_faith;
     mod idle;

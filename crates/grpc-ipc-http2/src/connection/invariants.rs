@@ -44,6 +44,10 @@ impl Connection {
             assert!(stream.closed || stream.failed.is_none(), "stream {id} has failed and is open");
             let queued = queued.get(id).copied().unwrap_or_default();
             assert_eq!(queued, usize::from(stream.queued), "stream {id} in the queue");
+            if let Some(deadline) = stream.deadline.filter(|_| stream.awaits_deadline(self.role)) {
+                let is_seen = self.next_deadline.is_some_and(|next| next <= deadline);
+                assert!(is_seen, "nobody looks at the deadline of stream {id}");
+            }
             let waits = !stream.pending.is_empty() && stream.send_window > 0;
             assert!(!waits || stream.queued, "stream {id} is not sent");
             unread += stream.unread() as i64;

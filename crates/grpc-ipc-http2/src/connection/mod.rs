@@ -1,9 +1,10 @@
-//! The state machine of a connection: bytes in, streams, bytes out. It does no I/O and knows no time but that of its
-//! budgets.
+//! The state machine of a connection: bytes in, streams, bytes out. It does no I/O and looks at no clock but for
+//! its budgets.
 
 mod closed;
 mod control;
 mod data;
+mod deadlines;
 pub(crate) mod direct;
 mod flow;
 mod headers;
@@ -22,6 +23,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use self::closed::ClosedLately;
 use self::direct::Direct;
@@ -97,6 +99,8 @@ pub(crate) struct Connection {
     control_frames: Budget,
     resets: Budget,
 
+    /// No deadline of a call passes before.
+    next_deadline: Option<Instant>,
     going_away: GoingAway,
     /// How much was written before nothing more could be.
     written: Option<u64>,
@@ -207,6 +211,7 @@ impl Connection {
                 options.max_resets.0.saturating_mul(EARLY_RESETS),
                 options.max_resets.1.saturating_mul(EARLY_RESETS),
             ),
+            next_deadline: None,
             going_away: GoingAway::default(),
             written: None,
             failed: None,

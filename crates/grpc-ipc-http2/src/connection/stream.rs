@@ -1,6 +1,7 @@
 use std::task::Waker;
 
 use http::HeaderMap;
+use tokio::time::Instant;
 
 use super::direct::Call;
 use crate::Error;
@@ -50,6 +51,10 @@ pub(crate) struct Stream {
     pub(crate) send_waker: Option<Waker>,
     /// Somebody may still send: a handler, or the body of a request.
     pub(crate) has_sender: bool,
+    /// When it is to be over.
+    pub(super) deadline: Option<Instant>,
+    /// It has passed, and the handler has not heard of that.
+    pub(crate) is_late: bool,
     /// Why it is over before its end.
     pub(crate) failed: Option<Error>,
     /// A caller was woken and has not run yet.
@@ -101,6 +106,8 @@ impl Stream {
             queued: false,
             send_waker: None,
             has_sender: true,
+            deadline: None,
+            is_late: false,
             failed: None,
             woken: false,
             closed: false,
@@ -128,6 +135,8 @@ impl Stream {
         self.waits_for_unsent = false;
         self.queued = false;
         self.has_sender = true;
+        self.deadline = None;
+        self.is_late = false;
         self.woken = false;
         self.closed = false;
     }
@@ -222,6 +231,8 @@ mod tests {
             queued: true,
             send_waker: Some(Waker::noop().clone()),
             has_sender: false,
+            deadline: Some(Instant::now()),
+            is_late: true,
             failed: Some(Error::Closed),
             woken: true,
             closed: true,

@@ -5,12 +5,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{HeaderMap, Response};
+use tokio::time::Instant;
 
 use super::{Message, Method};
 use crate::body::{RecvBody, RecvStream};
 use crate::client::{SendRequest, response};
 use crate::connection::direct::{Encode, IN_PLACE, Outcome, message};
-use crate::deadline::Deadline;
+use crate::deadline::after;
 use crate::shared::State;
 use crate::{Error, Reason};
 
@@ -30,7 +31,6 @@ pub enum Begun {
 pub struct UnaryCall {
     /// Until it is answered.
     stream: Option<RecvStream>,
-    deadline: Option<Deadline>,
 }
 
 /// How a call was answered.
@@ -69,19 +69,19 @@ impl SendRequest {
         cx: &Context<'_>,
     ) -> Begun {
         let shared = self.shared();
+        let deadline = timeout.map(|timeout| after(Instant::now(), timeout));
         let begun = if length <= IN_PLACE {
-            shared.with(|state| begin(state, method, metadata, Encode::Later(length, encode), cx))
+            shared.with(|state| begin(state, method, metadata, deadline, Encode::Later(length, encode), cx))
         } else if length < u32::MAX as usize && shared.with(|state| takes_call(state)) {
             let message = Encode::<fn(&mut Vec<u8>)>::Done(message(length, encode));
-            shared.with(|state| begin(state, method, metadata, message, cx))
+            shared.with(|state| begin(state, method, metadata, deadline, message, cx))
         } else {
             return Begun::Elsewhere;
         };
         match begun {
-            Ok(Some(id)) => Begun::Call(UnaryCall {
-                stream: Some(RecvStream::new(shared, id, Some(Reason::CANCEL))),
-                deadline: timeout.map(Deadline::after),
-            }),
+            Ok(Some(id)) => {
+                Begun::Call(UnaryCall { stream: Some(RecvStream::new(shared, id, Some(Reason::CANCEL))) })
+            }
             Ok(None) => Begun::Elsewhere,
             Err(error) => Begun::Failed(error),
         }
@@ -103,6 +103,7 @@ fn begin(
     state: &mut State,
     method: &'static Method,
     metadata: &HeaderMap,
+    deadline: Option<Instant>,
     encode: Encode<impl FnOnce(&mut Vec<u8>)>,
     cx: &Context<'_>,
 ) -> Result<Option<u32>, Error> {
@@ -113,6 +114,9 @@ fn begin(
     let alone = connection.output.is_empty() && connection.woken == 0;
     let id = connection.begin_direct(method, metadata, encode, cx.waker())?;
     state.send(alone);
+    if let Some(deadline) = deadline {
+        state.set_deadline(id, deadline);
+    }
     Ok(Some(id))
 }
 
@@ -127,10 +131,6 @@ impl UnaryCall {
         cx: &mut Context<'_>,
         decode: impl FnOnce(Message<'_>) -> T,
     ) -> Poll<Result<Answer<T>, Error>> {
-        if self.deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
-            self.stream = None;
-            return Poll::Ready(Err(Error::DeadlineExceeded));
-        }
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(Error::Closed)) };
         match stream.poll_direct(cx, decode) {
             Outcome::Waits => return Poll::Pending,
@@ -140,15 +140,12 @@ impl UnaryCall {
             }
             Outcome::General => {}
         }
-        let result = ready!(stream.poll_response(cx)).map_err(|error| match &self.deadline {
-            Some(deadline) => deadline.explain(error),
-            None => error,
-        });
+        let result = ready!(stream.poll_response(cx));
         let stream = self.stream.take();
         let (head, whole) = result?;
         let body = match (whole, stream) {
             (Some((data, trailers)), _) => RecvBody::whole(data, trailers),
-            (None, Some(stream)) => RecvBody::stream(stream, self.deadline.take()),
+            (None, Some(stream)) => RecvBody::stream(stream),
             (None, None) => RecvBody::default(),
         };
         Poll::Ready(Ok(Answer::Response(Box::new(response(head, body)))))

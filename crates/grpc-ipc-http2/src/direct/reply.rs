@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
 
 use super::{Head, Message};
 use crate::Reason;
 use crate::connection::Connection;
 use crate::connection::direct::{Encode, IN_PLACE, message};
-use crate::deadline::Deadline;
-use crate::server::deadline_exceeded;
-use crate::shared::{SendStream, Shared};
+use crate::deadline::after;
+use crate::shared::{SendStream, Shared, ToAnswer};
 use crate::sync::spawn;
 
 /// Answers requests that are complete and have one message. There is one for each connection.
@@ -137,11 +137,13 @@ where
     A: FnOnce(F::Output, Reply<'_>),
 {
     let output = {
-        let mut deadline = timeout.map(Deadline::after);
+        let mut deadline = timeout.map(|timeout| after(Instant::now(), timeout));
         let mut future = pin!(future);
         let mut output = None;
         poll_fn(|cx| {
-            let Some(mut room) = sender.can_begin(cx) else { return Poll::Ready(None) };
+            let Some(ToAnswer { has_room: mut room, is_late }) = sender.to_answer(cx) else {
+                return Poll::Ready(None);
+            };
             // Before the deadline is looked at: what is ready in time, or at once, counts.
             if output.is_none()
                 && let Poll::Ready(ready) = future.as_mut().poll(cx)
@@ -158,9 +160,12 @@ where
             if room && output.is_some() {
                 return Poll::Ready(output.take());
             }
-            if deadline.as_mut().is_some_and(|deadline| deadline.poll_passed(cx).is_ready()) {
-                sender.send(deadline_exceeded);
+            if is_late {
+                sender.send(|connection, id| connection.end_late(id));
                 return Poll::Ready(None);
+            }
+            if let Some(deadline) = deadline.take() {
+                sender.set_deadline(deadline);
             }
             Poll::Pending
         })

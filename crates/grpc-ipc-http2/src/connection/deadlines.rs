@@ -1,0 +1,94 @@
+//! Deadlines of calls
+//! ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#client-cancellation)).
+//!
+//! A connection has one timer for all of them. It is set for the first one, and not set back when that call ends before: when
+//! it fires, the others are looked at.
+
+use tokio::time::Instant;
+
+use super::stream::End;
+use super::{Connection, Role, Stream};
+use crate::{Error, Reason, Side};
+
+impl Connection {
+    /// The call of a stream is to be over at `deadline`. Whether that comes before all others: then the task that reads has
+    /// to set its timer.
+    pub(crate) fn set_deadline(&mut self, id: u32, deadline: Instant) -> bool {
+        let Some(stream) = self.streams.get_mut(id) else { return false };
+        stream.deadline = Some(deadline);
+        let is_first = self.next_deadline.is_none_or(|next| deadline < next);
+        if is_first {
+            self.next_deadline = Some(deadline);
+        }
+        is_first
+    }
+
+    /// When to [look](Self::expire) at deadlines.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.next_deadline
+    }
+
+    /// Ends the calls whose deadlines have passed.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        let role = self.role;
+        let mut passed = Vec::new();
+        self.next_deadline = None;
+        for stream in self.streams.iter() {
+            match stream.deadline.filter(|_| stream.awaits_deadline(role)) {
+                Some(deadline) if deadline <= now => passed.push(stream.id),
+                Some(deadline) if self.next_deadline.is_none_or(|next| deadline < next) => {
+                    self.next_deadline = Some(deadline);
+                }
+                _ => {}
+            }
+        }
+        for id in passed {
+            match role {
+                Role::Client => self.reset_because(id, Reason::CANCEL, Error::DeadlineExceeded),
+                Role::Server => self.be_late(id),
+            }
+        }
+    }
+
+    /// The task of a handler ends the call, unless the handler has an answer by now: it may be ready, and not have run.
+    fn be_late(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.is_late = true;
+            self.wakers.extend(stream.send_waker.take());
+        }
+    }
+
+    /// Ends a call with gRPC's status for a deadline that has passed. What the client has not let through is not sent any
+    /// more: the call is cancelled then.
+    pub(crate) fn end_late(&mut self, id: u32) {
+        if self.streams.get(id).is_some_and(|stream| !stream.is_drained()) {
+            self.reset(id, Reason::CANCEL);
+        } else {
+            self.end_with_status(id, "4", "the deadline of the call has passed");
+        }
+    }
+
+    /// Why the call of a stream has failed. A server that notices the deadline first cancels the call.
+    pub(crate) fn failure_of(&self, id: u32) -> Option<Error> {
+        let stream = self.streams.get(id)?;
+        match stream.failed.as_ref()? {
+            Error::Reset { by: Side::Peer, reason: Reason::CANCEL }
+                if self.role == Role::Client
+                    && stream.deadline.is_some_and(|deadline| deadline <= Instant::now()) =>
+            {
+                Some(Error::DeadlineExceeded)
+            }
+            error => Some(error.clone()),
+        }
+    }
+}
+
+impl Stream {
+    /// Whether its call is not over. A handler that has answered was in time, whether or not the client takes the answer.
+    pub(super) fn awaits_deadline(&self, role: Role) -> bool {
+        match role {
+            Role::Client => !self.closed,
+            Role::Server => self.end == End::Open && !self.is_late,
+        }
+    }
+}
