@@ -1,5 +1,7 @@
 //! DATA that comes ([RFC 9113, section 6.1](https://www.rfc-editor.org/rfc/rfc9113#section-6.1)).
 
+use std::mem;
+
 use bytes::{Buf as _, BytesMut};
 use http::HeaderMap;
 
@@ -41,9 +43,8 @@ impl Connection {
             }
             self.receiving.unread += head.length as usize;
             // Padding is not read by anybody.
-            self.give_back(id, padding);
-            if !end_stream {
-                self.open_window(id);
+            if padding > 0 {
+                self.give_back(id, padding);
             }
         }
         self.data = Some(PartialData {
@@ -52,6 +53,7 @@ impl Connection {
             left: length,
             padding: padding.saturating_sub(1),
             end_stream: end_stream && wanted,
+            untouched: true,
         });
         Ok(())
     }
@@ -107,9 +109,14 @@ impl Connection {
         let Some(data) = &mut self.data else { return Ok(true) };
         let length = input.len().min(data.left as usize);
         if length > 0 {
-            data.left -= length as u32;
             let id = data.stream;
             let wanted = data.wanted;
+            if mem::take(&mut data.untouched) && wanted && !data.end_stream {
+                let frame = data.left;
+                self.open_window(id, frame, &input[..length]);
+            }
+            let Some(data) = &mut self.data else { return Ok(true) };
+            data.left -= length as u32;
             let copy_below = self.copy_below();
             match self.streams.get_mut(id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
