@@ -9,6 +9,7 @@ use super::recv::Result;
 use super::stream::End;
 use super::{Connection, PER_MESSAGE, PartialData, Role, wake_reader};
 use crate::frame::{self, DEFAULT_WINDOW, Head, flag};
+use crate::heap::expect_messages_of;
 use crate::{Error, Reason};
 
 /// A piece of a body that is smaller is copied, so that it does not keep all of the buffer that it came in.
@@ -163,6 +164,7 @@ impl Connection {
         if stream.content_length.is_some_and(|expected| stream.received != expected) {
             return self.malformed(id, "content-length is not the length of the body");
         }
+        expect_messages_of(stream.first_message.min(stream.received) as usize);
         stream.trailers = trailers;
         stream.recv_ended = true;
         self.receiving.end(stream);
