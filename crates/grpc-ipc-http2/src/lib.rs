@@ -19,6 +19,7 @@ mod frame;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod heap;
 mod hpack;
 mod message;
 mod options;

@@ -7,7 +7,8 @@ use crate::frame::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 /// With a smaller window the peer would send frames so small that other implementations, and this one, take them for an
 /// attack (CVE-2019-9511).
 const MIN_STREAM_WINDOW: u32 = 1024;
-const DEFAULT_STREAM_WINDOW: u32 = 128 << 10;
+/// A message of 128 KiB fits, with the bytes that stand before it.
+const DEFAULT_STREAM_WINDOW: u32 = 129 << 10;
 const DEFAULT_MAX_STREAM_WINDOW: u32 = 4 << 20;
 
 /// The limits on what a peer can cost, and settings of a connection. Every limit applies to one connection, except for
@@ -84,7 +85,7 @@ impl Options {
 
     /// How many unread bytes of a body the peer may send at first, from 1024 to 2^31 - 1. The window then grows up to
     /// [`max_stream_window`](Self::max_stream_window). If only this option is set, the window does not grow.
-    /// ([RFC 9113, section 6.9.2](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2).) Default: 131072 (128
+    /// ([RFC 9113, section 6.9.2](https://www.rfc-editor.org/rfc/rfc9113#section-6.9.2).) Default: 132096 (129
     /// KiB).
     pub fn initial_stream_window(self, bytes: u32) -> Self {
         Self { initial_stream_window: Some(bytes.clamp(MIN_STREAM_WINDOW, MAX_WINDOW)), ..self }

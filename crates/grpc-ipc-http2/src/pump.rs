@@ -21,13 +21,23 @@ pub(crate) struct Beginning {
 const MAX_BEGINNING: usize = 64 * 1024;
 
 impl Beginning {
+    /// The beginning of a body of which nothing was taken. One that is a single message, however long it is, is taken to
+    /// its end, which then goes with it.
     pub(crate) fn of<B>(body: &mut B, cx: &mut Context<'_>) -> Result<Self, B::Error>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        Self::take(body, 2, cx)
+    }
+
+    /// So many frames, and more if they are small.
+    fn take<B>(body: &mut B, frames: usize, cx: &mut Context<'_>) -> Result<Self, B::Error>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let mut beginning = Self::default();
         let mut length = 0;
-        while !beginning.ended && length <= MAX_BEGINNING {
+        while !beginning.ended && (length <= MAX_BEGINNING || beginning.count() < frames) {
             if body.is_end_stream() {
                 beginning.ended = true;
                 break;
@@ -56,6 +66,10 @@ impl Beginning {
         Self { ended: body.is_end_stream(), ..Self::default() }
     }
 
+    fn count(&self) -> usize {
+        usize::from(self.first.is_some()) + self.more.len()
+    }
+
     fn push(&mut self, data: Bytes) {
         match self.first {
             None => self.first = Some(data),
@@ -69,8 +83,8 @@ impl Beginning {
     }
 
     pub(crate) fn send(self, connection: &mut Connection, id: u32) {
+        let mut left = self.count();
         let Self { first, more, trailers, ended } = self;
-        let mut left = usize::from(first.is_some()) + more.len();
         let end_with_data = ended && trailers.is_none();
         if end_with_data && left == 0 {
             connection.send_end(id, None);
@@ -102,9 +116,10 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), B::Error>> {
         loop {
+            // A body of which all was taken has ended when it is drained, and is not asked again.
             let Some(drained) = stream.poll_drained(cx) else { return Poll::Ready(Ok(())) };
             ready!(drained);
-            let beginning = Beginning::of(&mut self.body, cx)?;
+            let beginning = Beginning::take(&mut self.body, 1, cx)?;
             if beginning.ended {
                 stream.send(|connection, id| beginning.send(connection, id));
                 return Poll::Ready(Ok(()));
@@ -114,5 +129,42 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
             }
             stream.send(|connection, id| beginning.send(connection, id));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::task::Waker;
+
+    use futures_util::stream;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    fn body(messages: usize, length: usize) -> impl Body<Data = Bytes, Error = Infallible> + Unpin {
+        let data = (0..messages).map(move |_| Frame::data(Bytes::from(vec![0; length])));
+        let frames = data.chain([Frame::trailers(HeaderMap::new())]);
+        StreamBody::new(stream::iter(frames.map(Ok::<_, Infallible>)))
+    }
+
+    #[test]
+    fn a_body_of_one_message_is_taken_to_its_end() {
+        let mut cx = Context::from_waker(Waker::noop());
+        for length in [100, MAX_BEGINNING, MAX_BEGINNING + 1, 1 << 20] {
+            let beginning = Beginning::of(&mut body(1, length), &mut cx).unwrap();
+            assert!(beginning.ended && beginning.trailers.is_some(), "{length}");
+        }
+    }
+
+    #[test]
+    fn of_a_body_of_large_messages_few_are_taken() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let beginning = Beginning::of(&mut body(10, 1 << 20), &mut cx).unwrap();
+        assert!(!beginning.ended);
+        assert_eq!(beginning.count(), 2);
+        let beginning = Beginning::take(&mut body(10, 1 << 20), 1, &mut cx).unwrap();
+        assert_eq!(beginning.count(), 1);
     }
 }

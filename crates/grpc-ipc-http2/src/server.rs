@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use crate::body::{RecvBody, RecvStream};
 use crate::connection::direct::{Request as DirectRequest, Requests};
-use crate::connection::{Admission, Role};
+use crate::connection::{Admission, Role, Stream};
 use crate::deadline::{after, timeout_of};
 use crate::direct::{self, Reply};
 use crate::driver::Driver;
@@ -319,16 +319,19 @@ where
                     Poll::Ready(Ok(begun)) => begun,
                     Poll::Ready(Err(error)) => return Err(error),
                 };
-                let ended = beginning.ended;
+                let mut over = beginning.ended;
                 // What is written leaves when all requests of this turn are answered.
                 let overfull = shared.with(|state| {
-                    respond(&mut state.connection, id, &response, beginning);
-                    if ended {
-                        state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
+                    let connection = &mut state.connection;
+                    respond(connection, id, &response, beginning);
+                    // A response that the client does not let through ends with its deadline.
+                    over &= timeout.is_none() || connection.stream(id).is_none_or(Stream::is_send_over);
+                    if over {
+                        connection.drop_sender(id, Reason::INTERNAL_ERROR);
                     }
-                    state.connection.is_overfull()
+                    connection.is_overfull()
                 });
-                if !ended {
+                if !over {
                     rest = Some(Rest::Body(Pump::new(body)));
                 }
                 Ok(overfull)
@@ -562,7 +565,7 @@ impl<IO, S> fmt::Debug for Connection<IO, S> {
     }
 }
 
-/// A call that is not answered at once: the task it has of its own.
+/// A call that is not answered at once, or whose answer waits for the client: the task it has of its own.
 struct Call<S: Service<Request<RecvBody>>, B> {
     // Before the sender, whose drop says that there is no handler any more.
     rest: Rest<S, B>,
@@ -599,7 +602,7 @@ where
                 Poll::Ready(Ok((response, beginning, body))) => {
                     let ended = beginning.ended;
                     this.sender.send(|connection, id| respond(connection, id, &response, beginning));
-                    if ended {
+                    if ended && this.deadline.is_none() {
                         return Poll::Ready(());
                     }
                     this.rest = Rest::Body(Pump::new(body));

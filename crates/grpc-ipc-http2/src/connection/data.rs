@@ -1,5 +1,7 @@
 //! DATA that comes ([RFC 9113, section 6.1](https://www.rfc-editor.org/rfc/rfc9113#section-6.1)).
 
+use std::mem;
+
 use bytes::{Buf as _, BytesMut};
 use http::HeaderMap;
 
@@ -7,6 +9,7 @@ use super::recv::Result;
 use super::stream::End;
 use super::{Connection, PER_MESSAGE, PartialData, Role, wake_reader};
 use crate::frame::{self, DEFAULT_WINDOW, Head, flag};
+use crate::heap::expect_messages_of;
 use crate::{Error, Reason};
 
 /// A piece of a body that is smaller is copied, so that it does not keep all of the buffer that it came in.
@@ -41,9 +44,8 @@ impl Connection {
             }
             self.receiving.unread += head.length as usize;
             // Padding is not read by anybody.
-            self.give_back(id, padding);
-            if !end_stream {
-                self.open_window(id);
+            if padding > 0 {
+                self.give_back(id, padding);
             }
         }
         self.data = Some(PartialData {
@@ -52,6 +54,7 @@ impl Connection {
             left: length,
             padding: padding.saturating_sub(1),
             end_stream: end_stream && wanted,
+            untouched: true,
         });
         Ok(())
     }
@@ -107,9 +110,14 @@ impl Connection {
         let Some(data) = &mut self.data else { return Ok(true) };
         let length = input.len().min(data.left as usize);
         if length > 0 {
-            data.left -= length as u32;
             let id = data.stream;
             let wanted = data.wanted;
+            if mem::take(&mut data.untouched) && wanted && !data.end_stream {
+                let frame = data.left;
+                self.open_window(id, frame, &input[..length]);
+            }
+            let Some(data) = &mut self.data else { return Ok(true) };
+            data.left -= length as u32;
             let copy_below = self.copy_below();
             match self.streams.get_mut(id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
@@ -156,6 +164,7 @@ impl Connection {
         if stream.content_length.is_some_and(|expected| stream.received != expected) {
             return self.malformed(id, "content-length is not the length of the body");
         }
+        expect_messages_of(stream.first_message.min(stream.received) as usize);
         stream.trailers = trailers;
         stream.recv_ended = true;
         self.receiving.end(stream);

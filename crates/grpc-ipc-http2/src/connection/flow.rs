@@ -12,6 +12,11 @@ use crate::{Error, Options, Reason};
 /// How much the peer may send on the connection before it hears of more.
 pub(super) const CONNECTION_WINDOW: u32 = 8 << 20;
 
+/// A window is opened for a message in steps of this size: one that is opened by a few bytes looks like an attack.
+const STEP: u32 = 16 << 10;
+/// What stands before a message.
+const MESSAGE_HEAD: u64 = 5;
+
 #[derive(Debug)]
 pub(super) struct Receiving {
     /// The window that each stream begins with.
@@ -70,16 +75,26 @@ impl Receiving {
         }
     }
 
-    /// By how much to open the window of a stream further that is half full. It gets a part of what is left, so that
-    /// others get some, too.
+    /// By how much to open the window of a stream further: so that its first message fits, and later ones when the window
+    /// is half full. It gets a part of what is left, so that others get some, too.
     fn growth(&self, stream: &Stream) -> u32 {
         let size = self.initial + stream.opened;
-        if !stream.has_reader || stream.recv_window + i64::from(stream.credit) > i64::from(size / 2) {
+        let window = stream.recv_window + i64::from(stream.credit);
+        let wanted = match stream.left_of_first_message() {
+            // Most bodies are one message.
+            0 if window > i64::from(size / 2) || stream.received == stream.first_message => 0,
+            0 => u32::MAX,
+            left => {
+                let missing = u32::try_from(left.saturating_sub(window.max(0) as u64)).unwrap_or(u32::MAX);
+                missing.checked_next_multiple_of(STEP).unwrap_or(u32::MAX)
+            }
+        };
+        if !stream.has_reader || wanted == 0 {
             return 0;
         }
         let left = self.max_opened.saturating_sub(self.opened) / 4;
-        let growth = (self.max - size).min(u32::try_from(left).unwrap_or(u32::MAX));
-        if growth >= self.initial / 2 { growth } else { 0 }
+        let growth = wanted.min(self.max - size).min(u32::try_from(left).unwrap_or(u32::MAX));
+        if growth >= wanted.min(self.initial / 2) { growth } else { 0 }
     }
 }
 
@@ -97,9 +112,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Opens the window of a stream further if more comes than it was made for.
-    pub(super) fn open_window(&mut self, id: u32) {
+    /// Opens the window of a stream further if more comes than it was made for. What has begun to come is a frame of this
+    /// length.
+    pub(super) fn open_window(&mut self, id: u32, frame: u32, beginning: &[u8]) {
         let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.received == u64::from(frame) {
+            stream.first_message = message_end(beginning);
+        }
         let growth = self.receiving.growth(stream);
         if growth > 0 {
             stream.opened += growth;
@@ -118,9 +137,21 @@ impl Connection {
             return;
         }
         stream.credit += length;
-        if stream.credit >= (self.receiving.initial + stream.opened) / 2 {
+        // What a message has room for already need not be said again.
+        let left = stream.left_of_first_message();
+        let fits = left > 0 && left <= stream.recv_window.max(0) as u64;
+        if !fits && stream.credit >= (self.receiving.initial + stream.opened) / 2 {
             give_credit(stream, id, &mut self.output);
         }
+    }
+}
+
+/// Where the first message of a body of gRPC ends, which begins with a flag and the message's length; 0 if too little of
+/// it is here. A body that is not gRPC's may say anything: it gets no more than any other.
+fn message_end(beginning: &[u8]) -> u64 {
+    match beginning {
+        [_, a, b, c, d, ..] => MESSAGE_HEAD + u64::from(u32::from_be_bytes([*a, *b, *c, *d])),
+        _ => 0,
     }
 }
 

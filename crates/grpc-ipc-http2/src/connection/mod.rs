@@ -138,6 +138,8 @@ struct PartialData {
     left: u32,
     padding: u32,
     end_stream: bool,
+    /// Nothing of it has been looked at.
+    untouched: bool,
 }
 
 #[derive(Debug)]

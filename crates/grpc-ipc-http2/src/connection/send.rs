@@ -9,6 +9,7 @@ use super::stream::End;
 use super::{Connection, PER_MESSAGE, Role, too_large};
 use crate::encode::{Own, Start};
 use crate::frame;
+use crate::heap::expect_messages_of;
 use crate::{Error, Reason, Side};
 
 /// The longest frame of DATA that is sent: others wait for no longer than that one.
@@ -120,6 +121,7 @@ impl Connection {
         if data.is_empty() && (!end_stream || !stream.pending.is_empty()) {
             return;
         }
+        expect_messages_of(data.len());
         self.unsent.add(data.len());
         stream.pending.push(data);
         self.send_pending(id);

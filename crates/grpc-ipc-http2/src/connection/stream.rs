@@ -23,6 +23,8 @@ pub(crate) struct Stream {
     pub(super) is_head: bool,
     pub(super) content_length: Option<u64>,
     pub(super) received: u64,
+    /// Where in the body its first message ends, by the length that stands before it; 0 if that is not known.
+    pub(super) first_message: u64,
     /// How much the peer may send.
     pub(super) recv_window: i64,
     /// How much was read since the peer was last told.
@@ -90,6 +92,7 @@ impl Stream {
             is_head: false,
             content_length: None,
             received: 0,
+            first_message: 0,
             recv_window: recv_window.into(),
             credit: 0,
             opened: 0,
@@ -123,6 +126,7 @@ impl Stream {
         self.is_head = false;
         self.content_length = None;
         self.received = 0;
+        self.first_message = 0;
         self.recv_window = recv_window.into();
         self.credit = 0;
         self.opened = 0;
@@ -162,6 +166,11 @@ impl Stream {
         }
         self.end = End::Open;
         self.direct.clear();
+    }
+
+    /// How much of the first message has still to come; 0 if that is not known.
+    pub(super) fn left_of_first_message(&self) -> u64 {
+        self.first_message.saturating_sub(self.received)
     }
 
     /// Nothing more can be sent on it: the call is over, or the peer has ended it.
@@ -215,6 +224,7 @@ mod tests {
             is_head: true,
             content_length: Some(1),
             received: 1,
+            first_message: 1,
             recv_window: 1,
             credit: 1,
             opened: 1,

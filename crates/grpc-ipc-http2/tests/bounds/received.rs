@@ -31,14 +31,14 @@ async fn fill(scene: &mut Scene, length: usize, besides: &[Frame]) {
 }
 
 /// Sends as much of each of these bodies as the windows let through, and more when they are opened; how much that is.
-async fn fill_all(scene: &mut Scene, ids: &[u32]) -> usize {
+async fn fill_all(scene: &mut Scene, ids: &[u32], octet: u8) -> usize {
     let mut sent = 0;
     loop {
         let before = sent;
         for id in ids {
             while scene.peer.window(*id) > 0 {
                 let length = scene.peer.window(*id).min(16_384) as usize;
-                scene.peer.send_within_windows(data(*id, vec![0; length])).await;
+                scene.peer.send_within_windows(data(*id, vec![octet; length])).await;
                 sent += length;
                 scene.other.still_serves().await;
             }
@@ -53,6 +53,16 @@ async fn fill_all(scene: &mut Scene, ids: &[u32]) -> usize {
 /// The windows of all streams together are opened by no more than `max_unread`.
 #[test]
 fn what_is_not_read_is_bounded_and_holds_up_nobody() {
+    what_is_not_read_is_bounded(0);
+}
+
+/// Whatever length the messages are said to have.
+#[test]
+fn messages_that_are_announced_are_bounded_and_hold_up_nobody() {
+    what_is_not_read_is_bounded(0xff);
+}
+
+fn what_is_not_read_is_bounded(octet: u8) {
     const INITIAL: usize = 16 << 10;
     const UNREAD: usize = 2 << 20;
     let options = Options::new().initial_stream_window(INITIAL as u32).max_stream_window(1 << 20);
@@ -61,7 +71,7 @@ fn what_is_not_read_is_bounded_and_holds_up_nobody() {
         for id in &ids {
             scene.peer.send(post(*id, "/unread")).await;
         }
-        let sent = fill_all(&mut scene, &ids).await;
+        let sent = fill_all(&mut scene, &ids, octet).await;
         assert!(sent <= UNREAD + ids.len() * INITIAL, "{sent} octets");
         assert!(sent >= UNREAD / 2 + ids.len() * INITIAL, "windows are opened: {sent} octets");
         scene.goes_on().await;
@@ -73,7 +83,7 @@ fn what_is_not_read_is_bounded_and_holds_up_nobody() {
         scene.goes_on().await;
         assert!(scene.peak.left() <= BASE, "{} octets are left", scene.peak.left());
         scene.peer.send(post(1001, "/unread")).await;
-        let again = fill_all(&mut scene, &[1001]).await;
+        let again = fill_all(&mut scene, &[1001], octet).await;
         assert!(again >= UNREAD / 4, "{again} octets");
     });
 }
@@ -87,11 +97,59 @@ fn windows_are_opened_for_bodies_that_fill_them() {
             scene.peer.send_within_windows(data(1, vec![0; 1000])).await;
             scene.peer.still_answers().await;
         }
-        assert!(scene.peer.window(1) <= 128 << 10, "{}", scene.peer.window(1));
+        assert!(scene.peer.window(1) <= 129 << 10, "{}", scene.peer.window(1));
         scene.peer.send(post(3, "/unread")).await;
-        scene.peer.send_all(&[data(3, vec![0; 32 << 10]), data(3, vec![0; 32 << 10])]).await;
+        scene.peer.send_all(&[data(3, vec![0; 33 << 10]), data(3, vec![0; 33 << 10])]).await;
         scene.peer.still_answers().await;
-        assert_eq!(scene.peer.window(3), (4 << 20) - (64 << 10));
+        assert_eq!(scene.peer.window(3), (4 << 20) - (66 << 10));
+    });
+}
+
+/// The head of a message of gRPC.
+fn head(length: u32) -> Vec<u8> {
+    [&[0], &length.to_be_bytes()[..]].concat()
+}
+
+/// A window is opened for a message as soon as its length is known, and not further.
+#[test]
+fn a_window_is_opened_for_the_message_that_comes() {
+    server(Options::new(), async |mut scene| {
+        for (id, length) in [(1, 200_000_u32), (3, 1 << 20), (5, 3 << 20)] {
+            scene.peer.send_all(&[post(id, "/unread"), data(id, head(length))]).await;
+            scene.peer.still_answers().await;
+            let room = scene.peer.window(id) - i64::from(length);
+            assert!((0..16 << 10).contains(&room), "{length} octets, and room for {room} more");
+        }
+        // What is announced is not taken for granted.
+        scene.peer.send_all(&[post(7, "/unread"), data(7, head(u32::MAX))]).await;
+        scene.peer.still_answers().await;
+        assert_eq!(scene.peer.window(7), (4 << 20) - 5);
+    });
+}
+
+/// A message that fits needs no WINDOW_UPDATE; what comes after it does.
+#[test]
+fn a_message_that_fits_opens_no_window() {
+    const PIECE: usize = 16_000;
+    server(Options::new(), async |mut scene| {
+        for id in [1, 3] {
+            let before = scene.peer.window(id);
+            scene.peer.send_all(&[post(id, "/wait"), data(id, head(8 * PIECE as u32))]).await;
+            for _ in 0..7 {
+                scene.peer.send(data(id, vec![0; PIECE])).await;
+                scene.peer.still_answers().await;
+            }
+            assert_eq!(scene.peer.window(id), before - 5 - 7 * PIECE as i64);
+            if id == 1 {
+                scene.peer.send(data(id, vec![0; PIECE]).end_stream()).await;
+                scene.peer.still_answers().await;
+                assert_eq!(scene.peer.window(id), before - 5 - 8 * PIECE as i64);
+            } else {
+                for _ in 0..100 {
+                    scene.peer.send_within_windows(data(id, vec![0; PIECE])).await;
+                }
+            }
+        }
     });
 }
 
@@ -106,7 +164,7 @@ fn unread_uploads_do_not_stop_other_calls() {
             }
             scene.peer.still_answers().await;
             if count == 5 {
-                fill_all(&mut scene, &ids).await;
+                fill_all(&mut scene, &ids, 0).await;
             }
             // Else the window that each has without being opened.
             for id in ids.iter().filter(|_| count > 5) {

@@ -196,7 +196,7 @@ impl Connection {
                 stream.received = length as u64;
                 stream.recv_window -= length;
                 self.receiving.unread += payload.len();
-                self.open_window(id);
+                self.open_window(id, payload.len() as u32, payload);
             }
             _ => return false,
         }
