@@ -175,6 +175,19 @@ impl MessageEncoder {
         (template.size <= max_size as usize).then_some(&template.frame)
     }
 
+    /// The block of a message that was encoded before, and is the same again; to encode it changes nothing.
+    pub(crate) fn known(
+        &self,
+        start: Start<'_>,
+        own: Own,
+        headers: &HeaderMap,
+        max_size: u32,
+    ) -> Option<&[u8]> {
+        let generation = self.encoder.generation();
+        let known = self.known.iter().find(|known| known.is(generation, start, own, headers))?;
+        (known.size <= max_size as usize).then_some(&known.block)
+    }
+
     /// Keeps the block of a message that was just encoded, if it would be the same again.
     pub(crate) fn keep_template(
         &mut self,
@@ -296,6 +309,7 @@ impl Known {
     fn is(&self, generation: u64, start: Start<'_>, own: Own, headers: &HeaderMap) -> bool {
         self.generation == generation
             && self.own == own
+            && self.headers.len() == headers.len()
             && self.start.is(start)
             && same(&self.headers, headers)
     }

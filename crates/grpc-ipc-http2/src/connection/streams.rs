@@ -1,5 +1,6 @@
 //! The streams of a connection, by their id.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
@@ -13,9 +14,12 @@ pub(super) struct Streams {
     slots: Vec<Option<Box<Stream>>>,
     others: HashMap<u32, Box<Stream>, BuildHasherDefault<IdHasher>>,
     len: usize,
-    /// The memory of streams that are over, for the next ones. They hold nothing.
+}
+
+thread_local! {
+    /// The memory of streams that were over on this thread, for the next ones, of whichever connection. They hold nothing.
     #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
-    spare: Vec<Box<Stream>>,
+    static SPARE: RefCell<Vec<Box<Stream>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// How many streams there is room for at first.
@@ -23,7 +27,7 @@ const MIN_SLOTS: usize = 4;
 /// How many a connection keeps room for when it has none.
 const KEEP_SLOTS: usize = 64;
 /// How many streams have their memory kept.
-const MAX_SPARE: usize = 8;
+const MAX_SPARE: usize = 64;
 
 impl Streams {
     pub(super) fn len(&self) -> usize {
@@ -56,7 +60,9 @@ impl Streams {
     /// Puts a new stream in, of which there must be none yet.
     pub(super) fn insert(&mut self, id: u32, recv_window: u32, send_window: u32) -> &mut Stream {
         debug_assert!(self.get(id).is_none(), "stream {id} is there");
-        let stream = match self.spare.pop() {
+        // Not when the thread ends.
+        let spare = SPARE.try_with(|spare| spare.try_borrow_mut().ok()?.pop());
+        let stream = match spare.ok().flatten() {
             Some(mut spare) => {
                 spare.renew(id, recv_window, send_window);
                 spare
@@ -84,10 +90,14 @@ impl Streams {
         let Some(mut stream) = stream else { return };
         act(&mut stream);
         self.len -= 1;
-        if self.spare.len() < MAX_SPARE {
-            stream.clear();
-            self.spare.push(stream);
-        }
+        stream.clear();
+        _ = SPARE.try_with(|spare| {
+            if let Ok(mut spare) = spare.try_borrow_mut()
+                && spare.len() < MAX_SPARE
+            {
+                spare.push(stream);
+            }
+        });
     }
 
     /// Gives memory back if no stream is left and there were many; whether that was so.
@@ -198,6 +208,6 @@ mod tests {
         }
         assert!(streams.shrink() && !streams.shrink());
         assert_eq!((streams.slots.capacity(), streams.others.capacity()), (0, 0));
-        assert_eq!(streams.spare.len(), MAX_SPARE);
+        assert_eq!(SPARE.with_borrow(Vec::len), MAX_SPARE);
     }
 }

@@ -61,6 +61,11 @@ impl Head {
         self.request.content_length
     }
 
+    /// Its body may be so long.
+    pub(crate) fn is_for(&self, length: u32) -> bool {
+        self.request.content_length.is_none_or(|expected| expected == length.into())
+    }
+
     /// The request as it is on the general way.
     pub(crate) fn into_request(self: Arc<Self>) -> RequestHead {
         Arc::try_unwrap(self).map_or_else(|shared| shared.request.clone(), |head| head.request)

@@ -5,7 +5,7 @@ use std::task::Waker;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::write::headers_and_message;
+use super::write::{Kept, headers_and_message};
 use super::{Connection, PREFIX, Progress, message};
 use crate::Error;
 use crate::connection::PER_MESSAGE;
@@ -49,26 +49,29 @@ impl Connection {
         let key = TemplateKey::Method(method);
         let window = i64::from(self.peer.initial_window);
         let limit = self.frame_limit(window);
-        let template = match &encode {
-            Encode::Later(length, _) if metadata.is_empty() && self.can_send(window, PREFIX + length) => {
-                self.encoder.template(key, self.peer.max_header_list_size)
-            }
-            _ => None,
+        let start = Start::Request {
+            method: &Method::POST,
+            scheme: if self.options.https { "https" } else { "http" },
+            authority: "localhost",
+            path: method.path(),
         };
-        let rest = match (encode, template) {
-            (Encode::Later(_, encode), Some(template)) => {
-                self.output.write_whole(|out| headers_and_message(out, template, id, true, limit, encode))
+        let max_size = self.peer.max_header_list_size;
+        let kept = match &encode {
+            Encode::Later(length, _) if !self.can_send(window, PREFIX + length) => None,
+            Encode::Done(_) => None,
+            Encode::Later(..) if metadata.is_empty() => {
+                self.encoder.template(key, max_size).map(Kept::Template)
+            }
+            Encode::Later(..) => self.encoder.known(start, Own::Request, metadata, max_size).map(Kept::Block),
+        };
+        let rest = match (encode, kept) {
+            (Encode::Later(_, encode), Some(kept)) => {
+                self.output.write_whole(|out| headers_and_message(out, kept, id, true, limit, encode))
             }
             (Encode::Later(length, encode), None) => Err(message(length, encode)),
             (Encode::Done(message), _) => Err(message),
         };
         if rest.is_err() {
-            let start = Start::Request {
-                method: &Method::POST,
-                scheme: if self.options.https { "https" } else { "http" },
-                authority: "localhost",
-                path: method.path(),
-            };
             if !self.write_block(id, start, Own::Request, metadata, false) {
                 return Err(TOO_LARGE);
             }
@@ -85,7 +88,7 @@ impl Connection {
             stream.begins_at = begins_at;
             stream.has_sender = false;
             stream.recv_waker = Some(waker.clone());
-            stream.direct.begin();
+            stream.direct.progress = Progress::Begun;
         }
         match rest {
             Ok(length) => self.sent_at_once(id, length, 1),
@@ -127,23 +130,19 @@ impl Connection {
         decode: impl FnOnce(direct::Message<'_>) -> T,
     ) -> Outcome<T> {
         let Some(stream) = self.streams.get_mut(id) else { return Outcome::General };
-        let (head, trailers) = match &stream.direct.progress {
-            Progress::Done(head, trailers) => (head, trailers),
+        match stream.direct.progress {
+            Progress::Done => {}
             Progress::General => return Outcome::General,
             _ => {
                 self.wait_to_read(id, waker);
                 return Outcome::Waits;
             }
-        };
-        let metadata = match trailers {
-            Some(trailers) => {
-                let mut metadata = head.metadata.clone();
-                metadata.extend((**trailers).clone());
-                Some(metadata)
-            }
-            None if head.metadata.is_empty() => None,
-            None => Some(head.metadata.clone()),
-        };
+        }
+        let head = stream.direct.response.as_deref().map(|head| &head.metadata);
+        let mut metadata = head.filter(|metadata| !metadata.is_empty()).cloned();
+        if let Some(trailers) = &stream.direct.trailers {
+            metadata.get_or_insert_default().extend((**trailers).clone());
+        }
         // If this panics, the stream is as before, and the reader lets go of it.
         let decoded = decode(direct::Message::Slice(&stream.direct.message[PREFIX..]));
         stream.has_reader = false;

@@ -106,33 +106,28 @@ impl Connection {
     /// Has a call go the general way from here.
     pub(super) fn demote(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        match std::mem::take(&mut stream.direct.progress) {
-            Progress::General | Progress::Begun => {}
-            Progress::Awaits(head) => {
-                stream.content_length = head.content_length();
-                let place = self.accepted.partition_point(|(other, _)| *other < id);
-                self.accepted.insert(place, (id, head.into_request()));
+        if matches!(stream.direct.progress, Progress::General | Progress::Complete | Progress::Done) {
+            return;
+        }
+        stream.direct.progress = Progress::General;
+        if let Some(head) = stream.direct.request.take() {
+            stream.content_length = head.content_length();
+            let place = self.accepted.partition_point(|(other, _)| *other < id);
+            self.accepted.insert(place, (id, head.into_request()));
+        } else if let Some(head) = stream.direct.response.take() {
+            stream.response = Some(head.response.clone());
+            let message = std::mem::take(&mut stream.direct.message);
+            if !message.is_empty() {
+                stream.data.push(message.into());
             }
-            Progress::Head(head) | Progress::Message(head) => {
-                stream.response = Some(head.response.clone());
-                let message = std::mem::take(&mut stream.direct.message);
-                if !message.is_empty() {
-                    stream.data.push(message.into());
-                }
-                wake_reader(stream, &mut self.wakers, &mut self.woken);
-            }
-            complete @ (Progress::Complete | Progress::Done(..)) => stream.direct.progress = complete,
+            wake_reader(stream, &mut self.wakers, &mut self.woken);
         }
     }
 
     /// Whatever has come without its message goes the general way, so that its handler and its deadline begin now.
     pub(super) fn demote_awaiting(&mut self) {
         while let Some(id) = self.direct.awaiting.pop() {
-            if self
-                .streams
-                .get(id)
-                .is_some_and(|stream| matches!(stream.direct.progress, Progress::Awaits(_)))
-            {
+            if self.streams.get(id).is_some_and(|stream| stream.direct.progress == Progress::Awaits) {
                 self.demote(id);
             }
         }
@@ -142,7 +137,7 @@ impl Connection {
     pub(super) fn forget_direct(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         match stream.direct.progress {
-            Progress::Awaits(_) => {}
+            Progress::Awaits => stream.direct.request = None,
             Progress::Complete if !stream.accepted => {
                 self.direct.requests.list.retain(|request| request.id != id);
             }

@@ -9,12 +9,18 @@ use crate::direct::Head;
 #[derive(Debug, Default)]
 pub(crate) struct Call {
     pub(super) progress: Progress,
+    /// That of a request whose message has to come.
+    pub(super) request: Option<Arc<Head>>,
+    /// That of a response, once it has come.
+    pub(super) response: Option<Arc<PlainHead>>,
     /// The message of a response, with its prefix; empty before it has come. The memory is that of earlier ones.
     pub(super) message: Vec<u8>,
+    /// The metadata in the trailers of a response, if there was any.
+    pub(super) trailers: Option<Arc<HeaderMap>>,
 }
 
 /// How much of a direct call has come.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Progress {
     /// It is none, or none any more.
     #[default]
@@ -22,7 +28,7 @@ pub(super) enum Progress {
 
     // The requests of a server's end.
     /// The head; the message has to come in the same read.
-    Awaits(Arc<Head>),
+    Awaits,
     /// Everything.
     Complete,
 
@@ -30,24 +36,19 @@ pub(super) enum Progress {
     /// Nothing.
     Begun,
     /// The head.
-    Head(Arc<PlainHead>),
+    Head,
     /// The message, too.
-    Message(Arc<PlainHead>),
-    /// Everything, with the metadata of the trailers, if there was any.
-    Done(Arc<PlainHead>, Option<Arc<HeaderMap>>),
+    Message,
+    /// Everything.
+    Done,
 }
 
 /// A larger message does not leave its memory to the next one.
 const KEEP: usize = 256;
 
 impl Call {
-    /// One that is about to be made.
-    pub(super) fn begin(&mut self) {
-        self.progress = Progress::Begun;
-    }
-
     pub(crate) fn is_general(&self) -> bool {
-        matches!(self.progress, Progress::General)
+        self.progress == Progress::General
     }
 
     /// How much has come that nobody has taken.
@@ -60,35 +61,48 @@ impl Call {
         self.message.clear();
     }
 
-    /// Drops all that it holds, but for a little memory.
+    /// Drops all that it holds, but for a little memory. Mostly there is nothing, which is found out faster than by
+    /// dropping it.
     pub(crate) fn clear(&mut self) {
-        if !self.is_general() {
-            self.progress = Progress::General;
+        self.progress = Progress::General;
+        if self.request.is_some() {
+            self.request = None;
         }
-        if self.message.capacity() > 0 {
-            self.message.clear();
-            self.message.shrink_to(KEEP);
+        if self.response.is_some() {
+            self.response = None;
+        }
+        if self.trailers.is_some() {
+            self.trailers = None;
+        }
+        self.message.clear();
+        if self.message.capacity() > KEEP {
+            self.message = Vec::new();
         }
     }
 
     /// One that is under way, with a message.
     #[cfg(test)]
     pub(crate) fn begun(message: &[u8]) -> Self {
-        Self { progress: Progress::Begun, message: message.into() }
+        Self { progress: Progress::Begun, message: message.into(), ..Self::default() }
     }
 }
 
 #[cfg(any(test, fuzzing))]
 impl Call {
     pub(super) fn is_complete(&self) -> bool {
-        matches!(self.progress, Progress::Complete)
+        self.progress == Progress::Complete
     }
 
     /// # Panics
     /// If something does not hold when nobody is at work on the stream.
     pub(super) fn check_invariants(&self) {
-        assert!(!matches!(self.progress, Progress::Awaits(_)), "a request without its message");
-        let has_message = matches!(self.progress, Progress::Message(_) | Progress::Done(..));
-        assert!(has_message || self.message.is_empty(), "a message without its head");
+        assert!(self.progress != Progress::Awaits && self.request.is_none(), "a request without its message");
+        let has_head = matches!(self.progress, Progress::Head | Progress::Message | Progress::Done);
+        assert_eq!(self.response.is_some(), has_head, "the head of a response");
+        assert!(
+            self.message.is_empty() || has_head && self.progress != Progress::Head,
+            "a message without a head"
+        );
+        assert!(self.trailers.is_none() || self.progress == Progress::Done, "trailers before the end");
     }
 }

@@ -95,17 +95,19 @@ impl Connection {
 
     fn await_message(&mut self, id: u32, head: Arc<Head>) {
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.direct.progress = Progress::Awaits(head);
+            stream.direct.progress = Progress::Awaits;
+            stream.direct.request = Some(head);
             self.direct.awaiting.push(id);
         }
     }
 
     fn direct_response(&mut self, id: u32, head: Arc<PlainHead>) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return false };
-        if !matches!(stream.direct.progress, Progress::Begun) {
+        if stream.direct.progress != Progress::Begun {
             return false;
         }
-        stream.direct.progress = Progress::Head(head);
+        stream.direct.progress = Progress::Head;
+        stream.direct.response = Some(head);
         stream.has_response = true;
         self.control_frames.give_back(PER_MESSAGE);
         true
@@ -114,16 +116,11 @@ impl Connection {
     fn direct_end(&mut self, id: u32, metadata: Option<Arc<http::HeaderMap>>) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return false };
         // A request that is not sent is cut off, which is not usual.
-        if stream.end != End::Sent {
+        if stream.direct.progress != Progress::Message || stream.end != End::Sent {
             return false;
         }
-        match std::mem::take(&mut stream.direct.progress) {
-            Progress::Message(head) => stream.direct.progress = Progress::Done(head, metadata),
-            other => {
-                stream.direct.progress = other;
-                return false;
-            }
-        }
+        stream.direct.progress = Progress::Done;
+        stream.direct.trailers = metadata;
         stream.recv_ended = true;
         self.receiving.end(stream);
         self.control_frames.give_back(PER_MESSAGE);
@@ -170,16 +167,12 @@ impl Connection {
         if length > self.receiving.window || length > stream.recv_window {
             return false;
         }
-        match (&stream.direct.progress, end_stream) {
-            (Progress::Awaits(head), true) => {
-                if head.content_length().is_some_and(|expected| expected != u64::from(length as u32)) {
-                    return false;
-                }
-                let Progress::Awaits(head) =
-                    std::mem::replace(&mut stream.direct.progress, Progress::Complete)
-                else {
+        match (stream.direct.progress, end_stream) {
+            (Progress::Awaits, true) => {
+                let Some(head) = stream.direct.request.take_if(|request| request.is_for(head.length)) else {
                     return false;
                 };
+                stream.direct.progress = Progress::Complete;
                 stream.received = length as u64;
                 stream.recv_ended = true;
                 stream.has_reader = false;
@@ -189,9 +182,8 @@ impl Connection {
                 requests.messages.extend_from_slice(message);
                 requests.list.push(Request { id, head, message: begin..requests.messages.len() });
             }
-            (Progress::Head(_), false) => {
-                let Progress::Head(head) = std::mem::take(&mut stream.direct.progress) else { return false };
-                stream.direct.progress = Progress::Message(head);
+            (Progress::Head, false) => {
+                stream.direct.progress = Progress::Message;
                 stream.direct.message.extend_from_slice(payload);
                 stream.received = length as u64;
                 stream.recv_window -= length;

@@ -20,6 +20,15 @@ pub(crate) fn message(length: usize, encode: impl FnOnce(&mut Vec<u8>)) -> Bytes
     message.into()
 }
 
+/// A block of headers that was sent before, and says the same again.
+#[derive(Clone, Copy)]
+pub(super) enum Kept<'a> {
+    /// In a frame, and with [`BETWEEN`] behind it.
+    Template(&'a [u8]),
+    /// A short one.
+    Block(&'a [u8]),
+}
+
 /// Appends HEADERS, of a template, on a stream.
 pub(super) fn headers(out: &mut Vec<u8>, template: &[u8], id: u32) {
     let begin = out.len();
@@ -29,19 +38,24 @@ pub(super) fn headers(out: &mut Vec<u8>, template: &[u8], id: u32) {
     }
 }
 
-/// Appends HEADERS and DATA with one message, whose length is known only when it is there. `template` has the headers,
-/// and [`BETWEEN`] behind them. The message is returned if it is longer than `limit`, and nothing is appended then; else
-/// the length of DATA is.
+/// Appends HEADERS and DATA with one message, whose length is known only when it is there. The message is returned if it
+/// is longer than `limit`, and nothing is appended then; else the length of DATA is.
 pub(super) fn headers_and_message(
     out: &mut Vec<u8>,
-    template: &[u8],
+    head: Kept<'_>,
     id: u32,
     end_stream: bool,
     limit: usize,
     encode: impl FnOnce(&mut Vec<u8>),
 ) -> Result<usize, Bytes> {
     let begin = out.len();
-    headers(out, template, id);
+    match head {
+        Kept::Template(template) => headers(out, template, id),
+        Kept::Block(block) => {
+            frame::write_headers(out, id, block, false, frame::MIN_MAX_FRAME_SIZE);
+            out.extend_from_slice(&[0; BETWEEN]);
+        }
+    }
     let at = out.len() - BETWEEN;
     encode(out);
     let length = out.len() - at - HEAD;
