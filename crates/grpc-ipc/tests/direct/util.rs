@@ -19,7 +19,9 @@ pub(crate) type Answer = Result<Response<HelloReply>, Status>;
 
 /// Answers with what a function makes of the request.
 #[derive(Clone)]
-pub(crate) struct Says(pub(crate) fn(Request<HelloRequest>) -> Pin<Box<dyn Future<Output = Answer> + Send>>);
+pub(crate) struct Says(pub(crate) fn(Request<HelloRequest>) -> Answering);
+
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
 #[tonic::async_trait]
 impl Greeter for Says {
