@@ -96,7 +96,7 @@ where
                     let limit = self.client.options.decoding_limit();
                     match ready!(call.poll(cx, |message| decode(message, limit))) {
                         Ok(Answer::Message { message, metadata }) => {
-                            return Poll::Ready(message.map(|message| response(message, metadata)));
+                            return Poll::Ready(received(message, metadata));
                         }
                         Ok(Answer::Response(response)) => {
                             match unusual::read(*response, &self.client.options) {
@@ -171,10 +171,18 @@ pub(super) fn is_usual(metadata: &MetadataMap) -> bool {
     headers.is_empty() || !headers.keys().any(is_left_to_tonic)
 }
 
-fn response<R>(message: R, metadata: Option<HeaderMap>) -> Response<R> {
-    let Some(mut metadata) = metadata else { return Response::new(message) };
+/// What a caller gets of an answer: with an error of decoding, too, it gets the metadata.
+fn received<R>(message: Result<R, Status>, metadata: Option<HeaderMap>) -> Result<Response<R>, Status> {
+    let Some(mut metadata) = metadata else { return message.map(Response::new) };
     mend(&mut metadata);
-    Response::from_parts(MetadataMap::from_headers(metadata), message, Extensions::new())
+    let metadata = MetadataMap::from_headers(metadata);
+    match message {
+        Ok(message) => Ok(Response::from_parts(metadata, message, Extensions::new())),
+        Err(mut status) => {
+            *status.metadata_mut() = metadata;
+            Err(status)
+        }
+    }
 }
 
 fn polled_again() -> Status {

@@ -1,0 +1,8 @@
+//! Calls of generated code that go directly to the engine, and those that have to go the general way.
+
+mod client_paths;
+mod deadlines;
+mod interceptors;
+mod same_outcome;
+mod server_paths;
+mod util;

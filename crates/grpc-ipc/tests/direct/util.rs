@@ -1,0 +1,98 @@
+//! A server in this process, whose calls are counted by the way that they take.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use grpc_ipc::memory::Network;
+use grpc_ipc::{AccessPolicy, CallBody, Channel, ResponseFuture, Server};
+use grpc_ipc_proto::greet::greeter_client::GreeterClient;
+use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
+use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
+use tonic::body::Body;
+use tonic::{Request, Response, Status};
+use tower_layer::layer_fn;
+use tower_service::Service;
+
+pub(crate) type Answer = Result<Response<HelloReply>, Status>;
+
+/// Answers with what a function makes of the request.
+#[derive(Clone)]
+pub(crate) struct Says(pub(crate) fn(Request<HelloRequest>) -> Answering);
+
+type Answering = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+#[tonic::async_trait]
+impl Greeter for Says {
+    async fn say_hello(&self, request: Request<HelloRequest>) -> Answer {
+        (self.0)(request).await
+    }
+}
+
+impl Says {
+    pub(crate) fn hello() -> Self {
+        Self(|request| Box::pin(async move { Ok(Response::new(hello(&request.get_ref().name))) }))
+    }
+
+    pub(crate) fn server(self) -> GreeterServer<Self> {
+        GreeterServer::new(self)
+    }
+}
+
+pub(crate) fn hello(name: &str) -> HelloReply {
+    HelloReply { message: format!("Hello {name}") }
+}
+
+pub(crate) fn request(name: &str) -> HelloRequest {
+    HelloRequest { name: name.to_owned() }
+}
+
+/// A server and a channel that is connected to it.
+pub(crate) struct Scene {
+    pub(crate) channel: Channel,
+    server: Arc<AtomicU64>,
+}
+
+impl Scene {
+    pub(crate) async fn new(build: impl FnOnce(Server) -> Server) -> Self {
+        let network = Network::new();
+        let listener = network.listen("direct", AccessPolicy::default()).unwrap();
+        let server = build(Server::builder()).listener(listener).bind().await.unwrap();
+        let general = server.general_calls();
+        tokio::spawn(server.serve());
+        let channel = Channel::from_connector(network.connector("direct", AccessPolicy::default()));
+        // The first call waits for the connection, and so goes the general way.
+        _ = GreeterClient::new(channel.clone()).say_hello(request("first")).await;
+        assert_eq!(channel.general_calls(), 1);
+        Self { channel, server: general }
+    }
+
+    /// How many calls have gone the general way since: in the client, and in the server, where the first one counts, too.
+    pub(crate) fn general(&self) -> (u64, u64) {
+        (self.channel.general_calls() - 1, self.server.load(Ordering::Relaxed))
+    }
+}
+
+/// A channel of somebody else.
+#[derive(Clone, Debug)]
+pub(crate) struct Other(pub(crate) Channel);
+
+impl Service<http::Request<Body>> for Other {
+    type Response = http::Response<CallBody>;
+    type Error = Status;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+        self.0.call(request)
+    }
+}
+
+/// The same server behind a layer that does nothing.
+pub(crate) fn general(server: Server) -> Server {
+    server.layer(layer_fn(|services| services))
+}
