@@ -7,37 +7,43 @@ use bytes::{Bytes, BytesMut};
 pub(crate) struct Pieces {
     first: Option<Bytes>,
     /// Empty while there is no first one.
+    rest: Option<Box<Rest>>,
+}
+
+/// What is behind the first piece.
+#[derive(Debug, Default)]
+struct Rest {
     more: VecDeque<Bytes>,
-    /// Behind them, what was copied piece by piece; empty while there is no first one.
+    /// Behind them, what was copied piece by piece.
     tail: BytesMut,
 }
 
 impl Pieces {
     pub(crate) fn push(&mut self, piece: Bytes) {
-        match self.first {
-            None => self.first = Some(piece),
-            Some(_) => {
-                if !self.tail.is_empty() {
-                    self.more.push_back(self.tail.split().freeze());
-                }
-                self.more.push_back(piece);
-            }
+        if self.first.is_none() {
+            self.first = Some(piece);
+            return;
         }
+        let Rest { more, tail } = &mut **self.rest.get_or_insert_default();
+        if !tail.is_empty() {
+            more.push_back(tail.split().freeze());
+        }
+        more.push_back(piece);
     }
 
     /// Appends a copy. Those that wait become one piece: a piece costs more than a few bytes.
     pub(crate) fn push_copy(&mut self, piece: &[u8]) {
         match self.first {
             None => self.first = Some(Bytes::copy_from_slice(piece)),
-            Some(_) => self.tail.extend_from_slice(piece),
+            Some(_) => self.rest.get_or_insert_default().tail.extend_from_slice(piece),
         }
     }
 
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let piece = self.first.take()?;
-        self.first = self.more.pop_front();
-        if self.first.is_none() && !self.tail.is_empty() {
-            self.first = Some(std::mem::take(&mut self.tail).freeze());
+        if let Some(Rest { more, tail }) = self.rest.as_deref_mut() {
+            let tail = || (!tail.is_empty()).then(|| std::mem::take(tail).freeze());
+            self.first = more.pop_front().or_else(tail);
         }
         Some(piece)
     }
@@ -48,7 +54,8 @@ impl Pieces {
 
     /// How many bytes they have.
     pub(crate) fn length(&self) -> usize {
-        self.first.iter().chain(&self.more).map(Bytes::len).sum::<usize>() + self.tail.len()
+        let rest = |rest: &Rest| rest.more.iter().map(Bytes::len).sum::<usize>() + rest.tail.len();
+        self.first.as_ref().map_or(0, Bytes::len) + self.rest.as_deref().map_or(0, rest)
     }
 
     /// The first one, of which a part may be taken.
@@ -62,8 +69,11 @@ impl Pieces {
 
     pub(crate) fn clear(&mut self) {
         // Mostly there is nothing, which is found out faster than by dropping it.
-        if self.first.is_some() || self.more.capacity() > 0 || self.tail.capacity() > 0 {
-            *self = Self::default();
+        if self.first.is_some() {
+            self.first = None;
+        }
+        if self.rest.is_some() {
+            self.rest = None;
         }
     }
 }

@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use crate::body::{RecvBody, RecvStream};
 use crate::connection::direct::{Request as DirectRequest, Requests};
-use crate::connection::{Admission, Role, Stream};
+use crate::connection::{Admission, Role, Stream, room_for_one};
 use crate::deadline::{after, timeout_of};
 use crate::direct::{self, Reply};
 use crate::driver::Driver;
@@ -379,6 +379,7 @@ fn accept(
             Some((data, trailers)) => RecvBody::whole(data, trailers),
             None => RecvBody::stream(RecvStream::new(shared, id, None)),
         };
+        room_for_one(requests);
         requests.push_back((id, Waiting::General(request(head, body))));
     }
     waited || state.connection.is_overfull()

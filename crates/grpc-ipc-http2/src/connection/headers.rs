@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::closed::Closed;
 use super::recv::Result;
-use super::{Connection, PER_MESSAGE, PartialBlock, Role, wake_reader};
+use super::{Connection, PER_MESSAGE, PartialBlock, Role, room_for_one, wake_reader};
 use crate::frame::{Head, flag};
 use crate::message::{Message, ResponseHead};
 use crate::{Error, Reason};
@@ -118,7 +118,10 @@ impl Connection {
                     self.end_of_stream(id, None)?;
                 }
                 match self.streams.get(id) {
-                    Some(stream) if stream.failed.is_none() => self.accepted.push_back((id, head)),
+                    Some(stream) if stream.failed.is_none() => {
+                        room_for_one(&mut self.accepted);
+                        self.accepted.push_back((id, head));
+                    }
                     _ => self.disown(id),
                 }
                 Ok(())

@@ -592,6 +592,13 @@ impl Connection {
     }
 }
 
+/// A queue that is used makes room for four, and most connections have one call at a time.
+pub(crate) fn room_for_one<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() == 0 {
+        queue.reserve_exact(1);
+    }
+}
+
 /// Wakes whoever waits for what comes on a stream, and counts a caller that will probably call again.
 fn wake_reader(stream: &mut Stream, wakers: &mut Vec<Waker>, woken: &mut usize) {
     if let Some(waker) = stream.recv_waker.take() {

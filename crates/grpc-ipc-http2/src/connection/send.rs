@@ -139,7 +139,7 @@ impl Connection {
             Some(trailers) if stream.pending.is_empty() => {
                 self.send_block(id, Start::Trailers, Own::Nothing, &trailers, true);
             }
-            Some(trailers) => stream.end = End::Trailers(trailers),
+            Some(trailers) => stream.end = End::Trailers(Box::new(trailers)),
         }
     }
 

@@ -75,7 +75,7 @@ pub(super) enum End {
     /// With the last of what is pending.
     Data,
     /// With trailers, after what is pending.
-    Trailers(HeaderMap),
+    Trailers(Box<HeaderMap>),
     /// It is over.
     Sent,
 }
@@ -234,7 +234,7 @@ mod tests {
             begins_at: 1,
             has_answer: true,
             pending: Pieces::default(),
-            end: End::Trailers(HeaderMap::new()),
+            end: End::Trailers(Box::default()),
             send_window: 1,
             sent_of_piece: 1,
             waits_for_unsent: true,

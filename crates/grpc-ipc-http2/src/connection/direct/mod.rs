@@ -19,7 +19,7 @@ pub(crate) use self::usual::Usual;
 pub(crate) use self::write::{BETWEEN, IN_PLACE, message};
 #[cfg(any(test, fuzzing))]
 use super::Stream;
-use super::{Connection, wake_reader};
+use super::{Connection, room_for_one, wake_reader};
 use crate::direct::{Head, Service};
 use crate::message::RequestHead;
 
@@ -113,6 +113,7 @@ impl Connection {
         if let Some(head) = stream.direct.request.take() {
             stream.content_length = head.content_length();
             let place = self.accepted.partition_point(|(other, _)| *other < id);
+            room_for_one(&mut self.accepted);
             self.accepted.insert(place, (id, head.into_request()));
         } else if let Some(head) = stream.direct.response.take() {
             stream.response = Some(head.response.clone());
