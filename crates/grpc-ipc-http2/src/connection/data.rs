@@ -2,9 +2,9 @@
 
 use std::mem;
 
-use bytes::{Buf as _, BytesMut};
 use http::HeaderMap;
 
+use super::input::Input;
 use super::recv::Result;
 use super::stream::End;
 use super::{Connection, PER_MESSAGE, PartialData, Role, wake_reader};
@@ -106,15 +106,15 @@ impl Connection {
     }
 
     /// Takes what is there of a frame of DATA; whether that is all of it.
-    pub(super) fn data_piece(&mut self, input: &mut BytesMut) -> Result<bool> {
+    pub(super) fn data_piece(&mut self, input: &mut Input<'_>) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
-        let length = input.len().min(data.left as usize);
+        let length = input.rest().len().min(data.left as usize);
         if length > 0 {
             let id = data.stream;
             let wanted = data.wanted;
             if mem::take(&mut data.untouched) && wanted && !data.end_stream {
                 let frame = data.left;
-                self.open_window(id, frame, &input[..length]);
+                self.open_window(id, frame, &input.rest()[..length]);
             }
             let Some(data) = &mut self.data else { return Ok(true) };
             data.left -= length as u32;
@@ -122,15 +122,15 @@ impl Connection {
             match self.streams.get_mut(id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
                     if length < copy_below {
-                        stream.data.push_copy(&input[..length]);
-                        input.advance(length);
+                        stream.data.push_copy(&input.rest()[..length]);
+                        input.take(length);
                     } else {
-                        stream.data.push(input.split_to(length).freeze());
+                        stream.data.push(input.split(length));
                     }
                     wake_reader(stream, &mut self.wakers, &mut self.woken);
                 }
                 _ => {
-                    input.advance(length);
+                    input.take(length);
                     if wanted {
                         self.give_back(id, length as u32);
                     }
@@ -141,8 +141,8 @@ impl Connection {
         if data.left > 0 {
             return Ok(false);
         }
-        let padding = input.len().min(data.padding as usize);
-        input.advance(padding);
+        let padding = input.rest().len().min(data.padding as usize);
+        input.take(padding);
         data.padding -= padding as u32;
         if data.padding > 0 {
             return Ok(false);

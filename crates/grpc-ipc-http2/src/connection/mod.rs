@@ -8,6 +8,7 @@ mod deadlines;
 pub(crate) mod direct;
 mod flow;
 mod headers;
+mod input;
 #[cfg(any(test, fuzzing))]
 mod invariants;
 mod other_protocol;
@@ -330,7 +331,9 @@ impl Connection {
 
     /// The next one of those that wait for a stream may look again.
     pub(crate) fn wake_waiting(&mut self) {
-        self.wakers.extend(self.waiting.pop_front().map(|(_, waker)| waker));
+        if let Some((_, waker)) = self.waiting.pop_front() {
+            self.wakers.push(waker);
+        }
     }
 
     pub(crate) fn wake_all_waiting(&mut self) {

@@ -1,7 +1,8 @@
 //! Frames that come ([RFC 9113, section 6](https://www.rfc-editor.org/rfc/rfc9113#section-6)).
 
-use bytes::{Buf as _, BytesMut};
+use bytes::BytesMut;
 
+use super::input::Input;
 use super::{Connection, EARLY_RESETS, Received, Role, other_protocol};
 use crate::frame::{self, HEAD, Head, PREFACE, flag, kind};
 use crate::{Error, Reason, Side, refusal};
@@ -17,12 +18,14 @@ impl Connection {
     /// # Errors
     /// How the peer has broken a rule of the connection, which is over then.
     pub(crate) fn receive(&mut self, input: &mut BytesMut) -> Result {
-        let result = self.receive_all(input);
+        let mut input = Input::new(input);
+        let result = self.receive_all(&mut input);
+        input.finish();
         self.demote_awaiting();
         result
     }
 
-    fn receive_all(&mut self, input: &mut BytesMut) -> Result {
+    fn receive_all(&mut self, input: &mut Input<'_>) -> Result {
         loop {
             self.receive_direct(input);
             if self.data.is_some() {
@@ -34,46 +37,46 @@ impl Connection {
             if self.received == Received::Nothing && !self.preface(input)? {
                 return Ok(());
             }
+            let rest = input.rest();
             if self.received == Received::Preface && self.role == Role::Client {
-                if let Some(refused) = refusal::parse(input) {
+                if let Some(refused) = refusal::parse(rest) {
                     return Err(refused);
                 }
-                if refusal::may_be(input) {
+                if refusal::may_be(rest) {
                     return Ok(());
                 }
-                other_protocol::check_server(input)?;
+                other_protocol::check_server(rest)?;
             }
-            let Some(head) = input.first_chunk() else { return Ok(()) };
+            let Some(head) = rest.first_chunk() else { return Ok(()) };
             let head = Head::parse(head);
             self.check_head(head)?;
             if head.kind == kind::DATA {
                 let padded = usize::from(head.has(flag::PADDED) && head.length > 0);
-                if input.len() < HEAD + padded {
+                if rest.len() < HEAD + padded {
                     return Ok(());
                 }
-                let padding = if padded == 1 { u32::from(input[HEAD]) + 1 } else { 0 };
-                input.advance(HEAD + padded);
+                let padding = if padded == 1 { u32::from(rest[HEAD]) + 1 } else { 0 };
+                input.take(HEAD + padded);
                 self.frames += 1;
                 self.data_head(head, padding)?;
                 continue;
             }
             let end = HEAD + head.length as usize;
-            if input.len() < end {
-                return Ok(());
-            }
-            self.frame(head, &input[HEAD..end])?;
+            let Some(payload) = rest.get(HEAD..end) else { return Ok(()) };
+            self.frame(head, payload)?;
             self.frames += u64::from(self.block.is_none());
-            input.advance(end);
+            input.take(end);
         }
     }
 
     /// Whether the client's preface is complete.
-    fn preface(&mut self, input: &mut BytesMut) -> Result<bool> {
-        other_protocol::check_client(input)?;
-        if input.len() < PREFACE.len() {
+    fn preface(&mut self, input: &mut Input<'_>) -> Result<bool> {
+        let rest = input.rest();
+        other_protocol::check_client(rest)?;
+        if rest.len() < PREFACE.len() {
             return Ok(false);
         }
-        input.advance(PREFACE.len());
+        input.take(PREFACE.len());
         self.received = Received::Preface;
         Ok(true)
     }

@@ -167,10 +167,17 @@ impl Connection {
     }
 
     /// What is kept has changed: whoever waits for less may go on.
+    #[inline]
     pub(super) fn unsent_changed(&mut self) {
         self.unsent.tell();
-        // Not one by one: there may be many.
-        if !self.unsent.waiting.is_empty() && !self.unsent.exceeds(|limit| limit - limit / 4) {
+        if !self.unsent.waiting.is_empty() {
+            self.wake_for_unsent();
+        }
+    }
+
+    /// Not one by one: there may be many.
+    fn wake_for_unsent(&mut self) {
+        if !self.unsent.exceeds(|limit| limit - limit / 4) {
             for id in std::mem::take(&mut self.unsent.waiting) {
                 if let Some(stream) = self.streams.get_mut(id) {
                     stream.waits_for_unsent = false;

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::{Buf as _, BytesMut};
-
 use super::usual::{PlainHead, Usual, is_ok, trailers_metadata};
 use super::{Connection, MAX_MESSAGE, PREFIX, Progress, Request};
+use crate::connection::input::Input;
 use crate::connection::stream::End;
 use crate::connection::{PER_MESSAGE, Received, Role, wake_reader};
 use crate::direct::Head;
@@ -15,13 +14,13 @@ use crate::message::{Message, RequestHead};
 impl Connection {
     /// Takes frames for as long as they are complete, and what direct calls usually have. What is left may be as well: the
     /// general way knows more.
-    pub(in crate::connection) fn receive_direct(&mut self, input: &mut BytesMut) {
+    pub(in crate::connection) fn receive_direct(&mut self, input: &mut Input<'_>) {
         let between_frames =
             self.received == Received::Settings && self.data.is_none() && self.block.is_none();
         if !self.direct.is_used || !between_frames {
             return;
         }
-        let mut rest = &input[..];
+        let mut rest = input.rest();
         while let Some((head, after)) = rest.split_first_chunk::<HEAD>() {
             let head = frame::Head::parse(head);
             let Some((payload, after)) = after.split_at_checked(head.length as usize) else { break };
@@ -36,10 +35,8 @@ impl Connection {
             self.frames += 1;
             rest = after;
         }
-        let taken = input.len() - rest.len();
-        if taken > 0 {
-            input.advance(taken);
-        }
+        let left = rest.len();
+        input.take(input.rest().len() - left);
     }
 
     /// Takes a block of headers that has come before.
