@@ -1,9 +1,10 @@
 //! Frames that come and carry no message ([RFC 9113, sections 6.3 to
 //! 6.9](https://www.rfc-editor.org/rfc/rfc9113#section-6.3)).
 
+use super::going_away::DRAIN_PING;
 use super::recv::Result;
 use super::stream::End;
-use super::{Connection, DRAIN_PING, Role};
+use super::{Connection, Role};
 use crate::frame::{self, Head, MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE, flag, setting};
 use crate::{Error, Reason, Side};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::flow::CONNECTION_WINDOW;
-use super::{Connection, MAX_WINDOW, Stream};
+use super::{Connection, Stream};
+use crate::frame::MAX_WINDOW;
 
 /// How much more than [`Options::max_output`](crate::Options::max_output) there may be: what bodies do not wait for.
 const MAX_OUTPUT: usize = 1 << 20;

@@ -10,7 +10,7 @@ use super::{Connection, PER_MESSAGE, Role, too_large};
 use crate::encode::{Own, Start};
 use crate::frame;
 use crate::heap::expect_messages_of;
-use crate::{Error, Reason, Side};
+use crate::{Error, Reason};
 
 /// The longest frame of DATA that is sent: others wait for no longer than that one.
 pub(super) const MAX_DATA: usize = 64 * 1024;
@@ -143,36 +143,6 @@ impl Connection {
         }
     }
 
-    /// Gives a stream up; the peer is told, unless it is through with it anyway.
-    pub(crate) fn reset(&mut self, id: u32, reason: Reason) {
-        self.reset_because(id, reason, Error::Reset { by: Side::Local, reason });
-    }
-
-    /// As [`reset`](Self::reset), with what this end is told.
-    pub(crate) fn reset_because(&mut self, id: u32, reason: Reason, error: Error) {
-        let Some(stream) = self.streams.get_mut(id) else { return };
-        if stream.closed {
-            return;
-        }
-        self.output.write(|out| frame::write_reset(out, id, reason));
-        self.closed_lately.reset(id, stream.recv_window);
-        self.fail_stream(id, error);
-    }
-
-    /// Nobody sends on a stream any more. What is not ended is reset.
-    pub(crate) fn drop_sender(&mut self, id: u32, reason: Reason) {
-        let Some(stream) = self.streams.get_mut(id) else { return };
-        stream.has_sender = false;
-        stream.send_waker = None;
-        if stream.end == End::Open {
-            self.reset(id, reason);
-        }
-        self.remove_if_done(id);
-        if !self.when_finished.is_empty() && self.running() == 0 {
-            self.wakers.append(&mut self.when_finished);
-        }
-    }
-
     pub(crate) fn ping(&mut self, payload: [u8; 8]) {
         self.output.write(|out| frame::write_ping(out, payload, false));
     }
@@ -266,15 +236,6 @@ impl Connection {
         stream.end = End::Sent;
         self.wakers.extend(stream.send_waker.take());
         self.close_if_ended(id);
-    }
-
-    /// Waits for what comes on a stream.
-    pub(crate) fn wait_to_read(&mut self, id: u32, waker: &Waker) {
-        if let Some(stream) = self.streams.get_mut(id)
-            && !stream.recv_waker.as_ref().is_some_and(|known| known.will_wake(waker))
-        {
-            stream.recv_waker = Some(waker.clone());
-        }
     }
 
     /// Waits until a stream is drained, or fails.

@@ -1,0 +1,74 @@
+//! Those that read what comes on a stream.
+
+use std::task::Waker;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::{Connection, Stream};
+use crate::pieces::Pieces;
+
+impl Connection {
+    /// Waits for what comes on a stream.
+    pub(crate) fn wait_to_read(&mut self, id: u32, waker: &Waker) {
+        if let Some(stream) = self.streams.get_mut(id)
+            && !stream.recv_waker.as_ref().is_some_and(|known| known.will_wake(waker))
+        {
+            stream.recv_waker = Some(waker.clone());
+        }
+    }
+
+    /// The caller that waits for what comes on a stream runs.
+    pub(crate) fn reader_runs(&mut self, id: u32) {
+        if let Some(stream) = self.streams.get_mut(id)
+            && stream.woken
+        {
+            stream.woken = false;
+            self.woken -= 1;
+        }
+    }
+
+    /// The reader of a stream is gone; what it has not read counts as read.
+    pub(crate) fn drop_reader(&mut self, id: u32) {
+        self.reader_runs(id);
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.has_reader = false;
+        stream.recv_waker = None;
+        let unread = stream.drop_unread();
+        self.give_back(id, unread as u32);
+        self.remove_if_done(id);
+    }
+
+    /// What comes is complete, and small: the reader gets all of it at once, and need not come back.
+    pub(crate) fn take_all(&mut self, id: u32) -> Option<(Pieces, Option<HeaderMap>)> {
+        const SMALL: u64 = 16 * 1024;
+        let stream = self.streams.get_mut(id)?;
+        if !stream.recv_ended || stream.received > SMALL {
+            return None;
+        }
+        let all = (std::mem::take(&mut stream.data), stream.trailers.take());
+        let length = stream.received as u32;
+        stream.has_reader = false;
+        self.give_back(id, length);
+        self.remove_if_done(id);
+        Some(all)
+    }
+
+    /// The next piece of a body.
+    pub(crate) fn take_data(&mut self, id: u32) -> Option<Bytes> {
+        let data = self.streams.get_mut(id)?.data.pop()?;
+        self.give_back(id, data.len() as u32);
+        Some(data)
+    }
+}
+
+/// Wakes whoever waits for what comes on a stream, and counts a caller that will probably call again.
+pub(super) fn wake_reader(stream: &mut Stream, wakers: &mut Vec<Waker>, woken: &mut usize) {
+    if let Some(waker) = stream.recv_waker.take() {
+        wakers.push(waker);
+        if !stream.woken {
+            stream.woken = true;
+            *woken += 1;
+        }
+    }
+}

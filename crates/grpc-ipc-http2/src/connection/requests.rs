@@ -1,0 +1,52 @@
+//! Requests that come, and whether they are being answered.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use super::Connection;
+use crate::message::RequestHead;
+
+impl Connection {
+    /// The next request that nobody has looked at.
+    pub(crate) fn accept(&mut self) -> Option<(u32, RequestHead)> {
+        let (id, head) = self.accepted.pop_front()?;
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.accepted = true;
+        }
+        Some((id, head))
+    }
+
+    /// Forgets a stream that is over before anybody has looked at it.
+    pub(super) fn forget_request(&mut self, id: u32) {
+        if let Ok(place) = self.accepted.binary_search_by_key(&id, |(id, _)| *id) {
+            self.accepted.remove(place);
+            self.disown(id);
+        } else {
+            self.forget_direct(id);
+        }
+    }
+
+    /// How many calls are being answered.
+    pub(crate) fn running(&self) -> usize {
+        let all = self.streams.iter().filter(|stream| stream.has_sender).count();
+        all.saturating_sub(self.accepted.len() + self.direct.waiting())
+    }
+
+    /// Waits until none is.
+    pub(crate) fn poll_finished(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.running() == 0 {
+            return Poll::Ready(());
+        }
+        if !self.when_finished.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.when_finished.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
+
+/// A queue that is used makes room for four, and most connections have one call at a time.
+pub(crate) fn room_for_one<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() == 0 {
+        queue.reserve_exact(1);
+    }
+}

@@ -1,0 +1,65 @@
+//! Callers that wait until a request can be sent.
+
+use std::task::Waker;
+
+use super::{Connection, send};
+use crate::frame::MAX_WINDOW;
+
+impl Connection {
+    /// A request can be sent now.
+    pub(crate) fn has_room(&self) -> bool {
+        self.accepts_calls() && self.open < self.peer.max_concurrent_streams && !self.is_output_full()
+    }
+
+    /// The peer has to read before it gets more.
+    pub(super) fn is_output_full(&self) -> bool {
+        self.output.len() > self.options.max_output.saturating_add(send::MAX_DATA)
+    }
+
+    /// Everything is written.
+    pub(crate) fn output_is_empty(&mut self) {
+        if std::mem::take(&mut self.waits_for_output) {
+            self.wake_all_waiting();
+        }
+    }
+
+    /// Requests can be sent, now or later.
+    pub(crate) fn accepts_calls(&self) -> bool {
+        self.failed.is_none()
+            && self.going_away.peer.is_none()
+            && !self.going_away.announced
+            && self.next_stream <= MAX_WINDOW
+    }
+
+    /// Waits until [`has_room`](Self::has_room) may have changed; the ticket is for
+    /// [`stop_waiting`](Self::stop_waiting).
+    pub(crate) fn wait_for_room(&mut self, waker: &Waker) -> u64 {
+        self.waits_for_output |= self.is_output_full();
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting.push_back((ticket, waker.clone()));
+        ticket
+    }
+
+    /// The holder of the ticket does not wait any more. If it was woken, it may not need the room that it was woken for:
+    /// because it is given up, or because it had begun before. Then the next one gets that.
+    pub(crate) fn stop_waiting(&mut self, ticket: u64) {
+        // Tickets are counted up.
+        match self.waiting.binary_search_by_key(&ticket, |(waiting, _)| *waiting) {
+            Ok(place) => _ = self.waiting.remove(place),
+            Err(_) if self.has_room() => self.wake_waiting(),
+            Err(_) => self.waits_for_output |= self.is_output_full(),
+        }
+    }
+
+    /// The next one of those that wait for a stream may look again.
+    pub(crate) fn wake_waiting(&mut self) {
+        if let Some((_, waker)) = self.waiting.pop_front() {
+            self.wakers.push(waker);
+        }
+    }
+
+    pub(crate) fn wake_all_waiting(&mut self) {
+        self.wakers.extend(self.waiting.drain(..).map(|(_, waker)| waker));
+    }
+}
