@@ -11,7 +11,7 @@ use crate::util::raw::RawPeer;
 
 const CONNECTIONS: usize = 50;
 /// What the test itself keeps for each connection: a stream in memory, and its other end.
-const TEST: usize = 16 << 10;
+const TEST: usize = 5 << 10;
 
 /// How many octets each of many connections keeps after the same calls.
 async fn kept_after(calls: impl AsyncFn(&mut RawPeer)) -> usize {
@@ -32,6 +32,14 @@ async fn kept_after(calls: impl AsyncFn(&mut RawPeer)) -> usize {
     }
     tokio::task::yield_now().await;
     peak.left() / CONNECTIONS
+}
+
+#[test]
+fn an_idle_connection_is_small() {
+    run(async || {
+        let kept = kept_after(async |peer| peer.still_answers().await).await;
+        assert!(kept <= 8_000, "{kept} octets");
+    });
 }
 
 #[test]
