@@ -319,19 +319,23 @@ where
                     Poll::Ready(Ok(begun)) => begun,
                     Poll::Ready(Err(error)) => return Err(error),
                 };
-                let mut over = beginning.ended;
+                let ended = beginning.ended;
                 // What is written leaves when all requests of this turn are answered.
                 let overfull = shared.with(|state| {
                     let connection = &mut state.connection;
                     respond(connection, id, &response, beginning);
-                    // A response that the client does not let through ends with its deadline.
-                    over &= timeout.is_none() || connection.stream(id).is_none_or(Stream::is_send_over);
-                    if over {
+                    if ended {
+                        // A response that the client does not let through ends with its deadline.
+                        if let Some(timeout) = timeout
+                            && connection.stream(id).is_some_and(|stream| !stream.is_send_over())
+                        {
+                            connection.set_deadline(id, after(Instant::now(), timeout));
+                        }
                         connection.drop_sender(id, Reason::INTERNAL_ERROR);
                     }
                     connection.is_overfull()
                 });
-                if !over {
+                if !ended {
                     rest = Some(Rest::Body(Pump::new(body)));
                 }
                 Ok(overfull)
@@ -603,7 +607,10 @@ where
                 Poll::Ready(Ok((response, beginning, body))) => {
                     let ended = beginning.ended;
                     this.sender.send(|connection, id| respond(connection, id, &response, beginning));
-                    if ended && this.deadline.is_none() {
+                    if ended {
+                        if let Some(deadline) = this.deadline.take() {
+                            this.sender.set_deadline(deadline);
+                        }
                         return Poll::Ready(());
                     }
                     this.rest = Rest::Body(Pump::new(body));

@@ -51,10 +51,14 @@ impl Connection {
     }
 
     /// The task of a handler ends the call, unless the handler has an answer by now: it may be ready, and not have run.
+    /// What the client has not let through of a complete answer is not sent any more.
     fn be_late(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(id) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.end == End::Open {
             stream.is_late = true;
             self.wakers.extend(stream.send_waker.take());
+        } else {
+            self.reset(id, Reason::CANCEL);
         }
     }
 
@@ -84,11 +88,11 @@ impl Connection {
 }
 
 impl Stream {
-    /// Whether its call is not over. A handler that has answered was in time, whether or not the client takes the answer.
+    /// Whether its call is not over: on a server, until the client has let through all of the answer.
     pub(super) fn awaits_deadline(&self, role: Role) -> bool {
         match role {
             Role::Client => !self.closed,
-            Role::Server => self.end == End::Open && !self.is_late,
+            Role::Server => self.end != End::Sent && !self.is_late,
         }
     }
 }
