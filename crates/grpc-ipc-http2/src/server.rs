@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use crate::body::{RecvBody, RecvStream};
 use crate::connection::direct::{Request as DirectRequest, Requests};
-use crate::connection::{Admission, Role, Stream, room_for_one};
+use crate::connection::{Admission, Role, room_for_one};
 use crate::deadline::{after, timeout_of};
 use crate::direct::{self, Reply};
 use crate::driver::Driver;
