@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use crate::body::{RecvBody, RecvStream};
 use crate::connection::direct::{Request as DirectRequest, Requests};
-use crate::connection::{Admission, Role, Stream};
+use crate::connection::{Admission, Role};
 use crate::deadline::{after, timeout_of};
 use crate::direct::{self, Reply};
 use crate::driver::Driver;
@@ -319,19 +319,22 @@ where
                     Poll::Ready(Ok(begun)) => begun,
                     Poll::Ready(Err(error)) => return Err(error),
                 };
-                let mut over = beginning.ended;
+                let ended = beginning.ended;
                 // What is written leaves when all requests of this turn are answered.
                 let overfull = shared.with(|state| {
-                    let connection = &mut state.connection;
-                    respond(connection, id, &response, beginning);
-                    // A response that the client does not let through ends with its deadline.
-                    over &= timeout.is_none() || connection.stream(id).is_none_or(Stream::is_send_over);
-                    if over {
-                        connection.drop_sender(id, Reason::INTERNAL_ERROR);
+                    respond(&mut state.connection, id, &response, beginning);
+                    if ended {
+                        // A response that the client does not let through ends with its deadline.
+                        if let Some(timeout) = timeout
+                            && state.connection.stream(id).is_some_and(|stream| !stream.is_send_over())
+                        {
+                            state.set_deadline(id, after(Instant::now(), timeout));
+                        }
+                        state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
                     }
-                    connection.is_overfull()
+                    state.connection.is_overfull()
                 });
-                if !over {
+                if !ended {
                     rest = Some(Rest::Body(Pump::new(body)));
                 }
                 Ok(overfull)
@@ -565,7 +568,7 @@ impl<IO, S> fmt::Debug for Connection<IO, S> {
     }
 }
 
-/// A call that is not answered at once, or whose answer waits for the client: the task it has of its own.
+/// A call that is not answered at once: the task it has of its own.
 struct Call<S: Service<Request<RecvBody>>, B> {
     // Before the sender, whose drop says that there is no handler any more.
     rest: Rest<S, B>,
@@ -602,7 +605,10 @@ where
                 Poll::Ready(Ok((response, beginning, body))) => {
                     let ended = beginning.ended;
                     this.sender.send(|connection, id| respond(connection, id, &response, beginning));
-                    if ended && this.deadline.is_none() {
+                    if ended {
+                        if let Some(deadline) = this.deadline.take() {
+                            this.sender.set_deadline(deadline);
+                        }
                         return Poll::Ready(());
                     }
                     this.rest = Rest::Body(Pump::new(body));

@@ -50,12 +50,16 @@ impl Connection {
         }
     }
 
-    /// The task of a handler ends the call, unless the handler has an answer by now: it may be ready, and not have run.
+    /// The task of a handler ends the call, unless the handler has an answer by now: it may be ready, and not have run. An
+    /// answer that the client has not let through is not sent any more.
     fn be_late(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(id) {
-            stream.is_late = true;
-            self.wakers.extend(stream.send_waker.take());
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.end != End::Open {
+            self.reset(id, Reason::CANCEL);
+            return;
         }
+        stream.is_late = true;
+        self.wakers.extend(stream.send_waker.take());
     }
 
     /// Ends a call with gRPC's status for a deadline that has passed. What the client has not let through is not sent any
@@ -84,11 +88,11 @@ impl Connection {
 }
 
 impl Stream {
-    /// Whether its call is not over. A handler that has answered was in time, whether or not the client takes the answer.
+    /// Whether its call is not over.
     pub(super) fn awaits_deadline(&self, role: Role) -> bool {
         match role {
             Role::Client => !self.closed,
-            Role::Server => self.end == End::Open && !self.is_late,
+            Role::Server => self.end != End::Sent && !self.is_late,
         }
     }
 }
