@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Messages up to this size leave the heap as it is.
 const SMALL: usize = 32 << 10;
-/// glibc takes blocks of more than 128 KiB for a measure, and of up to 32 MiB.
-const MEASURE: std::ops::RangeInclusive<usize> = 132 << 10..=(32 << 20) - (64 << 10);
+/// glibc takes blocks of more than 128 KiB for a measure, and of up to 32 MiB. With less than 512 KiB, the buffers beside the
+/// messages still count.
+const MEASURE: std::ops::RangeInclusive<usize> = 512 << 10..=(32 << 20) - (64 << 10);
 
 /// A message of this length was sent or received, and others like it may follow.
 ///

@@ -322,18 +322,17 @@ where
                 let ended = beginning.ended;
                 // What is written leaves when all requests of this turn are answered.
                 let overfull = shared.with(|state| {
-                    let connection = &mut state.connection;
-                    respond(connection, id, &response, beginning);
+                    respond(&mut state.connection, id, &response, beginning);
                     if ended {
                         // A response that the client does not let through ends with its deadline.
                         if let Some(timeout) = timeout
-                            && connection.stream(id).is_some_and(|stream| !stream.is_send_over())
+                            && state.connection.stream(id).is_some_and(|stream| !stream.is_send_over())
                         {
-                            connection.set_deadline(id, after(Instant::now(), timeout));
+                            state.set_deadline(id, after(Instant::now(), timeout));
                         }
-                        connection.drop_sender(id, Reason::INTERNAL_ERROR);
+                        state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
                     }
-                    connection.is_overfull()
+                    state.connection.is_overfull()
                 });
                 if !ended {
                     rest = Some(Rest::Body(Pump::new(body)));
@@ -570,7 +569,7 @@ impl<IO, S> fmt::Debug for Connection<IO, S> {
     }
 }
 
-/// A call that is not answered at once, or whose answer waits for the client: the task it has of its own.
+/// A call that is not answered at once: the task it has of its own.
 struct Call<S: Service<Request<RecvBody>>, B> {
     // Before the sender, whose drop says that there is no handler any more.
     rest: Rest<S, B>,

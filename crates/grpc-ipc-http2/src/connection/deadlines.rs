@@ -50,16 +50,16 @@ impl Connection {
         }
     }
 
-    /// The task of a handler ends the call, unless the handler has an answer by now: it may be ready, and not have run.
-    /// What the client has not let through of a complete answer is not sent any more.
+    /// The task of a handler ends the call, unless the handler has an answer by now: it may be ready, and not have run. An
+    /// answer that the client has not let through is not sent any more.
     fn be_late(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        if stream.end == End::Open {
-            stream.is_late = true;
-            self.wakers.extend(stream.send_waker.take());
-        } else {
+        if stream.end != End::Open {
             self.reset(id, Reason::CANCEL);
+            return;
         }
+        stream.is_late = true;
+        self.wakers.extend(stream.send_waker.take());
     }
 
     /// Ends a call with gRPC's status for a deadline that has passed. What the client has not let through is not sent any
@@ -88,7 +88,7 @@ impl Connection {
 }
 
 impl Stream {
-    /// Whether its call is not over: on a server, until the client has let through all of the answer.
+    /// Whether its call is not over.
     pub(super) fn awaits_deadline(&self, role: Role) -> bool {
         match role {
             Role::Client => !self.closed,

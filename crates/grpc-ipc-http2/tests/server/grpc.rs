@@ -142,6 +142,16 @@ fn grpc_an_answer_that_the_client_does_not_read_ends_with_its_deadline() {
     });
 }
 
+#[test]
+fn grpc_a_short_answer_that_the_client_does_not_let_through_ends_with_its_deadline() {
+    server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 0)], async |mut peer| {
+        let fields = and(&request("GET", "/"), &[("grpc-timeout", "1m")]);
+        peer.send(headers(1, &fields).end_stream()).await;
+        peer.expect_reset(1, code::CANCEL).await;
+        peer.still_answers().await;
+    });
+}
+
 /// The fields of a status that is [`LONG_STATUS`], for a client that takes `size` bytes of metadata.
 fn long_status(path: &str, size: u32) -> Vec<(String, String)> {
     let mut fields = Vec::new();
