@@ -6,7 +6,9 @@ use std::task::Context;
 
 use grpc_ipc_core::Peer;
 use grpc_ipc_http2::direct::{Head, Message, Reply, Service};
+use tonic::Extensions;
 
+use crate::MethodPath;
 use crate::codegen::{Call, DirectCall, DirectService, Served, Slot};
 
 /// The unary methods of generated servers.
@@ -48,9 +50,17 @@ impl DirectMethods {
 
 /// The same, for the calls of one peer.
 pub(crate) struct PeerMethods {
-    pub(crate) methods: Arc<DirectMethods>,
-    pub(crate) peer: Peer,
-    pub(crate) slot: Slot,
+    methods: Arc<DirectMethods>,
+    peer: Peer,
+    slot: Slot,
+    /// The extensions of requests, by the place of the method, once there was one.
+    extensions: Vec<Option<Extensions>>,
+}
+
+impl PeerMethods {
+    pub(crate) fn new(methods: Arc<DirectMethods>, peer: Peer) -> Self {
+        Self { methods, peer, slot: Slot::default(), extensions: Vec::new() }
+    }
 }
 
 impl Service for PeerMethods {
@@ -59,12 +69,22 @@ impl Service for PeerMethods {
     }
 
     fn call(&mut self, head: &Arc<Head>, message: Message<'_>, cx: &mut Context<'_>, reply: Reply<'_>) {
-        let Some(method) = self.methods.methods.get(head.route() as usize) else { return };
+        let place = head.route() as usize;
+        let Some(method) = self.methods.methods.get(place) else { return };
+        if self.extensions.len() <= place {
+            self.extensions.resize(place + 1, None);
+        }
+        // To copy a map costs less than to fill one.
+        let extensions = self.extensions[place].get_or_insert_with(|| {
+            let mut extensions = Extensions::new();
+            extensions.insert(self.peer.clone());
+            extensions.insert(MethodPath::of_method(method.served.path()));
+            extensions
+        });
         let call = Call::direct(DirectCall {
             head,
             message,
-            peer: &self.peer,
-            method: method.served,
+            extensions,
             waker: cx.waker(),
             reply,
             slot: &mut self.slot,

@@ -22,7 +22,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::call_body::CallBody;
-use crate::codegen::{self, Slot};
+use crate::codegen;
 use crate::content_type::is_grpc;
 use crate::direct::{DirectMethods, PeerMethods};
 use crate::fields;
@@ -328,7 +328,7 @@ impl Connections {
         let mut connection = server::Connection::new(connection, service, offered.http2.clone());
         if !offered.direct.is_empty() {
             let methods = Arc::clone(&offered.direct);
-            connection = connection.direct(Box::new(PeerMethods { methods, peer, slot: Slot::default() }));
+            connection = connection.direct(Box::new(PeerMethods::new(methods, peer)));
         }
         let handle = connection.handle();
         let handlers = handle.clone();

@@ -37,20 +37,20 @@ impl<T> Client<T> {
 
     /// Like [`new`](Self::new), with the scheme, authority and beginning of the path that requests name.
     pub fn with_origin(inner: T, origin: Uri) -> Self {
-        Self { inner, options: ClientOptions { origin, ..ClientOptions::default() }, intercepted: None }
+        Self { inner, options: ClientOptions::with_origin(origin), intercepted: None }
     }
 
     /// Compresses requests. Default: they are not.
     #[must_use]
     pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-        self.options.send = Some(encoding);
+        self.options.send_compressed(encoding);
         self
     }
 
     /// Accepts responses that are compressed. Default: none is.
     #[must_use]
     pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-        self.options.accept.push(encoding);
+        self.options.accept_compressed(encoding);
         self
     }
 
@@ -87,7 +87,7 @@ impl<T: 'static> Client<T> {
     /// Whether a unary call can go the direct way.
     fn is_direct<M>(&mut self, request: &Request<M>) -> bool {
         let extensions = request.extensions();
-        self.options.is_plain()
+        !self.options.need_tonic()
             && self.channel().is_some()
             && is_usual(request.metadata())
             && (extensions.is_empty() || extensions.get::<CancellationHandle>().is_none())

@@ -67,17 +67,33 @@ impl ServerOptions {
 /// How a generated client makes requests and takes responses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClientOptions {
-    pub(super) origin: Uri,
-    pub(super) send: Option<CompressionEncoding>,
-    pub(super) accept: Vec<CompressionEncoding>,
+    origin: Uri,
+    send: Option<CompressionEncoding>,
+    accept: Vec<CompressionEncoding>,
+    /// Whether any of them has been set, which only tonic's client knows.
+    need_tonic: bool,
     pub(super) max_decoding_message_size: Option<usize>,
     pub(super) max_encoding_message_size: Option<usize>,
 }
 
 impl ClientOptions {
-    /// Whether the options leave nothing to do beside what all calls need.
-    pub(super) fn is_plain(&self) -> bool {
-        self.origin == Uri::default() && self.send.is_none() && self.accept.is_empty()
+    pub(super) fn with_origin(origin: Uri) -> Self {
+        Self { need_tonic: origin != Uri::default(), origin, ..Self::default() }
+    }
+
+    pub(super) fn send_compressed(&mut self, encoding: CompressionEncoding) {
+        self.send = Some(encoding);
+        self.need_tonic = true;
+    }
+
+    pub(super) fn accept_compressed(&mut self, encoding: CompressionEncoding) {
+        self.accept.push(encoding);
+        self.need_tonic = true;
+    }
+
+    /// Whether calls have to go over tonic's client.
+    pub(super) fn need_tonic(&self) -> bool {
+        self.need_tonic
     }
 
     /// The largest message that is decoded.

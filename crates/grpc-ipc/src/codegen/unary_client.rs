@@ -96,7 +96,7 @@ where
                     let limit = self.client.options.decoding_limit();
                     match ready!(call.poll(cx, |message| decode(message, limit))) {
                         Ok(Answer::Message { message, metadata }) => {
-                            return Poll::Ready(received(message, metadata));
+                            return Poll::Ready(received(self.request.take(), message, metadata));
                         }
                         Ok(Answer::Response(response)) => {
                             match unusual::read(*response, &self.client.options) {
@@ -172,10 +172,20 @@ pub(super) fn is_usual(metadata: &MetadataMap) -> bool {
 }
 
 /// What a caller gets of an answer: with an error of decoding, too, it gets the metadata.
-fn received<R>(message: Result<R, Status>, metadata: Option<HeaderMap>) -> Result<Response<R>, Status> {
-    let Some(mut metadata) = metadata else { return message.map(Response::new) };
-    mend(&mut metadata);
-    let metadata = MetadataMap::from_headers(metadata);
+fn received<M, R>(
+    request: Option<Request<M>>,
+    message: Result<R, Status>,
+    metadata: Option<HeaderMap>,
+) -> Result<Response<R>, Status> {
+    let metadata = match (metadata, request.map(Request::into_parts)) {
+        (Some(mut metadata), _) => {
+            mend(&mut metadata);
+            MetadataMap::from_headers(metadata)
+        }
+        // To use an empty map again costs less than to make one.
+        (None, Some((metadata, ..))) if metadata.is_empty() => metadata,
+        (None, _) => MetadataMap::new(),
+    };
     match message {
         Ok(message) => Ok(Response::from_parts(metadata, message, Extensions::new())),
         Err(mut status) => {

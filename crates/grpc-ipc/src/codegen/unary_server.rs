@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use grpc_ipc_core::Peer;
 use grpc_ipc_http2::direct::{Head, Message, Reply};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -13,17 +12,17 @@ use tonic::metadata::{GRPC_CONTENT_TYPE, MetadataMap};
 use tonic::service::Interceptor;
 use tonic::{Extensions, Request, Response, Status};
 
+use super::ServerOptions;
 use super::messages::{decode, encoded_len};
 use super::metadata::{sanitize, strip};
-use super::{Served, ServerOptions};
-use crate::{MethodPath, fields};
+use crate::fields;
 
 /// A direct call.
 pub(crate) struct DirectCall<'a> {
     pub(crate) head: &'a Arc<Head>,
     pub(crate) message: Message<'a>,
-    pub(crate) peer: &'a Peer,
-    pub(crate) method: Served,
+    /// Those of its request.
+    pub(crate) extensions: &'a Extensions,
     pub(crate) waker: &'a Waker,
     pub(crate) reply: Reply<'a>,
     pub(crate) slot: &'a mut Slot,
@@ -44,10 +43,7 @@ impl DirectCall<'_> {
             fields::separate(&mut metadata);
             MetadataMap::from_headers(metadata)
         };
-        let mut extensions = Extensions::new();
-        extensions.insert(self.peer.clone());
-        extensions.insert(MethodPath::of_method(self.method.path()));
-        (metadata, extensions)
+        (metadata, self.extensions.clone())
     }
 
     /// The call as an interceptor leaves it; `None` if it has refused it.
