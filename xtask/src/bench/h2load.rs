@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use super::build::Profile;
 use super::process::{Process, placed};
 use super::server::{Server, Setup};
 use super::stack::Stack;
@@ -23,7 +22,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     let body = bench.directory.path().join("body");
     fs::write(&body, message())?;
     let ticks: f64 = output(command("getconf").arg("CLK_TCK"))?.trim().parse()?;
-    for profile in Profile::ALL {
+    for profile in bench.profiles.iter().copied() {
         for placement in &bench.placements {
             let place = format!("{}, {}", profile.name(), placement.name);
             for round in 1..=bench.rounds {
