@@ -30,11 +30,14 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
                 for streams in STREAMS {
                     for stack in Stack::GRPC {
                         let setup = Setup { stack, profile, placement: *placement, serve: &[] };
-                        let server = Server::start(bench, setup, &Vec::new())?;
-                        let before = cpu_ticks(server.id())?;
-                        let report = load(bench, *placement, server.path(), streams, &body)?;
-                        let cpu = (cpu_ticks(server.id())? - before) / ticks;
-                        server.stop()?;
+                        let (report, cpu) = match run(bench, setup, streams, &body, ticks) {
+                            Err(error) if !stack.is_ours() => {
+                                let what = format!("h2load, {streams} in flight, {place}, {}", stack.name());
+                                table.skip(&what, &error.to_string());
+                                continue;
+                            }
+                            run => run?,
+                        };
                         let row = |what, unit| Row {
                             section: SECTION,
                             what: format!("{streams} in flight{what}"),
@@ -49,6 +52,16 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
         }
     }
     Ok(())
+}
+
+/// What h2load reports of a server, and the seconds of processor time that the server used.
+fn run(bench: &Bench, setup: Setup, streams: &str, body: &Path, ticks: f64) -> Result<(Report, f64)> {
+    let server = Server::start(bench, setup, &Vec::new())?;
+    let before = cpu_ticks(server.id())?;
+    let report = load(bench, setup.placement, server.path(), streams, body)?;
+    let cpu = (cpu_ticks(server.id())? - before) / ticks;
+    server.stop()?;
+    Ok((report, cpu))
 }
 
 /// A `Chunk` with 100 bytes of payload behind gRPC's prefix of flag and length.
