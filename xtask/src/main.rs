@@ -22,7 +22,7 @@ cargo xtask COMMAND
                                  with --require linux|macos|windows it fails if that platform was skipped, or
                                  anything on it that setup would have installed
   tidy                           checks the invariants of ARCHITECTURE.md
-  bench [--seconds N] [--rounds N] [SECTION]...
+  bench [--seconds N] [--rounds N] [--profile release|lto] [SECTION]...
                                  measures grpc-ipc beside other stacks (Linux), and prints a table in Markdown;
                                  sections: calls, streams, large, h2load, instructions, syscalls, allocations, memory,
                                  pipe (all of them)

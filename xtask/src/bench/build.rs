@@ -23,6 +23,11 @@ impl Profile {
     /// Those that are measured.
     pub(super) const ALL: [Self; 2] = [Self::Release, Self::Lto];
 
+    pub(super) fn named(name: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|profile| profile.name() == name);
+        known.ok_or_else(|| format!("{name}: expected release or lto").into())
+    }
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Release => "release",

@@ -90,6 +90,7 @@ impl Measured {
             programs: Programs::build_ours(Profile::Release)?,
             directory: tempfile::tempdir()?,
             placements: vec![ONE_CORE],
+            profiles: vec![Profile::Release],
         };
         for stack in STACKS {
             if instructions {

@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 
-use super::build::Profile;
 use super::process::{Process, placed};
 use super::server::{Server, Setup};
 use super::stack::Stack;
@@ -23,7 +22,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     let body = bench.directory.path().join("body");
     fs::write(&body, message())?;
     let ticks: f64 = output(command("getconf").arg("CLK_TCK"))?.trim().parse()?;
-    for profile in Profile::ALL {
+    for profile in bench.profiles.iter().copied() {
         for placement in &bench.placements {
             let place = format!("{}, {}", profile.name(), placement.name);
             for round in 1..=bench.rounds {
@@ -31,11 +30,14 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
                 for streams in STREAMS {
                     for stack in Stack::GRPC {
                         let setup = Setup { stack, profile, placement: *placement, serve: &[] };
-                        let server = Server::start(bench, setup, &Vec::new())?;
-                        let before = cpu_ticks(server.id())?;
-                        let report = load(bench, *placement, server.path(), streams, &body)?;
-                        let cpu = (cpu_ticks(server.id())? - before) / ticks;
-                        server.stop()?;
+                        let (report, cpu) = match run(bench, setup, streams, &body, ticks) {
+                            Err(error) if !stack.is_ours() => {
+                                let what = format!("h2load, {streams} in flight, {place}, {}", stack.name());
+                                table.skip(&what, &error.to_string());
+                                continue;
+                            }
+                            run => run?,
+                        };
                         let row = |what, unit| Row {
                             section: SECTION,
                             what: format!("{streams} in flight{what}"),
@@ -50,6 +52,16 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
         }
     }
     Ok(())
+}
+
+/// What h2load reports of a server, and the seconds of processor time that the server used.
+fn run(bench: &Bench, setup: Setup, streams: &str, body: &Path, ticks: f64) -> Result<(Report, f64)> {
+    let server = Server::start(bench, setup, &Vec::new())?;
+    let before = cpu_ticks(server.id())?;
+    let report = load(bench, setup.placement, server.path(), streams, body)?;
+    let cpu = (cpu_ticks(server.id())? - before) / ticks;
+    server.stop()?;
+    Ok((report, cpu))
 }
 
 /// A `Chunk` with 100 bytes of payload behind gRPC's prefix of flag and length.

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use super::build::Profile;
 use super::counted::{Counter, Runs, has};
 use super::server::Setup;
 use super::stack::Stack;
@@ -47,7 +46,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     if !has(&PROBE, SECTION, table) {
         return Ok(());
     }
-    for profile in Profile::ALL {
+    for profile in bench.profiles.iter().copied() {
         for round in 1..=bench.rounds {
             eprintln!("instructions, {}: round {round} of {}", profile.name(), bench.rounds);
             for shape in [ONE, MANY, METADATA, DIFFERENT] {

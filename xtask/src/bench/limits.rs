@@ -33,14 +33,14 @@ impl Unit {
     /// By how much a figure may exceed what was recorded.
     fn allowance(self, recorded: f64, same_toolchain: bool) -> f64 {
         match self {
-            // Which of the two processes runs first differs from run to run; seen: 1.3 %.
-            Self::Instructions if same_toolchain => recorded * 0.03,
+            // With many calls in flight, which of the two processes runs first decides how they gather; seen: 0.2 %.
+            Self::Instructions if same_toolchain => recorded * 0.01,
             // Each version of the compiler inlines otherwise.
             Self::Instructions => recorded * 0.1,
             // They repeat exactly, but for one that begins or ends in only one of the two runs.
             Self::Writes | Self::Reads | Self::Allocations => 0.05,
-            // A process that is late finds in one wait what it would have found in two; seen: 0.4.
-            Self::Waits => 0.5,
+            // A process that is late finds in one wait what it would have found in two.
+            Self::Waits => 0.2,
         }
     }
 
@@ -69,8 +69,8 @@ pub(super) struct Verdict {
 
 const HEAD: &str = "\
 # What a call costs, recorded by `cargo xtask bench --gate --update`. `cargo xtask bench --gate` fails when one costs more:
-# 3 % more instructions, or 10 % with another version of rustc than this one; 0.05 more writes, reads or allocations;
-# half a wait more.
+# 1 % more instructions, or 10 % with another version of rustc than this one; 0.05 more writes, reads or allocations;
+# 0.2 more waits.
 ";
 
 impl Limits {
@@ -159,10 +159,10 @@ mod tests {
     fn a_figure_may_exceed_its_record_by_little() {
         let name = "grpc-ipc, client, instructions";
         let instructions = |count, toolchain| judge(name, Unit::Instructions, count, toolchain);
-        assert_eq!(instructions(1029.0, "rustc 1.95.0"), [""; 0]);
+        assert_eq!(instructions(1009.0, "rustc 1.95.0"), [""; 0]);
         assert_eq!(
-            instructions(1031.0, "rustc 1.95.0"),
-            ["grpc-ipc, client, instructions: 1031, limit 1030"]
+            instructions(1011.0, "rustc 1.95.0"),
+            ["grpc-ipc, client, instructions: 1011, limit 1010"]
         );
         assert_eq!(instructions(1099.0, "rustc 1.96.0"), [""; 0]);
         assert_eq!(instructions(1101.0, "rustc 1.96.0").len(), 1);

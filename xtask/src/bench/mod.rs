@@ -40,6 +40,8 @@ struct Bench {
     /// Where the sockets are, and what the tools write.
     directory: TempDir,
     placements: Vec<Placement>,
+    /// What the programs are built with whose time and instructions are measured.
+    profiles: Vec<Profile>,
 }
 
 impl Bench {
@@ -73,37 +75,25 @@ const NOT_PINNED: Placement =
 struct Section {
     /// What it is called on the command line.
     name: &'static str,
-    /// What the programs are built with for it.
-    profiles: &'static [Profile],
+    /// What the programs are built with for it; `None`: with each profile that is measured.
+    profiles: Option<&'static [Profile]>,
     measure: fn(&Bench, &mut Table) -> Result,
 }
 
 const SECTIONS: [Section; 9] = [
-    Section {
-        name: "calls",
-        profiles: &Profile::ALL,
-        measure: |bench, table| timed::CALLS.measure(bench, table),
-    },
-    Section {
-        name: "streams",
-        profiles: &Profile::ALL,
-        measure: |bench, table| timed::STREAMS.measure(bench, table),
-    },
-    Section {
-        name: "large",
-        profiles: &Profile::ALL,
-        measure: |bench, table| timed::LARGE.measure(bench, table),
-    },
-    Section { name: "h2load", profiles: &Profile::ALL, measure: h2load::measure },
-    Section { name: "instructions", profiles: &Profile::ALL, measure: instructions::measure },
-    Section { name: "syscalls", profiles: &[Profile::Release], measure: syscalls::measure },
+    Section { name: "calls", profiles: None, measure: |bench, table| timed::CALLS.measure(bench, table) },
+    Section { name: "streams", profiles: None, measure: |bench, table| timed::STREAMS.measure(bench, table) },
+    Section { name: "large", profiles: None, measure: |bench, table| timed::LARGE.measure(bench, table) },
+    Section { name: "h2load", profiles: None, measure: h2load::measure },
+    Section { name: "instructions", profiles: None, measure: instructions::measure },
+    Section { name: "syscalls", profiles: Some(&[Profile::Release]), measure: syscalls::measure },
     Section {
         name: "allocations",
-        profiles: &[Profile::Release, Profile::Profiling],
+        profiles: Some(&[Profile::Release, Profile::Profiling]),
         measure: allocations::measure,
     },
-    Section { name: "memory", profiles: &[Profile::Release], measure: memory::measure },
-    Section { name: "pipe", profiles: &[], measure: pipe::measure },
+    Section { name: "memory", profiles: Some(&[Profile::Release]), measure: memory::measure },
+    Section { name: "pipe", profiles: Some(&[]), measure: pipe::measure },
 ];
 
 pub(crate) use gate::check as gate;
@@ -118,7 +108,7 @@ pub(crate) fn run(options: &[&str]) -> Result {
         ["--gate", "--update"] => return gate::update(),
         _ => {}
     }
-    let Options { seconds, rounds, sections } = Options::parse(options)?;
+    let Options { seconds, rounds, profiles, sections } = Options::parse(options)?;
     if !works(&mut placed(ONE_CORE.server, "true")) {
         return Err(
             "setsid, setpriv and taskset (util-linux) do not work here, or nothing may run on core 0".into(),
@@ -135,9 +125,9 @@ pub(crate) fn run(options: &[&str]) -> Result {
     let programs = Programs::build(
         [Profile::Release, Profile::Lto, Profile::Profiling]
             .into_iter()
-            .filter(|profile| sections.iter().any(|section| section.profiles.contains(profile))),
+            .filter(|profile| sections.iter().any(|section| section.profiles(&profiles).contains(profile))),
     )?;
-    let bench = Bench { seconds, rounds, programs, directory: tempfile::tempdir()?, placements };
+    let bench = Bench { seconds, rounds, programs, directory: tempfile::tempdir()?, placements, profiles };
     let mut failures = Vec::new();
     for section in sections {
         if let Err(error) = (section.measure)(&bench, &mut table) {
@@ -152,18 +142,21 @@ pub(crate) fn run(options: &[&str]) -> Result {
 struct Options {
     seconds: f64,
     rounds: usize,
+    profiles: Vec<Profile>,
     sections: Vec<Section>,
 }
 
 impl Options {
     fn parse(words: &[&str]) -> Result<Self> {
-        let (mut seconds, mut rounds, mut sections) = (2.0, 3, Vec::new());
+        let (mut seconds, mut rounds, mut profiles, mut sections) =
+            (2.0, 3, Profile::ALL.to_vec(), Vec::new());
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| format!("{word}: expected a number after it"));
+            let mut value = || words.next().ok_or_else(|| format!("{word}: expected a value after it"));
             match *word {
                 "--seconds" => seconds = value()?.parse()?,
                 "--rounds" => rounds = value()?.parse()?,
+                "--profile" => profiles = vec![Profile::named(value()?)?],
                 name => sections.push(Section::named(name)?),
             }
         }
@@ -173,16 +166,21 @@ impl Options {
         if sections.is_empty() {
             sections.extend(SECTIONS);
         }
-        Ok(Self { seconds, rounds, sections })
+        Ok(Self { seconds, rounds, profiles, sections })
     }
 }
 
 impl Section {
+    /// What the programs are built with for it, if these profiles are measured.
+    fn profiles<'a>(&self, measured: &'a [Profile]) -> &'a [Profile] {
+        self.profiles.unwrap_or(measured)
+    }
+
     fn named(name: &str) -> Result<Self> {
         let known = SECTIONS.iter().find(|section| section.name == name).copied();
         known.ok_or_else(|| {
             let names = SECTIONS.map(|section| section.name).join("|");
-            format!("{name}: expected --seconds N, --rounds N, --gate [--update] alone, or {names}").into()
+            format!("{name}: expected --seconds N, --rounds N, --profile release|lto, --gate [--update] alone, or {names}").into()
         })
     }
 }

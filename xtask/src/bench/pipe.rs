@@ -84,8 +84,13 @@ impl Programs {
         let seconds = bench.seconds.to_string();
         let shapes = if stack == Stack::Kestrel { &[][..] } else { &SHAPES };
         let arguments = [&["bench", &*address, &*seconds], shapes].concat();
-        // The server is killed: Wine has no other signal for it than Ctrl-C.
-        self.start(bench, stack, runtime, &arguments)?.finish()
+        let mut client = self.start(bench, stack, runtime, &arguments)?;
+        let mut printed = String::new();
+        // Both are killed: .NET's client would go on with other shapes, and Wine has no signal but Ctrl-C for a server.
+        while !printed.lines().last().is_some_and(|line| line.starts_with(SHAPES[1])) {
+            printed += &client.line()?;
+        }
+        Ok(printed)
     }
 
     fn start(&self, bench: &Bench, stack: Stack, runtime: &str, arguments: &[&str]) -> Result<Process> {

@@ -45,6 +45,10 @@ impl Stack {
         }
     }
 
+    pub(super) fn is_ours(self) -> bool {
+        matches!(self, Self::GrpcIpcTonicCode | Self::GrpcIpc)
+    }
+
     pub(super) fn program(self) -> &'static str {
         match self {
             Self::Raw => "raw-peer",
