@@ -33,8 +33,8 @@ impl Unit {
     /// By how much a figure may exceed what was recorded.
     fn allowance(self, recorded: f64, same_toolchain: bool) -> f64 {
         match self {
-            // With many calls in flight, which of the two processes runs first decides how they gather; seen: 0.2 %.
-            Self::Instructions if same_toolchain => recorded * 0.01,
+            // Which of the two processes runs first decides how calls gather, and glibc has a memcpy for each processor.
+            Self::Instructions if same_toolchain => recorded * 0.05,
             // Each version of the compiler inlines otherwise.
             Self::Instructions => recorded * 0.1,
             // They repeat exactly, but for one that begins or ends in only one of the two runs.
@@ -69,7 +69,7 @@ pub(super) struct Verdict {
 
 const HEAD: &str = "\
 # What a call costs, recorded by `cargo xtask bench --gate --update`. `cargo xtask bench --gate` fails when one costs more:
-# 1 % more instructions, or 10 % with another version of rustc than this one; 0.05 more writes, reads or allocations;
+# 5 % more instructions, or 10 % with another version of rustc than this one; 0.05 more writes, reads or allocations;
 # 0.2 more waits.
 ";
 
@@ -159,10 +159,10 @@ mod tests {
     fn a_figure_may_exceed_its_record_by_little() {
         let name = "grpc-ipc, client, instructions";
         let instructions = |count, toolchain| judge(name, Unit::Instructions, count, toolchain);
-        assert_eq!(instructions(1009.0, "rustc 1.95.0"), [""; 0]);
+        assert_eq!(instructions(1049.0, "rustc 1.95.0"), [""; 0]);
         assert_eq!(
-            instructions(1011.0, "rustc 1.95.0"),
-            ["grpc-ipc, client, instructions: 1011, limit 1010"]
+            instructions(1051.0, "rustc 1.95.0"),
+            ["grpc-ipc, client, instructions: 1051, limit 1050"]
         );
         assert_eq!(instructions(1099.0, "rustc 1.96.0"), [""; 0]);
         assert_eq!(instructions(1101.0, "rustc 1.96.0").len(), 1);
