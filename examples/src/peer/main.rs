@@ -59,6 +59,9 @@ enum Command {
         /// Sends some metadata of the calls of `calls` back.
         #[arg(long)]
         echo_metadata: bool,
+        /// Serves `grpc.testing.TestService` without compression and trailing metadata, so that its calls are direct.
+        #[arg(long)]
+        direct: bool,
     },
     /// Runs gRPC's interoperability cases, or those that are named.
     Call {
@@ -137,10 +140,10 @@ fn main() -> ExitCode {
 
 async fn run(command: Command, stack: Stack, any_user: bool) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Serve { addresses, tls, echo_metadata } => {
+        Command::Serve { addresses, tls, echo_metadata, direct } => {
             let options = transport::listen_options(&addresses, any_user, tls.as_deref())?;
             let tonics_code = !matches!(stack, Stack::GrpcIpc);
-            let services = services::Options { echo_metadata, tonics_code };
+            let services = services::Options { echo_metadata, tonics_code, direct };
             match stack {
                 Stack::GrpcIpc | Stack::GrpcIpcTonicCode => {
                     transport::serve(addresses, options, services).await

@@ -25,6 +25,8 @@ pub(crate) struct Options {
     pub(crate) echo_metadata: bool,
     /// `ipc.bench.Bench` runs behind the code that tonic's generator writes.
     pub(crate) tonics_code: bool,
+    /// `grpc.testing.TestService` has nothing around it that keeps its calls from being direct.
+    pub(crate) direct: bool,
 }
 
 /// For tonic's own server: `greet.Greeter`, `ipc.bench.Bench` and `grpc.testing.TestService`, with no limit on the size
@@ -42,8 +44,12 @@ pub(crate) fn routes(options: Options) -> Routes {
 
 /// The same, on ours.
 pub(crate) fn add_to(server: Server, options: Options) -> Server {
-    let interop = layer_fn(wire::around).named_layer(interop());
-    let server = server.add_service(greeter()).add_service(interop);
+    let server = server.add_service(greeter());
+    let server = if options.direct {
+        server.add_service(TestServiceServer::new(interop::Interop).max_decoding_message_size(usize::MAX))
+    } else {
+        server.add_service(layer_fn(wire::around).named_layer(interop()))
+    };
     if options.tonics_code {
         server.add_service(tonics_bench(options))
     } else {
