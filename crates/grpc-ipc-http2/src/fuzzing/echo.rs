@@ -50,6 +50,28 @@ pub fn summary(head: &request::Parts) -> HeaderValue {
     value(&seen)
 }
 
+/// The same of the metadata alone, which is all that a direct call shows.
+#[must_use]
+pub fn metadata(headers: &HeaderMap) -> HeaderValue {
+    let mut metadata = headers.clone();
+    for own in PROTOCOLS_OWN {
+        metadata.remove(own);
+    }
+    value(&fields(&metadata))
+}
+
+/// What is not metadata.
+const PROTOCOLS_OWN: [&str; 8] = [
+    "te",
+    "content-type",
+    "content-length",
+    "user-agent",
+    "grpc-encoding",
+    "grpc-accept-encoding",
+    "grpc-status",
+    "grpc-message",
+];
+
 /// Fields, in the order of their names.
 fn fields(headers: &HeaderMap) -> String {
     let mut fields: Vec<_> =
@@ -102,6 +124,7 @@ impl Service<Request<RecvBody>> for Echo {
             };
             let mut response = Response::new(reply);
             response.headers_mut().insert("x-request", summary(&head));
+            response.headers_mut().insert("x-metadata", metadata(&head.headers));
             Ok(response)
         })
     }
@@ -163,6 +186,13 @@ pub(super) struct Pieces {
     pub(super) ends: bool,
     /// Between two pieces; none is there at once, with it.
     pub(super) wait: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Pieces {
+    /// One message, which is there at once.
+    pub(super) fn is_unary(&self) -> bool {
+        self.left == 1 && self.ends && self.wait.is_none()
+    }
 }
 
 impl Body for Pieces {

@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::{Bytes, BytesMut};
 use grpc_ipc_http2::fuzzing::{
-    Answer, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE, MAX_STREAMS, WINDOW, summary, trailers,
+    Answer, MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE, MAX_STREAMS, WINDOW, metadata, summary, trailers,
 };
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
@@ -39,6 +39,7 @@ async fn answer(request: Request<RecvStream>, mut send: SendResponse<Bytes>) -> 
     let (head, mut body) = request.into_parts();
     let mut response = Response::new(());
     response.headers_mut().insert("x-request", summary(&head));
+    response.headers_mut().insert("x-metadata", metadata(&head.headers));
     match Answer::to(head.uri.path()) {
         Answer::Echo => {
             let mut send = send.send_response(response, false)?;

@@ -3,6 +3,7 @@
 
 mod client;
 mod differential;
+mod direct;
 mod echo;
 mod frames;
 mod hpack;
@@ -17,7 +18,7 @@ mod regressions;
 
 pub use client::client;
 pub use differential::{MAX_FRAME_SIZE, MAX_HEADER_LIST_SIZE, MAX_STREAMS, Other, WINDOW, differential};
-pub use echo::{Answer, summary, trailers};
+pub use echo::{Answer, metadata, summary, trailers};
 pub use frames::frames;
 pub use hpack::{Block, hpack_decode, hpack_round_trip};
 pub use server::server;

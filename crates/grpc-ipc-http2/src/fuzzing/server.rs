@@ -3,6 +3,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 
+use super::direct::DirectEcho;
 use super::echo::Echo;
 use super::script::Script;
 use super::wire::Peer;
@@ -13,14 +14,20 @@ use crate::{Options, server as end};
 ///
 /// [invariants]: crate::connection::Connection::check_invariants
 pub fn server(input: &[u8]) {
+    serve(input);
+}
+
+/// How many of its calls were direct.
+pub(super) fn serve(input: &[u8]) -> u64 {
     run(async {
         let mut script = Script::new(input);
         let options = options(&mut script);
         let (mut peer, hello) = Peer::of(Role::Server, &mut script);
         let (here, there) = tokio::io::duplex(script.pick(&[1 << 16, 1 << 14, 1000, 100]));
         let (mut read, mut write) = tokio::io::split(here);
-        let connection = end::Connection::new(there, Echo, options);
+        let connection = end::Connection::new(there, Echo, options).direct(Box::new(DirectEcho::new()));
         let handle = connection.handle();
+        let direct = handle.clone();
         let connection = tokio::spawn(connection);
         // Nothing that is sent waits for long, or the server does not read before its client does.
         let patience = Duration::from_millis(100);
@@ -45,7 +52,8 @@ pub fn server(input: &[u8]) {
         let ended = ended.expect("the connection ends with its client");
         _ = ended.expect("the connection does not panic");
         _ = timeout(patience, reads).await;
-    });
+        direct.direct_calls()
+    })
 }
 
 /// Budgets that do not come back with time, and limits that a short script can reach.

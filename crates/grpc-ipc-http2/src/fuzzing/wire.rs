@@ -159,23 +159,34 @@ impl Peer {
         }
     }
 
-    /// An ordinary message, whole.
+    /// An ordinary call, or the answer to one, whole.
     fn ordinary(&mut self, out: &mut Vec<u8>) {
-        let mut block = Vec::new();
-        self.encoder.begin(&mut block);
-        let fields: &[Field] = match self.role {
-            Role::Client => {
-                &[(b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/echo"), (b"te", b"trailers")]
-            }
+        let head: &[Field] = match self.role {
+            Role::Client => &[
+                (b":method", b"POST"),
+                (b":scheme", b"http"),
+                (b":path", b"/echo"),
+                (b"te", b"trailers"),
+                (b"content-type", b"application/grpc"),
+            ],
             Role::Server => &[(b":status", b"200"), (b"content-type", b"application/grpc")],
         };
+        self.block(head, false, out);
+        frame::write_data_head(out, self.next, 10, self.role == Role::Client);
+        out.extend_from_slice(b"\0\0\0\0\x05xxxxx");
+        if self.role == Role::Server {
+            self.block(&[(b"grpc-status", b"0")], true, out);
+        }
+        self.next += 2;
+    }
+
+    fn block(&mut self, fields: &[Field], end_stream: bool, out: &mut Vec<u8>) {
+        let mut block = Vec::new();
+        self.encoder.begin(&mut block);
         for (name, value) in fields {
             self.encoder.encode(name, value, Indexing::Index, &mut block);
         }
-        frame::write_headers(out, self.next, &block, false, 16_384);
-        frame::write_data_head(out, self.next, 10, true);
-        out.extend_from_slice(&[b'x'; 10]);
-        self.next += 2;
+        frame::write_headers(out, self.next, &block, end_stream, 16_384);
     }
 
     /// The head of a request, or of a response.

@@ -216,7 +216,7 @@ impl<B> Service<http::Request<B>> for Metrics {
 #[test]
 fn routes_get_what_is_not_of_grpc() {
     let router = Routes::default().into_axum_router().route_service("/metrics", Metrics);
-    let build = move |server: Server| server.routes(Routes::from(router));
+    let build = |server: Server| server.routes(Routes::from(router.clone()));
     server_with(build, async |mut peer, _| {
         let fields =
             [(":method", "GET"), (":scheme", "http"), (":path", "/metrics"), (":authority", "localhost")];

@@ -37,6 +37,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
+use tower_layer::layer_fn;
 
 const BUFFER: usize = 4 << 20;
 
@@ -181,35 +182,38 @@ impl Listener for RawListener {
     }
 }
 
-/// Runs a test against a server, with a look at what its service sees: prefaces and settings have been exchanged.
+/// Runs a test against a server, with a look at what its service sees: prefaces and settings have been exchanged. It runs
+/// twice: calls go the direct way, as far as they can, and none does.
 #[track_caller]
-pub(crate) fn server(test: impl AsyncFnOnce(RawPeer, UnboundedReceiver<Seen>)) {
+pub(crate) fn server(test: impl AsyncFnMut(RawPeer, UnboundedReceiver<Seen>)) {
     server_with(|server| server, test);
 }
 
 /// The same, with what `build` adds to the server.
 #[track_caller]
 pub(crate) fn server_with(
-    build: impl FnOnce(Server) -> Server,
-    test: impl AsyncFnOnce(RawPeer, UnboundedReceiver<Seen>),
+    build: impl Fn(Server) -> Server,
+    mut test: impl AsyncFnMut(RawPeer, UnboundedReceiver<Seen>),
 ) {
-    grpc_ipc_conformance::run(&Location::caller().to_string(), async || {
-        let (ours, theirs) = duplex(BUFFER);
-        let (sender, seen) = unbounded_channel();
-        let listener = RawListener(Some(theirs), address());
-        let server =
-            build(Server::builder()).add_service(BenchServer::new(TestBench(sender))).listener(listener);
-        let server = server.bind().await.unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = tokio::spawn(
-            server.serve_with_shutdown(async { _ = stopped.await }, std::time::Duration::from_secs(20)),
-        );
-        let mut peer = RawPeer::new(ours);
-        peer.greet_server(&[]).await;
-        test(peer, seen).await;
-        drop(stop);
-        serving.await.unwrap().unwrap();
-    });
+    let ways: [fn(Server) -> Server; 2] = [|server| server, |server| server.layer(layer_fn(|inner| inner))];
+    for way in ways {
+        grpc_ipc_conformance::run(&Location::caller().to_string(), async || {
+            let (ours, theirs) = duplex(BUFFER);
+            let (sender, seen) = unbounded_channel();
+            let listener = RawListener(Some(theirs), address());
+            let server = build(Server::builder()).add_service(BenchServer::new(TestBench(sender)));
+            let server = way(server).listener(listener).bind().await.unwrap();
+            let (stop, stopped) = oneshot::channel::<()>();
+            let serving = tokio::spawn(
+                server.serve_with_shutdown(async { _ = stopped.await }, std::time::Duration::from_secs(20)),
+            );
+            let mut peer = RawPeer::new(ours);
+            peer.greet_server(&[]).await;
+            test(peer, seen).await;
+            drop(stop);
+            serving.await.unwrap().unwrap();
+        });
+    }
 }
 
 /// Connects to the peer of the test.
@@ -266,22 +270,42 @@ pub(crate) fn client(test: impl AsyncFnOnce(Peers, BenchClient<Channel>)) {
     });
 }
 
-/// The response to a unary call, which is answered with these frames.
+/// The response to a unary call, which is answered with these frames of stream 1. There are two such calls: one that goes
+/// the general way, as the first one of a connection, and one that goes the direct way.
 #[track_caller]
-pub(crate) fn answer(frames: &[frame::Frame], test: impl AsyncFnOnce(Result<Response<Chunk>, Status>)) {
-    client(async |mut peers, mut client| {
-        let call = tokio::spawn(async move { client.echo(chunk("x")).await });
-        let mut peer = peers.next().await;
-        peer.expect_message(1).await;
-        peer.send_all(frames).await;
-        test(call.await.unwrap()).await;
-    });
+pub(crate) fn answer(frames: &[frame::Frame], mut test: impl AsyncFnMut(Result<Response<Chunk>, Status>)) {
+    for is_direct in [false, true] {
+        client(async |mut peers, client| {
+            let call = |mut client: BenchClient<Channel>| async move { client.echo(chunk("x")).await };
+            let first = tokio::spawn(call(client.clone()));
+            let mut peer = peers.next().await;
+            peer.expect_message(1).await;
+            let call = if is_direct {
+                let ok = [frame::headers(1, &OK), frame::data(1, message(b"x"))];
+                peer.send_all(&ok).await;
+                peer.send(frame::headers(1, &STATUS_OK).end_stream()).await;
+                first.await.unwrap().unwrap();
+                let second = tokio::spawn(call(client));
+                peer.expect_message(3).await;
+                second
+            } else {
+                first
+            };
+            let stream = if is_direct { 3 } else { 1 };
+            let of_call = |frame: &frame::Frame| frame::Frame { stream, ..frame.clone() };
+            peer.send_all(&frames.iter().map(of_call).collect::<Vec<_>>()).await;
+            test(call.await.unwrap()).await;
+            assert_eq!(peers.channel.general_calls(), 1);
+        });
+    }
 }
 
 /// The status that a unary call ends with that is answered with these frames.
 #[track_caller]
 pub(crate) fn status(frames: &[frame::Frame]) -> Status {
-    let mut status = None;
-    answer(frames, async |answer| status = answer.err());
-    status.expect("the call has not failed")
+    let mut statuses = Vec::new();
+    answer(frames, async |answer| statuses.push(answer.expect_err("the call has failed")));
+    let seen = |status: &Status| format!("{status:?}");
+    assert_eq!(seen(&statuses[0]), seen(&statuses[1]), "both ways");
+    statuses.swap_remove(0)
 }
