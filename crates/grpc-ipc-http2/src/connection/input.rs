@@ -29,10 +29,7 @@ impl<'a> Input<'a> {
     /// What is taken is gone.
     pub(super) fn finish(&mut self) {
         let taken = std::mem::take(&mut self.taken);
-        if taken == self.buffer.len() {
-            // Its memory can be used again from the beginning.
-            self.buffer.clear();
-        } else if taken > 0 {
+        if taken > 0 {
             self.buffer.advance(taken);
         }
     }
