@@ -140,7 +140,6 @@ impl RecvStream {
         let id = self.id;
         self.shared.with(|state| {
             let connection = &mut state.connection;
-            connection.reader_runs(id);
             let alone = connection.output.is_empty();
             let outcome = connection.poll_direct(id, cx.waker(), decode);
             if let Outcome::Answered(..) = outcome {

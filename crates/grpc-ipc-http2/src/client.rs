@@ -66,18 +66,25 @@ where
                 }
                 // Mostly one time reads, and the other finds that there is no more.
                 for _ in 0..2 {
-                    // First, because callers have left something to write.
+                    // First, if callers have left something to write.
+                    if !state.connection.output.is_empty()
+                        && let Poll::Ready(result) = turn.poll_send(state, cx)
+                    {
+                        return Next::Over(result);
+                    }
+                    let received = turn.poll_receive(state, cx);
+                    if let Poll::Ready(false) = received {
+                        continue;
+                    }
                     if let Poll::Ready(result) = turn.poll_send(state, cx) {
                         return Next::Over(result);
                     }
-                    match turn.poll_receive(state, cx) {
-                        Poll::Ready(false) => {}
-                        Poll::Ready(true) => {
-                            turn.expire(state);
-                            return Next::Later;
-                        }
-                        Poll::Pending if turn.is_time_for_something(state, cx) => {}
-                        Poll::Pending => return Next::Wait,
+                    if received.is_ready() {
+                        turn.expire(state);
+                        return Next::Later;
+                    }
+                    if !turn.is_time_for_something(state, cx) {
+                        return Next::Wait;
                     }
                 }
                 Next::GoOn

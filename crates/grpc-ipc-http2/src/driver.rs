@@ -130,7 +130,12 @@ impl Turn {
 
     /// Does what is due, if anything is; whether that was so. To be asked when everything that has come is read, and not
     /// before: the peer may have been heard.
+    #[inline]
     pub(crate) fn is_time_for_something(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
+        !self.timers.waits_for_nothing() && self.do_what_is_due(state, cx)
+    }
+
+    fn do_what_is_due(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
         let Some(due) = self.timers.poll(cx) else { return false };
         let connection = &mut state.connection;
         match due {

@@ -69,25 +69,25 @@ impl Direct {
     fn new(service: Box<dyn direct::Service>) -> Self {
         Self { service: Some(service), requests: Requests::default() }
     }
+}
 
-    /// Has a request answered; whether what is kept for the client is too much for another one.
-    fn call(
-        &mut self,
-        shared: &Arc<Shared>,
-        id: u32,
-        head: &Arc<direct::Head>,
-        message: &[u8],
-        poll_in_place: bool,
-        cx: &mut Context<'_>,
-    ) -> bool {
-        let Some(service) = &mut self.service else { return false };
-        let mut overfull = false;
-        let reply = Reply::in_turn(shared, id, head.timeout(), &mut overfull, poll_in_place);
-        let call = || service.call(head, direct::Message::Slice(message), cx, reply);
-        // A panic has been reported by its hook, and the reply has been dropped.
-        _ = catch_unwind(AssertUnwindSafe(call));
-        overfull
-    }
+/// Has a request answered; whether what is kept for the client is too much for another one.
+fn call_direct(
+    service: &mut Option<Box<dyn direct::Service>>,
+    shared: &Arc<Shared>,
+    id: u32,
+    head: &Arc<direct::Head>,
+    message: &[u8],
+    poll_in_place: bool,
+    cx: &mut Context<'_>,
+) -> bool {
+    let Some(service) = service else { return false };
+    let mut overfull = false;
+    let reply = Reply::in_turn(shared, id, head.timeout(), &mut overfull, poll_in_place);
+    let call = || service.call(head, direct::Message::Slice(message), cx, reply);
+    // A panic has been reported by its hook, and the reply has been dropped.
+    _ = catch_unwind(AssertUnwindSafe(call));
+    overfull
 }
 
 /// How long something waits for a client that takes nothing, and how much it had taken before.
@@ -225,9 +225,10 @@ where
                 Admission::Call => match request {
                     Waiting::General(request) => overfull = self.call(id, request, cx),
                     Waiting::Direct(head, message) => {
-                        if let Some(direct) = &mut self.direct {
+                        if let Some(Direct { service, .. }) = &mut self.direct {
+                            let shared = &self.driver.shared;
                             overfull =
-                                direct.call(&self.driver.shared, id, &head, &message, self.poll_in_place, cx);
+                                call_direct(service, shared, id, &head, &message, self.poll_in_place, cx);
                         }
                     }
                 },
@@ -250,18 +251,21 @@ where
 
     /// Has the direct requests of a turn answered, unless they have to wait.
     fn serve_direct(&mut self, overfull: &mut bool, cx: &mut Context<'_>) {
-        let Self { direct: Some(direct), requests, driver, poll_in_place, .. } = self else { return };
-        let mut come = mem::take(&mut direct.requests);
+        let Self {
+            direct: Some(Direct { service, requests: come }), requests, driver, poll_in_place, ..
+        } = self
+        else {
+            return;
+        };
         for DirectRequest { id, head, message } in come.list.drain(..) {
             let message = &come.messages[message];
             if *overfull {
                 requests.push_back((id, Waiting::Direct(head, message.into())));
             } else {
-                *overfull = direct.call(&driver.shared, id, &head, message, *poll_in_place, cx);
+                *overfull = call_direct(service, &driver.shared, id, &head, message, *poll_in_place, cx);
             }
         }
         come.clear();
-        direct.requests = come;
     }
 
     /// Goes on with what waits for the client to take responses, if it has taken some, or refuses it, if it has taken

@@ -149,11 +149,14 @@ impl Timers {
         self.is_stale |= changed;
     }
 
+    /// There is no limit of time that may pass.
+    #[inline]
+    pub(crate) fn waits_for_nothing(&self) -> bool {
+        !self.is_stale && self.next.is_none()
+    }
+
     /// What is due. To be asked when everything that has come is read, and not before, and after [`look`](Self::look).
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Option<Due> {
-        if !self.is_stale && self.next.is_none() {
-            return None;
-        }
         loop {
             if mem::take(&mut self.is_stale) {
                 self.next = self.first();

@@ -24,13 +24,14 @@ impl Connection {
 
     /// Nobody sends on a stream any more. What is not ended is reset.
     pub(crate) fn drop_sender(&mut self, id: u32, reason: Reason) {
-        let Some(stream) = self.streams.get_mut(id) else { return };
-        stream.has_sender = false;
-        stream.send_waker = None;
-        if stream.end == End::Open {
-            self.reset(id, reason);
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.has_sender = false;
+            stream.send_waker = None;
+            if stream.end == End::Open {
+                self.reset(id, reason);
+            }
+            self.remove_if_done(id);
         }
-        self.remove_if_done(id);
         if !self.when_finished.is_empty() && self.running() == 0 {
             self.wakers.append(&mut self.when_finished);
         }
@@ -102,18 +103,31 @@ impl Connection {
             if stream.failed.is_none() {
                 self.closed_lately.ended(id);
             }
-            let Self { streams, receiving, woken, queue, accepted, .. } = self;
-            streams.remove(id, |stream| {
-                receiving.close(stream, stream.opened);
-                *woken -= usize::from(stream.woken);
-                if stream.queued {
-                    queue.retain(|queued| *queued != id);
-                }
-            });
-            if streams.shrink() {
-                accepted.shrink_to(KEEP_STREAMS);
-                queue.shrink_to(KEEP_STREAMS);
+            self.remove(id);
+        }
+    }
+
+    /// As [`close`](Self::close), for a stream that has ended in both directions, and that nobody needs any more.
+    pub(super) fn close_and_remove(&mut self, id: u32) {
+        self.resets.give_back(EARLY_RESETS);
+        self.open -= 1;
+        self.wake_waiting();
+        self.closed_lately.ended(id);
+        self.remove(id);
+    }
+
+    fn remove(&mut self, id: u32) {
+        let Self { streams, receiving, woken, queue, accepted, .. } = self;
+        streams.remove(id, |stream| {
+            receiving.close(stream, stream.opened);
+            *woken -= usize::from(stream.woken);
+            if stream.queued {
+                queue.retain(|queued| *queued != id);
             }
+        });
+        if streams.shrink() {
+            accepted.shrink_to(KEEP_STREAMS);
+            queue.shrink_to(KEEP_STREAMS);
         }
     }
 }

@@ -154,7 +154,14 @@ impl Connection {
     }
 
     /// Puts what waits into frames, stream by stream, until there is enough to write.
+    #[inline]
     pub(crate) fn fill_output(&mut self) {
+        if !self.queue.is_empty() {
+            self.fill_from_queue();
+        }
+    }
+
+    fn fill_from_queue(&mut self) {
         while self.send_window > 0 && self.output.len() < self.options.max_output {
             let Some(id) = self.queue.pop_front() else { return };
             let Some(stream) = self.streams.get_mut(id) else { continue };

@@ -101,8 +101,10 @@ impl Streams {
     }
 
     /// Gives memory back if no stream is left and there were many; whether that was so.
+    #[inline]
     pub(super) fn shrink(&mut self) -> bool {
-        let shrinks = self.len == 0 && (self.slots.len() > KEEP_SLOTS || self.others.capacity() > KEEP_SLOTS);
+        let shrinks =
+            self.is_empty() && (self.slots.len() > KEEP_SLOTS || self.others.capacity() > KEEP_SLOTS);
         if shrinks {
             self.slots = Vec::new();
             self.others = HashMap::default();

@@ -101,6 +101,11 @@ impl<T: 'static> Client<T> {
         }
     }
 
+    /// Whether an interceptor sees the requests of direct calls.
+    pub(super) fn is_intercepted(&self) -> bool {
+        self.intercepted.is_some()
+    }
+
     /// The request of a direct call as the interceptor leaves it, if there is one.
     pub(super) fn intercept<M>(
         &mut self,

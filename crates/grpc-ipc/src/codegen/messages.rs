@@ -1,5 +1,6 @@
 //! Messages of direct calls, with the limits and errors that tonic has.
 
+use bytes::{Buf, Bytes};
 use grpc_ipc_http2::direct;
 use prost::Message;
 use tonic::Status;
@@ -16,7 +17,7 @@ pub(super) fn decode<M: Message + Default>(message: direct::Message<'_>, limit: 
         )));
     }
     let decoded = match message {
-        direct::Message::Slice(slice) => M::decode(slice),
+        direct::Message::Slice(slice) => M::decode(Slice(slice)),
         direct::Message::Bytes(bytes) => M::decode(bytes),
     };
     decoded.map_err(|error| Status::internal(error.to_string()))
@@ -39,4 +40,71 @@ pub(super) fn encoded_len(message: &impl Message, limit: usize) -> Result<usize,
         )));
     }
     Ok(length)
+}
+
+/// A message in memory that is not its own: what it has of [`Bytes`] is copied.
+struct Slice<'a>(&'a [u8]);
+
+impl Buf for Slice<'_> {
+    fn remaining(&self) -> usize {
+        self.0.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.0
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.0 = &self.0[count..];
+    }
+
+    fn copy_to_bytes(&mut self, length: usize) -> Bytes {
+        let (bytes, rest) = self.0.split_at(length);
+        self.0 = rest;
+        match length {
+            0 => Bytes::new(),
+            1..=32 => Inline::<32>::copy(bytes),
+            33..=64 => Inline::<64>::copy(bytes),
+            65..=128 => Inline::<128>::copy(bytes),
+            129..=256 => Inline::<256>::copy(bytes),
+            _ => Bytes::copy_from_slice(bytes),
+        }
+    }
+}
+
+/// A few bytes beside the count of those who have them. Otherwise [`Bytes`] allocate that when they are cloned, which also
+/// happens each time they are encoded.
+struct Inline<const N: usize> {
+    length: usize,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Inline<N> {
+    fn copy(from: &[u8]) -> Bytes {
+        let mut bytes = [0; N];
+        bytes[..from.len()].copy_from_slice(from);
+        Bytes::from_owner(Self { length: from.len(), bytes })
+    }
+}
+
+impl<const N: usize> AsRef<[u8]> for Inline<N> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_every_length_are_copied() {
+        let all: Vec<u8> = (0..=u8::MAX).cycle().take(600).collect();
+        for length in 0..300 {
+            let mut slice = Slice(&all);
+            slice.advance(7);
+            assert_eq!(slice.copy_to_bytes(length), all[7..7 + length]);
+            assert_eq!(slice.chunk(), &all[7 + length..]);
+        }
+    }
 }

@@ -96,7 +96,7 @@ where
                     let limit = self.client.options.decoding_limit();
                     match ready!(call.poll(cx, |message| decode(message, limit))) {
                         Ok(Answer::Message { message, metadata }) => {
-                            return Poll::Ready(received(self.request.take(), message, metadata));
+                            return Poll::Ready(received(message, metadata));
                         }
                         Ok(Answer::Response(response)) => {
                             match unusual::read(*response, &self.client.options) {
@@ -105,10 +105,9 @@ where
                             }
                         }
                         Err(error) if error.is_unprocessed() => {
-                            let Some(request) = self.request.take() else {
-                                return Poll::Ready(Err(polled_again()));
-                            };
-                            self.elsewhere(request, deadline);
+                            if let Err(status) = self.elsewhere(deadline) {
+                                return Poll::Ready(Err(status));
+                            }
                         }
                         Err(error) => return Poll::Ready(Err(status_from_http2(&error))),
                     }
@@ -120,17 +119,18 @@ where
 
     /// Makes the call: directly, if that is possible now.
     fn begin(&mut self, cx: &mut Context<'_>) -> Result<(), Status> {
-        let Some(request) = self.request.take() else { return Err(polled_again()) };
-        let request = self.client.intercept(self.method, request)?;
+        if self.client.is_intercepted() {
+            let Some(request) = self.request.take() else { return Err(polled_again()) };
+            self.request = Some(self.client.intercept(self.method, request)?);
+        }
+        // It stays where it is: to move it costs more than to look at it.
+        let Some(request) = &self.request else { return Err(polled_again()) };
         let length = encoded_len(request.get_ref(), self.client.options.encoding_limit())?;
         let connection = match self.client.channel() {
             Some(channel) if is_usual(request.metadata()) => channel.connections().front(),
             _ => None,
         };
-        let Some(connection) = connection else {
-            self.elsewhere(request, None);
-            return Ok(());
-        };
+        let Some(connection) = connection else { return self.elsewhere(None) };
         let metadata: &HeaderMap = request.metadata().as_ref();
         let timeout = if metadata.is_empty() { None } else { timeout_of(metadata) };
         let message = request.get_ref();
@@ -139,21 +139,21 @@ where
             Begun::Call(call) => {
                 let deadline = timeout.map(deadline_after);
                 self.stage = Stage::Called { call, deadline };
-                self.request = Some(request);
+                Ok(())
             }
-            Begun::Elsewhere => self.elsewhere(request, None),
-            Begun::Failed(error) => return Err(status_from_http2(&error)),
+            Begun::Elsewhere => self.elsewhere(None),
+            Begun::Failed(error) => Err(status_from_http2(&error)),
         }
-        Ok(())
     }
 
     /// Makes the call the general way over the channel; until the deadline that it had when it was begun the first time.
-    fn elsewhere(&mut self, request: Request<M>, deadline: Option<Instant>) {
-        let Some(mut channel) = self.client.channel().cloned() else { return };
+    fn elsewhere(&mut self, deadline: Option<Instant>) -> Result<(), Status> {
+        let Some(request) = self.request.take() else { return Err(polled_again()) };
+        let Some(mut channel) = self.client.channel().cloned() else { return Err(polled_again()) };
         let (options, method) = (self.client.options.clone(), self.method);
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.stage = Stage::Other(Box::pin(std::future::ready(Err(deadline_exceeded()))));
-            return;
+            return Ok(());
         }
         let call = async move { general::unary(&options, &mut channel, method, request).await };
         self.stage = Stage::Other(match deadline {
@@ -162,6 +162,7 @@ where
                 timeout_at(deadline, call).await.unwrap_or_else(|_| Err(deadline_exceeded()))
             }),
         });
+        Ok(())
     }
 }
 
@@ -172,19 +173,14 @@ pub(super) fn is_usual(metadata: &MetadataMap) -> bool {
 }
 
 /// What a caller gets of an answer: with an error of decoding, too, it gets the metadata.
-fn received<M, R>(
-    request: Option<Request<M>>,
-    message: Result<R, Status>,
-    metadata: Option<HeaderMap>,
-) -> Result<Response<R>, Status> {
-    let metadata = match (metadata, request.map(Request::into_parts)) {
-        (Some(mut metadata), _) => {
+fn received<R>(message: Result<R, Status>, metadata: Option<HeaderMap>) -> Result<Response<R>, Status> {
+    let metadata = match metadata {
+        Some(mut metadata) => {
             mend(&mut metadata);
             MetadataMap::from_headers(metadata)
         }
-        // To use an empty map again costs less than to make one.
-        (None, Some((metadata, ..))) if metadata.is_empty() => metadata,
-        (None, _) => MetadataMap::new(),
+        // It costs less than `new`.
+        None => MetadataMap::default(),
     };
     match message {
         Ok(message) => Ok(Response::from_parts(metadata, message, Extensions::new())),

@@ -17,7 +17,7 @@ static TRAILERS: LazyLock<HeaderMap> = LazyLock::new(|| {
 });
 
 impl Connection {
-    /// Answers a request with a message and the status OK.
+    /// Answers a request with a message and the status OK, after which nobody sends on its stream any more.
     pub(crate) fn answer_direct(
         &mut self,
         id: u32,
@@ -48,8 +48,9 @@ impl Connection {
                         });
                         match written {
                             Ok(length) => {
-                                self.sent_at_once(id, length, 3);
-                                self.close_if_ended(id);
+                                self.count_sent(length, 3);
+                                // Nobody reads it either: its message was handed out.
+                                self.close_and_remove(id);
                                 return;
                             }
                             Err(message) => message,

@@ -111,15 +111,20 @@ impl Connection {
     }
 
     /// All of a stream was put into frames, with as many messages of HTTP/2 as count for the peer.
-    pub(super) fn sent_at_once(&mut self, id: u32, length: usize, messages: u32) {
-        self.send_window -= length as i64;
-        self.unsent.sent_at_once(length);
-        self.control_frames.give_back(messages * PER_MESSAGE);
-        expect_updates(&mut self.updates_due);
+    fn sent_at_once(&mut self, id: u32, length: usize, messages: u32) {
+        self.count_sent(length, messages);
         if let Some(stream) = self.streams.get_mut(id) {
             stream.send_window -= length as i64;
             stream.end = End::Sent;
         }
+    }
+
+    /// So much DATA was put into frames, with as many messages of HTTP/2 as count for the peer.
+    pub(super) fn count_sent(&mut self, length: usize, messages: u32) {
+        self.send_window -= length as i64;
+        self.unsent.sent_at_once(length);
+        self.control_frames.give_back(messages * PER_MESSAGE);
+        expect_updates(&mut self.updates_due);
     }
 
     /// What has become of a call; when it is answered, its stream is no more.
@@ -134,6 +139,7 @@ impl Connection {
             Progress::Done => {}
             Progress::General => return Outcome::General,
             _ => {
+                self.reader_runs(id);
                 self.wait_to_read(id, waker);
                 return Outcome::Waits;
             }
@@ -147,7 +153,8 @@ impl Connection {
         let decoded = decode(direct::Message::Slice(&stream.direct.message[PREFIX..]));
         stream.has_reader = false;
         let length = stream.drop_unread();
-        self.give_back(id, length as u32);
+        self.receiving.unread -= length;
+        self.receiving.close(stream, length as u32);
         self.remove_if_done(id);
         self.direct.calls += 1;
         Outcome::Answered(decoded, metadata)
