@@ -14,6 +14,9 @@ const LIMIT: usize = 2000;
 const SIZES: [usize; 14] =
     [0, 1, 100, LIMIT, 4096, 9_000, 16_379, 16_384, 32_768, 65_535, 65_536, 131_072, 1 << 20, 4 << 20];
 
+/// In the metadata of a call whose handler is never ready. It may be called when its caller has given up.
+pub(crate) const HANG: &str = "x-hang";
+
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) size: usize,
@@ -36,14 +39,14 @@ pub(crate) enum Does {
     Answer(usize, MetadataMap),
     Fail(Box<Status>),
     Panic,
-    /// It is never ready.
+    /// It is never ready, nor does it tell what it sees.
     Hang,
 }
 
 impl Call {
     pub(crate) fn random(random: &mut Random) -> Self {
         let limit = |random: &mut Random| random.one_in(4).then(|| LIMIT - 2 + random.below(8));
-        let (limit_encoding, limit_decoding) = (limit(random), limit(random));
+        let (mut limit_encoding, limit_decoding) = (limit(random), limit(random));
         let does = match random.below(10) {
             0 | 1 => Does::Fail(Box::new(status(random))),
             2 if random.one_in(3) => Does::Panic,
@@ -56,9 +59,16 @@ impl Call {
             _ => random.one_in(4).then_some(Duration::from_secs(3600)),
         };
         let waits = random.pick(&[0, 0, 0, 1, 5]);
+        let mut metadata_of_request = metadata(random);
+        if let Does::Hang = does {
+            // Its deadline may pass before something else is found to be wrong.
+            limit_encoding = None;
+            metadata_of_request.clear();
+            metadata_of_request.insert(HANG, MetadataValue::from_static("1"));
+        }
         Self {
             size: size(random),
-            metadata: metadata(random),
+            metadata: metadata_of_request,
             timeout,
             limit_encoding,
             limit_decoding,

@@ -1,6 +1,5 @@
 //! The kinds of clients, and what they see.
 
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use grpc_ipc::{CallBody, Channel, ResponseFuture};
@@ -9,7 +8,7 @@ use grpc_ipc_proto::bench::bench_client::BenchClient;
 use grpc_ipc_proto::tonic_generated::bench::bench_client as tonics;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 use tower_service::Service;
 
 use crate::call::Call;
@@ -40,13 +39,6 @@ impl Scene {
     pub(crate) async fn call(&self, kind: ClientKind, call: &Call) -> String {
         *self.handlers.next.lock().unwrap() = Some(call.handler.clone());
         let answer = self.answer(kind, call).await;
-        if answer.as_ref().is_err_and(|status| status.code() == Code::DeadlineExceeded) {
-            // Whether a handler was called by then is not known.
-            while self.handlers.running.load(Ordering::SeqCst) > 0 {
-                tokio::task::yield_now().await;
-            }
-            self.handlers.seen.lock().unwrap().clear();
-        }
         let seen: Vec<_> = self.handlers.seen.lock().unwrap().drain(..).collect();
         format!("{} {seen:?}", outcome(answer))
     }

@@ -13,7 +13,7 @@ use grpc_ipc_proto::tonic_generated::bench::bench_server as tonics;
 use tonic::{Request, Response, Status, Streaming};
 use tower_layer::layer_fn;
 
-use crate::call::{Does, Handler};
+use crate::call::{Does, HANG, Handler};
 use crate::clients::fields;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,9 @@ impl Drop for Running {
 impl Handlers {
     async fn answer(&self, request: Request<Chunk>) -> Result<Response<Chunk>, Status> {
         let (metadata, extensions, chunk) = request.into_parts();
+        if metadata.contains_key(HANG) {
+            return pending().await;
+        }
         let handler = self.next.lock().unwrap().clone().unwrap();
         let path = extensions.get::<MethodPath>().unwrap().as_str().to_owned();
         let peer = extensions.get::<Peer>().is_some();
