@@ -14,7 +14,7 @@ use super::wire::Peer;
 use crate::decode::MessageDecoder;
 use crate::frame::{self, HEAD, Head, PREFACE, flag, kind, setting};
 use crate::message::{Message, ResponseHead};
-use crate::{Options, Reason, server};
+use crate::{Error, Options, Reason, Side, server};
 
 /// Serves a connection as [`Answer`](super::Answer) says, with another implementation of HTTP/2 and these limits; and
 /// tells whether it has given up the connection.
@@ -66,7 +66,9 @@ pub fn differential(input: &[u8], other: Other) {
     let theirs = Served::by(&bytes, other);
     let ours = Served::by(&bytes, |io| {
         let connection = server::Connection::new(io, Echo, options).direct(Box::new(DirectEcho::as_echo()));
-        Box::pin(async { connection.await.is_err() })
+        // That the client goes because of an error is none of ours.
+        let refuses = |error| !matches!(error, Error::GoAway { by: Side::Peer, .. });
+        Box::pin(async move { connection.await.is_err_and(refuses) })
     });
     ours.compare(&theirs, &bytes);
 }
