@@ -77,18 +77,26 @@ impl MessageDecoder {
         let mut section = Section::new(self.max_list_size);
         self.decoder.decode(block, |field, size| section.add(field, size))?;
         let message = section.finish();
-        if block.len() <= MAX_KNOWN_LENGTH && self.decoder.generation() == generation {
+        let means_the_same = block.len() <= MAX_KNOWN_LENGTH && self.decoder.generation() == generation;
+        if means_the_same && self.was_seen(hash) {
             let (block, message) = (block.into(), message.clone());
             self.remember(Known { hash, generation, block, message, usual: None });
         }
         Ok(message)
     }
 
+    /// Whether a block has come before. One that has not is not copied: most that differ never come again.
+    fn was_seen(&mut self, hash: u64) -> bool {
+        if self.seen.contains(&hash) {
+            return true;
+        }
+        self.seen[self.next_seen] = hash;
+        self.next_seen = (self.next_seen + 1) % SEEN;
+        false
+    }
+
     fn remember(&mut self, known: Known) {
-        if !self.seen.contains(&known.hash) {
-            self.seen[self.next_seen] = known.hash;
-            self.next_seen = (self.next_seen + 1) % SEEN;
-        } else if self.known.len() < KNOWN {
+        if self.known.len() < KNOWN {
             self.known.push(known);
         } else {
             self.known[self.next] = known;

@@ -97,20 +97,32 @@ impl Encoder {
     }
 
     fn find(&self, name: &[u8], value: &[u8]) -> Found {
-        let static_entries =
-            static_table::ENTRIES.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let dynamic_entries = self.table.iter().map(|entry| (&*entry.name, &*entry.value));
         let mut found = Found::Nothing;
-        for (position, (entry_name, entry_value)) in static_entries.chain(dynamic_entries).enumerate() {
+        let mut look_at = |position: usize, entry_name: &[u8], entry_value: &[u8]| {
             if entry_name != name {
-                continue;
+                return false;
             }
-            let index = position + 1;
             if entry_value == value {
-                return Found::Field(index);
+                found = Found::Field(position + 1);
+                return true;
             }
             if matches!(found, Found::Nothing) {
-                found = Found::Name(index);
+                found = Found::Name(position + 1);
+            }
+            false
+        };
+        let mut of_that_length = static_table::OF_LENGTH.get(name.len()).copied().unwrap_or_default();
+        while of_that_length != 0 {
+            let position = of_that_length.trailing_zeros() as usize;
+            of_that_length &= of_that_length - 1;
+            let (entry_name, entry_value) = static_table::ENTRIES[position];
+            if look_at(position, entry_name.as_bytes(), entry_value.as_bytes()) {
+                return found;
+            }
+        }
+        for (position, entry) in self.table.iter().enumerate() {
+            if look_at(static_table::ENTRIES.len() + position, &entry.name, &entry.value) {
+                break;
             }
         }
         found
@@ -149,7 +161,7 @@ fn string(text: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Encoder, Indexing};
+    use super::{Encoder, Indexing, integer, static_table};
 
     fn encode(encoder: &mut Encoder, fields: &[(&str, &str, Indexing)]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -166,6 +178,20 @@ mod tests {
     fn appendix_c_2_4_an_indexed_field() {
         let mut encoder = Encoder::new();
         assert_eq!(encode(&mut encoder, &[(":method", "GET", Indexing::No)]), [0x82]);
+    }
+
+    #[test]
+    fn appendix_a_every_entry_is_found_and_a_name_is_that_of_its_first_entry() {
+        let entries = static_table::ENTRIES;
+        for (position, (name, value)) in entries.into_iter().enumerate() {
+            let mut encoder = Encoder::new();
+            assert_eq!(encode(&mut encoder, &[(name, value, Indexing::No)]), [0x80 | (position + 1) as u8]);
+            let first = entries.iter().position(|(other, _)| *other == name).expect("it is there") + 1;
+            let mut expected = Vec::new();
+            integer::encode(first, 4, 0x00, &mut expected);
+            expected.extend_from_slice(b"\x02~~");
+            assert_eq!(encode(&mut encoder, &[(name, "~~", Indexing::No)]), expected, "{name}");
+        }
     }
 
     #[test]

@@ -65,6 +65,17 @@ pub(super) const ENTRIES: [(&str, &str); 61] = [
     ("www-authenticate", ""),
 ];
 
+/// By the length of a name, the positions of the entries whose names are so long: a set of bits.
+pub(super) const OF_LENGTH: [u64; 32] = {
+    let mut of_length = [0; 32];
+    let mut position = 0;
+    while position < ENTRIES.len() {
+        of_length[ENTRIES[position].0.len()] |= 1 << position;
+        position += 1;
+    }
+    of_length
+};
+
 #[cfg(test)]
 mod tests {
     use super::ENTRIES;
