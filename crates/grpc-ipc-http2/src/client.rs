@@ -21,6 +21,7 @@ use crate::encode::Start;
 use crate::message::ResponseHead;
 use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared, State};
+use crate::spin::let_others_run;
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
@@ -84,7 +85,7 @@ where
                         return Next::Later;
                     }
                     if !turn.is_time_for_something(state, cx) {
-                        return Next::Wait;
+                        return if turn.stays_awake(state) { Next::StayAwake } else { Next::Wait };
                     }
                 }
                 Next::GoOn
@@ -93,6 +94,10 @@ where
                 Next::GoOn => {}
                 Next::Later => {
                     cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Next::StayAwake => {
+                    let_others_run(cx);
                     return Poll::Pending;
                 }
                 Next::Wait => return Poll::Pending,
@@ -108,6 +113,8 @@ enum Next {
     GoOn,
     /// There is more, for its next turn.
     Later,
+    /// There may soon be something to read.
+    StayAwake,
     Wait,
     Over(Result<(), Error>),
 }

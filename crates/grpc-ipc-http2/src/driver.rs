@@ -11,6 +11,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::connection::{Connection, KEEPALIVE_PING, Role};
 use crate::shared::{Io, Shared, State};
+use crate::spin::Spin;
 use crate::timers::{Due, Timers};
 use crate::{Error, Options, Reason};
 
@@ -34,6 +35,7 @@ pub(crate) struct Turn {
     /// How much is read at once.
     read_size: usize,
     timers: Timers,
+    spin: Spin,
     /// What the peer has begun and not ended.
     unfinished: Option<u64>,
     /// Why nothing more can be written: the connection ends once everything that the peer has said is read.
@@ -62,6 +64,7 @@ impl<IO: Io> Driver<IO> {
             waits: None,
             read_size: MIN_READ,
             timers: Timers::new(role, options),
+            spin: Spin::new(options.busy_poll),
             unfinished: None,
             write_error: None,
             last_words: None,
@@ -109,6 +112,7 @@ impl Turn {
             self.read_size = (self.read_size * 2).min(MAX_READ);
         }
         self.timers.hear();
+        self.spin.hear();
         self.ended = matches!(read, Ok(0) | Err(_));
         let connection = &mut state.connection;
         let received = match read {
@@ -153,6 +157,16 @@ impl Turn {
             Due::Silence => connection.fail(Error::KeepAlive),
         }
         true
+    }
+
+    /// Whether to look soon again for something to read, when there is nothing to do.
+    pub(crate) fn stays_awake(&mut self, state: &State) -> bool {
+        let connection = &state.connection;
+        connection.is_established()
+            && connection.failed.is_none()
+            && !self.ended
+            && !self.congested
+            && self.spin.stays_awake(connection.calls_begun())
     }
 
     /// Ends the calls whose deadlines have passed, although there is more to read: a peer that sends all the time puts no

@@ -29,6 +29,7 @@ mod pump;
 pub mod refusal;
 pub mod server;
 mod shared;
+mod spin;
 mod sync;
 mod timers;
 

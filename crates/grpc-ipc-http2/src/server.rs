@@ -27,6 +27,7 @@ use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared, State, ToAnswer};
+use crate::spin::let_others_run;
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
@@ -509,6 +510,7 @@ where
                                     return Next::Later;
                                 }
                                 Poll::Pending if turn.is_time_for_something(state, cx) => true,
+                                Poll::Pending if turn.stays_awake(state) => return Next::StayAwake,
                                 Poll::Pending => return Next::Wait,
                             };
                             At::Receive
@@ -524,6 +526,10 @@ where
                 }
                 Next::Later => {
                     cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Next::StayAwake => {
+                    let_others_run(cx);
                     return Poll::Pending;
                 }
                 Next::Wait => return Poll::Pending,
@@ -551,6 +557,8 @@ enum Next {
     PollWaiting,
     /// There is more, for its next turn.
     Later,
+    /// There may soon be something to read.
+    StayAwake,
     Wait,
     Over(Result<(), Error>),
 }

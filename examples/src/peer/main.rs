@@ -39,12 +39,22 @@ struct Arguments {
     /// What carries the calls of `serve`, `call`, `bench`, `calls` and `connections`.
     #[arg(long, global = true, value_enum, default_value_t = Stack::GrpcIpc)]
     stack: Stack,
-    /// Lets in every user of this machine; as a client, trusts the server of any user.
-    #[arg(long, global = true)]
-    any_user: bool,
+    #[command(flatten)]
+    ends: Ends,
     /// The tokio runtime.
     #[arg(long, global = true, value_enum, default_value_t = Runtime::Multi)]
     runtime: Runtime,
+}
+
+/// What servers and clients are made with.
+#[derive(Args, Clone, Copy)]
+struct Ends {
+    /// Lets in every user of this machine; as a client, trusts the server of any user.
+    #[arg(long, global = true)]
+    any_user: bool,
+    /// For how many microseconds connections of grpc-ipc poll for what comes next.
+    #[arg(long, global = true, value_name = "MICROSECONDS")]
+    busy_poll: Option<u64>,
 }
 
 #[derive(Subcommand)]
@@ -133,20 +143,20 @@ fn main() -> ExitCode {
         Runtime::Multi => tokio::runtime::Builder::new_multi_thread(),
     };
     exit(match runtime.enable_all().build() {
-        Ok(runtime) => runtime.block_on(run(arguments.command, arguments.stack, arguments.any_user)),
+        Ok(runtime) => runtime.block_on(run(arguments.command, arguments.stack, arguments.ends)),
         Err(error) => Err(error.into()),
     })
 }
 
-async fn run(command: Command, stack: Stack, any_user: bool) -> Result<(), Box<dyn Error>> {
+async fn run(command: Command, stack: Stack, ends: Ends) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Serve { addresses, tls, echo_metadata, direct } => {
-            let options = transport::listen_options(&addresses, any_user, tls.as_deref())?;
+            let options = transport::listen_options(&addresses, ends, tls.as_deref())?;
             let tonics_code = !matches!(stack, Stack::GrpcIpc);
             let services = services::Options { echo_metadata, tonics_code, direct };
             match stack {
                 Stack::GrpcIpc | Stack::GrpcIpcTonicCode => {
-                    transport::serve(addresses, options, services).await
+                    transport::serve(addresses, options, services, ends).await
                 }
                 Stack::Tonic => transport::serve_with_tonic(addresses, options, services).await,
             }
@@ -155,28 +165,26 @@ async fn run(command: Command, stack: Stack, any_user: bool) -> Result<(), Box<d
             let cases = cases::select(&cases)?;
             let passed = match stack {
                 Stack::GrpcIpc | Stack::GrpcIpcTonicCode => {
-                    cases::run(transport::connect(&target, any_user).await?, &cases).await
+                    cases::run(transport::connect(&target, ends).await?, &cases).await
                 }
-                Stack::Tonic => {
-                    cases::run(transport::connect_with_tonic(&target, any_user).await?, &cases).await
-                }
+                Stack::Tonic => cases::run(transport::connect_with_tonic(&target, ends).await?, &cases).await,
             };
             if passed { Ok(()) } else { Err("some cases failed".into()) }
         }
         Command::Greet { target, name } => {
-            let mut client = GreeterClient::new(transport::connect(&target, any_user).await?);
+            let mut client = GreeterClient::new(transport::connect(&target, ends).await?);
             println!("{}", client.say_hello(HelloRequest { name }).await?.into_inner().message);
             Ok(())
         }
         Command::Bench { target, seconds, shapes } => {
             let measure = bench::Measure::Shapes(Duration::try_from_secs_f64(seconds)?, shapes);
-            measured(&target, stack, any_user, measure).await
+            measured(&target, stack, ends, measure).await
         }
         Command::Calls { target, calls } => {
-            measured(&target, stack, any_user, bench::Measure::Calls(calls)).await
+            measured(&target, stack, ends, bench::Measure::Calls(calls)).await
         }
         Command::Connections { target, connections } => {
-            measured(&target, stack, any_user, bench::Measure::Connections(connections)).await
+            measured(&target, stack, ends, bench::Measure::Connections(connections)).await
         }
     }
 }
@@ -185,21 +193,21 @@ async fn run(command: Command, stack: Stack, any_user: bool) -> Result<(), Box<d
 async fn measured(
     target: &Target,
     stack: Stack,
-    any_user: bool,
+    ends: Ends,
     measure: bench::Measure,
 ) -> Result<(), Box<dyn Error>> {
     match stack {
         Stack::GrpcIpc => {
-            let connect = async || Ok(bench::generated::client(transport::connect(target, any_user).await?));
+            let connect = async || Ok(bench::generated::client(transport::connect(target, ends).await?));
             measure.run(connect).await
         }
         Stack::GrpcIpcTonicCode => {
-            let connect = async || Ok(bench::tonics::client(transport::connect(target, any_user).await?));
+            let connect = async || Ok(bench::tonics::client(transport::connect(target, ends).await?));
             measure.run(connect).await
         }
         Stack::Tonic => {
             let connect =
-                async || Ok(bench::tonics::client(transport::connect_with_tonic(target, any_user).await?));
+                async || Ok(bench::tonics::client(transport::connect_with_tonic(target, ends).await?));
             measure.run(connect).await
         }
     }

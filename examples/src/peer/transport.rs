@@ -8,12 +8,13 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, try_join_all};
 use grpc_ipc::tls::{ClientTls, Identity, ServerTls, Trust};
 use grpc_ipc::{
-    AccessPolicy, ConnectOptions, EndpointConnector, Incoming, ListenOptions, Server, shutdown_signal,
+    AccessPolicy, ConnectOptions, EndpointConnector, Http2Options, Incoming, ListenOptions, Server,
+    shutdown_signal,
 };
 use http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::{Target, services};
+use crate::{Ends, Target, services};
 
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -21,8 +22,9 @@ pub(crate) async fn serve(
     addresses: Vec<String>,
     options: Vec<ListenOptions>,
     services: services::Options,
+    ends: Ends,
 ) -> Result<(), Box<dyn Error>> {
-    let server = services::add_to(Server::builder(), services);
+    let server = services::add_to(Server::builder().http2(http2(ends)), services);
     let stop = shutdown_signal()?;
     let server = options.into_iter().fold(server, Server::listen).bind().await?;
     announce(addresses);
@@ -46,12 +48,12 @@ pub(crate) async fn serve_with_tonic(
     Ok(())
 }
 
-pub(crate) async fn connect(target: &Target, any_user: bool) -> Result<grpc_ipc::Channel, Box<dyn Error>> {
-    Ok(grpc_ipc::Channel::connect(connect_options(target, any_user)?).await?)
+pub(crate) async fn connect(target: &Target, ends: Ends) -> Result<grpc_ipc::Channel, Box<dyn Error>> {
+    Ok(grpc_ipc::Channel::connect(connect_options(target, ends)?).await?)
 }
 
-pub(crate) async fn connect_with_tonic(target: &Target, any_user: bool) -> Result<Channel, Box<dyn Error>> {
-    let connector = EndpointConnector::new(connect_options(target, any_user)?)?;
+pub(crate) async fn connect_with_tonic(target: &Target, ends: Ends) -> Result<Channel, Box<dyn Error>> {
+    let connector = EndpointConnector::new(connect_options(target, ends)?)?;
     let origin = if target.tls.is_some() { "https://localhost" } else { "http://localhost" };
     let endpoint = Endpoint::from_static("http://localhost").origin(Uri::from_static(origin));
     Ok(endpoint.connect_with_connector(connector).await?)
@@ -63,9 +65,16 @@ fn announce(addresses: Vec<String>) {
     }
 }
 
-fn connect_options(target: &Target, any_user: bool) -> Result<ConnectOptions, Box<dyn Error>> {
-    let mut options = ConnectOptions::new(&target.address);
-    if any_user {
+fn http2(ends: Ends) -> Http2Options {
+    match ends.busy_poll {
+        Some(microseconds) => Http2Options::new().busy_poll(Duration::from_micros(microseconds)),
+        None => Http2Options::new(),
+    }
+}
+
+fn connect_options(target: &Target, ends: Ends) -> Result<ConnectOptions, Box<dyn Error>> {
+    let mut options = ConnectOptions::new(&target.address).http2(http2(ends));
+    if ends.any_user {
         options = options.access(AccessPolicy::dangerous_allow_anyone());
     }
     if let Some(authorities) = &target.tls {
@@ -77,7 +86,7 @@ fn connect_options(target: &Target, any_user: bool) -> Result<ConnectOptions, Bo
 /// The options of each address; `tls` is the file of a certificate, and that of its key.
 pub(crate) fn listen_options(
     addresses: &[String],
-    any_user: bool,
+    ends: Ends,
     tls: Option<&[PathBuf]>,
 ) -> Result<Vec<ListenOptions>, Box<dyn Error>> {
     let tls = match tls {
@@ -88,7 +97,7 @@ pub(crate) fn listen_options(
     };
     let options = |address| {
         let mut options = ListenOptions::new(address);
-        if any_user {
+        if ends.any_user {
             options = open(options.access(AccessPolicy::dangerous_allow_anyone()));
         }
         match tls.clone() {

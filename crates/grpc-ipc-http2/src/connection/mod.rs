@@ -265,6 +265,11 @@ impl Connection {
         u64::from(self.last_peer_stream) * 2 + u64::from(!self.is_idle())
     }
 
+    /// Changes when this end begins a call.
+    pub(crate) fn calls_begun(&self) -> u32 {
+        self.next_stream
+    }
+
     /// Which frame the peer has begun and not ended, if it is not DATA; `rest` is what has not been taken. A block of
     /// headers is one frame.
     pub(crate) fn unfinished(&self, rest: &[u8]) -> Option<u64> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 use tonic::{Request, Status, metadata::MetadataValue};
 
 use super::{Chunk, Client, SMALL, payload};
@@ -32,6 +33,9 @@ pub(crate) struct Calls {
     /// Whether the calls have a deadline, which none of them reaches.
     #[arg(long)]
     timeout: bool,
+    /// How many each caller makes a second, in bursts a millisecond apart if need be; else as many as it can.
+    #[arg(long)]
+    per_second: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -56,7 +60,12 @@ impl Calls {
             let (mut client, chunk) = (client.clone(), chunk.clone());
             let share = self.count / self.in_flight + u64::from(caller < self.count % self.in_flight);
             callers.spawn(async move {
+                let begin = Instant::now();
                 for call in 0..share {
+                    if let Some(rate) = self.per_second {
+                        let due = Duration::from_secs(call) / rate;
+                        sleep_until(begin + due).await;
+                    }
                     if self.is_plain() {
                         client.echo(chunk.clone()).await?;
                     } else {
