@@ -218,7 +218,7 @@ fn many_calls_at_a_time_do_not_mix() {
             }
             assert!(!client.0.has_room());
             for (call, message) in calls {
-                assert_eq!(call.await.unwrap().unwrap().direct(), message);
+                assert_eq!(call.await.unwrap().unwrap().message(), message);
             }
         }
         // One that a read ends in goes the general way.
