@@ -2,9 +2,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, Method};
 
-use super::Service;
+use super::{PROTOCOLS_OWN, Service};
 use crate::deadline::timeout_of;
 use crate::message::RequestHead;
 
@@ -61,7 +61,7 @@ impl Head {
         self.request.content_length
     }
 
-    /// Its body may be so long.
+    /// Whether a body of this length agrees with `content-length`.
     pub(crate) fn is_for(&self, length: u32) -> bool {
         self.request.content_length.is_none_or(|expected| expected == length.into())
     }
@@ -88,23 +88,10 @@ pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
 pub(crate) fn metadata_of(headers: &HeaderMap) -> HeaderMap {
     headers
         .iter()
-        .filter(|(name, _)| !is_protocols_own(name))
+        .filter(|(name, _)| !PROTOCOLS_OWN.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .fold(HeaderMap::new(), |mut metadata, (name, value)| {
             metadata.append(name, value);
             metadata
         })
-}
-
-fn is_protocols_own(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "te" | "content-type"
-            | "content-length"
-            | "user-agent"
-            | "grpc-encoding"
-            | "grpc-accept-encoding"
-            | "grpc-status"
-            | "grpc-message"
-    )
 }

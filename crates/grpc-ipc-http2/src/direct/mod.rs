@@ -10,8 +10,7 @@
 //! [`Answer::Response`], and a server has the [`tower_service::Service`] of the connection called. So both have to be able
 //! to take any call the general way.
 //!
-//! The protocol's own fields are not metadata here: `te`, `content-type`, `content-length`, `user-agent`, `grpc-encoding`,
-//! `grpc-accept-encoding`, `grpc-status` and `grpc-message`.
+//! The [protocol's own fields](PROTOCOLS_OWN) are not metadata here.
 
 mod call;
 mod head;
@@ -24,6 +23,18 @@ pub use self::head::Head;
 pub(crate) use self::head::{is_encoded, is_grpc, metadata_of};
 pub use self::reply::{Reply, Service};
 pub use crate::deadline::timeout_of;
+
+/// The fields of gRPC over HTTP/2 itself, which are not a program's metadata.
+pub const PROTOCOLS_OWN: [&str; 8] = [
+    "te",
+    "content-type",
+    "content-length",
+    "user-agent",
+    "grpc-encoding",
+    "grpc-accept-encoding",
+    "grpc-status",
+    "grpc-message",
+];
 
 /// A method that clients call. Each has a `static` of its own: what is sent for a call is found by its address.
 #[derive(Debug)]

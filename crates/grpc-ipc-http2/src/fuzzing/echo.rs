@@ -11,6 +11,7 @@ use http_body::{Body, Frame};
 use tokio::time::sleep;
 use tower_service::Service;
 
+use crate::direct::PROTOCOLS_OWN;
 use crate::{Error, RecvBody};
 
 /// How a request is answered.
@@ -59,18 +60,6 @@ pub fn metadata(headers: &HeaderMap) -> HeaderValue {
     }
     value(&fields(&metadata))
 }
-
-/// What is not metadata.
-const PROTOCOLS_OWN: [&str; 8] = [
-    "te",
-    "content-type",
-    "content-length",
-    "user-agent",
-    "grpc-encoding",
-    "grpc-accept-encoding",
-    "grpc-status",
-    "grpc-message",
-];
 
 /// Fields, in the order of their names.
 fn fields(headers: &HeaderMap) -> String {

@@ -1,21 +1,10 @@
 //! Metadata without the fields of the protocol itself.
 
+use grpc_ipc_http2::direct::PROTOCOLS_OWN;
 use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status};
-
-/// The protocol's own fields, which handlers and callers do not see.
-const PROTOCOLS_OWN: [&str; 8] = [
-    "te",
-    "content-type",
-    "content-length",
-    "user-agent",
-    "grpc-encoding",
-    "grpc-accept-encoding",
-    "grpc-status",
-    "grpc-message",
-];
 
 /// Fields that tonic does not let programs send.
 const RESERVED: [&str; 5] = ["te", "content-type", "grpc-message", "grpc-message-type", "grpc-status"];
