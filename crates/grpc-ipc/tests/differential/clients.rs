@@ -1,17 +1,13 @@
 //! The kinds of clients, and what they see.
 
-use std::task::{Context, Poll};
-
-use grpc_ipc::{CallBody, Channel, ResponseFuture};
 use grpc_ipc_proto::bench::Chunk;
 use grpc_ipc_proto::bench::bench_client::BenchClient;
 use grpc_ipc_proto::tonic_generated::bench::bench_client as tonics;
-use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
-use tower_service::Service;
 
 use crate::call::Call;
+use crate::other::Other;
 use crate::servers::Scene;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,22 +98,4 @@ pub(crate) fn fields(metadata: &MetadataMap) -> Vec<String> {
     let values = |name| metadata.as_ref().get_all(name).iter();
     // The values of one name keep their order.
     names.into_iter().flat_map(|name| values(name).map(move |value| format!("{name}: {value:?}"))).collect()
-}
-
-/// A channel of somebody else.
-#[derive(Clone, Debug)]
-pub(crate) struct Other(pub(crate) Channel);
-
-impl Service<http::Request<Body>> for Other {
-    type Response = http::Response<CallBody>;
-    type Error = Status;
-    type Future = ResponseFuture;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        self.0.call(request)
-    }
 }

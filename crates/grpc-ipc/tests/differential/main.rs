@@ -3,6 +3,8 @@
 mod call;
 mod cancelled;
 mod clients;
+#[path = "../util/other.rs"]
+mod other;
 mod random;
 mod servers;
 

@@ -9,7 +9,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::codegen::tokio_stream;
 use tonic::{Code, Request};
 
-use crate::util::{Other, Says, Scene, hello, request};
+use crate::other::Other;
+use crate::util::{Says, Scene, hello, request};
 
 #[test]
 fn calls_over_a_channel_are_direct() {

@@ -11,7 +11,8 @@ use grpc_ipc_proto::greet::greeter_server::GreeterServer;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, GrpcMethod, Request, Response, Status};
 
-use crate::util::{Other, Says, Scene, general, request};
+use crate::other::Other;
+use crate::util::{Says, Scene, general, request};
 
 /// What is in metadata, sorted.
 fn fields(metadata: &MetadataMap) -> String {

@@ -3,6 +3,8 @@
 mod client_paths;
 mod deadlines;
 mod interceptors;
+#[path = "../util/other.rs"]
+mod other;
 mod same_outcome;
 mod server_paths;
 mod util;

@@ -11,7 +11,8 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-use crate::util::{Answer, Other, Says, Scene, general, hello, request};
+use crate::other::Other;
+use crate::util::{Answer, Says, Scene, general, hello, request};
 
 /// What a caller sees of an answer.
 fn outcome(answer: Answer) -> String {

@@ -3,17 +3,14 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use grpc_ipc::memory::Network;
-use grpc_ipc::{AccessPolicy, CallBody, Channel, ResponseFuture, Server};
+use grpc_ipc::{AccessPolicy, Channel, Server};
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
-use tonic::body::Body;
 use tonic::{Request, Response, Status};
 use tower_layer::layer_fn;
-use tower_service::Service;
 
 pub(crate) type Answer = Result<Response<HelloReply>, Status>;
 
@@ -71,24 +68,6 @@ impl Scene {
     /// How many calls have gone the general way since: in the client, and in the server, where the first one counts, too.
     pub(crate) fn general(&self) -> (u64, u64) {
         (self.channel.general_calls() - 1, self.server.load(Ordering::Relaxed))
-    }
-}
-
-/// A channel of somebody else.
-#[derive(Clone, Debug)]
-pub(crate) struct Other(pub(crate) Channel);
-
-impl Service<http::Request<Body>> for Other {
-    type Response = http::Response<CallBody>;
-    type Error = Status;
-    type Future = ResponseFuture;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
-        self.0.call(request)
     }
 }
 
