@@ -17,7 +17,7 @@ pub(crate) struct Spin {
     pause: u8,
     /// How many of them have passed.
     passed: u8,
-    /// The calls that were begun at this end, by the id of the next one.
+    /// How many calls this end had begun.
     calls: u32,
 }
 
@@ -88,19 +88,19 @@ impl Spin {
         }
         let now = now();
         if let Wait::Awake { since, until } = self.wait {
-            if !began && now < until {
+            if began {
+                // The caller took its time: the peer gets the call only now.
+                thread.close(self.window);
+            } else if now < until {
                 return true;
-            }
-            if !began {
-                // Who has joined late cannot say.
+            } else {
+                // A connection that joined late has not waited for a whole window.
                 if now >= since + self.window {
                     self.try_less();
                 }
                 self.wait = Wait::Asleep;
                 return false;
             }
-            // The caller took its time, and the peer has it only now.
-            thread.close(self.window);
         }
         self.passed = 0;
         let until = thread.open(now, self.window);
@@ -171,8 +171,8 @@ fn with_thread<T>(act: impl FnOnce(&mut Thread) -> T) -> Option<T> {
         .ok()
 }
 
-/// Lets others run: first the other threads of this core, of which one may be the peer, then the other tasks. The task of
-/// `cx` is woken when the runtime has looked for I/O, without waiting for any.
+/// Lets others run: first the other threads of this core, then the other tasks of this thread. The peer may be among the
+/// threads. The task of `cx` is woken after the runtime has polled for I/O without waiting.
 pub(crate) fn let_others_run(cx: &mut Context<'_>) {
     std::thread::yield_now();
     _ = pin!(tokio::task::yield_now()).poll(cx);
@@ -181,6 +181,8 @@ pub(crate) fn let_others_run(cx: &mut Context<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Options;
+    use crate::connection::{Connection, Role};
 
     const WINDOW: Duration = Duration::from_micros(20);
     const MICROSECOND: Duration = Duration::from_micros(1);
@@ -318,6 +320,13 @@ mod tests {
         }
         assert!(awake <= (scene.now - begin) / SHARE + MAX_WASTED + WINDOW, "{awake:?}");
         assert!(awake >= (scene.now - begin) / SHARE);
+    }
+
+    #[test]
+    fn a_new_connection_has_begun_no_call() {
+        let connection = Connection::new(Role::Client, Options::new());
+        let mut spin = Spin::new(WINDOW);
+        assert!(!spin.stays_awake(connection.calls_begun()));
     }
 
     #[test]

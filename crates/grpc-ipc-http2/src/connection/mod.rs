@@ -265,9 +265,9 @@ impl Connection {
         u64::from(self.last_peer_stream) * 2 + u64::from(!self.is_idle())
     }
 
-    /// Changes when this end begins a call.
+    /// How many calls this end has begun.
     pub(crate) fn calls_begun(&self) -> u32 {
-        self.next_stream
+        self.next_stream / 2
     }
 
     /// Which frame the peer has begun and not ended, if it is not DATA; `rest` is what has not been taken. A block of
