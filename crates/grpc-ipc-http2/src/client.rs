@@ -65,7 +65,7 @@ where
                         state.connection.go_away("");
                     }
                 }
-                // Mostly one time reads, and the other finds that there is no more.
+                // Usually the first round reads, and the second finds nothing more.
                 for _ in 0..2 {
                     // First, if callers have left something to write.
                     if !state.connection.output.is_empty()

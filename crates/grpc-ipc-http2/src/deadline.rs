@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 /// sees to that.
 pub(crate) struct Deadline {
     pub(crate) at: Instant,
-    /// A timer for as long as it has none, and waits.
+    /// A timer, while the call waits and has no stream yet.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 

@@ -21,8 +21,8 @@ pub(crate) struct Beginning {
 const MAX_BEGINNING: usize = 64 * 1024;
 
 impl Beginning {
-    /// The beginning of a body of which nothing was taken. One that is a single message, however long it is, is taken to
-    /// its end, which then goes with it.
+    /// Takes the beginning of a fresh body. A body of a single message is taken to its end, however long it is, so that the
+    /// end goes out with the message.
     pub(crate) fn of<B>(body: &mut B, cx: &mut Context<'_>) -> Result<Self, B::Error>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -116,7 +116,7 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), B::Error>> {
         loop {
-            // A body of which all was taken has ended when it is drained, and is not asked again.
+            // A body that was taken to its end is not polled again: it is over once it is drained.
             let Some(drained) = stream.poll_drained(cx) else { return Poll::Ready(Ok(())) };
             ready!(drained);
             let beginning = Beginning::take(&mut self.body, 1, cx)?;

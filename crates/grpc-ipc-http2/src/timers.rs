@@ -149,7 +149,7 @@ impl Timers {
         self.is_stale |= changed;
     }
 
-    /// There is no limit of time that may pass.
+    /// Whether no time limit is running.
     #[inline]
     pub(crate) fn waits_for_nothing(&self) -> bool {
         !self.is_stale && self.next.is_none()

@@ -120,7 +120,7 @@ impl<'a> Service<'a> {
         Ok(documentation)
     }
 
-    /// The comment of a method; one of our own if it has none, for `missing_docs`.
+    /// The comment of a method. A method without a comment gets a generated one, for `missing_docs`.
     pub(super) fn method_documentation(&self, method: &Method) -> Result<Vec<Attribute>, Error> {
         let comment = self.comment(&method.path, &method.comments)?;
         if !comment.is_empty() {

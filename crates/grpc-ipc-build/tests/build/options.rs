@@ -19,7 +19,7 @@ const GREET: &str = r#"
         rpc SayBye (HelloRequest) returns (HelloReply) { option deprecated = true; }
         rpc New (HelloRequest) returns (HelloReply);
     }
-    // Who is greeted.
+    // The name to greet.
     message HelloRequest {
         // Their name.
         string name = 1;
@@ -236,7 +236,7 @@ fn comments_become_documentation() {
     assert_eq!(text(&file).matches("The method `SayBye` of `greet.Greeter`.").count(), 2);
 
     let file = generate(configure().disable_comments([".greet.Greeter", "HelloRequest"]), GREET);
-    for comment in ["Says hello.", "Says it once.", "Who is greeted."] {
+    for comment in ["Says hello.", "Says it once.", "The name to greet."] {
         assert!(!text(&file).contains(comment), "{comment}");
     }
     assert!(text(&file).contains("The method `SayHello` of `greet.Greeter`."));

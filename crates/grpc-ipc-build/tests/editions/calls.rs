@@ -238,9 +238,8 @@ fn stubs_are_unimplemented() {
 }
 
 #[test]
-fn unknown_methods_are_unimplemented() {
-    run("unknown_methods_are_unimplemented", || async {
-        // The service has no such method, and there is no such service.
+fn a_service_that_is_not_served_is_unimplemented() {
+    run("a_service_that_is_not_served_is_unimplemented", || async {
         let channel = serve(|server| server.add_service(KindsServer::new(MyKinds))).await;
         let status = AloneClient::new(channel).nothing(()).await.unwrap_err();
         assert_eq!(status.code(), Code::Unimplemented);

@@ -24,7 +24,7 @@ thread_local! {
 
 /// How many streams there is room for at first.
 const MIN_SLOTS: usize = 4;
-/// How many a connection keeps room for when it has none.
+/// How many slots a connection keeps when it has no streams.
 const KEEP_SLOTS: usize = 64;
 /// How many streams have their memory kept.
 const MAX_SPARE: usize = 64;
@@ -57,7 +57,7 @@ impl Streams {
         }
     }
 
-    /// Puts a new stream in, of which there must be none yet.
+    /// Inserts a new stream. Its id must not be in use.
     pub(super) fn insert(&mut self, id: u32, recv_window: u32, send_window: u32) -> &mut Stream {
         debug_assert!(self.get(id).is_none(), "stream {id} is there");
         // Not when the thread ends.

@@ -125,7 +125,7 @@ impl UnaryCall {
     /// so it must not use the connection. It is not called if the answer is a [`Response`](Answer::Response).
     ///
     /// # Errors
-    /// Why there is no answer. [`Error::is_unprocessed`] tells whether the call can be made again.
+    /// The reason the call failed. If [`Error::is_unprocessed`], the call can be made again.
     pub fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,

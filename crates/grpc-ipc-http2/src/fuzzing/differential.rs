@@ -66,7 +66,7 @@ pub fn differential(input: &[u8], other: Other) {
     let theirs = Served::by(&bytes, other);
     let ours = Served::by(&bytes, |io| {
         let connection = server::Connection::new(io, Echo, options).direct(Box::new(DirectEcho::as_echo()));
-        // That the client goes because of an error is none of ours.
+        // A client that goes away with an error was not refused.
         let refuses = |error| !matches!(error, Error::GoAway { by: Side::Peer, .. });
         Box::pin(async move { connection.await.is_err_and(refuses) })
     });

@@ -65,7 +65,7 @@ pub(super) const ENTRIES: [(&str, &str); 61] = [
     ("www-authenticate", ""),
 ];
 
-/// By the length of a name, the positions of the entries whose names are so long: a set of bits.
+/// For each length of a name, a bit set of the positions of the entries whose names have that length.
 pub(super) const OF_LENGTH: [u64; 32] = {
     let mut of_length = [0; 32];
     let mut position = 0;

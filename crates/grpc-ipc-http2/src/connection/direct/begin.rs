@@ -14,7 +14,7 @@ use crate::connection::stream::End;
 use crate::direct;
 use crate::encode::{Own, Start, TemplateKey};
 
-/// What has become of a call.
+/// The state of a call.
 pub(crate) enum Outcome<T> {
     /// It waits.
     Waits,
@@ -26,7 +26,7 @@ pub(crate) enum Outcome<T> {
 
 /// The message of a call that begins.
 pub(crate) enum Encode<F> {
-    /// To be encoded, and so long.
+    /// Not encoded yet; encoded, it has this length.
     Later(usize, F),
     /// With its prefix.
     Done(Bytes),
@@ -127,7 +127,7 @@ impl Connection {
         expect_updates(&mut self.updates_due);
     }
 
-    /// What has become of a call; when it is answered, its stream is no more.
+    /// Polls a call. An answered call's stream is removed.
     pub(crate) fn poll_direct<T>(
         &mut self,
         id: u32,

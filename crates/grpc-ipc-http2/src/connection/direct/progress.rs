@@ -22,7 +22,7 @@ pub(crate) struct Call {
 /// How much of a direct call has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It is none, or none any more.
+    /// The call is not direct, or no longer.
     #[default]
     General,
 

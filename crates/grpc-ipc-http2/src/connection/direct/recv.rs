@@ -83,7 +83,8 @@ impl Connection {
         opens
     }
 
-    /// A request has come the general way, on a stream that is open now. It is returned if it is no direct call.
+    /// Takes a request that came the general way, on a stream that is open now. Returns the request if it is not a direct
+    /// call.
     pub(in crate::connection) fn may_be_direct(&mut self, id: u32, head: RequestHead) -> Option<RequestHead> {
         let Some(route) = self.direct.route_of(&head) else { return Some(head) };
         self.await_message(id, Arc::new(Head::new(route, head)));
