@@ -28,38 +28,53 @@ impl Connection {
         if stream.end != End::Open || stream.has_answer {
             return;
         }
-        let (window, recv_ended) = (stream.send_window, stream.recv_ended);
         let metadata = metadata.filter(|metadata| !metadata.is_empty());
-        let limit = self.frame_limit(window);
+        let (window, recv_ended) = (stream.send_window, stream.recv_ended);
         let message = match encode {
             Encode::Done(message) => message,
-            Encode::Later(length, encode) if !recv_ended || !self.can_send(window, PREFIX + length) => {
-                message(length, encode)
-            }
+            // The rest of the request has to be refused, after the answer.
+            Encode::Later(length, encode) if !recv_ended => message(length, encode),
             Encode::Later(length, encode) => {
-                match kept_response(&self.encoder, metadata, self.peer.max_header_list_size) {
-                    None => message(length, encode),
-                    Some((head, end)) => {
-                        let written = self.output.write_whole(|out| {
-                            out.reserve(RESERVE + length);
-                            let length = headers_and_message(out, head, id, false, limit, encode)?;
-                            headers(out, end, id);
-                            Ok(length)
-                        });
-                        match written {
-                            Ok(length) => {
-                                self.count_sent(length, 3);
-                                // Nobody reads it either: its message was handed out.
-                                self.close_and_remove(id);
-                                return;
-                            }
-                            Err(message) => message,
-                        }
-                    }
+                match self.answer_at_once(id, window, metadata, length, encode) {
+                    Some(message) => message,
+                    None => return,
                 }
             }
         };
         self.answer_in_parts(id, metadata, message);
+    }
+
+    /// Answers in one piece, after which the stream is removed. If that is not possible, returns the message with its
+    /// prefix.
+    fn answer_at_once(
+        &mut self,
+        id: u32,
+        window: i64,
+        metadata: Option<&HeaderMap>,
+        length: usize,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Option<Bytes> {
+        if !self.can_send(window, PREFIX + length) {
+            return Some(message(length, encode));
+        }
+        let limit = self.frame_limit(window);
+        let kept = kept_response(&self.encoder, metadata, self.peer.max_header_list_size);
+        let Some((head, end)) = kept else { return Some(message(length, encode)) };
+        let written = self.output.write_whole(|out| {
+            out.reserve(RESERVE + length);
+            let length = headers_and_message(out, head, id, false, limit, encode)?;
+            headers(out, end, id);
+            Ok(length)
+        });
+        match written {
+            Ok(length) => {
+                self.count_sent(length, 3);
+                // Nobody reads it either: its message was handed out.
+                self.close_and_remove(id);
+                None
+            }
+            Err(message) => Some(message),
+        }
     }
 
     fn answer_in_parts(&mut self, id: u32, metadata: Option<&HeaderMap>, message: Bytes) {
