@@ -13,7 +13,7 @@ use tonic::{CancellationHandle, Request, Response, Status, Streaming};
 use super::general::{self, grpc_method};
 use super::metadata::strip;
 use super::options::ClientOptions;
-use super::unary_client::{Direct, Unary, is_usual};
+use super::unary_client::{Direct, Unary};
 use super::{Bytes, Method};
 use crate::{Channel, Intercepted};
 
@@ -89,7 +89,6 @@ impl<T: 'static> Client<T> {
         let extensions = request.extensions();
         !self.options.need_tonic()
             && self.channel().is_some()
-            && is_usual(request.metadata())
             && (extensions.is_empty() || extensions.get::<CancellationHandle>().is_none())
     }
 

@@ -67,33 +67,29 @@ impl ServerOptions {
 /// How a generated client makes requests and takes responses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClientOptions {
-    origin: Uri,
+    origin: Option<Uri>,
     send: Option<CompressionEncoding>,
     accept: Vec<CompressionEncoding>,
-    /// Whether any of them has been set, which only tonic's client knows.
-    need_tonic: bool,
     pub(super) max_decoding_message_size: Option<usize>,
     pub(super) max_encoding_message_size: Option<usize>,
 }
 
 impl ClientOptions {
     pub(super) fn with_origin(origin: Uri) -> Self {
-        Self { need_tonic: origin != Uri::default(), origin, ..Self::default() }
+        Self { origin: Some(origin).filter(|origin| *origin != Uri::default()), ..Self::default() }
     }
 
     pub(super) fn send_compressed(&mut self, encoding: CompressionEncoding) {
         self.send = Some(encoding);
-        self.need_tonic = true;
     }
 
     pub(super) fn accept_compressed(&mut self, encoding: CompressionEncoding) {
         self.accept.push(encoding);
-        self.need_tonic = true;
     }
 
-    /// Whether calls have to go over tonic's client.
+    /// Whether calls have to go over tonic's client: only that knows of an origin, and of compression.
     pub(super) fn need_tonic(&self) -> bool {
-        self.need_tonic
+        self.origin.is_some() || self.send.is_some() || !self.accept.is_empty()
     }
 
     /// The largest message that is decoded.
@@ -108,7 +104,7 @@ impl ClientOptions {
 
     /// tonic's client with the same options.
     pub(super) fn grpc<T>(&self, inner: T) -> client::Grpc<T> {
-        let mut grpc = client::Grpc::with_origin(inner, self.origin.clone());
+        let mut grpc = client::Grpc::with_origin(inner, self.origin.clone().unwrap_or_default());
         if let Some(encoding) = self.send {
             grpc = grpc.send_compressed(encoding);
         }

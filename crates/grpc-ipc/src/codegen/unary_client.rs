@@ -167,7 +167,7 @@ where
 }
 
 /// Whether metadata has nothing that only tonic can send.
-pub(super) fn is_usual(metadata: &MetadataMap) -> bool {
+fn is_usual(metadata: &MetadataMap) -> bool {
     let headers: &HeaderMap = metadata.as_ref();
     headers.is_empty() || !headers.keys().any(is_left_to_tonic)
 }
