@@ -124,12 +124,11 @@ impl State {
             if alone
                 && !self.driver_woken
                 && !self.written_since
-                && let Some(driver) = self.driver.take()
+                && let Some(driver) = self.driver.clone()
             {
                 self.written_since = true;
                 // When the stream takes no more now, it is the driver that waits.
                 _ = self.poll_flush(&mut Context::from_waker(&driver));
-                self.driver = Some(driver);
                 if self.write_error.is_some() {
                     self.wake_driver();
                 }
