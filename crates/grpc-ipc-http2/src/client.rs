@@ -21,7 +21,7 @@ use crate::encode::Start;
 use crate::message::ResponseHead;
 use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared, State};
-use crate::spin::let_others_run;
+use crate::spin::let_tasks_run;
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
@@ -97,7 +97,7 @@ where
                     return Poll::Pending;
                 }
                 Next::StayAwake => {
-                    let_others_run(cx);
+                    let_tasks_run(cx);
                     return Poll::Pending;
                 }
                 Next::Wait => return Poll::Pending,

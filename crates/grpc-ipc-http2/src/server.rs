@@ -27,7 +27,7 @@ use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared, State, ToAnswer};
-use crate::spin::let_others_run;
+use crate::spin::let_tasks_run;
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
@@ -529,7 +529,7 @@ where
                     return Poll::Pending;
                 }
                 Next::StayAwake => {
-                    let_others_run(cx);
+                    let_tasks_run(cx);
                     return Poll::Pending;
                 }
                 Next::Wait => return Poll::Pending,

@@ -79,6 +79,10 @@ impl Setup {
         let mut words = tool.iter().cloned().chain([path.into_os_string()]);
         let mut command = placed(core, words.next().unwrap_or_default());
         command.args(words).args(self.stack.options()).args(["--runtime", self.placement.runtime]);
+        if !tool.is_empty() && self.stack.is_ours() {
+            // How often a program polls depends on how long it takes, and the tool decides that.
+            command.args(["--busy-poll", "0"]);
+        }
         command
     }
 }
