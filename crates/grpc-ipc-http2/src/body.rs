@@ -132,11 +132,11 @@ impl RecvStream {
     }
 
     /// The answer to a direct call.
-    pub(crate) fn poll_direct<T>(
+    pub(crate) fn poll_direct<T, E>(
         &mut self,
         cx: &Context<'_>,
-        decode: impl FnOnce(direct::Message<'_>) -> T,
-    ) -> Outcome<T> {
+        decode: impl FnOnce(direct::Message<'_>) -> Result<T, E>,
+    ) -> Outcome<Result<T, E>> {
         let id = self.id;
         self.shared.with(|state| {
             let connection = &mut state.connection;

@@ -40,7 +40,8 @@ pub enum Answer<T> {
     Message {
         /// What was made of the message.
         message: T,
-        /// The metadata of the response, and that of its trailers, if there is any.
+        /// The metadata of the response, and that of its trailers, if there is any. Those that stand behind a message that
+        /// could not be decoded are not looked at.
         metadata: Option<HeaderMap>,
     },
     /// In any other way, which the body tells: with an error, or with a message that is not a small one.
@@ -126,11 +127,11 @@ impl UnaryCall {
     ///
     /// # Errors
     /// The reason the call failed. If [`Error::is_unprocessed`], the call can be made again.
-    pub fn poll<T>(
+    pub fn poll<T, E>(
         &mut self,
         cx: &mut Context<'_>,
-        decode: impl FnOnce(Message<'_>) -> T,
-    ) -> Poll<Result<Answer<T>, Error>> {
+        decode: impl FnOnce(Message<'_>) -> Result<T, E>,
+    ) -> Poll<Result<Answer<Result<T, E>>, Error>> {
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(Error::Closed)) };
         match stream.poll_direct(cx, decode) {
             Outcome::Waits => return Poll::Pending,

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,13 +49,15 @@ impl Head {
         Self { route, timeout: timeout_of(headers), metadata: metadata_of(headers), request }
     }
 
-    /// Which method of a service a request calls, if it may be a direct call.
+    /// Which method of a service a request calls, if it may be a direct call. If the service panics, it is not.
     pub(crate) fn route_of(request: &RequestHead, service: &dyn Service) -> Option<u32> {
         let usual = request.method == Method::POST
             && request.uri.query().is_none()
             && is_grpc(&request.headers)
             && !is_encoded(&request.headers);
-        usual.then(|| service.route(request.uri.path()))?
+        let route = || service.route(request.uri.path());
+        // A panic has been reported by its hook.
+        if usual { catch_unwind(AssertUnwindSafe(route)).ok().flatten() } else { None }
     }
 
     pub(crate) fn content_length(&self) -> Option<u64> {

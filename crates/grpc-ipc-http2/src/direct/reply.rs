@@ -22,6 +22,7 @@ use crate::sync::spawn;
 pub trait Service: Send {
     /// Which method has a path; `None` if requests for it go the general way. The answer counts for as long as the
     /// connection lasts. It is called under the lock of the connection, so it must not use the connection.
+    /// If it panics, the request goes the general way.
     fn route(&self, path: &str) -> Option<u32>;
 
     /// Answers a request, now or [later](Reply::later). `cx` is that of the task of the connection: a handler that is
@@ -36,6 +37,7 @@ pub trait Service: Send {
 pub struct Reply<'a> {
     shared: &'a Arc<Shared>,
     id: u32,
+    /// Until the connection has the deadline.
     timeout: Option<Duration>,
     place: Place<'a>,
     answered: bool,
@@ -106,6 +108,12 @@ impl<'a> Reply<'a> {
         self.shared.with(|state| {
             let alone = state.connection.output.is_empty();
             act(&mut state.connection, id);
+            // An answer that the client does not let through ends with its deadline.
+            if let Some(timeout) = self.timeout
+                && state.connection.stream(id).is_some_and(|stream| !stream.is_send_over())
+            {
+                state.set_deadline(id, after(Instant::now(), timeout));
+            }
             state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
             match &mut self.place {
                 Place::Turn { overfull, .. } => **overfull = state.connection.is_overfull(),
@@ -136,8 +144,8 @@ where
     F: Future,
     A: FnOnce(F::Output, Reply<'_>),
 {
+    let mut deadline = timeout.map(|timeout| after(Instant::now(), timeout));
     let output = {
-        let mut deadline = timeout.map(|timeout| after(Instant::now(), timeout));
         let mut future = pin!(future);
         let mut output = None;
         poll_fn(|cx| {
@@ -173,6 +181,8 @@ where
     };
     if let Some(output) = output {
         let SendStream { shared, id, .. } = &sender;
+        // The connection may have it already.
+        let timeout = timeout.filter(|_| deadline.is_some());
         answer(output, Reply { shared, id: *id, timeout, place: Place::Task, answered: false });
     }
 }

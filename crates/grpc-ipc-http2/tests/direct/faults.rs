@@ -2,16 +2,19 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use grpc_ipc_http2::direct::{Begun, Method};
-use grpc_ipc_http2::{Error, Reason, Side};
+use grpc_ipc_http2::direct::{Begun, Head, Message, Method, Reply, Service};
+use grpc_ipc_http2::{Error, Options, Reason, Side, server};
 use http::HeaderMap;
+use tokio::io::duplex;
 
 use super::demoted_responses::{response, still_calls};
 use super::scene::{both, client, message};
-use super::service::{ECHO, LATER, LATER_PANIC, PANIC, PANIC_ENCODING, SILENT, Seen};
+use super::service::{ECHO, LATER, LATER_PANIC, PANIC, PANIC_ENCODING, SILENT, Seen, TestService};
 use crate::util::frame::kind;
+use crate::util::raw::RawPeer;
 
 #[track_caller]
 fn fails(method: &'static Method, message: &'static [u8]) {
@@ -97,7 +100,7 @@ fn a_decoder_panics() {
             let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
             peer.send_all(&response(stream, b"answer")).await;
             let poll = poll_fn(|cx| {
-                let poll = || call.poll(cx, |_| -> () { panic!("a decoder panics") });
+                let poll = || call.poll(cx, |_| -> Result<(), ()> { panic!("a decoder panics") });
                 match catch_unwind(AssertUnwindSafe(poll)) {
                     Ok(Poll::Pending) => Poll::Pending,
                     Ok(Poll::Ready(answer)) => panic!("{answer:?}"),
@@ -119,8 +122,8 @@ fn a_call_is_polled_after_it_was_answered() {
         let Begun::Call(mut call) = client.begin(&ECHO, &HeaderMap::new(), None, b"message").await else {
             panic!("the call has to go elsewhere");
         };
-        poll_fn(|cx| call.poll(cx, |_| ())).await.unwrap();
-        assert!(poll_fn(|cx| call.poll(cx, |_| ())).await.is_err());
+        poll_fn(|cx| call.poll(cx, |_| Ok::<_, ()>(()))).await.unwrap();
+        assert!(poll_fn(|cx| call.poll(cx, |_| Ok::<_, ()>(()))).await.is_err());
         // Nor is it cancelled.
         drop(call);
         assert_eq!(client.call(&ECHO, b"more").await.unwrap().direct(), b"more");
@@ -150,5 +153,40 @@ fn an_answer_to_a_call_that_was_cancelled() {
             }
             while !matches!(served.seen.recv().await, Some(Seen::Direct(..))) {}
         }
+    });
+}
+
+/// Asks of it come while a connection receives, which goes on; the requests go the general way.
+#[test]
+fn a_service_panics_when_it_is_asked_for_a_method() {
+    struct Panics;
+
+    impl Service for Panics {
+        fn route(&self, _: &str) -> Option<u32> {
+            panic!("a service panics");
+        }
+
+        fn call(&mut self, _: &Arc<Head>, _: Message<'_>, _: &mut Context<'_>, _: Reply<'_>) {
+            panic!("it knows no method");
+        }
+    }
+
+    super::scene::run(async || {
+        let (ours, theirs) = duplex(10_000);
+        let (service, _seen) = TestService::new();
+        let connection = server::Connection::new(theirs, service, Options::new()).direct(Box::new(Panics));
+        let handle = connection.handle();
+        tokio::spawn(connection);
+        let mut peer = RawPeer::new(ours);
+        peer.greet_server(&[]).await;
+        // A request that has come before is asked about elsewhere.
+        for round in 0..5 {
+            let stream = 2 * round + 1;
+            peer.send_all(&super::scene::call(stream, &ECHO, b"message")).await;
+            let response = peer.expect_response(stream).await;
+            assert_eq!(response.field("x-way"), "general");
+            assert_eq!(response.body, message(b"message"));
+        }
+        assert_eq!(handle.direct_calls(), 0);
     });
 }

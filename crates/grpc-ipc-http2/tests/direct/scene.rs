@@ -1,5 +1,6 @@
 //! Connections whose ends are the engine, or a raw peer that sends whatever a test wants.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::Location;
 use std::task::Poll;
@@ -276,9 +277,11 @@ impl Client {
 
 /// All of the answer to a call.
 pub(super) async fn answer(mut call: UnaryCall) -> Result<Answered, Error> {
-    let answer = poll_fn(|cx| call.poll(cx, |message| message.as_slice().to_vec())).await?;
+    let answer =
+        poll_fn(|cx| call.poll(cx, |message| Ok::<_, Infallible>(message.as_slice().to_vec()))).await?;
     let response = match answer {
         Answer::Message { message, metadata } => {
+            let Ok(message) = message;
             return Ok(Answered::Direct(message, metadata.unwrap_or_default()));
         }
         Answer::Response(response) => *response,

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use grpc_ipc_http2::Error;
 use grpc_ipc_http2::direct::Begun;
+use grpc_ipc_http2::{Error, Options};
 use http::HeaderMap;
 use tokio::time::{Instant, sleep};
 
 use super::demoted_responses::{OK, still_calls};
 use super::scene::{Answered, answer, both, client, fields, head_with, message, server, server_with};
-use super::service::{ECHO, LATER, SIZE, Seen};
-use crate::util::frame::{code, data, headers, kind, rst_stream, setting};
+use super::service::{ECHO, LATER, LATER_SIZE, SIZE, Seen};
+use crate::util::frame::{code, data, flag, headers, kind, rst_stream, setting, window_update};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -82,7 +82,7 @@ fn a_call_that_the_server_cancels_at_the_deadline_has_failed_because_of_that() {
         let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
         peer.send(rst_stream(stream, code::CANCEL)).await;
         sleep(6 * SECOND).await;
-        let error = std::future::poll_fn(|cx| call.poll(cx, |_| ())).await.unwrap_err();
+        let error = std::future::poll_fn(|cx| call.poll(cx, |_| Ok::<_, ()>(()))).await.unwrap_err();
         assert!(matches!(error, Error::DeadlineExceeded), "{error:?}");
     });
 }
@@ -148,15 +148,37 @@ fn a_handler_that_is_ready_is_in_time() {
     });
 }
 
-/// A handler that was in time has answered; that the client does not take the answer is no matter of its deadline.
+/// As on the general way: what the client does not let through is cancelled then.
 #[test]
-fn an_answer_that_waits_for_the_client_is_in_time() {
-    server_with(grpc_ipc_http2::Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 0)], async |mut served| {
-        let head = head_with(1, &SIZE, &[("grpc-timeout", "5S")]);
-        served.peer.send_all(&[head, data(1, message(b"100")).end_stream()]).await;
-        served.expect_direct().await;
-        sleep(60 * SECOND).await;
-        served.peer.send(crate::util::frame::window_update(1, 1000)).await;
-        assert_eq!(served.peer.expect_response(1).await.body, message(&[b'x'; 100]));
-    });
+fn an_answer_that_the_client_does_not_let_through_ends_with_its_deadline() {
+    // At once, from a task of its own, and from one that has waited for some time.
+    for (method, waits) in [(&SIZE, None), (&LATER_SIZE, Some(0)), (&LATER_SIZE, Some(4))] {
+        for takes in [true, false] {
+            server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 0)], async |mut served| {
+                let start = Instant::now();
+                let head = head_with(1, method, &[("grpc-timeout", "5S")]);
+                served.peer.send_all(&[head, data(1, message(b"100")).end_stream()]).await;
+                served.expect_direct().await;
+                if let Some(seconds) = waits {
+                    let Some(Seen::Waits(told)) = served.seen.recv().await else { panic!("no handler") };
+                    sleep(seconds * SECOND).await;
+                    told.send(()).unwrap();
+                }
+                served.peer.expect_on(1).await;
+                if takes {
+                    served.peer.send(window_update(1, 1000)).await;
+                    let answer = served.peer.expect_on(1).await;
+                    assert_eq!(answer.payload, message(&[b'x'; 100]));
+                    assert!(served.peer.expect_on(1).await.has(flag::END_STREAM));
+                    sleep(60 * SECOND).await;
+                    served.peer.expect_silence_on(1).await;
+                } else {
+                    served.peer.expect_reset(1, code::CANCEL).await;
+                    let passed = start.elapsed();
+                    assert!((5 * SECOND..6 * SECOND).contains(&passed), "{passed:?}");
+                }
+                served.handle.finished().await;
+            });
+        }
+    }
 }

@@ -172,7 +172,7 @@ fn is_usual(metadata: &MetadataMap) -> bool {
     headers.is_empty() || !headers.keys().any(is_left_to_tonic)
 }
 
-/// What a caller gets of an answer: with an error of decoding, too, it gets the metadata.
+/// What a caller gets of an answer: with an error of decoding, too, it gets the metadata that has come before the message.
 fn received<R>(message: Result<R, Status>, metadata: Option<HeaderMap>) -> Result<Response<R>, Status> {
     let metadata = match metadata {
         Some(mut metadata) => {

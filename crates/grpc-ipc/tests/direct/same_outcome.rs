@@ -1,15 +1,25 @@
 //! Handlers and callers see the same, whichever way a call takes on either side.
 
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use grpc_ipc::codegen::Bytes;
 use grpc_ipc::{MethodPath, Peer, Server};
 use grpc_ipc_conformance::run;
 use grpc_ipc_proto::bench::Chunk;
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 use grpc_ipc_proto::greet::greeter_server::GreeterServer;
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
-use std::time::Duration;
+use http::{HeaderMap, HeaderValue};
+use http_body_util::{BodyExt as _, Full};
+use tonic::body::Body;
 use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::server::NamedService;
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
+use tower_service::Service;
 
 use crate::other::Other;
 use crate::util::{Answer, Says, Scene, general, hello, request};
@@ -253,5 +263,60 @@ fn messages_that_cannot_be_decoded() {
         let direct = &outcomes[0];
         assert!(direct.0.starts_with("Internal") && direct.1 == 0, "{direct:?}");
         assert_eq!((&outcomes[1].0, outcomes[1].1), (&direct.0, 1));
+    });
+}
+
+/// Answers with a message, and with metadata before and behind it.
+#[derive(Clone)]
+struct Answers(&'static [u8]);
+
+impl NamedService for Answers {
+    const NAME: &'static str = "greet.Greeter";
+}
+
+impl Service<http::Request<Body>> for Answers {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<http::Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", HeaderValue::from_static("0"));
+        trailers.insert("behind", HeaderValue::from_static("2"));
+        let body = Full::new(Bytes::from_static(self.0)).with_trailers(ready(Some(Ok(trailers))));
+        let response = http::Response::builder().header("content-type", "application/grpc");
+        ready(Ok(response.header("before", "1").body(Body::new(body)).unwrap()))
+    }
+}
+
+/// What stands behind a message that is not taken is not looked at.
+#[test]
+fn metadata_of_responses_whose_messages_are_not_taken() {
+    run("metadata_of_responses_whose_messages_are_not_taken", || async {
+        let cases: [(&[u8], Option<usize>, &str); 3] = [
+            (b"\0\0\0\0\x03\x0a\x01a", None, "[\"before: \\\"1\\\"\", \"behind: \\\"2\\\"\"]"),
+            (b"\0\0\0\0\x03\x0a\x01\xff", None, "[\"before: \\\"1\\\"\"]"),
+            (b"\0\0\0\0\x03\x0a\x01a", Some(2), "[\"before: \\\"1\\\"\"]"),
+        ];
+        for (answer, limit, metadata) in cases {
+            let scene = Scene::new(|server| server.add_service(Answers(answer))).await;
+            let mut direct = GreeterClient::new(scene.channel.clone());
+            let mut other = GreeterClient::new(Other(scene.channel.clone()));
+            if let Some(limit) = limit {
+                direct = direct.max_decoding_message_size(limit);
+                other = other.max_decoding_message_size(limit);
+            }
+            let outcomes = [
+                outcome(direct.say_hello(request("you")).await),
+                outcome(other.say_hello(request("you")).await),
+            ];
+            assert_eq!(outcomes[0], outcomes[1]);
+            assert!(outcomes[0].ends_with(metadata), "{}", outcomes[0]);
+            assert_eq!(scene.general().0, 1);
+        }
     });
 }

@@ -128,12 +128,12 @@ impl Connection {
     }
 
     /// Polls a call. An answered call's stream is removed.
-    pub(crate) fn poll_direct<T>(
+    pub(crate) fn poll_direct<T, E>(
         &mut self,
         id: u32,
         waker: &Waker,
-        decode: impl FnOnce(direct::Message<'_>) -> T,
-    ) -> Outcome<T> {
+        decode: impl FnOnce(direct::Message<'_>) -> Result<T, E>,
+    ) -> Outcome<Result<T, E>> {
         let Some(stream) = self.streams.get_mut(id) else { return Outcome::General };
         match stream.direct.progress {
             Progress::Done => {}
@@ -144,13 +144,13 @@ impl Connection {
                 return Outcome::Waits;
             }
         }
-        let head = stream.direct.response.as_deref().map(|head| &head.metadata);
-        let mut metadata = head.filter(|metadata| !metadata.is_empty()).cloned();
-        if let Some(trailers) = &stream.direct.trailers {
-            metadata.get_or_insert_default().extend((**trailers).clone());
-        }
         // If this panics, the stream is as before, and the reader lets go of it.
         let decoded = decode(direct::Message::Slice(&stream.direct.message[PREFIX..]));
+        let head = stream.direct.response.as_deref().map(|head| &head.metadata);
+        let mut metadata = head.filter(|metadata| !metadata.is_empty()).cloned();
+        if let Some(trailers) = stream.direct.trailers.as_deref().filter(|_| decoded.is_ok()) {
+            metadata.get_or_insert_default().extend(trailers.clone());
+        }
         stream.has_reader = false;
         let length = stream.drop_unread();
         self.receiving.unread -= length;
