@@ -2,16 +2,20 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
+use grpc_ipc_http2::direct::{self, Head, Message, Reply};
 use grpc_ipc_http2::{Reason, client, server};
-use http::{Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use tokio::io::DuplexStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_service::Service;
 
 use super::service::{TestBody, TestService};
+use super::unary::{WAY, is_direct};
 
 pub(crate) use grpc_ipc_http2::{Error, Options, RecvBody};
 
@@ -24,9 +28,14 @@ pub(crate) fn serve(
     io: DuplexStream,
     service: TestService,
     options: Options,
+    directly: bool,
     shut_down: oneshot::Receiver<()>,
 ) -> JoinHandle<()> {
-    let connection = server::Connection::new(io, service, options);
+    let direct = directly.then(|| Box::new(service.clone()));
+    let mut connection = server::Connection::new(io, service, options);
+    if let Some(direct) = direct {
+        connection = connection.direct(direct);
+    }
     let handle = connection.handle();
     tokio::spawn(async move {
         if shut_down.await.is_ok() {
@@ -48,6 +57,25 @@ impl Service<Request<RecvBody>> for TestService {
     fn call(&mut self, request: Request<RecvBody>) -> Self::Future {
         let answer = self.clone().answer(request);
         Box::pin(async { Ok(answer.await) })
+    }
+}
+
+impl direct::Service for TestService {
+    fn route(&self, path: &str) -> Option<u32> {
+        is_direct(path).then_some(0)
+    }
+
+    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, _: &mut Context<'_>, reply: Reply<'_>) {
+        let mut request = Request::post(head.path()).body(()).unwrap();
+        *request.headers_mut() = head.metadata().clone();
+        let message = Bytes::copy_from_slice(message.as_slice());
+        match self.clone().answer_unary(request.into_parts().0, message) {
+            Ok(answer) => {
+                let way = HeaderMap::from_iter([(HeaderName::from_static(WAY.0), WAY.1.parse().unwrap())]);
+                reply.message(Some(&way), answer.len(), |out| out.extend_from_slice(&answer));
+            }
+            Err(never) => reply.later(never, |(), reply| drop(reply)),
+        }
     }
 }
 

@@ -55,7 +55,8 @@ pub(crate) struct Frame {
     /// With the reserved bit.
     pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
-    /// The field section of a HEADERS frame that was received, with that of its CONTINUATION frames.
+    /// The field section of a HEADERS frame: what it was made of, or, of one that was received, with that of its CONTINUATION
+    /// frames.
     pub(crate) fields: Fields,
 }
 
@@ -117,7 +118,9 @@ pub(crate) fn data(stream: u32, payload: impl Into<Vec<u8>>) -> Frame {
 }
 
 pub(crate) fn headers<'a>(stream: u32, fields: impl IntoIterator<Item = &'a (&'a str, &'a str)>) -> Frame {
-    headers_of(stream, literals(fields))
+    let fields: Vec<_> = fields.into_iter().copied().collect();
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Frame { fields: fields.iter().map(owned).collect(), ..headers_of(stream, literals(&fields)) }
 }
 
 /// HEADERS with a field block that is encoded already.

@@ -5,6 +5,7 @@ pub(crate) mod frame;
 pub(crate) mod hpack;
 pub(crate) mod raw;
 pub(crate) mod service;
+pub(crate) mod unary;
 
 use std::panic::Location;
 
@@ -17,6 +18,8 @@ use tokio::sync::oneshot;
 
 /// How much either end can write before it has to wait, in octets: more than any test does.
 const BUFFER: usize = 4 << 20;
+/// The server under test has a service for direct calls.
+const SERVES_DIRECTLY: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"rfc9113_direct");
 
 /// Runs a test against a server: prefaces and settings have been exchanged.
 #[track_caller]
@@ -61,8 +64,9 @@ pub(crate) fn server_to_shut_down(
         let (ours, theirs) = duplex(BUFFER);
         let (service, events) = TestService::new();
         let (shut_down, told) = oneshot::channel();
-        let server = engine::serve(theirs, service, options, told);
-        test(RawPeer::new(ours), events, shut_down).await;
+        let server = engine::serve(theirs, service, options, SERVES_DIRECTLY, told);
+        let peer = RawPeer::new(ours);
+        test(if SERVES_DIRECTLY { peer.unary() } else { peer }, events, shut_down).await;
         server.await.unwrap();
     });
 }

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use super::engine;
 use super::frame::{Frame, code, flag, headers, kind, ping, setting, settings, settings_ack};
 use super::hpack::{Decoder, Fields};
+use super::unary::{self, Unary};
 
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -75,6 +76,8 @@ pub(crate) struct RawPeer {
     reset: BTreeSet<u32>,
     /// The highest stream on which HEADERS were sent.
     highest_stream: u32,
+    /// Requests are made unary calls.
+    unary: Option<Unary>,
 }
 
 impl RawPeer {
@@ -87,7 +90,14 @@ impl RawPeer {
             max_frame_size: 16_384,
             reset: BTreeSet::new(),
             highest_stream: 0,
+            unary: None,
         }
+    }
+
+    /// Makes unary calls of requests.
+    pub(crate) fn unary(mut self) -> Self {
+        self.unary = Some(Unary::default());
+        self
     }
 
     /// Exchanges prefaces as a client, and waits until both ends have the other's settings.
@@ -127,6 +137,11 @@ impl RawPeer {
         self.expect("SETTINGS with ACK", |frame| frame.kind == kind::SETTINGS && frame.has(flag::ACK)).await;
     }
 
+    /// What stands in the DATA of a response with this body.
+    pub(crate) fn as_data(&self, body: &[u8]) -> Vec<u8> {
+        if self.unary.is_some() { unary::message(body) } else { body.into() }
+    }
+
     /// A setting of the engine, or `default`.
     pub(crate) fn setting(&self, id: u16, default: u32) -> u32 {
         self.settings.get(&id).copied().unwrap_or(default)
@@ -149,6 +164,12 @@ impl RawPeer {
 
     /// Sends frames in one piece. That the engine has closed shows when reading.
     pub(crate) async fn send_all(&mut self, frames: &[Frame]) {
+        let unary = self.unary.take().map(|mut unary| {
+            let frames = unary.of(frames, |stream| self.window(stream).min(self.window(0)));
+            self.unary = Some(unary);
+            frames
+        });
+        let frames = unary.as_deref().unwrap_or(frames);
         for frame in frames {
             match frame.kind {
                 kind::DATA => {
@@ -287,6 +308,9 @@ impl RawPeer {
                 _ => panic!("instead of a message: {frame:?}"),
             }
             if end {
+                if let Some(unary) = &self.unary {
+                    unary.restore(stream, &mut message);
+                }
                 return message;
             }
         }

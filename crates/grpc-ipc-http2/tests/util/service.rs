@@ -91,6 +91,33 @@ impl TestService {
         Response::new(TestBody::from("hello"))
     }
 
+    /// Answers a unary call as [`answer`](Self::answer) would, with a message instead of a body; or with a future that is
+    /// never ready.
+    pub(crate) fn answer_unary(
+        self,
+        parts: request::Parts,
+        message: Bytes,
+    ) -> Result<Bytes, impl Future<Output = ()> + Send + 'static> {
+        let path = parts.uri.path().to_owned();
+        self.tell(Event::Request(parts));
+        if ["/wait", "/unread"].contains(&path.as_str()) {
+            if path == "/wait" {
+                self.tell(Event::Body(Ok((message, None))));
+            }
+            let dropped = TellDropped(self);
+            return Err(async move {
+                let _dropped = dropped;
+                std::future::pending().await
+            });
+        }
+        if path == "/large" {
+            // With what stands before a message, it is as long.
+            return Ok(vec![b'x'; LARGE - 5].into());
+        }
+        self.tell(Event::Body(Ok((message.clone(), None))));
+        Ok(if path == "/echo" { message } else { Bytes::from_static(b"hello") })
+    }
+
     async fn read<B>(&self, body: B) -> Option<(Bytes, Option<HeaderMap>)>
     where
         B: Body<Data = Bytes, Error: Debug> + Unpin,
