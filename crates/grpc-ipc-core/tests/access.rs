@@ -308,3 +308,22 @@ async fn what_can_be_answered_at_once_is_not_asked_for_later() {
     let refused = check(&asked().and(AccessPolicy::same_user()), &peer(1001)).unwrap_err();
     assert!(!refused.to_string().contains("panicked"), "{refused}");
 }
+
+#[test]
+fn a_policy_tells_whether_it_takes_time_and_says_the_same_each_time() {
+    let custom = || AccessPolicy::custom(|_| true);
+    let slow = || AccessPolicy::custom_async(Duration::from_secs(20), async |_| true);
+    let named = || AccessPolicy::user_names(["alice"]);
+    let cases = [
+        (AccessPolicy::default(), true, true),
+        (AccessPolicy::dangerous_allow_anyone().and(AccessPolicy::administrators()), true, true),
+        (named().or(AccessPolicy::users([OWN])), true, true),
+        (custom(), true, false),
+        (AccessPolicy::default().or(AccessPolicy::same_user().and(custom())), true, false),
+        (slow(), false, false),
+        (AccessPolicy::default().and(named().or(slow())).or(AccessPolicy::system()), false, false),
+    ];
+    for (policy, is_immediate, is_constant) in cases {
+        assert_eq!((policy.is_immediate(), policy.is_constant()), (is_immediate, is_constant), "{policy}");
+    }
+}

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use grpc_ipc_core::{AccessPolicy, NameError, Peer};
+use grpc_ipc_core::{AccessPolicy, NameError, Peer, Refused};
 use tonic::server::NamedService;
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
@@ -35,6 +35,11 @@ use crate::backend::Names;
 /// let server = Server::builder().add_service(GreeterServer::new(greeter)).layer(authorize);
 /// # }
 /// ```
+///
+/// On the whole server, and as the interceptor of a generated service
+/// (`GreeterServer::with_interceptor(greeter, authorize)`), it leaves calls direct, unlike other layers. Only methods whose
+/// policy has an [asynchronous rule](AccessPolicy::custom_async) go the general way. As a layer of one service it sends all
+/// of that service's calls there.
 ///
 /// A policy with [names](AccessPolicy::user_names) refuses everyone until they are
 /// [looked up](Self::look_up_names). The interceptor cannot wait, and so refuses whom an
@@ -97,7 +102,8 @@ impl Authorize {
         Ok(self)
     }
 
-    fn policy(&self, path: &MethodPath) -> &AccessPolicy {
+    /// Who may call a method.
+    pub(crate) fn policy(&self, path: &MethodPath) -> &AccessPolicy {
         let rules = &self.rules;
         let method = rules.methods.get(path.as_str());
         method.or_else(|| rules.services.get(path.service())).unwrap_or(&rules.others)
@@ -114,12 +120,15 @@ impl Authorize {
         async move {
             match checked {
                 None => Err(Status::permission_denied("who calls is not known")),
-                Some(checked) => checked.await.map_err(|refused| {
-                    Status::permission_denied(format!("{} may not call {path}", refused.peer()))
-                }),
+                Some(checked) => checked.await.map_err(|refused| refusal(&refused, &path)),
             }
         }
     }
+}
+
+/// What a call ends with that its method's policy refuses.
+pub(crate) fn refusal(refused: &Refused, path: &MethodPath) -> Status {
+    Status::permission_denied(format!("{} may not call {path}", refused.peer()))
 }
 
 fn is_name(name: &str) -> bool {

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::task::Context;
 
-use grpc_ipc_core::Peer;
+use futures_util::FutureExt as _;
+use grpc_ipc_core::{AccessPolicy, Peer};
 use grpc_ipc_http2::direct::{Head, Message, Reply, Service};
-use tonic::Extensions;
+use tonic::{Extensions, Status};
 
 use crate::MethodPath;
+use crate::authorize::{Authorize, refusal};
 use crate::codegen::{Call, DirectCall, DirectService, Served, Slot};
 
 /// The unary methods of generated servers.
@@ -26,6 +28,8 @@ struct Method {
     /// Its number in the service.
     number: usize,
     served: Served,
+    /// Those that decide who may call it, in the order in which they are asked.
+    policies: Vec<AccessPolicy>,
 }
 
 impl DirectMethods {
@@ -37,14 +41,29 @@ impl DirectMethods {
         for (number, served) in service.methods().iter().enumerate().filter(|(_, served)| served.is_unary()) {
             if let Ok(place) = u32::try_from(self.methods.len()) {
                 self.paths.insert(served.path(), place);
-                self.methods.push(Method { service: self.services.len(), number, served: *served });
+                let policies = Vec::new();
+                self.methods.push(Method { service: self.services.len(), number, served: *served, policies });
             }
         }
         self.services.push(service);
     }
 
+    /// Has calls decided about by `authorize`, before all that were added earlier. What cannot be decided at once goes the
+    /// general way.
+    pub(crate) fn authorize(&mut self, authorize: &Authorize) {
+        for method in &mut self.methods {
+            let path = method.served.path();
+            let policy = authorize.policy(&MethodPath::of_method(path));
+            if policy.is_immediate() {
+                method.policies.insert(0, policy.clone());
+            } else {
+                self.paths.remove(path);
+            }
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.methods.is_empty()
+        self.paths.is_empty()
     }
 }
 
@@ -53,13 +72,40 @@ pub(crate) struct PeerMethods {
     methods: Arc<DirectMethods>,
     peer: Peer,
     slot: Slot,
-    /// The extensions of requests, by the place of the method, once there was one.
-    extensions: Vec<Option<Extensions>>,
+    /// By the place of the method, once it was called.
+    called: Vec<Option<Called>>,
+}
+
+/// A method that the peer has called.
+#[derive(Clone)]
+struct Called {
+    /// Those of each request.
+    extensions: Extensions,
+    /// The peer may call it, now and later.
+    is_allowed: bool,
 }
 
 impl PeerMethods {
     pub(crate) fn new(methods: Arc<DirectMethods>, peer: Peer) -> Self {
-        Self { methods, peer, slot: Slot::default(), extensions: Vec::new() }
+        Self { methods, peer, slot: Slot::default(), called: Vec::new() }
+    }
+}
+
+impl Method {
+    /// Whether a peer may call it; and if so, whether that stays so.
+    fn check(&self, peer: &Peer) -> Result<bool, Status> {
+        let mut is_constant = true;
+        for policy in &self.policies {
+            is_constant &= policy.is_constant();
+            match policy.check(peer).now_or_never() {
+                Some(Ok(())) => {}
+                Some(Err(refused)) => {
+                    return Err(refusal(&refused, &MethodPath::of_method(self.served.path())));
+                }
+                None => return Err(Status::internal("a policy that is immediate has to be waited for")),
+            }
+        }
+        Ok(is_constant)
     }
 }
 
@@ -71,26 +117,32 @@ impl Service for PeerMethods {
     fn call(&mut self, head: &Arc<Head>, message: Message<'_>, cx: &mut Context<'_>, reply: Reply<'_>) {
         let place = head.route() as usize;
         let Some(method) = self.methods.methods.get(place) else { return };
-        if self.extensions.len() <= place {
-            self.extensions.resize(place + 1, None);
+        if self.called.len() <= place {
+            self.called.resize(place + 1, None);
         }
         // To copy a map costs less than to fill one.
-        let extensions = self.extensions[place].get_or_insert_with(|| {
+        let called = self.called[place].get_or_insert_with(|| {
             let mut extensions = Extensions::new();
             extensions.insert(self.peer.clone());
             extensions.insert(MethodPath::of_method(method.served.path()));
-            extensions
+            Called { extensions, is_allowed: method.policies.is_empty() }
         });
-        let call = Call::direct(DirectCall {
+        let call = DirectCall {
             head,
             message,
-            extensions,
+            extensions: &called.extensions,
             waker: cx.waker(),
             reply,
             slot: &mut self.slot,
             intercepted: None,
-        });
+        };
+        if !called.is_allowed {
+            match method.check(&self.peer) {
+                Ok(is_allowed) => called.is_allowed = is_allowed,
+                Err(status) => return call.refuse(&status),
+            }
+        }
         // It is answered, or a task will do that.
-        _ = self.methods.services[method.service].call(method.number, call);
+        _ = self.methods.services[method.service].call(method.number, Call::direct(call));
     }
 }

@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -21,6 +22,7 @@ use tonic::service::Routes;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::authorize::Authorize;
 use crate::call_body::CallBody;
 use crate::codegen;
 use crate::content_type::is_grpc;
@@ -52,6 +54,9 @@ use crate::{Http2Options, ListenOptions, MethodPath, ServeError};
 pub struct Server {
     router: Router,
     direct: DirectMethods,
+    /// The layers that let calls be direct.
+    authorize: Vec<Authorize>,
+    /// All of them.
     layers: Vec<Box<dyn FnOnce(Services) -> Services + Send>>,
     listen: Vec<ListenOptions>,
     listeners: Vec<BoxListener>,
@@ -104,6 +109,7 @@ impl Server {
         <L::Service as Service<http::Request<Body>>>::Future: Send + 'static,
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
+        self.authorize.extend((&layer as &dyn Any).downcast_ref::<Authorize>().cloned());
         self.layers.push(Box::new(move |services| Services::around(layer.layer(services))));
         self
     }
@@ -165,8 +171,12 @@ impl Server {
         if listeners.local_addresses().is_empty() {
             return Err(ServeError::NoListener);
         }
-        // Layers see every request.
-        let direct = if self.layers.is_empty() { self.direct } else { DirectMethods::default() };
+        let mut direct = self.direct;
+        self.authorize.iter().for_each(|authorize| direct.authorize(authorize));
+        // Other layers see every request.
+        if self.authorize.len() < self.layers.len() {
+            direct = DirectMethods::default();
+        }
         let services = Services::from(self.router);
         let services = self.layers.into_iter().fold(services, |services, layer| layer(services));
         Ok(BoundServer {

@@ -199,6 +199,20 @@ impl AccessPolicy {
         }
     }
 
+    /// Whether [`check`](Self::check) is ready at once, whoever the peer is: [`custom_async`](Self::custom_async) is no part
+    /// of the policy.
+    #[must_use]
+    pub fn is_immediate(&self) -> bool {
+        !self.rule.has(|rule| matches!(rule, Rule::CustomAsync { .. }))
+    }
+
+    /// Whether the policy says the same of a peer whenever it is asked: neither [`custom`](Self::custom) nor
+    /// [`custom_async`](Self::custom_async) is part of it.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        !self.rule.has(|rule| matches!(rule, Rule::Custom(_) | Rule::CustomAsync { .. }))
+    }
+
     /// What a connector does with the server that it has reached: hands on the connection if the policy trusts it.
     ///
     /// # Errors

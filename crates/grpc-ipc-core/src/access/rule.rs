@@ -116,6 +116,16 @@ impl Rule {
         })
     }
 
+    /// Whether it is such a rule, or one of its parts is.
+    pub(super) fn has(&self, is: fn(&Self) -> bool) -> bool {
+        let inside = match self {
+            Self::Named { resolved: Some(rule), .. } => rule.has(is),
+            Self::Any(rules) | Self::All(rules) => rules.iter().any(|rule| rule.has(is)),
+            _ => false,
+        };
+        inside || is(self)
+    }
+
     pub(super) fn first_name(&self) -> Option<&Name> {
         match self {
             Self::Named { name, .. } => Some(name),

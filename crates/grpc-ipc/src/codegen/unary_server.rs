@@ -92,7 +92,7 @@ impl DirectCall<'_> {
         }
     }
 
-    pub(super) fn refuse(self, status: &Status) {
+    pub(crate) fn refuse(self, status: &Status) {
         refuse(self.reply, status);
     }
 }

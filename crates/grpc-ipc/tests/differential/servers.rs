@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use grpc_ipc::{Channel, ConnectOptions, Http2Options, MethodPath, Peer, Server};
+use grpc_ipc::{AccessPolicy, Authorize, Channel, ConnectOptions, Http2Options, MethodPath, Peer, Server};
 use grpc_ipc_conformance::unique_name;
 use grpc_ipc_proto::bench::bench_server::{Bench, BenchServer};
 use grpc_ipc_proto::bench::{Chunk, Total, Transfer};
@@ -19,17 +19,20 @@ use crate::clients::fields;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServerKind {
     Direct,
+    /// Behind rules that let everybody in.
+    Authorized,
     /// Behind a layer that does nothing.
     General,
     /// As tonic generates it.
     Tonics,
 }
 
-pub(crate) const SERVERS: [ServerKind; 3] = [ServerKind::Direct, ServerKind::General, ServerKind::Tonics];
+pub(crate) const SERVERS: [ServerKind; 4] =
+    [ServerKind::Direct, ServerKind::Authorized, ServerKind::General, ServerKind::Tonics];
 
 impl ServerKind {
     pub(crate) fn is_direct(self) -> bool {
-        self == Self::Direct
+        matches!(self, Self::Direct | Self::Authorized)
     }
 }
 
@@ -47,6 +50,10 @@ impl Scene {
         let server = Server::builder().listen(address.clone()).http2(options.clone());
         let server = match kind {
             ServerKind::Direct => server.add_service(BenchServer::new(handlers.clone())),
+            ServerKind::Authorized => {
+                let anyone = Authorize::new(AccessPolicy::dangerous_allow_anyone());
+                server.add_service(BenchServer::new(handlers.clone())).layer(anyone)
+            }
             ServerKind::General => {
                 server.add_service(BenchServer::new(handlers.clone())).layer(layer_fn(|services| services))
             }
