@@ -20,11 +20,11 @@ use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_beca
 
 /// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
 ///
-/// It goes into any client that tonic has generated: `GreeterClient::new(channel)`. Requests carry
-/// `:authority: localhost`. A call whose deadline ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends
-/// with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses. A call that a
-/// server which goes away has certainly not looked at is made again on the next connection. A server that ends a
-/// connection for too many pings gets half as many on the next ones
+/// It goes into any generated client: `GreeterClient::new(channel)`. Requests carry `:authority: localhost`. A call whose
+/// deadline ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends with
+/// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses. A call that a server
+/// which goes away has certainly not looked at is made again on the next connection. A server that ends a connection for too
+/// many pings gets half as many on the next ones
 /// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
 ///
 /// A connection runs on the tokio runtime of the call that made it, and rests when that runtime does. When the runtime

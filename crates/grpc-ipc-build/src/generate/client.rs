@@ -1,4 +1,4 @@
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::service::{Method, Service};
@@ -19,6 +19,10 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
         .map(|method| generate_method(service, method))
         .collect::<Result<TokenStream, Error>>()?;
 
+    // A method of that name is one of the service.
+    let is_taken = service.methods.iter().any(|method| method.client_name() == "connect");
+    let connect = if is_taken { TokenStream::new() } else { generate_connect(&client) };
+
     Ok(quote! {
         #[doc = #module_documentation]
         #(#module_attributes)*
@@ -33,6 +37,8 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
             pub struct #client<T> {
                 inner: codegen::Client<T>,
             }
+
+            #connect
 
             impl<T> #client<T>
             where
@@ -93,6 +99,26 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
             }
         }
     })
+}
+
+fn generate_connect(client: &Ident) -> TokenStream {
+    quote! {
+        impl #client<::grpc_ipc::Channel> {
+            /// Connects now, to an address such as `local:greeter` or with `grpc_ipc::ConnectOptions`, as
+            /// `grpc_ipc::Channel::connect` does.
+            ///
+            /// # Errors
+            /// `grpc_ipc::ConnectError` when there is no server, or none that is trusted or lets this client in.
+            ///
+            /// # Panics
+            /// Outside of a tokio runtime.
+            pub async fn connect(
+                options: impl Into<::grpc_ipc::ConnectOptions>,
+            ) -> std::result::Result<Self, ::grpc_ipc::ConnectError> {
+                Ok(Self::new(::grpc_ipc::Channel::connect(options).await?))
+            }
+        }
+    }
 }
 
 fn generate_method(service: &Service<'_>, method: &Method) -> Result<TokenStream, Error> {

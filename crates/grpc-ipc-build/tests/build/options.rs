@@ -97,6 +97,15 @@ fn client_and_server() {
     named(&none.items, "HelloRequest");
 }
 
+/// A method of that name is called as it is by tonic's clients, and not renamed.
+#[test]
+fn a_client_connects_unless_a_method_is_called_so() {
+    const CONNECT: &str = "pub async fn connect(options: impl Into<::grpc_ipc::ConnectOptions>,)";
+    assert!(has(&generate(configure(), GREET), CONNECT));
+    let other = generate(configure(), &GREET.replace("SayBye", "Connect"));
+    assert!(!has(&other, CONNECT) && has(&other, "pub fn connect(&mut self, request:"));
+}
+
 #[test]
 fn attributes_of_clients_and_servers() {
     const MARK: &str = "#[marked]";

@@ -1,6 +1,9 @@
 //! Which way calls take out of a client.
 
-use grpc_ipc_conformance::run;
+use std::sync::atomic::Ordering;
+
+use grpc_ipc::{Address, ConnectError, ConnectOptions, Server};
+use grpc_ipc_conformance::{run, unique_name};
 use grpc_ipc_proto::bench::bench_client::BenchClient;
 use grpc_ipc_proto::bench::{Chunk, Transfer};
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
@@ -27,6 +30,25 @@ fn calls_over_a_channel_are_direct() {
         let (one, other) = tokio::spawn(two).await.unwrap();
         assert_eq!((one.unwrap().into_inner(), other.unwrap().into_inner()), (hello("one"), hello("other")));
         assert_eq!(scene.general(), (0, 0));
+    });
+}
+
+#[test]
+fn a_client_connects() {
+    run("a_client_connects", || async {
+        let address = Address::local(unique_name("client")).unwrap();
+        let error = GreeterClient::connect(address.clone()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");
+        let server = Server::builder().add_service(Says::hello().server()).listen(address.clone());
+        let server = server.bind().await.unwrap();
+        let general = server.general_calls();
+        tokio::spawn(server.serve());
+        let text = address.to_string();
+        let mut client = GreeterClient::connect(text.as_str()).await.unwrap();
+        assert_eq!(client.say_hello(request("you")).await.unwrap().into_inner(), hello("you"));
+        let mut client = GreeterClient::connect(ConnectOptions::new(address)).await.unwrap();
+        assert_eq!(client.say_hello(request("you")).await.unwrap().into_inner(), hello("you"));
+        assert_eq!(general.load(Ordering::Relaxed), 0);
     });
 }
 
