@@ -1,9 +1,15 @@
 //! What a client sends.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use grpc_ipc_http2::Options;
+use grpc_ipc_http2::direct::Begun;
+use http::HeaderMap;
+use tokio::io::duplex;
 
 use super::demoted_responses::{response, still_calls};
-use super::scene::{Client, client, client_with, fields, message};
+use super::scene::{Client, answer, client, client_with, fields, message, run};
 use super::service::{ECHO, OTHER};
 use crate::util::frame::{flag, kind};
 use crate::util::raw::{Message, RawPeer};
@@ -142,5 +148,83 @@ fn the_last_answer_ends_a_connection_that_nobody_uses() {
         assert_eq!(call.await.unwrap().unwrap().direct(), b"answer");
         peer.expect_going_away().await;
         peer.expect_end().await;
+    });
+}
+
+/// What is encoded is longer than was said, and than a frame can be.
+#[test]
+fn a_length_that_is_wrong_breaks_no_frame() {
+    client(async |mut peer, client| {
+        peer.send(crate::util::frame::window_update(0, 1 << 30)).await;
+        for _ in 0..5 {
+            still_calls(&mut peer, &client).await;
+            let begun = poll_fn(|cx| {
+                let encode = |out: &mut Vec<u8>| out.resize(out.len() + 30_000, 7);
+                Poll::Ready(client.0.begin(&ECHO, &HeaderMap::new(), None, 3, encode, cx))
+            });
+            let Begun::Call(call) = begun.await else { panic!("the call has to go elsewhere") };
+            let call = tokio::spawn(answer(call));
+            let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
+            let mut body: Vec<u8> = Vec::new();
+            loop {
+                let frame = peer.expect_on(stream).await;
+                assert_eq!(frame.kind, kind::DATA);
+                body.extend(&frame.payload);
+                if frame.has(flag::END_STREAM) {
+                    break;
+                }
+            }
+            assert!(body == message(&[7; 30_000]));
+            peer.send_all(&response(stream, b"answer")).await;
+            assert_eq!(call.await.unwrap().unwrap().direct(), b"answer");
+        }
+    });
+}
+
+/// What is secret is sent so that nobody on the way may put it into a table, also after it was sent as what is not.
+#[test]
+fn a_secret_is_never_indexed() {
+    // `x-secret` and `value`, in Huffman's code.
+    const NAME: [u8; 7] = [0x86, 0xf2, 0xb2, 0x0a, 0x4b, 0x0a, 0x9f];
+    const VALUE: [u8; 5] = [0x84, 0xee, 0x3a, 0x2d, 0x2f];
+    client(async |mut peer, client| {
+        for sensitive in [false, true, false, true] {
+            for _ in 0..5 {
+                let mut metadata = fields(&[("x-secret", "value")]);
+                metadata.get_mut("x-secret").unwrap().set_sensitive(sensitive);
+                let Begun::Call(call) = client.begin(&ECHO, &metadata, None, b"message").await else {
+                    panic!("the call has to go elsewhere");
+                };
+                let call = tokio::spawn(answer(call));
+                let head = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await;
+                // The field is the last one: a literal, with its name or the index of that, if it is not an index itself.
+                let before_value = head.payload.strip_suffix(&VALUE);
+                let is_never = before_value.is_some_and(|before| match before.strip_suffix(&NAME) {
+                    Some(before) => before.last() == Some(&0x10),
+                    None => before.ends_with(&[0x1f, before[before.len() - 1]]),
+                });
+                assert_eq!(is_never, sensitive, "{:x?}", head.payload);
+                peer.send_all(&response(head.stream, b"answer")).await;
+                call.await.unwrap().unwrap().direct();
+            }
+        }
+    });
+}
+
+/// A call that nothing was written of when the connection ends can be made again.
+#[test]
+fn a_call_that_was_not_written_is_unprocessed() {
+    run(async || {
+        let (ours, theirs) = duplex(1000);
+        let (send, connection) = grpc_ipc_http2::client::handshake(theirs, &Options::new());
+        tokio::spawn(connection);
+        let client = Client(send);
+        let mut peer = RawPeer::new(ours);
+        peer.greet_client(&[]).await;
+        let calls = [client.spawn(&ECHO, &[7; 2000]).await, client.spawn(&ECHO, b"message").await];
+        drop(peer);
+        let [first, second] = calls;
+        assert!(!first.await.unwrap().unwrap_err().is_unprocessed());
+        assert!(second.await.unwrap().unwrap_err().is_unprocessed());
     });
 }

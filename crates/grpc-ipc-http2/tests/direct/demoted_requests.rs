@@ -59,6 +59,53 @@ fn padding() {
     }
 }
 
+/// What would be a message with the octet that tells how much padding there is.
+#[test]
+fn padding_that_looks_like_a_part_of_something() {
+    let body = &message(b"message")[1..];
+    is_demoted(&[head(1, &ECHO), data(1, body).padded(0).end_stream()], body);
+    server(async |mut served| {
+        for id in [1, 3, 5] {
+            served.still_serves(id).await;
+        }
+        let block = literals(&request(&ECHO));
+        assert_eq!(block[0], 0, "as a length of padding");
+        let padded = headers_of(7, &block[1..]).padded(0);
+        assert_eq!(padded.payload, block);
+        served.peer.send_all(&[padded, data(7, message(b"message")).end_stream()]).await;
+        assert!(!matches!(served.peer.outcome(7).await, crate::util::raw::Outcome::Answered(_)));
+        assert_eq!(served.handle.direct_calls(), 3);
+    });
+}
+
+/// A body that has whole calls in it, as octets, is a body.
+#[test]
+fn calls_within_a_frame_of_others() {
+    server(async |mut served| {
+        for id in [1, 3, 5] {
+            served.still_serves(id).await;
+        }
+        served.expect_direct_after(2).await;
+        let inner: Vec<u8> = call(9, &ECHO, b"inner").iter().flat_map(Frame::encode).collect();
+        let frame = data(7, [&inner[..], &inner[..]].concat()).end_stream().encode();
+        let (first, rest) = frame.split_at(9);
+        served.peer.send(head(7, &OTHER)).await;
+        served.peer.send_octets(first).await;
+        while served.handle.running() == 0 {
+            tokio::task::yield_now().await;
+        }
+        served.peer.send_octets(rest).await;
+        assert_eq!(served.expect_general().await.unwrap().0, [&inner[..], &inner[..]].concat());
+        served.peer.expect_response(7).await;
+        assert_eq!(served.handle.direct_calls(), 3);
+        // Between the frames of a block of headers, nothing else may come.
+        let unfinished = head(9, &OTHER).unfinished();
+        served.peer.send_all(&[&[unfinished][..], &call(11, &ECHO, b"message")].concat()).await;
+        served.peer.connection_error(code::PROTOCOL_ERROR).await;
+        assert_eq!(served.handle.direct_calls(), 3);
+    });
+}
+
 #[test]
 fn headers_in_several_frames_or_with_a_priority_are_only_slower() {
     let block = literals(&request(&ECHO));
@@ -236,6 +283,22 @@ fn demoted_requests_keep_their_order() {
             served.peer.expect_response(id).await;
         }
         served.still_serves(9).await;
+    });
+}
+
+#[test]
+fn demoted_requests_are_called_in_their_order() {
+    server(async |mut served| {
+        // The second one is demoted first.
+        let parts = |id: u32| {
+            let whole = message(&[id as u8]);
+            [data(id, &whole[..3]), data(id, &whole[3..]).end_stream()]
+        };
+        let frames = [&[head(1, &ECHO), head(3, &ECHO)][..], &parts(3), &parts(1)].concat();
+        served.peer.send_all(&frames).await;
+        for id in [1, 3] {
+            assert_eq!(served.expect_general().await.unwrap().0, message(&[id]));
+        }
     });
 }
 

@@ -128,6 +128,7 @@ fn heads_that_are_not_plain() {
     let status = [OK[0], OK[1], ("grpc-status", "0")];
     for fields in [
         &[(":status", "500")][..],
+        &[(":status", "500"), OK[1]],
         &[(":status", "200")],
         &[(":status", "200"), ("content-type", "text/html")],
         &length,
@@ -260,4 +261,24 @@ fn a_response_before_the_end_of_the_request() {
             peer.expect_reset(stream, code::NO_ERROR).await;
         },
     );
+}
+
+/// What comes behind the end of a response breaks the rules, and does not get to the caller.
+#[test]
+fn a_response_that_goes_on_after_its_end() {
+    client(async |mut peer, client| {
+        for _ in 0..3 {
+            still_calls(&mut peer, &client).await;
+        }
+        let more: [fn(u32) -> Frame; 2] =
+            [|id| data(id, message(b"more")), |id| headers(id, &DONE).end_stream()];
+        for more in more {
+            let call = client.spawn(&ECHO, b"message").await;
+            let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
+            peer.send_all(&[&response(stream, b"answer")[..], &[more(stream)]].concat()).await;
+            peer.expect_reset(stream, code::STREAM_CLOSED).await;
+            _ = call.await.unwrap();
+        }
+        still_calls(&mut peer, &client).await;
+    });
 }

@@ -10,12 +10,14 @@ use tokio::time::sleep;
 
 use super::demoted_responses::{answered, response, still_calls};
 use super::scene::{
-    Served, answer, call, client, client_with, head, head_with, message, server, server_with,
+    Served, answer, call, client, client_with, head, head_with, message, request, server, server_with,
 };
 use super::service::{ECHO, LATER, LATER_SIZE, OTHER, SIZE, Seen};
 use crate::util::frame::{
-    Frame, code, data, flag, goaway, headers, kind, ping, rst_stream, setting, settings, window_update,
+    Frame, code, data, flag, goaway, headers, headers_of, kind, ping, rst_stream, setting, settings,
+    window_update,
 };
+use crate::util::hpack::literals;
 use crate::util::raw::Outcome;
 
 /// No stream has a window.
@@ -247,22 +249,28 @@ fn a_request_that_goes_on_after_its_end() {
             assert_eq!((served.handle.direct_calls(), served.handle.running()), (0, 0));
             served.still_serves(3).await;
         });
-        // Once it is answered.
-        server(async |mut served| {
-            served.peer.send_all(&call(1, &ECHO, b"message")).await;
-            served.peer.expect_response(1).await;
-            served.peer.send(more()).await;
-            let outcome = served.peer.outcome(1).await;
-            let accepted =
-                [Outcome::Reset(code::STREAM_CLOSED), Outcome::ConnectionError(code::STREAM_CLOSED)];
-            assert!(accepted.contains(&outcome), "{outcome:?}");
-        });
+        // Once it is answered: the first time, and when what is sent is known.
+        for before in [0, 5] {
+            server(async |mut served| {
+                for id in (3..).step_by(2).take(before) {
+                    served.still_serves(id).await;
+                }
+                let id = 2 * before as u32 + 3;
+                served.peer.send_all(&call(id, &ECHO, b"message")).await;
+                served.peer.expect_response(id).await;
+                served.peer.send(Frame { stream: id, ..more() }).await;
+                let outcome = served.peer.outcome(id).await;
+                let accepted =
+                    [Outcome::Reset(code::STREAM_CLOSED), Outcome::ConnectionError(code::STREAM_CLOSED)];
+                assert!(accepted.contains(&outcome), "{outcome:?}");
+            });
+        }
     }
 }
 
 #[test]
 fn streams_that_a_client_cannot_open() {
-    for wrong in [2, 1] {
+    for wrong in [2, 1, 14] {
         server(async |mut served| {
             served.still_serves(1).await;
             served.still_serves(3).await;
@@ -336,21 +344,41 @@ fn metadata_that_the_client_does_not_take() {
         served.peer.send_all(&[head, data(13, message(b"message")).end_stream()]).await;
         let response = served.peer.expect_response(13).await;
         assert_eq!((response.field("grpc-status"), &response.body[..]), ("8", &b""[..]));
-        served.still_serves(15).await;
+        // Nor is what was sent before.
+        let head = |id| head_with(id, &ECHO, &[("x-same", "value"), ("x-other", "value")]);
+        for id in (15..25).step_by(2) {
+            served.peer.send_all(&[head(id), data(id, message(b"message")).end_stream()]).await;
+            assert_eq!(served.peer.expect_response(id).await.field("x-same"), "value");
+        }
+        served.peer.send(settings(&[(setting::MAX_HEADER_LIST_SIZE, 150)])).await;
+        served.peer.send_all(&[head(25), data(25, message(b"message")).end_stream()]).await;
+        let response = served.peer.expect_response(25).await;
+        assert_eq!((response.field("grpc-status"), &response.body[..]), ("8", &b""[..]));
+        served.still_serves(27).await;
     });
 }
 
 #[test]
 fn metadata_that_the_server_does_not_take() {
     client(async |mut peer, client| {
+        let same = super::scene::fields(&[("x-same", "value")]);
         for _ in 0..5 {
             still_calls(&mut peer, &client).await;
+            let Begun::Call(call) = client.begin(&ECHO, &same, None, b"message").await else {
+                panic!("the call has to go elsewhere");
+            };
+            let call = tokio::spawn(answer(call));
+            let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
+            peer.send_all(&response(stream, b"answer")).await;
+            call.await.unwrap().unwrap().direct();
         }
         peer.send(settings(&[(setting::MAX_HEADER_LIST_SIZE, 200)])).await;
         peer.still_answers().await;
-        for size in [10, 10_000] {
-            let begun = client.begin(&ECHO, &HeaderMap::new(), None, &vec![7; size]).await;
-            assert!(matches!(begun, Begun::Failed(Error::Unsendable(_))), "{begun:?}");
+        for metadata in [HeaderMap::new(), same] {
+            for size in [10, 10_000] {
+                let begun = client.begin(&ECHO, &metadata, None, &vec![7; size]).await;
+                assert!(matches!(begun, Begun::Failed(Error::Unsendable(_))), "{begun:?}");
+            }
         }
         peer.send(settings(&[(setting::MAX_HEADER_LIST_SIZE, 1 << 20)])).await;
         peer.still_answers().await;
@@ -502,5 +530,110 @@ fn a_request_that_waits_for_a_window() {
             peer.send_all(&response(stream, b"answer")).await;
             assert_eq!(goes.await.unwrap().unwrap().direct(), b"answer");
         }
+    });
+}
+
+/// Whatever has been used of the window of the connection counts for calls, to the octet.
+#[test]
+fn calls_keep_to_the_window_of_the_connection() {
+    const WINDOW: usize = 65_535;
+    const ANSWER: usize = 4000 + 5;
+    server(async |mut served| {
+        let mut left = WINDOW;
+        for id in ids(100) {
+            if left < ANSWER {
+                served.peer.send_all(&call(id, &SIZE, b"4000")).await;
+                let whole = served.peer.expect_on(id).await;
+                assert_eq!(whole.kind, kind::HEADERS);
+                assert_eq!(served.peer.expect_on(id).await.payload.len(), left);
+                served.peer.expect_silence_on(id).await;
+                served.peer.send(window_update(0, 100_000)).await;
+                assert_eq!(served.peer.expect_on(id).await.payload.len(), ANSWER - left);
+                return;
+            }
+            served.peer.send_all(&call(id, &SIZE, b"4000")).await;
+            assert_eq!(served.peer.expect_response(id).await.body.len(), ANSWER);
+            left -= ANSWER;
+        }
+    });
+    client(async |mut peer, client| {
+        let mut left = WINDOW;
+        while left >= ANSWER {
+            let call = client.spawn(&ECHO, &[7; 4000]).await;
+            let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
+            assert_eq!(peer.expect_on(stream).await.payload.len(), ANSWER);
+            peer.send_all(&response(stream, b"answer")).await;
+            call.await.unwrap().unwrap().direct();
+            left -= ANSWER;
+        }
+        let _call = client.spawn(&ECHO, &[7; 4000]).await;
+        let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
+        assert_eq!(peer.expect_on(stream).await.payload.len(), left);
+        peer.expect_silence_on(stream).await;
+        peer.send(window_update(0, 100_000)).await;
+        assert_eq!(peer.expect_on(stream).await.payload.len(), ANSWER - left);
+    });
+}
+
+/// Calls that are answered make up for those that are given up early.
+#[test]
+fn calls_give_back_what_resets_cost() {
+    server_with(Options::new().max_resets(1, 0), &[], async |mut served| {
+        for round in 0..200 {
+            let (reset, id) = (4 * round + 1, 4 * round + 3);
+            let frames = [&call(reset, &ECHO, b"message")[..], &[rst_stream(reset, code::CANCEL)]].concat();
+            served.peer.send_all(&frames).await;
+            served.still_serves(id).await;
+        }
+    });
+}
+
+/// A block that refers to the table means something else when the table has changed.
+#[test]
+fn a_block_that_comes_again_in_another_table() {
+    server(async |mut served| {
+        let add = |value: u8| vec![0x40, 4, b'x', b'-', b'i', b'd', 1, value];
+        let plain = literals(&request(&ECHO));
+        let mut ids = ids(100);
+        for value in [b'1', b'2', b'3'] {
+            let first = ids.next().unwrap();
+            let frames = [
+                headers_of(first, [&plain[..], &add(value)].concat()),
+                data(first, message(b"message")).end_stream(),
+            ];
+            served.peer.send_all(&frames).await;
+            served.peer.expect_response(first).await;
+            for id in ids.by_ref().take(5) {
+                // The newest entry of the table.
+                let head = headers_of(id, [&plain[..], &[0x80 | 62]].concat());
+                served.peer.send_all(&[head, data(id, message(b"message")).end_stream()]).await;
+                let response = served.peer.expect_response(id).await;
+                assert_eq!(response.field("x-id").as_bytes(), [value]);
+            }
+        }
+        assert_eq!(served.handle.direct_calls(), 18);
+    });
+}
+
+/// A client that goes on has not begun a frame and left it there.
+#[test]
+fn frames_that_each_read_cuts_are_no_frame_that_does_not_end() {
+    let options = Options::new().header_timeout(Duration::from_secs(10));
+    server_with(options, &[], async |mut served| {
+        for id in ids(5) {
+            served.still_serves(id).await;
+        }
+        let calls = ids(30).skip(5).map(|id| (id, call(id, &ECHO, b"message")));
+        let calls: Vec<(u32, Vec<u8>)> =
+            calls.map(|(id, call)| (id, call.iter().flat_map(Frame::encode).collect())).collect();
+        let mut begun = 0;
+        for two in calls.windows(2) {
+            let [(id, octets), (_, next)] = two else { panic!("{two:?}") };
+            served.peer.send_octets(&[&octets[begun..], &next[..12]].concat()).await;
+            begun = 12;
+            assert_eq!(served.peer.expect_response(*id).await.body, message(b"message"));
+            sleep(Duration::from_secs(1)).await;
+        }
+        assert_eq!(served.handle.direct_calls(), 29);
     });
 }

@@ -73,20 +73,29 @@ fn an_interceptor_of_a_client_changes_each_request_once() {
 #[test]
 fn calls_through_an_interceptor_are_direct() {
     run("calls_through_an_interceptor_are_direct", || async {
-        let service = GreeterServer::with_interceptor(shows(), |mut request: Request<()>| {
-            assert!(request.extensions().get::<Peer>().is_some());
-            assert_eq!(request.extensions().get::<MethodPath>().unwrap().as_str(), "/greet.Greeter/SayHello");
-            request.extensions_mut().insert(Note("!"));
-            request.metadata_mut().insert("c", "3".parse().unwrap());
-            Ok(request)
-        });
-        let scene = Scene::new(|server| server.add_service(service)).await;
+        let service = || {
+            GreeterServer::with_interceptor(shows(), |mut request: Request<()>| {
+                assert!(request.extensions().get::<Peer>().is_some());
+                let path = request.extensions().get::<MethodPath>().unwrap();
+                assert_eq!(path.as_str(), "/greet.Greeter/SayHello");
+                request.extensions_mut().insert(Note("!"));
+                request.metadata_mut().insert("c", "3".parse().unwrap());
+                // Handlers do not see these, whoever sets them.
+                request.metadata_mut().insert("user-agent", "an interceptor".parse().unwrap());
+                request.metadata_mut().insert("te", "trailers".parse().unwrap());
+                Ok(request)
+            })
+        };
+        let other = Scene::new(|server| general(server.add_service(service()))).await;
+        let scene = Scene::new(|server| server.add_service(service())).await;
         let mut client = GreeterClient::with_interceptor(scene.channel.clone(), |mut request: Request<()>| {
             request.metadata_mut().insert("b", "2".parse().unwrap());
             Ok(request)
         });
         assert_eq!(client.say_hello(request("you")).await.unwrap().into_inner().message, "b=\"2\" c=\"3\"!");
         assert_eq!(scene.general(), (0, 0));
+        let mut client = GreeterClient::new(other.channel.clone());
+        assert_eq!(client.say_hello(request("you")).await.unwrap().into_inner().message, "c=\"3\"!");
     });
 }
 

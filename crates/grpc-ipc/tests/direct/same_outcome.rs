@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use grpc_ipc::codegen::Bytes;
-use grpc_ipc::{MethodPath, Peer, Server};
+use grpc_ipc::{Http2Options, MethodPath, Peer, Server};
 use grpc_ipc_conformance::run;
 use grpc_ipc_proto::bench::Chunk;
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
@@ -14,6 +14,7 @@ use grpc_ipc_proto::greet::greeter_server::GreeterServer;
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt as _, Full};
+use prost::Message as _;
 use tonic::body::Body;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::server::NamedService;
@@ -317,6 +318,58 @@ fn metadata_of_responses_whose_messages_are_not_taken() {
             assert_eq!(outcomes[0], outcomes[1]);
             assert!(outcomes[0].ends_with(metadata), "{}", outcomes[0]);
             assert_eq!(scene.general().0, 1);
+        }
+    });
+}
+
+/// As some clients send them: several values in one field.
+#[test]
+fn binary_metadata_that_is_joined() {
+    run("binary_metadata_that_is_joined", || async {
+        let shows = Says(|request| {
+            Box::pin(async move {
+                let values = request.metadata().get_all_bin("some-bin").iter();
+                let values: Vec<_> = values.map(|value| value.to_bytes().unwrap()).collect();
+                Ok(Response::new(HelloReply { message: format!("{values:?}") }))
+            })
+        });
+        let layers: [fn(Server) -> Server; 2] = [|server| server, general];
+        for (number, layer) in layers.into_iter().enumerate() {
+            let shows = shows.clone();
+            let scene = Scene::new(|server| layer(server.add_service(shows.server()))).await;
+            let before = scene.general().1;
+            let mut joined = Other(scene.channel.clone());
+            let message = b"\0\0\0\0\x05\x0a\x03you";
+            let request = http::Request::post("/greet.Greeter/SayHello")
+                .header("content-type", "application/grpc")
+                .header("te", "trailers")
+                .header("some-bin", "AQ,Ag")
+                .body(Body::new(Full::new(Bytes::from_static(message))));
+            let response = Service::call(&mut joined, request.unwrap()).await.unwrap();
+            let body = response.into_body().collect().await.unwrap().to_bytes();
+            let reply = HelloReply::decode(&body[5..]).unwrap();
+            assert_eq!(reply.message, r#"[b"\x01", b"\x02"]"#);
+            assert_eq!(scene.general().1 - before, number as u64);
+        }
+    });
+}
+
+/// With the option, a handler is never polled in the task of its connection.
+#[test]
+fn handlers_that_have_tasks_of_their_own() {
+    run("handlers_that_have_tasks_of_their_own", || async {
+        let shows = Says(|_| {
+            Box::pin(async { Ok(Response::new(HelloReply { message: tokio::task::id().to_string() })) })
+        });
+        for in_place in [true, false] {
+            let options = Http2Options::new().poll_in_place(in_place);
+            let shows = shows.clone();
+            let scene = Scene::new(|server| server.http2(options).add_service(shows.server())).await;
+            let mut client = GreeterClient::new(scene.channel.clone());
+            let mut id = async || client.say_hello(request("you")).await.unwrap().into_inner().message;
+            let ids = (id().await, id().await);
+            assert_eq!(ids.0 == ids.1, in_place, "{ids:?}");
+            assert_eq!(scene.general(), (0, 0));
         }
     });
 }

@@ -53,14 +53,24 @@ fn a_server_ends_a_call_at_its_deadline() {
 /// is considered a client cancellation."
 #[test]
 fn a_client_cancels_a_call_at_its_deadline() {
-    client(async |mut peers, mut client| {
-        let mut request = Request::new(chunk("x"));
-        request.set_timeout(Duration::from_millis(300));
-        let call = tokio::spawn(async move { client.echo(request).await });
+    client(async |mut peers, client| {
+        let call = || {
+            let mut client = client.clone();
+            let mut request = Request::new(chunk("x"));
+            request.set_timeout(Duration::from_millis(300));
+            tokio::spawn(async move { client.echo(request).await })
+        };
+        // The first one goes the general way, the second one the direct way.
+        let first = call();
         let mut peer = peers.next().await;
         peer.expect_message(1).await;
         peer.expect_reset(1, code::CANCEL).await;
-        assert_eq!(call.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+        assert_eq!(first.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+        let second = call();
+        peer.expect_message(3).await;
+        peer.expect_reset(3, code::CANCEL).await;
+        assert_eq!(second.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+        assert_eq!(peers.channel.general_calls(), 1);
     });
 }
 

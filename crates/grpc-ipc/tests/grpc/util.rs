@@ -9,6 +9,8 @@ pub(crate) mod hpack;
 #[path = "../../../grpc-ipc-http2/tests/util/raw.rs"]
 #[expect(dead_code, reason = "the tests of RFC 9113 use the rest")]
 pub(crate) mod raw;
+#[path = "../../../grpc-ipc-http2/tests/util/unary.rs"]
+mod unary;
 
 /// What the peer asks of the engine under test.
 mod engine {
@@ -18,6 +20,7 @@ mod engine {
 /// What the peer asks of the service under test.
 mod service {
     pub(crate) const STILL_SERVES: &str = "/not.Used/Here";
+    pub(crate) const LARGE: usize = usize::MAX;
 }
 
 use std::panic::Location;

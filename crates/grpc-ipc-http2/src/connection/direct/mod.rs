@@ -6,6 +6,8 @@ mod answer;
 mod begin;
 mod progress;
 mod recv;
+#[cfg(test)]
+mod tests;
 mod usual;
 mod write;
 
