@@ -44,7 +44,8 @@ pub enum Answer<T> {
         /// could not be decoded are not looked at.
         metadata: Option<HeaderMap>,
     },
-    /// In any other way, which the body tells: with an error, or with a message that is not a small one.
+    /// In any other way, which the body tells: with an error, or with a message for which the window of its stream is too
+    /// small.
     Response(Box<Response<RecvBody>>),
 }
 
@@ -137,6 +138,12 @@ impl UnaryCall {
             Outcome::Waits => return Poll::Pending,
             Outcome::Answered(message, metadata) => {
                 self.stream = None;
+                return Poll::Ready(Ok(Answer::Message { message, metadata }));
+            }
+            Outcome::Gathered(decode, message, head, trailers) => {
+                self.stream = None;
+                let message = decode(Message::Bytes(message));
+                let metadata = with_trailers(head, trailers.as_deref().filter(|_| message.is_ok()));
                 return Poll::Ready(Ok(Answer::Message { message, metadata }));
             }
             Outcome::General => {}
