@@ -15,13 +15,16 @@
 
 mod call;
 mod head;
+mod parts;
 mod reply;
+mod sys;
 
 use bytes::Bytes;
 
 pub use self::call::{Answer, Begun, UnaryCall};
 pub use self::head::Head;
 pub(crate) use self::head::{is_encoded, is_grpc, metadata_of};
+pub use self::parts::{EncodeMessage, Parts};
 pub use self::reply::{Reply, Service};
 pub use crate::deadline::timeout_of;
 

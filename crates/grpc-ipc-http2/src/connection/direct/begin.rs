@@ -14,6 +14,7 @@ use crate::connection::send::{TOO_LARGE, expect_updates};
 use crate::connection::stream::End;
 use crate::direct;
 use crate::encode::{Own, Start, TemplateKey};
+use crate::pieces::Pieces;
 
 /// The state of a call.
 pub(crate) enum Outcome<T, D> {
@@ -33,7 +34,7 @@ pub(crate) enum Encode<F> {
     /// Not encoded yet; encoded, it has this length.
     Later(usize, F),
     /// With its prefix.
-    Done(Bytes),
+    Done(Pieces),
 }
 
 impl Connection {
@@ -69,10 +70,11 @@ impl Connection {
             Encode::Later(..) => self.encoder.known(start, Own::Request, metadata, max_size).map(Kept::Block),
         };
         let rest = match (encode, kept) {
-            (Encode::Later(_, encode), Some(kept)) => {
-                self.output.write_whole(|out| headers_and_message(out, kept, id, true, limit, encode))
-            }
-            (Encode::Later(length, encode), None) => Err(message(length, encode)),
+            (Encode::Later(_, encode), Some(kept)) => self
+                .output
+                .write_whole(|out| headers_and_message(out, kept, id, true, limit, encode))
+                .map_err(Pieces::from),
+            (Encode::Later(length, encode), None) => Err(message(length, encode).into()),
             (Encode::Done(message), _) => Err(message),
         };
         if rest.is_err() {
@@ -96,7 +98,7 @@ impl Connection {
         }
         match rest {
             Ok(length) => self.sent_at_once(id, length, 1),
-            Err(message) => self.send_data(id, message, true),
+            Err(message) => self.send_pieces(id, message, true),
         }
         Ok(id)
     }

@@ -17,7 +17,8 @@ pub(crate) use self::begin::{Encode, Outcome};
 pub(super) use self::progress::Call;
 use self::progress::Progress;
 pub(crate) use self::usual::Usual;
-pub(crate) use self::write::{BETWEEN, IN_PLACE, message};
+use self::write::message;
+pub(crate) use self::write::{BETWEEN, IN_PLACE};
 #[cfg(any(test, fuzzing))]
 use super::Stream;
 use super::{Connection, room_for_one, wake_reader};
@@ -27,7 +28,7 @@ use crate::message::RequestHead;
 /// A longer message goes the general way, with its prefix.
 const MAX_MESSAGE: usize = 16 * 1024;
 /// What stands before a message: a flag, and its length.
-const PREFIX: usize = 5;
+pub(crate) const PREFIX: usize = 5;
 
 /// What a connection knows of direct calls.
 #[derive(Default)]
