@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{EncodeMessage, Message, Method, Parts};
 use crate::body::{RecvBody, RecvStream};
 use crate::client::{SendRequest, response};
-use crate::connection::direct::{Encode, IN_PLACE, Outcome};
+use crate::connection::direct::{Encode, IN_PLACE, Outcome, with_trailers};
 use crate::deadline::after;
 use crate::shared::State;
 use crate::{Error, Reason};
