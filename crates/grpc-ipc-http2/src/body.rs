@@ -132,17 +132,17 @@ impl RecvStream {
     }
 
     /// The answer to a direct call.
-    pub(crate) fn poll_direct<T, E>(
+    pub(crate) fn poll_direct<T, E, D: FnOnce(direct::Message<'_>) -> Result<T, E>>(
         &mut self,
         cx: &Context<'_>,
-        decode: impl FnOnce(direct::Message<'_>) -> Result<T, E>,
-    ) -> Outcome<Result<T, E>> {
+        decode: D,
+    ) -> Outcome<Result<T, E>, D> {
         let id = self.id;
         self.shared.with(|state| {
             let connection = &mut state.connection;
             let alone = connection.output.is_empty();
             let outcome = connection.poll_direct(id, cx.waker(), decode);
-            if let Outcome::Answered(..) = outcome {
+            if let Outcome::Answered(..) | Outcome::Gathered(..) = outcome {
                 self.over = true;
                 state.send(alone);
             }

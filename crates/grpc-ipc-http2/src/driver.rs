@@ -96,7 +96,13 @@ impl Turn {
             self.input.reserve(self.read_size);
         }
         let room = self.input.capacity() - self.input.len();
-        let read = match state.poll_read(cx, &mut self.input) {
+        let into_message =
+            if self.input.is_empty() { state.poll_read_message(cx, &mut self.input) } else { None };
+        let is_message = into_message.is_some();
+        let read = into_message.unwrap_or_else(|| {
+            state.poll_read(cx, &mut self.input).map_ok(|length| (length, length == room))
+        });
+        let read = match read {
             Poll::Ready(read) => read,
             Poll::Pending => {
                 if self.input.is_empty() {
@@ -107,16 +113,19 @@ impl Turn {
                 return Poll::Pending;
             }
         };
-        let full = matches!(read, Ok(length) if length == room);
-        if full {
+        let full = matches!(read, Ok((_, true)));
+        if is_message {
+            // The next one has only its beginning in what is read before it, and that is copied.
+            self.read_size = MIN_READ;
+        } else if full {
             self.read_size = (self.read_size * 2).min(MAX_READ);
         }
         self.timers.hear();
         self.spin.hear();
-        self.ended = matches!(read, Ok(0) | Err(_));
+        self.ended = matches!(read, Ok((0, _)) | Err(_));
         let connection = &mut state.connection;
         let received = match read {
-            Ok(0) => Err(Error::Closed),
+            Ok((0, _)) => Err(Error::Closed),
             // It is read so that the peer gets to our last words, and goes nowhere.
             Ok(_) if connection.failed.is_some() => {
                 self.input.clear();

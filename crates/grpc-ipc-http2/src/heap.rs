@@ -17,6 +17,10 @@ const MEASURE: std::ops::RangeInclusive<usize> = 512 << 10..=(32 << 20) - (64 <<
 /// Both are freed when it ends, which is more than that: each call would fault in all of their pages again, at a price
 /// above that of everything else it does. A block as large as both, freed once and never touched, raises the threshold.
 /// A program that sets a threshold itself keeps it.
+///
+/// This is for messages with strings and vectors: most of the memory is the program's own, so no buffers that the engine
+/// keeps would do instead. One of [`Bytes`](bytes::Bytes) is memory of the engine alone, of which a call has one message,
+/// and would not need it.
 pub(crate) fn expect_messages_of(length: usize) {
     /// Messages of up to this length are expected.
     static EXPECTED: AtomicUsize = AtomicUsize::new(SMALL);

@@ -1,5 +1,4 @@
 #![doc = include_str!("../docs/lib.md")]
-#![forbid(unsafe_code)]
 
 // What fuzzing shares with tests names the crate as from outside.
 #[cfg(test)]

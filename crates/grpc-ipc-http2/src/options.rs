@@ -9,7 +9,8 @@ use crate::frame::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 const MIN_STREAM_WINDOW: u32 = 1024;
 /// A message of 128 KiB fits, with the bytes that stand before it.
 const DEFAULT_STREAM_WINDOW: u32 = 129 << 10;
-const DEFAULT_MAX_STREAM_WINDOW: u32 = 4 << 20;
+/// A message of 4 MiB fits, the largest that gRPC's implementations take by default.
+const DEFAULT_MAX_STREAM_WINDOW: u32 = (4 << 20) + (64 << 10);
 
 /// Long enough for two peers that both sleep to find out that they could be quicker: to be woken takes up to 25 µs. The
 /// model checker and the fuzzer have no use for time.
@@ -98,7 +99,8 @@ impl Options {
     }
 
     /// How large the window of a stream may grow, from 1024 to 2^31 - 1 bytes. It grows when a body fills half of it, within
-    /// [`max_unread`](Self::max_unread), and does not shrink before the body ends. Default: 4194304 (4 MiB).
+    /// [`max_unread`](Self::max_unread), and does not shrink before the body ends. A message that does not fit
+    /// into it comes in parts. Default: 4259840 (4 MiB and 64 KiB).
     pub fn max_stream_window(self, bytes: u32) -> Self {
         Self { max_stream_window: Some(bytes.clamp(MIN_STREAM_WINDOW, MAX_WINDOW)), ..self }
     }

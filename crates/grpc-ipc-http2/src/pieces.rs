@@ -31,6 +31,20 @@ impl Pieces {
         more.push_back(piece);
     }
 
+    /// How many bytes they have, or more than `limit` if they have more.
+    pub(crate) fn length_up_to(&self, limit: usize) -> usize {
+        let first = self.first.as_ref().map_or(0, Bytes::len);
+        let Some(Rest { more, tail }) = self.rest.as_deref().filter(|_| first <= limit) else { return first };
+        let mut length = first;
+        for piece in more {
+            if length > limit {
+                return length;
+            }
+            length += piece.len();
+        }
+        length + tail.len()
+    }
+
     /// Appends a copy. Those that wait become one piece: a piece costs more than a few bytes.
     pub(crate) fn push_copy(&mut self, piece: &[u8]) {
         match self.first {
@@ -48,6 +62,15 @@ impl Pieces {
         Some(piece)
     }
 
+    /// Takes the first piece, or as much of it, and says whether it is all of the piece; an empty one has no bytes.
+    pub(crate) fn take(&mut self, at_most: usize) -> Option<(Bytes, bool)> {
+        let first = self.first.as_mut()?;
+        if first.len() <= at_most {
+            return self.pop().map(|piece| (piece, true));
+        }
+        (at_most > 0).then(|| (first.split_to(at_most), false))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.first.is_none()
     }
@@ -56,11 +79,6 @@ impl Pieces {
     pub(crate) fn length(&self) -> usize {
         let rest = |rest: &Rest| rest.more.iter().map(Bytes::len).sum::<usize>() + rest.tail.len();
         self.first.as_ref().map_or(0, Bytes::len) + self.rest.as_deref().map_or(0, rest)
-    }
-
-    /// The first one, of which a part may be taken.
-    pub(crate) fn first_mut(&mut self) -> Option<&mut Bytes> {
-        self.first.as_mut()
     }
 
     pub(crate) fn first(&self) -> Option<&Bytes> {
@@ -75,6 +93,12 @@ impl Pieces {
         if self.rest.is_some() {
             self.rest = None;
         }
+    }
+}
+
+impl From<Bytes> for Pieces {
+    fn from(first: Bytes) -> Self {
+        Self { first: Some(first), rest: None }
     }
 }
 
@@ -97,6 +121,8 @@ mod tests {
                 assert_eq!(pieces.pop().map(|piece| piece[0]), expected.pop_front());
             }
             assert_eq!(pieces.length(), expected.len());
+            assert_eq!(pieces.length_up_to(usize::MAX), expected.len());
+            assert_eq!(pieces.length_up_to(20) > 20, expected.len() > 20);
             assert_eq!(pieces.is_empty(), expected.is_empty());
         }
     }

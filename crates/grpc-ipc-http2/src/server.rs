@@ -19,7 +19,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use tower_service::Service;
 
 use crate::body::{RecvBody, RecvStream};
-use crate::connection::direct::{Request as DirectRequest, Requests};
+use crate::connection::direct::{Request as DirectRequest, Requests, Source};
 use crate::connection::{Admission, Role, room_for_one};
 use crate::deadline::{after, timeout_of};
 use crate::direct::{self, Reply};
@@ -56,7 +56,8 @@ pub struct Connection<IO, S> {
 #[expect(clippy::large_enum_variant, reason = "nearly all that wait are general ones")]
 enum Waiting {
     General(Request<RecvBody>),
-    Direct(Arc<direct::Head>, Box<[u8]>),
+    /// If it has no message here, its stream has that.
+    Direct(Arc<direct::Head>, Option<Box<[u8]>>),
 }
 
 /// A service for direct calls.
@@ -72,20 +73,30 @@ impl Direct {
     }
 }
 
-/// Has a request answered; whether what is kept for the client is too much for another one.
+/// Has a request answered; whether what is kept for the client is too much for another one. Without a message here, its
+/// stream has that.
 fn call_direct(
     service: &mut Option<Box<dyn direct::Service>>,
     shared: &Arc<Shared>,
     id: u32,
     head: &Arc<direct::Head>,
-    message: &[u8],
+    message: Option<&[u8]>,
     poll_in_place: bool,
     cx: &mut Context<'_>,
 ) -> bool {
     let Some(service) = service else { return false };
+    let (message, timeout) = match message {
+        Some(message) => (direct::Message::Slice(message), head.timeout()),
+        None => {
+            let gathered = shared.with(|state| state.connection.take_gathered(id));
+            let Some((message, deadline)) = gathered else { return false };
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            (direct::Message::Bytes(message), left)
+        }
+    };
     let mut overfull = false;
-    let reply = Reply::in_turn(shared, id, head.timeout(), &mut overfull, poll_in_place);
-    let call = || service.call(head, direct::Message::Slice(message), cx, reply);
+    let reply = Reply::in_turn(shared, id, timeout, &mut overfull, poll_in_place);
+    let call = || service.call(head, message, cx, reply);
     // A panic has been reported by its hook, and the reply has been dropped.
     _ = catch_unwind(AssertUnwindSafe(call));
     overfull
@@ -227,13 +238,13 @@ where
                     Waiting::General(request) => overfull = self.call(id, request, cx),
                     Waiting::Direct(head, message) => {
                         if let Some(Direct { service, .. }) = &mut self.direct {
-                            let shared = &self.driver.shared;
+                            let (shared, message) = (&self.driver.shared, message.as_deref());
                             overfull =
-                                call_direct(service, shared, id, &head, &message, self.poll_in_place, cx);
+                                call_direct(service, shared, id, &head, message, self.poll_in_place, cx);
                         }
                     }
                 },
-                Admission::Over => {}
+                Admission::Over => self.driver.shared.with(|state| state.connection.drop_reader(id)),
                 Admission::Wait => {
                     self.requests.push_front((id, request));
                     break;
@@ -259,9 +270,12 @@ where
             return;
         };
         for DirectRequest { id, head, message } in come.list.drain(..) {
-            let message = &come.messages[message];
+            let message = match message {
+                Source::Read(range) => Some(&come.messages[range]),
+                Source::Gathered => None,
+            };
             if *overfull {
-                requests.push_back((id, Waiting::Direct(head, message.into())));
+                requests.push_back((id, Waiting::Direct(head, message.map(Into::into))));
             } else {
                 *overfull = call_direct(service, &driver.shared, id, &head, message, *poll_in_place, cx);
             }
@@ -569,7 +583,12 @@ impl<IO, S> Drop for Connection<IO, S> {
         let requests = mem::take(&mut self.requests);
         if !requests.is_empty() {
             self.driver.shared.with(|state| {
-                requests.iter().for_each(|(id, _)| state.connection.drop_sender(*id, Reason::CANCEL));
+                for (id, request) in &requests {
+                    state.connection.drop_sender(*id, Reason::CANCEL);
+                    if let Waiting::Direct(_, None) = request {
+                        state.connection.drop_reader(*id);
+                    }
+                }
             });
         }
     }

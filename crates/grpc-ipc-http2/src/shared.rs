@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::BytesMut;
+use bytes::{BufMut as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
@@ -172,6 +172,21 @@ impl State {
             Some(io) => poll_read_buf(Pin::new(io), cx, input),
             None => Poll::Pending,
         }
+    }
+
+    /// Reads once into a message that is gathered, if there is one that comes next. What was behind it, `input` gets. Tells
+    /// also whether there was no room for more.
+    pub(crate) fn poll_read_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut BytesMut,
+    ) -> Option<Poll<io::Result<(usize, bool)>>> {
+        let (message, room) = self.connection.room_for_message()?;
+        let io = Pin::new(self.io.as_mut()?);
+        Some(poll_read_buf(io, cx, &mut message.limit(room)).map_ok(|length| {
+            self.connection.message_was_read(length, input);
+            (length, length == room)
+        }))
     }
 
     /// Writes everything that may be written. Ready also when nothing can be any more.

@@ -9,6 +9,7 @@ mod direct {
     mod demoted_requests;
     mod demoted_responses;
     mod faults;
+    mod large;
     mod limits;
     mod scene;
     mod server;

@@ -30,7 +30,9 @@ impl Connection {
         if head.has(flag::PADDED) && (head.length == 0 || padding > head.length) {
             return Err(Error::protocol("DATA with more padding than it is long"));
         }
-        self.demote(id);
+        if !self.may_gather(head) {
+            self.demote(id);
+        }
         self.take_window(head.length)?;
         let length = head.length - padding;
         let end_stream = head.has(flag::END_STREAM);
@@ -112,15 +114,23 @@ impl Connection {
         if length > 0 {
             let id = data.stream;
             let wanted = data.wanted;
-            if mem::take(&mut data.untouched) && wanted && !data.end_stream {
-                let frame = data.left;
-                self.open_window(id, frame, &input.rest()[..length]);
+            if mem::take(&mut data.untouched) && wanted {
+                let (frame, end_stream) = (data.left, data.end_stream);
+                let beginning = &input.rest()[..length];
+                if !end_stream {
+                    self.open_window(id, frame, beginning);
+                }
+                self.begin_gathering(id, frame, end_stream, beginning);
             }
             let Some(data) = &mut self.data else { return Ok(true) };
             data.left -= length as u32;
             let copy_below = self.copy_below();
             match self.streams.get_mut(id) {
                 Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
+                    if stream.direct.gather(&input.rest()[..length]) {
+                        input.take(length);
+                        return self.data_rest(input);
+                    }
                     if length < copy_below {
                         stream.data.push_copy(&input.rest()[..length]);
                         input.take(length);
@@ -137,6 +147,11 @@ impl Connection {
                 }
             }
         }
+        self.data_rest(input)
+    }
+
+    /// Ends a frame of which all has come but for the padding; whether that has come, too.
+    fn data_rest(&mut self, input: &mut Input<'_>) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
         if data.left > 0 {
             return Ok(false);
@@ -151,12 +166,18 @@ impl Connection {
         self.data = None;
         if end_stream {
             self.end_of_stream(id, None)?;
+        } else {
+            self.gathered_frame(id);
         }
         Ok(true)
     }
 
     /// Nothing more comes on a stream.
     pub(super) fn end_of_stream(&mut self, id: u32, trailers: Option<HeaderMap>) -> Result {
+        if self.role == Role::Client {
+            // One without trailers.
+            self.demote(id);
+        }
         let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         if stream.failed.is_some() {
             return Ok(());
@@ -169,6 +190,10 @@ impl Connection {
         stream.recv_ended = true;
         self.receiving.end(stream);
         wake_reader(stream, &mut self.wakers, &mut self.woken);
+        if self.role == Role::Server {
+            self.gathered_request(id);
+        }
+        let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         if self.role == Role::Client && stream.end != End::Sent {
             // The call is over, whatever was left to say.
             self.unsent.drop_pending(stream);

@@ -58,6 +58,11 @@ impl Connection {
             self.reset(id, Reason::CANCEL);
             return;
         }
+        if stream.direct.gathers_request() {
+            self.end_late(id);
+            self.forget_direct(id);
+            return;
+        }
         stream.is_late = true;
         self.wakers.extend(stream.send_waker.take());
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
-use super::Connection;
+use super::{Connection, Stream};
 use crate::message::RequestHead;
 
 impl Connection {
@@ -28,7 +28,8 @@ impl Connection {
 
     /// How many calls are being answered.
     pub(crate) fn running(&self) -> usize {
-        let all = self.streams.iter().filter(|stream| stream.has_sender).count();
+        let is_running = |stream: &&Stream| stream.has_sender && !stream.direct.gathers_request();
+        let all = self.streams.iter().filter(is_running).count();
         all.saturating_sub(self.accepted.len() + self.direct.waiting())
     }
 

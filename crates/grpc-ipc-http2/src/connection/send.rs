@@ -10,6 +10,7 @@ use super::{Connection, PER_MESSAGE, Role, too_large};
 use crate::encode::{Own, Start};
 use crate::frame;
 use crate::heap::expect_messages_of;
+use crate::pieces::Pieces;
 use crate::{Error, Reason};
 
 /// The longest frame of DATA that is sent: others wait for no longer than that one.
@@ -128,6 +129,21 @@ impl Connection {
         self.unsent_changed();
     }
 
+    /// Sends a whole message, as soon as the peer lets us.
+    pub(super) fn send_pieces(&mut self, id: u32, mut pieces: Pieces, end_stream: bool) {
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.end == End::Open) else { return };
+        if end_stream {
+            stream.end = End::Data;
+        }
+        while let Some(piece) = pieces.pop() {
+            expect_messages_of(piece.len());
+            self.unsent.add(piece.len());
+            stream.pending.push(piece);
+        }
+        self.send_pending(id);
+        self.unsent_changed();
+    }
+
     /// Ends a stream after what was given to it.
     pub(crate) fn send_end(&mut self, id: u32, trailers: Option<HeaderMap>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
@@ -204,26 +220,30 @@ impl Connection {
     /// Sends one frame of what is pending; whether there is more that can be sent.
     fn send_frame(&mut self, id: u32) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return false };
-        let Some(data) = stream.pending.first_mut() else { return false };
+        let Some(first) = stream.pending.first().map(Bytes::len) else { return false };
         let window = stream.send_window.min(self.send_window).max(0) as usize;
-        let length = data.len().min(window).min(MAX_DATA).min(self.peer.max_frame_size as usize);
-        if length == 0 && !data.is_empty() {
+        let limit = window.min(MAX_DATA).min(self.peer.max_frame_size as usize);
+        let pending = stream.pending.length_up_to(limit);
+        let length = pending.min(limit);
+        if length == 0 && first > 0 {
             return false;
         }
-        let whole = length == data.len();
         let small = SMALL_DATA.min(self.peer.initial_window as usize / 4).max(TINY_DATA);
-        if whole || length >= small || length >= data.len() / 4 {
+        if length >= first || length >= small || length >= first / 4 {
             self.control_frames.give_back(PER_MESSAGE);
             expect_updates(&mut self.updates_due);
         }
-        let piece = if whole { stream.pending.pop().unwrap_or_default() } else { data.split_to(length) };
-        let last = stream.pending.is_empty();
+        let last = length == pending;
         stream.send_window -= length as i64;
         self.send_window -= length as i64;
-        self.unsent.sent(stream, length, whole);
         let end_stream = last && stream.end == End::Data;
         self.output.write(|out| frame::write_data_head(out, id, length as u32, end_stream));
-        self.output.put(piece);
+        let mut left = length;
+        while let Some((piece, whole)) = stream.pending.take(left) {
+            left -= piece.len();
+            self.unsent.sent(stream, piece.len(), whole);
+            self.output.put(piece);
+        }
         if !last {
             return stream.send_window > 0;
         }

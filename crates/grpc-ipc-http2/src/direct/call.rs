@@ -7,10 +7,10 @@ use std::time::Duration;
 use http::{HeaderMap, Response};
 use tokio::time::Instant;
 
-use super::{Message, Method};
+use super::{EncodeMessage, Message, Method, Parts};
 use crate::body::{RecvBody, RecvStream};
 use crate::client::{SendRequest, response};
-use crate::connection::direct::{Encode, IN_PLACE, Outcome, message};
+use crate::connection::direct::{Encode, IN_PLACE, Outcome, with_trailers};
 use crate::deadline::after;
 use crate::shared::State;
 use crate::{Error, Reason};
@@ -44,16 +44,17 @@ pub enum Answer<T> {
         /// could not be decoded are not looked at.
         metadata: Option<HeaderMap>,
     },
-    /// In any other way, which the body tells: with an error, or with a message that is not a small one.
+    /// In any other way, which the body tells: with an error, or with a message for which the window of its stream is too
+    /// small.
     Response(Box<Response<RecvBody>>),
 }
 
 impl SendRequest {
     /// Sends a whole request, if that is possible now.
     ///
-    /// `metadata` goes behind the protocol's own fields, which are left out if they are in there, too. `encode` appends the
-    /// message, of `length` bytes, without its prefix; it may be called under the lock of the connection, so it must not
-    /// use the connection. It is rarely called if the call is to go [`Elsewhere`](Begun::Elsewhere).
+    /// `metadata` goes behind the protocol's own fields, which are left out if they are in there, too. `message` is of
+    /// `length` bytes, without its prefix; it may be encoded under the lock of the connection, so it must not use the
+    /// connection. It is rarely encoded if the call is to go [`Elsewhere`](Begun::Elsewhere).
     ///
     /// When `timeout` has passed, the call is cancelled and fails with [`Error::DeadlineExceeded`]. The server does not hear
     /// of it unless `grpc-timeout` is in the metadata.
@@ -66,15 +67,16 @@ impl SendRequest {
         metadata: &HeaderMap,
         timeout: Option<Duration>,
         length: usize,
-        encode: impl FnOnce(&mut Vec<u8>),
+        message: impl EncodeMessage,
         cx: &Context<'_>,
     ) -> Begun {
         let shared = self.shared();
         let deadline = timeout.map(|timeout| after(Instant::now(), timeout));
         let begun = if length <= IN_PLACE {
-            shared.with(|state| begin(state, method, metadata, deadline, Encode::Later(length, encode), cx))
+            let encode = Encode::Later(length, |out: &mut Vec<u8>| message.encode(out));
+            shared.with(|state| begin(state, method, metadata, deadline, encode, cx))
         } else if length < u32::MAX as usize && shared.with(|state| takes_call(state)) {
-            let message = Encode::<fn(&mut Vec<u8>)>::Done(message(length, encode));
+            let message = Encode::<fn(&mut Vec<u8>)>::Done(Parts::of(length, message));
             shared.with(|state| begin(state, method, metadata, deadline, message, cx))
         } else {
             return Begun::Elsewhere;
@@ -137,6 +139,12 @@ impl UnaryCall {
             Outcome::Waits => return Poll::Pending,
             Outcome::Answered(message, metadata) => {
                 self.stream = None;
+                return Poll::Ready(Ok(Answer::Message { message, metadata }));
+            }
+            Outcome::Gathered(decode, message, head, trailers) => {
+                self.stream = None;
+                let message = decode(Message::Bytes(message));
+                let metadata = with_trailers(head, trailers.as_deref().filter(|_| message.is_ok()));
                 return Poll::Ready(Ok(Answer::Message { message, metadata }));
             }
             Outcome::General => {}

@@ -5,8 +5,9 @@
 //! differs from a call that goes the general way, by [`http::Request`] and [`http::Response`]: either end may take the one
 //! way while its peer takes the other.
 //!
-//! A call goes the general way as soon as anything about it is unusual: a message that is large, compressed or in several
-//! frames, a request that does not end with its message, a response that is an error. A client then gets
+//! A call goes the general way as soon as anything about it is unusual: a message that is compressed, larger than the
+//! window of its stream, or small and in several frames, a request that does not end with its message, a response that is
+//! an error. A client then gets
 //! [`Answer::Response`], and a server has the [`tower_service::Service`] of the connection called. So both have to be able
 //! to take any call the general way.
 //!
@@ -14,13 +15,16 @@
 
 mod call;
 mod head;
+mod parts;
 mod reply;
+mod sys;
 
 use bytes::Bytes;
 
 pub use self::call::{Answer, Begun, UnaryCall};
 pub use self::head::Head;
 pub(crate) use self::head::{is_encoded, is_grpc, metadata_of};
+pub use self::parts::{EncodeMessage, Parts};
 pub use self::reply::{Reply, Service};
 pub use crate::deadline::timeout_of;
 

@@ -10,10 +10,10 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
-use super::{Head, Message};
+use super::{EncodeMessage, Head, Message, Parts};
 use crate::Reason;
 use crate::connection::Connection;
-use crate::connection::direct::{Encode, IN_PLACE, message};
+use crate::connection::direct::{Encode, IN_PLACE};
 use crate::deadline::after;
 use crate::shared::{SendStream, Shared, ToAnswer};
 use crate::sync::spawn;
@@ -72,14 +72,14 @@ impl<'a> Reply<'a> {
     }
 
     /// Answers with a message and the status OK. `metadata` is sent before it; the protocol's own fields are added, and are
-    /// left out if they are in there, too. `encode` appends the message, of `length` bytes, without its prefix; it may be
-    /// called under the lock of the connection, so it must not use the connection.
-    pub fn message(mut self, metadata: Option<&HeaderMap>, length: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+    /// left out if they are in there, too. `message` is of `length` bytes, without its prefix; it may be encoded under the
+    /// lock of the connection, so it must not use the connection.
+    pub fn message(mut self, metadata: Option<&HeaderMap>, length: usize, message: impl EncodeMessage) {
         if length <= IN_PLACE {
-            let encode = Encode::Later(length, encode);
+            let encode = Encode::Later(length, |out: &mut Vec<u8>| message.encode(out));
             self.answer(|connection, id| connection.answer_direct(id, metadata, encode));
         } else {
-            let message = Encode::<fn(&mut Vec<u8>)>::Done(message(length, encode));
+            let message = Encode::<fn(&mut Vec<u8>)>::Done(Parts::of(length, message));
             self.answer(|connection, id| connection.answer_direct(id, metadata, message));
         }
     }

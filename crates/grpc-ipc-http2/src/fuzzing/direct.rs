@@ -39,18 +39,23 @@ impl Service for DirectEcho {
         let message = message.as_slice().to_vec();
         match head.path() {
             "/collect" => reply.later(tokio::task::yield_now(), move |(), reply| {
-                reply.message(Some(&headers), message.len(), |out| out.extend_from_slice(&message));
+                reply.message(Some(&headers), message.len(), |out: &mut Vec<u8>| {
+                    out.extend_from_slice(&message)
+                });
             }),
             "/late" => reply.later(sleep(Duration::from_secs(1)), move |(), reply| {
-                reply.message(Some(&headers), message.len(), |out| out.extend_from_slice(&message));
+                reply.message(Some(&headers), message.len(), |out: &mut Vec<u8>| {
+                    out.extend_from_slice(&message)
+                });
             }),
             "/head" => {
                 headers.insert("content-type", HeaderValue::from_static("application/grpc"));
                 headers.insert("grpc-status", HeaderValue::from_static("5"));
                 reply.trailers_only(&headers);
             }
-            "/big" => reply.message(None, 30_000, |out| out.resize(out.len() + 30_000, b'b')),
-            _ => reply.message(Some(&headers), message.len(), |out| out.extend_from_slice(&message)),
+            "/big" => reply.message(None, 30_000, |out: &mut Vec<u8>| out.resize(out.len() + 30_000, b'b')),
+            _ => reply
+                .message(Some(&headers), message.len(), |out: &mut Vec<u8>| out.extend_from_slice(&message)),
         }
     }
 }

@@ -54,9 +54,10 @@ async fn download(scene: &mut Scene, streams: &[u32], pings: usize) -> usize {
 /// C-core pings for each frame that it reads, at most; and everybody opens windows.
 #[test]
 fn a_ping_and_window_updates_after_each_frame_of_a_long_download() {
-    for size in [1000, 16_384, 40_000] {
+    // Small pieces share a frame.
+    for (pieces, size) in [(66_000, 1000), (4000, 16_384), (4000, 40_000)] {
         server(options(), async |mut scene| {
-            scene.peer.send(post(1, &format!("/pieces/4000/{size}")).end_stream()).await;
+            scene.peer.send(post(1, &format!("/pieces/{pieces}/{size}")).end_stream()).await;
             let frames = download(&mut scene, &[0, 1], 1).await;
             assert!(frames >= 4000);
             scene.goes_on().await;

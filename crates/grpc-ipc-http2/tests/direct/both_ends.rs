@@ -20,17 +20,6 @@ fn calls_are_direct_at_both_ends_from_the_first_one() {
 }
 
 #[test]
-fn larger_messages_go_the_general_way() {
-    both(async |client, handle, _| {
-        for size in [16_380, 16_384, 20_000, 65_536, 1 << 20, 5 << 20] {
-            let message = vec![7; size];
-            assert_eq!(client.call(&ECHO, &message).await.unwrap().message(), message, "{size}");
-        }
-        assert_eq!((client.0.direct_calls(), handle.direct_calls()), (0, 0));
-    });
-}
-
-#[test]
 fn a_method_that_the_service_does_not_know_goes_the_general_way() {
     both(async |client, handle, _| {
         let answered = client.call(&OTHER, b"message").await.unwrap();

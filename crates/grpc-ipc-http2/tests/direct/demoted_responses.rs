@@ -97,12 +97,6 @@ fn messages_that_are_not_one() {
 }
 
 #[test]
-fn a_message_that_is_large() {
-    let large = message(&[7; 16_380]);
-    is_demoted(|id| vec![headers(id, &OK), data(id, &large[..]), done(id)], &large);
-}
-
-#[test]
 fn an_end_that_is_not_a_status() {
     let whole = message(b"answer");
     is_demoted(|id| vec![headers(id, &OK), data(id, &whole[..]).end_stream()], &whole);

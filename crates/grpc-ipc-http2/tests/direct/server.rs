@@ -161,7 +161,7 @@ impl grpc_ipc_http2::direct::Service for Asked {
         let asked = self.clone();
         reply.later(async {}, move |(), reply| {
             asked.0.lock().unwrap().push(reply.poll_in_place());
-            reply.message(None, 0, |_| {});
+            reply.message(None, 0, |_: &mut Vec<u8>| {});
         });
     }
 }

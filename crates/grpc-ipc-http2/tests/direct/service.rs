@@ -105,7 +105,7 @@ fn answer(message: &[u8], metadata: &HeaderMap, reply: Reply<'_>) {
     let mut metadata = metadata.clone();
     metadata.remove("grpc-timeout");
     let metadata = (!metadata.is_empty()).then_some(&metadata);
-    reply.message(metadata, message.len(), |out| out.extend_from_slice(message));
+    reply.message(metadata, message.len(), |out: &mut Vec<u8>| out.extend_from_slice(message));
 }
 
 impl Service for TestService {
@@ -131,7 +131,7 @@ impl Service for TestService {
                 let size = size(&message);
                 let encoded = Arc::clone(&self.encoded);
                 reply.later(self.wait(), move |(), reply| {
-                    reply.message(None, size, |out| {
+                    reply.message(None, size, |out: &mut Vec<u8>| {
                         encoded.fetch_add(size, Relaxed);
                         out.resize(out.len() + size, b'x');
                     });
@@ -153,14 +153,18 @@ impl Service for TestService {
             }
             path if path == PANIC.path() => panic!("a handler panics"),
             path if path == SILENT.path() => drop(reply),
-            path if path == WRONG.path() => reply.message(None, 3, |out| out.extend_from_slice(&message)),
-            path if path == PANIC_ENCODING.path() => reply.message(None, message.len(), |out| {
-                out.extend_from_slice(&message);
-                panic!("an encoder panics");
-            }),
+            path if path == WRONG.path() => {
+                reply.message(None, 3, |out: &mut Vec<u8>| out.extend_from_slice(&message))
+            }
+            path if path == PANIC_ENCODING.path() => {
+                reply.message(None, message.len(), |out: &mut Vec<u8>| {
+                    out.extend_from_slice(&message);
+                    panic!("an encoder panics");
+                })
+            }
             path if path == SIZE.path() => {
                 let size = size(&message);
-                reply.message(None, size, |out| out.resize(out.len() + size, b'x'));
+                reply.message(None, size, |out: &mut Vec<u8>| out.resize(out.len() + size, b'x'));
             }
             _ => answer(&message, head.metadata(), reply),
         }

@@ -72,7 +72,7 @@ impl direct::Service for TestService {
         match self.clone().answer_unary(request.into_parts().0, message) {
             Ok(answer) => {
                 let way = HeaderMap::from_iter([(HeaderName::from_static(WAY.0), WAY.1.parse().unwrap())]);
-                reply.message(Some(&way), answer.len(), |out| out.extend_from_slice(&answer));
+                reply.message(Some(&way), answer.len(), |out: &mut Vec<u8>| out.extend_from_slice(&answer));
             }
             Err(never) => reply.later(never, |(), reply| drop(reply)),
         }

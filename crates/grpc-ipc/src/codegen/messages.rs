@@ -23,6 +23,19 @@ pub(super) fn decode<M: Message + Default>(message: direct::Message<'_>, limit: 
     decoded.map_err(|error| Status::internal(error.to_string()))
 }
 
+/// A message to be sent.
+pub(super) struct Encoded<'a, M>(pub(super) &'a M);
+
+impl<M: Message> direct::EncodeMessage for Encoded<'_, M> {
+    fn encode(self, out: &mut Vec<u8>) {
+        self.0.encode_raw(out);
+    }
+
+    fn encode_parts(self, out: &mut direct::Parts) {
+        self.0.encode_raw(out);
+    }
+}
+
 /// The length of a message that is to be sent.
 ///
 /// # Errors

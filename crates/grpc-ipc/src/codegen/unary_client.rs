@@ -13,7 +13,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
 
 use super::client::Client;
-use super::messages::{decode, encoded_len};
+use super::messages::{Encoded, decode, encoded_len};
 use super::metadata::is_left_to_tonic;
 use super::{Method, general, unusual};
 use crate::connections::deadline_after;
@@ -133,9 +133,8 @@ where
         let Some(connection) = connection else { return self.elsewhere(None) };
         let metadata: &HeaderMap = request.metadata().as_ref();
         let timeout = if metadata.is_empty() { None } else { timeout_of(metadata) };
-        let message = request.get_ref();
-        let encode = |out: &mut Vec<u8>| message.encode_raw(out);
-        match connection.begin(self.method, metadata, timeout, length, encode, cx) {
+        let message = Encoded(request.get_ref());
+        match connection.begin(self.method, metadata, timeout, length, message, cx) {
             Begun::Call(call) => {
                 let deadline = timeout.map(deadline_after);
                 self.stage = Stage::Called { call, deadline };

@@ -13,7 +13,7 @@ use tonic::service::Interceptor;
 use tonic::{Extensions, Request, Response, Status};
 
 use super::ServerOptions;
-use super::messages::{decode, encoded_len};
+use super::messages::{Encoded, decode, encoded_len};
 use super::metadata::{sanitize, strip};
 use crate::fields;
 
@@ -106,7 +106,7 @@ fn respond<R: prost::Message>(result: Result<Response<R>, Status>, reply: Reply<
     match encoded_len(&message, limit) {
         Ok(length) => {
             sanitize(&mut metadata);
-            reply.message(Some(metadata.as_ref()), length, |out| message.encode_raw(out));
+            reply.message(Some(metadata.as_ref()), length, Encoded(&message));
         }
         Err(mut status) => {
             // The caller gets what the headers would have said.

@@ -9,6 +9,7 @@ use super::write::{Kept, headers, headers_and_message};
 use super::{Connection, Encode, PREFIX, message};
 use crate::connection::stream::End;
 use crate::encode::{MessageEncoder, Own, Start, TemplateKey};
+use crate::pieces::Pieces;
 
 const START: Start<'_> = Start::Response(StatusCode::OK);
 /// Those of a call that has succeeded.
@@ -33,10 +34,10 @@ impl Connection {
         let message = match encode {
             Encode::Done(message) => message,
             // The rest of the request has to be refused, after the answer.
-            Encode::Later(length, encode) if !recv_ended => message(length, encode),
+            Encode::Later(length, encode) if !recv_ended => message(length, encode).into(),
             Encode::Later(length, encode) => {
                 match self.answer_at_once(id, window, metadata, length, encode) {
-                    Some(message) => message,
+                    Some(message) => message.into(),
                     None => return,
                 }
             }
@@ -77,13 +78,13 @@ impl Connection {
         }
     }
 
-    fn answer_in_parts(&mut self, id: u32, metadata: Option<&HeaderMap>, message: Bytes) {
+    fn answer_in_parts(&mut self, id: u32, metadata: Option<&HeaderMap>, message: Pieces) {
         let none = HeaderMap::new();
         if let Some(stream) = self.streams.get_mut(id) {
             stream.has_answer = true;
         }
         self.send_block(id, START, Own::Response, metadata.unwrap_or(&none), false);
-        self.send_data(id, message, false);
+        self.send_pieces(id, message, false);
         self.send_end(id, Some(TRAILERS.clone()));
         self.encoder.keep_template(TemplateKey::Trailers, Start::Trailers, Own::Nothing, &TRAILERS, true);
         if metadata.is_none() {

@@ -1,5 +1,6 @@
 //! Calls that a client makes.
 
+use std::sync::Arc;
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -13,13 +14,17 @@ use crate::connection::send::{TOO_LARGE, expect_updates};
 use crate::connection::stream::End;
 use crate::direct;
 use crate::encode::{Own, Start, TemplateKey};
+use crate::pieces::Pieces;
 
 /// The state of a call.
-pub(crate) enum Outcome<T> {
+pub(crate) enum Outcome<T, D> {
     /// It waits.
     Waits,
     /// It was answered as usual: with what was made of the message, and with metadata, if any has come.
     Answered(T, Option<HeaderMap>),
+    /// The same with a large message, which is to be decoded without the lock, with the metadata of the head, and with that of
+    /// the trailers.
+    Gathered(D, Bytes, Option<HeaderMap>, Option<Arc<HeaderMap>>),
     /// It goes the general way.
     General,
 }
@@ -29,7 +34,7 @@ pub(crate) enum Encode<F> {
     /// Not encoded yet; encoded, it has this length.
     Later(usize, F),
     /// With its prefix.
-    Done(Bytes),
+    Done(Pieces),
 }
 
 impl Connection {
@@ -65,10 +70,11 @@ impl Connection {
             Encode::Later(..) => self.encoder.known(start, Own::Request, metadata, max_size).map(Kept::Block),
         };
         let rest = match (encode, kept) {
-            (Encode::Later(_, encode), Some(kept)) => {
-                self.output.write_whole(|out| headers_and_message(out, kept, id, true, limit, encode))
-            }
-            (Encode::Later(length, encode), None) => Err(message(length, encode)),
+            (Encode::Later(_, encode), Some(kept)) => self
+                .output
+                .write_whole(|out| headers_and_message(out, kept, id, true, limit, encode))
+                .map_err(Pieces::from),
+            (Encode::Later(length, encode), None) => Err(message(length, encode).into()),
             (Encode::Done(message), _) => Err(message),
         };
         if rest.is_err() {
@@ -92,7 +98,7 @@ impl Connection {
         }
         match rest {
             Ok(length) => self.sent_at_once(id, length, 1),
-            Err(message) => self.send_data(id, message, true),
+            Err(message) => self.send_pieces(id, message, true),
         }
         Ok(id)
     }
@@ -128,12 +134,12 @@ impl Connection {
     }
 
     /// Polls a call. An answered call's stream is removed.
-    pub(crate) fn poll_direct<T, E>(
+    pub(crate) fn poll_direct<T, E, D: FnOnce(direct::Message<'_>) -> Result<T, E>>(
         &mut self,
         id: u32,
         waker: &Waker,
-        decode: impl FnOnce(direct::Message<'_>) -> Result<T, E>,
-    ) -> Outcome<Result<T, E>> {
+        decode: D,
+    ) -> Outcome<Result<T, E>, D> {
         let Some(stream) = self.streams.get_mut(id) else { return Outcome::General };
         match stream.direct.progress {
             Progress::Done => {}
@@ -144,19 +150,32 @@ impl Connection {
                 return Outcome::Waits;
             }
         }
-        // If this panics, the stream is as before, and the reader lets go of it.
-        let decoded = decode(direct::Message::Slice(&stream.direct.message[PREFIX..]));
+        let length = stream.unread();
         let head = stream.direct.response.as_deref().map(|head| &head.metadata);
-        let mut metadata = head.filter(|metadata| !metadata.is_empty()).cloned();
-        if let Some(trailers) = stream.direct.trailers.as_deref().filter(|_| decoded.is_ok()) {
-            metadata.get_or_insert_default().extend(trailers.clone());
-        }
+        let metadata = head.filter(|metadata| !metadata.is_empty());
+        let outcome = if stream.direct.gathered.is_empty() {
+            // If this panics, the stream is as before, and the reader lets go of it.
+            let decoded = decode(direct::Message::Slice(&stream.direct.message[PREFIX..]));
+            let trailers = stream.direct.trailers.as_deref().filter(|_| decoded.is_ok());
+            Outcome::Answered(decoded, with_trailers(metadata.cloned(), trailers))
+        } else {
+            let (metadata, trailers) = (metadata.cloned(), stream.direct.trailers.take());
+            Outcome::Gathered(decode, stream.direct.gathered.take_message(), metadata, trailers)
+        };
         stream.has_reader = false;
-        let length = stream.drop_unread();
+        stream.drop_unread();
         self.receiving.unread -= length;
         self.receiving.close(stream, length as u32);
         self.remove_if_done(id);
         self.direct.calls += 1;
-        Outcome::Answered(decoded, metadata)
+        outcome
     }
+}
+
+/// The metadata of a response, with that of its trailers.
+pub(crate) fn with_trailers(head: Option<HeaderMap>, trailers: Option<&HeaderMap>) -> Option<HeaderMap> {
+    let Some(trailers) = trailers else { return head };
+    let mut metadata = head.unwrap_or_default();
+    metadata.extend(trailers.clone());
+    Some(metadata)
 }

@@ -1,9 +1,10 @@
 //! Calls of generated code ([`crate::direct`]) for as long as nothing about them is unusual: they have a head that is
-//! known, one message in one frame, and an end. At the first other thing a call is demoted, and goes the general way from
+//! known, one message, and an end. At the first other thing a call is demoted, and goes the general way from
 //! there, on the same stream.
 
 mod answer;
 mod begin;
+mod gather;
 mod progress;
 mod recv;
 #[cfg(test)]
@@ -14,11 +15,12 @@ mod write;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub(crate) use self::begin::{Encode, Outcome};
+pub(crate) use self::begin::{Encode, Outcome, with_trailers};
 pub(super) use self::progress::Call;
 use self::progress::Progress;
 pub(crate) use self::usual::Usual;
-pub(crate) use self::write::{BETWEEN, IN_PLACE, message};
+use self::write::message;
+pub(crate) use self::write::{BETWEEN, IN_PLACE};
 #[cfg(any(test, fuzzing))]
 use super::Stream;
 use super::{Connection, room_for_one, wake_reader};
@@ -28,7 +30,7 @@ use crate::message::RequestHead;
 /// A longer message goes the general way, with its prefix.
 const MAX_MESSAGE: usize = 16 * 1024;
 /// What stands before a message: a flag, and its length.
-const PREFIX: usize = 5;
+pub(crate) const PREFIX: usize = 5;
 
 /// What a connection knows of direct calls.
 #[derive(Default)]
@@ -56,8 +58,15 @@ pub(crate) struct Requests {
 pub(crate) struct Request {
     pub(crate) id: u32,
     pub(crate) head: Arc<Head>,
-    /// Where its message is, without the prefix.
-    pub(crate) message: Range<usize>,
+    pub(crate) message: Source,
+}
+
+/// Where the message of a request is.
+pub(crate) enum Source {
+    /// Among the [messages](Requests::messages), without the prefix.
+    Read(Range<usize>),
+    /// With its stream, which [gathers](Connection::take_gathered) large ones.
+    Gathered,
 }
 
 /// How much room is kept for requests when there are none.
@@ -112,6 +121,9 @@ impl Connection {
             return;
         }
         stream.direct.progress = Progress::General;
+        if !stream.direct.gathered.is_empty() {
+            stream.data.push(stream.direct.gathered.take());
+        }
         if let Some(head) = stream.direct.request.take() {
             stream.content_length = head.content_length();
             let place = self.accepted.partition_point(|(other, _)| *other < id);
@@ -140,7 +152,7 @@ impl Connection {
     pub(super) fn forget_direct(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         match stream.direct.progress {
-            Progress::Awaits => stream.direct.request = None,
+            Progress::Awaits | Progress::Gathers => stream.direct.request = None,
             Progress::Complete if !stream.accepted => {
                 self.direct.requests.list.retain(|request| request.id != id);
             }

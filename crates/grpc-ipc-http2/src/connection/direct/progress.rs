@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use super::gather::Gathered;
 use super::usual::PlainHead;
 use crate::direct::Head;
 
@@ -15,6 +16,8 @@ pub(crate) struct Call {
     pub(super) response: Option<Arc<PlainHead>>,
     /// The message of a response, with its prefix; empty before it has come. The memory is that of earlier ones.
     pub(super) message: Vec<u8>,
+    /// A message that is large, or in several frames, of a request or of a response.
+    pub(super) gathered: Gathered,
     /// The metadata in the trailers of a response, if there was any.
     pub(super) trailers: Option<Arc<HeaderMap>>,
 }
@@ -25,6 +28,8 @@ pub(super) enum Progress {
     /// The call is not direct, or no longer.
     #[default]
     General,
+    /// The head, and the beginning of a message that is gathered.
+    Gathers,
 
     // The requests of a server's end.
     /// The head; the message has to come in the same read.
@@ -51,14 +56,34 @@ impl Call {
         self.progress == Progress::General
     }
 
+    /// Takes a piece of a message that is gathered; whether there is one.
+    #[inline]
+    pub(crate) fn gather(&mut self, piece: &[u8]) -> bool {
+        let gathers = self.gathers();
+        if gathers {
+            self.gathered.push(piece);
+        }
+        gathers
+    }
+
+    pub(crate) fn gathers(&self) -> bool {
+        self.progress == Progress::Gathers
+    }
+
+    /// It is a request whose message is gathered: it has no handler yet.
+    pub(crate) fn gathers_request(&self) -> bool {
+        self.gathers() && self.request.is_some()
+    }
+
     /// How much has come that nobody has taken.
     pub(crate) fn unread(&self) -> usize {
-        self.message.len()
+        self.message.len() + self.gathered.len()
     }
 
     /// What has come is not wanted any more.
     pub(crate) fn drop_unread(&mut self) {
         self.message.clear();
+        self.gathered.clear();
     }
 
     /// Drops all that it holds, but for a little memory. Mostly there is nothing, which is found out faster than by
@@ -74,6 +99,7 @@ impl Call {
         if self.trailers.is_some() {
             self.trailers = None;
         }
+        self.gathered.clear();
         self.message.clear();
         if self.message.capacity() > KEEP {
             self.message = Vec::new();
@@ -96,12 +122,17 @@ impl Call {
     /// # Panics
     /// If something does not hold when nobody is at work on the stream.
     pub(super) fn check_invariants(&self) {
-        assert!(self.progress != Progress::Awaits && self.request.is_none(), "a request without its message");
-        let has_head = matches!(self.progress, Progress::Head | Progress::Message | Progress::Done);
+        assert!(self.progress != Progress::Awaits, "a request without its message");
+        assert!(self.request.is_none() || self.gathers(), "a request that is not handed out");
+        let has_head = matches!(self.progress, Progress::Head | Progress::Message | Progress::Done)
+            || self.gathers() && self.request.is_none();
         assert_eq!(self.response.is_some(), has_head, "the head of a response");
+        let has_message = matches!(self.progress, Progress::Message | Progress::Done);
+        assert!(self.message.is_empty() || has_message, "a message without a head");
+        let may_gather = has_message || self.gathers() || self.is_complete();
         assert!(
-            self.message.is_empty() || has_head && self.progress != Progress::Head,
-            "a message without a head"
+            self.gathered.is_empty() || may_gather && self.message.is_empty(),
+            "a message that nobody gathers"
         );
         assert!(self.trailers.is_none() || self.progress == Progress::Done, "trailers before the end");
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::usual::{PlainHead, Usual, is_ok, trailers_metadata};
-use super::{Connection, MAX_MESSAGE, PREFIX, Progress, Request};
+use super::{Connection, MAX_MESSAGE, PREFIX, Progress, Request, Source};
 use crate::connection::input::Input;
 use crate::connection::stream::End;
 use crate::connection::{PER_MESSAGE, Received, Role, wake_reader};
@@ -178,7 +178,8 @@ impl Connection {
                 let requests = &mut self.direct.requests;
                 let begin = requests.messages.len();
                 requests.messages.extend_from_slice(message);
-                requests.list.push(Request { id, head, message: begin..requests.messages.len() });
+                let message = Source::Read(begin..requests.messages.len());
+                requests.list.push(Request { id, head, message });
             }
             (Progress::Head, false) => {
                 stream.direct.progress = Progress::Message;

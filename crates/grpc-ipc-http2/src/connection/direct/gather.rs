@@ -1,0 +1,191 @@
+//! Messages that are large, or come in several frames.
+//!
+//! They are gathered in memory of their own, into which they are read from the byte stream, and go on the direct way once
+//! they are complete. A message is gathered if it fits into the window of its stream: so what is gathered and not handed
+//! out is bounded like everything else that is not read. A larger one goes the general way.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use tokio::time::Instant;
+
+use super::{Connection, PREFIX, Progress, Request, Source};
+use crate::Reason;
+use crate::connection::Role;
+use crate::deadline::after;
+use crate::frame::{HEAD, Head, flag};
+
+/// A shorter one that is not in one piece goes the general way.
+const MIN_GATHERED: usize = 4 * 1024;
+/// The rest of a frame is read into its message if it is as long as this; a shorter one is read together with what
+/// comes behind it, and copied.
+const MIN_READ: usize = 4 * 1024;
+/// How many times as much memory as has come there is for a message, lest one that is only announced takes any.
+const AHEAD: usize = 64;
+
+/// A message that is being gathered.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered {
+    /// With its prefix.
+    bytes: BytesMut,
+    /// How long it will be.
+    length: usize,
+}
+
+impl Gathered {
+    /// All of it is here.
+    fn is_complete(&self) -> bool {
+        self.bytes.len() == self.length
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    pub(super) fn push(&mut self, piece: &[u8]) {
+        self.grow(piece.len());
+        self.bytes.extend_from_slice(piece);
+    }
+
+    /// Makes room for a piece, and for what comes behind it, in front of which there is the head of a frame.
+    fn grow(&mut self, piece: usize) {
+        if self.bytes.capacity() - self.bytes.len() < piece {
+            let come = self.bytes.len() + piece;
+            let length = (self.length + HEAD).min(come.saturating_mul(AHEAD)).max(come + HEAD);
+            self.bytes.reserve(length - self.bytes.len());
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        if !self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    /// What has come, with the prefix, in memory that is not much longer.
+    pub(super) fn take(&mut self) -> Bytes {
+        let Self { bytes, .. } = std::mem::take(self);
+        if bytes.capacity() / 2 > bytes.len() { Bytes::copy_from_slice(&bytes) } else { bytes.freeze() }
+    }
+
+    /// A message that is complete, without its prefix.
+    pub(super) fn take_message(&mut self) -> Bytes {
+        let Self { bytes, .. } = std::mem::take(self);
+        bytes.freeze().split_off(PREFIX)
+    }
+}
+
+impl Connection {
+    /// Whether a frame of DATA may be of a message that is gathered.
+    pub(in crate::connection) fn may_gather(&mut self, head: Head) -> bool {
+        let Some(stream) = self.streams.get_mut(head.stream) else { return false };
+        if let Some(request) = &stream.direct.request {
+            stream.content_length = request.content_length();
+        }
+        let gathered = &stream.direct.gathered;
+        !head.has(flag::PADDED)
+            && match stream.direct.progress {
+                Progress::Awaits | Progress::Head => head.length > 0,
+                Progress::Gathers => head.length as usize <= gathered.length - gathered.len(),
+                _ => false,
+            }
+    }
+
+    /// The first frame of a body has begun, of this length: it goes on as it is if it begins with a large message that the
+    /// window lets come, and goes the general way otherwise.
+    pub(in crate::connection) fn begin_gathering(
+        &mut self,
+        id: u32,
+        frame: u32,
+        end_stream: bool,
+        beginning: &[u8],
+    ) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if !matches!(stream.direct.progress, Progress::Awaits | Progress::Head) {
+            return;
+        }
+        let length = match beginning {
+            [0, a, b, c, d, ..] => PREFIX as u64 + u64::from(u32::from_be_bytes([*a, *b, *c, *d])),
+            _ => 0,
+        };
+        let left = length.saturating_sub(frame.into());
+        let fits = length >= frame.into()
+            && if end_stream { left == 0 } else { left <= stream.recv_window.max(0) as u64 };
+        if !fits || length < MIN_GATHERED as u64 {
+            self.demote(id);
+            return;
+        }
+        stream.direct.progress = Progress::Gathers;
+        stream.direct.gathered.length = length as usize;
+        // Its time runs from here, as that of a handler does that waits for its message.
+        if let Some(timeout) = stream.direct.request.as_ref().and_then(|head| head.timeout()) {
+            self.set_deadline(id, after(Instant::now(), timeout));
+        }
+    }
+
+    /// Where to read what comes next, and how much of it: the rest of a frame, and the head of the one behind it.
+    pub(crate) fn room_for_message(&mut self) -> Option<(&mut BytesMut, usize)> {
+        let data = self.data.as_ref().filter(|data| data.wanted && data.left as usize >= MIN_READ)?;
+        if self.failed.is_some() {
+            return None;
+        }
+        let stream = self.streams.get_mut(data.stream).filter(|stream| stream.direct.gathers())?;
+        let gathered = &mut stream.direct.gathered;
+        gathered.grow(MIN_READ.min(data.left as usize));
+        let room = gathered.bytes.capacity() - gathered.bytes.len();
+        Some((&mut gathered.bytes, room.min(data.left as usize + HEAD)))
+    }
+
+    /// So much was read there; what is not of the message goes to the rest of what has come.
+    pub(crate) fn message_was_read(&mut self, length: usize, rest: &mut BytesMut) {
+        let Some(data) = &mut self.data else { return };
+        let Some(stream) = self.streams.get_mut(data.stream) else { return };
+        let of_frame = length.min(data.left as usize);
+        data.left -= of_frame as u32;
+        let bytes = &mut stream.direct.gathered.bytes;
+        let end = bytes.len() - (length - of_frame);
+        rest.put_slice(&bytes[end..]);
+        bytes.truncate(end);
+    }
+
+    /// A frame of a message that is gathered has ended, and the stream has not.
+    pub(in crate::connection) fn gathered_frame(&mut self, id: u32) {
+        if self.role == Role::Client
+            && let Some(stream) = self.streams.get_mut(id)
+            && stream.direct.gathers()
+            && stream.direct.gathered.is_complete()
+        {
+            stream.direct.progress = Progress::Message;
+        }
+    }
+
+    /// The stream of a request has ended: its message is handed out if it is complete.
+    pub(in crate::connection) fn gathered_request(&mut self, id: u32) {
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.direct.gathers()) else { return };
+        if !stream.direct.gathered.is_complete() {
+            self.demote(id);
+            return;
+        }
+        let Some(head) = stream.direct.request.take() else { return };
+        stream.direct.progress = Progress::Complete;
+        self.direct.requests.list.push(Request { id, head, message: Source::Gathered });
+    }
+
+    /// The message of a request that was handed out, and when its call is to be over; `None` if that is over by now.
+    pub(crate) fn take_gathered(&mut self, id: u32) -> Option<(Bytes, Option<Instant>)> {
+        let stream = self.streams.get_mut(id)?;
+        if stream.failed.is_some() {
+            self.drop_sender(id, Reason::CANCEL);
+            self.drop_reader(id);
+            return None;
+        }
+        let length = stream.direct.gathered.len();
+        let message = stream.direct.gathered.take_message();
+        let deadline = stream.deadline;
+        stream.has_reader = false;
+        self.give_back(id, length as u32);
+        Some((message, deadline))
+    }
+}
