@@ -150,7 +150,7 @@ impl Connection {
                 return Outcome::Waits;
             }
         }
-        let length = stream.unread();
+        let mut length = 0;
         let head = stream.direct.response.as_deref().map(|head| &head.metadata);
         let metadata = head.filter(|metadata| !metadata.is_empty());
         let outcome = if stream.direct.gathered.is_empty() {
@@ -159,11 +159,12 @@ impl Connection {
             let trailers = stream.direct.trailers.as_deref().filter(|_| decoded.is_ok());
             Outcome::Answered(decoded, with_trailers(metadata.cloned(), trailers))
         } else {
+            length = stream.direct.gathered.len();
             let (metadata, trailers) = (metadata.cloned(), stream.direct.trailers.take());
             Outcome::Gathered(decode, stream.direct.gathered.take_message(), metadata, trailers)
         };
         stream.has_reader = false;
-        stream.drop_unread();
+        length += stream.drop_unread();
         self.receiving.unread -= length;
         self.receiving.close(stream, length as u32);
         self.remove_if_done(id);
