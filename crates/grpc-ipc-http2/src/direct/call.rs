@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{EncodeMessage, Message, Method, Parts};
 use crate::body::{RecvBody, RecvStream};
 use crate::client::{SendRequest, response};
-use crate::connection::direct::{Encode, IN_PLACE, Outcome, with_trailers};
+use crate::connection::direct::{Encode, IN_PLACE, Outcome};
 use crate::deadline::after;
 use crate::shared::State;
 use crate::{Error, Reason};
@@ -141,10 +141,9 @@ impl UnaryCall {
                 self.stream = None;
                 return Poll::Ready(Ok(Answer::Message { message, metadata }));
             }
-            Outcome::Gathered(decode, message, head, trailers) => {
+            Outcome::Gathered(decode, gathered) => {
                 self.stream = None;
-                let message = decode(Message::Bytes(message));
-                let metadata = with_trailers(head, trailers.as_deref().filter(|_| message.is_ok()));
+                let (message, metadata) = gathered.decode(decode);
                 return Poll::Ready(Ok(Answer::Message { message, metadata }));
             }
             Outcome::General => {}

@@ -5,11 +5,11 @@ use bytes::{Buf, BufMut};
 
 use super::Parts;
 
-// SAFETY: a vector keeps the rules of this trait, and the functions that are unsafe are those of the one that is copied to.
 #[expect(
     unsafe_code,
     reason = "the trait has no safe implementation that sees `Bytes` before they are copied"
 )]
+// SAFETY: a vector keeps the rules of this trait, and the functions that are unsafe are those of the one that is copied to.
 unsafe impl BufMut for Parts {
     fn remaining_mut(&self) -> usize {
         self.copied.remaining_mut()

@@ -40,12 +40,12 @@ impl Service for DirectEcho {
         match head.path() {
             "/collect" => reply.later(tokio::task::yield_now(), move |(), reply| {
                 reply.message(Some(&headers), message.len(), |out: &mut Vec<u8>| {
-                    out.extend_from_slice(&message)
+                    out.extend_from_slice(&message);
                 });
             }),
             "/late" => reply.later(sleep(Duration::from_secs(1)), move |(), reply| {
                 reply.message(Some(&headers), message.len(), |out: &mut Vec<u8>| {
-                    out.extend_from_slice(&message)
+                    out.extend_from_slice(&message);
                 });
             }),
             "/head" => {

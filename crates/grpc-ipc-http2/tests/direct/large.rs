@@ -427,6 +427,9 @@ fn a_response_is_direct_wherever_it_is_cut() {
     });
 }
 
+/// What is unusual, the DATA and the end of a response, and its body.
+type Case<'a> = (&'static str, &'a dyn Fn(u32) -> Vec<Frame>, &'a [u8]);
+
 #[test]
 fn a_response_that_does_not_end_with_its_message() {
     client(async |mut peer, client| {
@@ -435,7 +438,7 @@ fn a_response_that_does_not_end_with_its_message() {
         let done = |id| headers(id, &DONE).end_stream();
         let failed = [("grpc-status", "5"), ("grpc-message", "none")];
         let twice = [&whole[..], &message(b"two")].concat();
-        let cases: [(&str, &dyn Fn(u32) -> Vec<Frame>, &[u8]); 6] = [
+        let cases: [Case<'_>; 6] = [
             ("padding", &|id| vec![data(id, first), data(id, rest).padded(3), done(id)], &whole),
             ("less than it says", &|id| vec![data(id, first), done(id)], first),
             ("no trailers", &|id| vec![data(id, first), data(id, rest).end_stream()], &whole),

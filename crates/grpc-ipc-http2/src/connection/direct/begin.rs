@@ -22,11 +22,29 @@ pub(crate) enum Outcome<T, D> {
     Waits,
     /// It was answered as usual: with what was made of the message, and with metadata, if any has come.
     Answered(T, Option<HeaderMap>),
-    /// The same with a large message, which is to be decoded without the lock, with the metadata of the head, and with that of
-    /// the trailers.
-    Gathered(D, Bytes, Option<HeaderMap>, Option<Arc<HeaderMap>>),
+    /// The same with a large message, which is to be decoded without the lock. It is in a box, because it is rare.
+    Gathered(D, Box<Gathered>),
     /// It goes the general way.
     General,
+}
+
+/// An answer with a large message.
+pub(crate) struct Gathered {
+    message: Bytes,
+    head: Option<HeaderMap>,
+    trailers: Option<Arc<HeaderMap>>,
+}
+
+impl Gathered {
+    /// What is made of the message, and the metadata.
+    pub(crate) fn decode<T, E>(
+        self,
+        decode: impl FnOnce(direct::Message<'_>) -> Result<T, E>,
+    ) -> (Result<T, E>, Option<HeaderMap>) {
+        let decoded = decode(direct::Message::Bytes(self.message));
+        let trailers = self.trailers.as_deref().filter(|_| decoded.is_ok());
+        (decoded, with_trailers(self.head, trailers))
+    }
 }
 
 /// The message of a call that begins.
@@ -160,8 +178,9 @@ impl Connection {
             Outcome::Answered(decoded, with_trailers(metadata.cloned(), trailers))
         } else {
             length = stream.direct.gathered.len();
-            let (metadata, trailers) = (metadata.cloned(), stream.direct.trailers.take());
-            Outcome::Gathered(decode, stream.direct.gathered.take_message(), metadata, trailers)
+            let (head, trailers) = (metadata.cloned(), stream.direct.trailers.take());
+            let message = stream.direct.gathered.take_message();
+            Outcome::Gathered(decode, Box::new(Gathered { message, head, trailers }))
         };
         stream.has_reader = false;
         length += stream.drop_unread();
@@ -174,7 +193,7 @@ impl Connection {
 }
 
 /// The metadata of a response, with that of its trailers.
-pub(crate) fn with_trailers(head: Option<HeaderMap>, trailers: Option<&HeaderMap>) -> Option<HeaderMap> {
+fn with_trailers(head: Option<HeaderMap>, trailers: Option<&HeaderMap>) -> Option<HeaderMap> {
     let Some(trailers) = trailers else { return head };
     let mut metadata = head.unwrap_or_default();
     metadata.extend(trailers.clone());

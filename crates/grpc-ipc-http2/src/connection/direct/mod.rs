@@ -15,7 +15,7 @@ mod write;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub(crate) use self::begin::{Encode, Outcome, with_trailers};
+pub(crate) use self::begin::{Encode, Outcome};
 pub(super) use self::progress::Call;
 use self::progress::Progress;
 pub(crate) use self::usual::Usual;

@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use bytes::BytesMut;
 use http::HeaderMap;
 
-use super::{Connection, Encode, Outcome, Requests};
+use super::{Connection, Encode, Outcome, Requests, Source};
 use crate::connection::Role;
 use crate::direct::{Head, Message, Method, Reply, Service};
 use crate::frame;
@@ -61,7 +61,11 @@ impl Ends {
         self.server.take_direct(&mut requests);
         self.server.check_invariants();
         let messages = &requests.messages;
-        requests.list.iter().map(|request| (request.id, messages[request.message.clone()].into())).collect()
+        let message = |message: &Source| match message {
+            Source::Read(range) => messages[range.clone()].into(),
+            Source::Gathered => panic!("a large message"),
+        };
+        requests.list.iter().map(|request| (request.id, message(&request.message))).collect()
     }
 
     fn answer(&mut self, id: u32, message: &[u8]) {
