@@ -154,13 +154,13 @@ impl Service for TestService {
             path if path == PANIC.path() => panic!("a handler panics"),
             path if path == SILENT.path() => drop(reply),
             path if path == WRONG.path() => {
-                reply.message(None, 3, |out: &mut Vec<u8>| out.extend_from_slice(&message))
+                reply.message(None, 3, |out: &mut Vec<u8>| out.extend_from_slice(&message));
             }
             path if path == PANIC_ENCODING.path() => {
                 reply.message(None, message.len(), |out: &mut Vec<u8>| {
                     out.extend_from_slice(&message);
                     panic!("an encoder panics");
-                })
+                });
             }
             path if path == SIZE.path() => {
                 let size = size(&message);
