@@ -107,7 +107,7 @@ impl TestService {
             let dropped = TellDropped(self);
             return Err(async move {
                 let _dropped = dropped;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             });
         }
         if path == "/large" {
