@@ -101,6 +101,10 @@ fn calls_within_a_frame_of_others() {
         // Between the frames of a block of headers, nothing else may come.
         let unfinished = head(9, &OTHER).unfinished();
         served.peer.send_all(&[&[unfinished][..], &call(11, &ECHO, b"message")].concat()).await;
+        // Before anything else comes.
+        for _ in 0..5 {
+            tokio::task::yield_now().await;
+        }
         served.peer.connection_error(code::PROTOCOL_ERROR).await;
         assert_eq!(served.handle.direct_calls(), 3);
     });

@@ -637,3 +637,25 @@ fn frames_that_each_read_cuts_are_no_frame_that_does_not_end() {
         assert_eq!(served.handle.direct_calls(), 29);
     });
 }
+
+/// A peer may reset each stream, also one that is over: it may not have known.
+#[test]
+fn streams_that_are_reset_once_they_are_over() {
+    const CALLS: u32 = 200;
+    let resets = || ids(CALLS).map(|id| rst_stream(id, code::NO_ERROR)).collect::<Vec<_>>();
+    let options = Options::new().max_control_frames(20, 0);
+    server_with(options.clone(), &[], async |mut served| {
+        for id in ids(CALLS) {
+            served.still_serves(id).await;
+        }
+        served.peer.send_all(&resets()).await;
+        served.still_serves(2 * CALLS + 1).await;
+    });
+    client_with(options, &[], async |mut peer, client| {
+        for _ in 0..CALLS {
+            still_calls(&mut peer, &client).await;
+        }
+        peer.send_all(&resets()).await;
+        still_calls(&mut peer, &client).await;
+    });
+}

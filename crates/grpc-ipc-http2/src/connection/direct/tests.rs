@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use bytes::BytesMut;
 use http::HeaderMap;
 
-use super::{Connection, Encode, Outcome, Requests, Source};
+use super::{Connection, Encode, Outcome, Request, Requests, Source};
 use crate::connection::Role;
 use crate::direct::{Head, Message, Method, Reply, Service};
 use crate::frame;
@@ -60,12 +60,11 @@ impl Ends {
         let mut requests = Requests::default();
         self.server.take_direct(&mut requests);
         self.server.check_invariants();
-        let messages = &requests.messages;
-        let message = |message: &Source| match message {
-            Source::Read(range) => messages[range.clone()].into(),
+        let message = |request: &Request| match &request.message {
+            Source::Read(range) => requests.messages[range.clone()].to_vec(),
             Source::Gathered => panic!("a large message"),
         };
-        requests.list.iter().map(|request| (request.id, message(&request.message))).collect()
+        requests.list.iter().map(|request| (request.id, message(request))).collect()
     }
 
     fn answer(&mut self, id: u32, message: &[u8]) {
