@@ -255,8 +255,7 @@ impl Options {
     }
 
     /// How long the task of a connection polls for the next message before its thread sleeps, as a socket with
-    /// `SO_BUSY_POLL` does ([socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html)). Zero turns it off. Default: 50
-    /// microseconds.
+    /// `SO_BUSY_POLL` does ([socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html)). Zero turns it off.
     ///
     /// A thread that sleeps is woken late, because its core sleeps, too. Polling makes small calls between two cores several
     /// times faster. Other tasks run between two polls, and an idle connection does not poll: it polls only after something
@@ -264,8 +263,8 @@ impl Options {
     ///
     /// The price is CPU time: up to this long for each message that comes later. It is bounded twice. A connection whose
     /// peer takes longer tries ever more rarely, down to one wait in 512. The connections of a thread poll together, and
-    /// waste no more than an eighth of its time. Turn it off where both ends share one core or a CPU quota:
-    /// there it costs up to an eighth of the throughput and gains nothing.
+    /// waste no more than an eighth of its time. Turn it off where both ends share one core or a CPU quota: there it costs
+    /// up to an eighth of the throughput and gains nothing. Default: 50 microseconds.
     pub fn busy_poll(self, time: Duration) -> Self {
         Self { busy_poll: time, ..self }
     }

@@ -212,8 +212,8 @@ fn malformed_trailers() {
     is_an_attack(|id| vec![post(id, "/unread"), headers(id, &[("not", "the end")])]);
     is_an_attack(|id| vec![post(id, "/unread"), headers(id, &[(":path", "/")]).end_stream()]);
     is_an_attack(|id| {
-        let fields = vec![("x", "y"); 1000];
-        vec![post(id, "/unread"), headers(id, &fields).end_stream()]
+        let fields = literals(&vec![("x", "y"); 1000]);
+        vec![post(id, "/unread"), headers_of(id, fields).end_stream()]
     });
 }
 
