@@ -31,6 +31,7 @@ mod shared;
 mod spin;
 mod sync;
 mod timers;
+mod writes;
 
 pub use body::RecvBody;
 pub use error::{Error, Reason, Side};

@@ -58,6 +58,15 @@ enum Waiting {
     General(Request<RecvBody>),
     /// If it has no message here, its stream has that.
     Direct(Arc<direct::Head>, Option<Box<[u8]>>),
+    WithStream(Arc<direct::Head>, RecvBody),
+}
+
+/// What a direct call is made with.
+enum Input<'a> {
+    Message(&'a [u8]),
+    /// Its stream has a large message.
+    Gathered,
+    Stream(RecvBody),
 }
 
 /// A service for direct calls.
@@ -73,33 +82,46 @@ impl Direct {
     }
 }
 
-/// Has a request answered; whether what is kept for the client is too much for another one. Without a message here, its
-/// stream has that.
+/// Has a request answered; whether what is kept for the client is too much for another one.
 fn call_direct(
     service: &mut Option<Box<dyn direct::Service>>,
     shared: &Arc<Shared>,
     id: u32,
     head: &Arc<direct::Head>,
-    message: Option<&[u8]>,
+    input: Input<'_>,
     poll_in_place: bool,
     cx: &mut Context<'_>,
 ) -> bool {
     let Some(service) = service else { return false };
-    let (message, timeout) = match message {
-        Some(message) => (direct::Message::Slice(message), head.timeout()),
-        None => {
+    let (input, timeout) = match input {
+        Input::Message(message) => (Ok(direct::Message::Slice(message)), head.timeout()),
+        Input::Gathered => {
             let gathered = shared.with(|state| state.connection.take_gathered(id));
             let Some((message, deadline)) = gathered else { return false };
             let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            (direct::Message::Bytes(message), left)
+            (Ok(direct::Message::Bytes(message)), left)
         }
+        Input::Stream(body) => (Err(body), head.timeout()),
     };
     let mut overfull = false;
-    let reply = Reply::in_turn(shared, id, timeout, &mut overfull, poll_in_place);
-    let call = || service.call(head, message, cx, reply);
+    let waker = cx.waker();
+    let reply = Reply::in_turn(shared, id, timeout, &mut overfull, poll_in_place, waker);
+    let cx = &mut Context::from_waker(waker);
+    let call = || match input {
+        Ok(message) => service.call(head, message, cx, reply),
+        Err(body) => service.call_with_stream(head, body, cx, reply),
+    };
     // A panic has been reported by its hook, and the reply has been dropped.
     _ = catch_unwind(AssertUnwindSafe(call));
     overfull
+}
+
+/// The body of a request that is being answered.
+fn body(shared: &Arc<Shared>, id: u32) -> RecvBody {
+    match shared.with(|state| state.connection.take_all(id)) {
+        Some((data, trailers)) => RecvBody::whole(data, trailers),
+        None => RecvBody::stream(RecvStream::new(shared, id, None)),
+    }
 }
 
 /// How long something waits for a client that takes nothing, and how much it had taken before.
@@ -237,11 +259,11 @@ where
                 Admission::Call => match request {
                     Waiting::General(request) => overfull = self.call(id, request, cx),
                     Waiting::Direct(head, message) => {
-                        if let Some(Direct { service, .. }) = &mut self.direct {
-                            let (shared, message) = (&self.driver.shared, message.as_deref());
-                            overfull =
-                                call_direct(service, shared, id, &head, message, self.poll_in_place, cx);
-                        }
+                        let input = message.as_deref().map_or(Input::Gathered, Input::Message);
+                        overfull = self.call_direct(id, &head, input, cx);
+                    }
+                    Waiting::WithStream(head, body) => {
+                        overfull = self.call_direct(id, &head, Input::Stream(body), cx);
                     }
                 },
                 Admission::Over => self.driver.shared.with(|state| state.connection.drop_reader(id)),
@@ -270,17 +292,36 @@ where
             return;
         };
         for DirectRequest { id, head, message } in come.list.drain(..) {
-            let message = match message {
-                Source::Read(range) => Some(&come.messages[range]),
-                Source::Gathered => None,
+            let input = match message {
+                Source::Read(range) => Input::Message(&come.messages[range]),
+                Source::Gathered => Input::Gathered,
+                Source::Stream => Input::Stream(body(&driver.shared, id)),
             };
             if *overfull {
-                requests.push_back((id, Waiting::Direct(head, message.map(Into::into))));
+                let waiting = match input {
+                    Input::Message(message) => Waiting::Direct(head, Some(message.into())),
+                    Input::Gathered => Waiting::Direct(head, None),
+                    Input::Stream(body) => Waiting::WithStream(head, body),
+                };
+                requests.push_back((id, waiting));
             } else {
-                *overfull = call_direct(service, &driver.shared, id, &head, message, *poll_in_place, cx);
+                *overfull = call_direct(service, &driver.shared, id, &head, input, *poll_in_place, cx);
             }
         }
         come.clear();
+    }
+
+    /// Has a request answered that has waited.
+    fn call_direct(
+        &mut self,
+        id: u32,
+        head: &Arc<direct::Head>,
+        input: Input<'_>,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        let Self { direct, driver, poll_in_place, .. } = self;
+        let Some(Direct { service, .. }) = direct else { return false };
+        call_direct(service, &driver.shared, id, head, input, *poll_in_place, cx)
     }
 
     /// Goes on with what waits for the client to take responses, if it has taken some, or refuses it, if it has taken

@@ -9,8 +9,10 @@ use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use crate::connection::Connection;
+use crate::direct::Batch;
 use crate::output::SLICES;
 use crate::sync::{Mutex, MutexGuard};
+use crate::writes::Writes;
 use crate::{Error, Reason};
 
 /// A connection, and the byte stream under it: for the task that reads, and for those that call or answer.
@@ -34,6 +36,7 @@ pub(crate) struct State {
     driver_woken: bool,
     /// Somebody else has written since it ran: the next ones may be many, and leave it to the driver.
     written_since: bool,
+    writes: Writes,
     /// How many can make calls, if this is a client.
     pub(crate) callers: Option<usize>,
 }
@@ -55,6 +58,7 @@ impl Shared {
             driver: None,
             driver_woken: false,
             written_since: false,
+            writes: Writes::new(),
             callers: None,
         };
         Arc::new(Self { state: Mutex::new(state) })
@@ -100,7 +104,7 @@ impl State {
     /// The task that reads runs.
     pub(crate) fn driver_runs(&mut self, cx: &Context<'_>) {
         self.driver_woken = false;
-        self.written_since = false;
+        self.written_since = self.writes.next_turn();
         if !self.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
             self.driver = Some(cx.waker().clone());
         }
@@ -108,12 +112,26 @@ impl State {
 
     /// Has the task that reads look at the connection.
     pub(crate) fn wake_driver(&mut self) {
-        if !self.driver_woken
+        if (!self.driver_woken || self.writes.take_later())
             && let Some(driver) = &self.driver
         {
             self.driver_woken = true;
             driver.wake_by_ref();
         }
+    }
+
+    /// As [`send`](Self::send), for the task of a stream.
+    fn send_part(&mut self, alone: bool) {
+        if self.writes.waits(self.connection.output.len())
+            && let Some(driver) = &self.driver
+        {
+            if !self.driver_woken {
+                self.driver_woken = true;
+                self.writes.wake_later(driver);
+            }
+            return;
+        }
+        self.send(alone);
     }
 
     /// What was queued gets written: at once, if it was `alone` in the queue and is the first since the task that reads
@@ -138,6 +156,23 @@ impl State {
         }
         if self.connection.is_over() || self.is_unused() || self.connection.takes_requests_again() {
             self.wake_driver();
+        }
+    }
+
+    /// How it is about more messages of a stream.
+    fn part(&mut self, id: u32) -> Part {
+        let Some(stream) = self.connection.stream(id) else { return Part::Over };
+        match stream.is_drained() {
+            _ if stream.is_send_over() => Part::Over,
+            _ if stream.is_late => Part::Late,
+            false => Part::Waits,
+            true if self.connection.is_overfull_for(id) => {
+                self.connection.wait_for_unsent(id);
+                // It gives up a client that takes nothing.
+                self.wake_driver();
+                Part::Waits
+            }
+            true => Part::HasRoom,
         }
     }
 
@@ -275,6 +310,37 @@ impl SendStream {
         })
     }
 
+    /// Sends messages, and tells how it is about more of them: whoever asks is woken when that changes. If they `go_on` at
+    /// once, what is sent is left `unwritten` for the moment.
+    pub(crate) fn send_part(
+        &self,
+        cx: &Context<'_>,
+        batch: &mut Batch,
+        unwritten: &mut Option<bool>,
+        go_on: bool,
+    ) -> Part {
+        self.shared.with(|state| {
+            let State { connection, .. } = &mut *state;
+            // It is not to be woken by what it sends itself.
+            let waker = connection.stream_mut(self.id).and_then(|stream| stream.send_waker.take());
+            if !batch.is_empty() {
+                let alone = connection.output.is_empty() && connection.woken == 0;
+                unwritten.get_or_insert(alone);
+                connection.send_batch(self.id, batch);
+            }
+            let part = state.part(self.id);
+            if let Some(stream) = state.connection.stream_mut(self.id) {
+                stream.send_waker = waker;
+            }
+            state.connection.wait_to_send(self.id, cx.waker());
+            let is_more = go_on && matches!(part, Part::HasRoom);
+            if !is_more && let Some(alone) = unwritten.take() {
+                state.send_part(alone);
+            }
+            part
+        })
+    }
+
     /// How it is about an answer; `None` when nothing can be sent any more. Whoever asks is woken when that is so, or when
     /// the deadline passes.
     pub(crate) fn to_answer(&self, cx: &Context<'_>) -> Option<ToAnswer> {
@@ -303,6 +369,18 @@ impl SendStream {
             state.send(alone);
         });
     }
+}
+
+/// How it is about more messages of a stream.
+pub(crate) enum Part {
+    /// They can be sent.
+    HasRoom,
+    /// They have to wait.
+    Waits,
+    /// The deadline has passed.
+    Late,
+    /// Nothing can be sent any more.
+    Over,
 }
 
 /// How it is about the answer to a call.

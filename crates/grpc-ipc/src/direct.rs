@@ -6,14 +6,15 @@ use std::task::Context;
 
 use futures_util::FutureExt as _;
 use grpc_ipc_core::{AccessPolicy, Peer};
+use grpc_ipc_http2::RecvBody;
 use grpc_ipc_http2::direct::{Head, Message, Reply, Service};
 use tonic::{Extensions, Status};
 
 use crate::MethodPath;
 use crate::authorize::{Authorize, refusal};
-use crate::codegen::{Call, DirectCall, DirectService, Served, Slot};
+use crate::codegen::{Call, DirectCall, DirectService, Input, Served, Slot};
 
-/// The unary methods of generated servers.
+/// The methods of generated servers.
 #[derive(Default)]
 pub(crate) struct DirectMethods {
     services: Vec<Box<dyn DirectService>>,
@@ -38,7 +39,7 @@ impl DirectMethods {
         if service.options().compresses() {
             return;
         }
-        for (number, served) in service.methods().iter().enumerate().filter(|(_, served)| served.is_unary()) {
+        for (number, served) in service.methods().iter().enumerate() {
             if let Ok(place) = u32::try_from(self.methods.len()) {
                 self.paths.insert(served.path(), place);
                 let policies = Vec::new();
@@ -114,7 +115,21 @@ impl Service for PeerMethods {
         self.methods.paths.get(path).copied()
     }
 
+    fn takes_stream(&self, route: u32) -> bool {
+        self.methods.methods.get(route as usize).is_some_and(|method| method.served.takes_stream())
+    }
+
     fn call(&mut self, head: &Arc<Head>, message: Message<'_>, cx: &mut Context<'_>, reply: Reply<'_>) {
+        self.call_with(head, Input::Message(message), cx, reply);
+    }
+
+    fn call_with_stream(&mut self, head: &Arc<Head>, body: RecvBody, cx: &mut Context<'_>, reply: Reply<'_>) {
+        self.call_with(head, Input::Stream(body), cx, reply);
+    }
+}
+
+impl PeerMethods {
+    fn call_with(&mut self, head: &Arc<Head>, input: Input<'_>, cx: &mut Context<'_>, reply: Reply<'_>) {
         let place = head.route() as usize;
         let Some(method) = self.methods.methods.get(place) else { return };
         if self.called.len() <= place {
@@ -129,7 +144,7 @@ impl Service for PeerMethods {
         });
         let call = DirectCall {
             head,
-            message,
+            input,
             extensions: &called.extensions,
             waker: cx.waker(),
             reply,

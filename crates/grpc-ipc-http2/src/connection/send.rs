@@ -258,7 +258,7 @@ impl Connection {
         false
     }
 
-    fn end_sent(&mut self, id: u32) {
+    pub(super) fn end_sent(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.end = End::Sent;
         self.wakers.extend(stream.send_waker.take());

@@ -196,6 +196,11 @@ impl Stream {
         self.pending.length() + self.sent_of_piece
     }
 
+    /// It is known when it is to be over.
+    pub(crate) fn has_deadline(&self) -> bool {
+        self.deadline.is_some()
+    }
+
     /// Everything that was given to it has been put into frames.
     pub(crate) fn is_drained(&self) -> bool {
         self.pending.is_empty()

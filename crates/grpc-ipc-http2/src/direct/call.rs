@@ -1,18 +1,20 @@
 //! Calls that a client makes.
 
 use std::fmt;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{HeaderMap, Response};
 use tokio::time::Instant;
 
-use super::{EncodeMessage, Message, Method, Parts};
+use super::{Batch, EncodeMessage, Ending, Message, Messages, MessagesBody, Method, Parts, Sending};
 use crate::body::{RecvBody, RecvStream};
 use crate::client::{SendRequest, response};
-use crate::connection::direct::{Encode, IN_PLACE, Outcome};
+use crate::connection::direct::{Answered, Encode, IN_PLACE, Outcome};
 use crate::deadline::after;
-use crate::shared::State;
+use crate::shared::{SendStream, State};
+use crate::sync::spawn;
 use crate::{Error, Reason};
 
 /// What became of a try to begin a call.
@@ -24,6 +26,17 @@ pub enum Begun {
     /// or finds out what is wrong with the connection.
     Elsewhere,
     /// It cannot be made on any connection.
+    Failed(Error),
+}
+
+/// What became of a try to begin a call with a stream of messages.
+#[derive(Debug)]
+pub enum BegunStream<M> {
+    /// It is under way. If all its messages are there, it can be made again when the server has not processed it.
+    Call(UnaryCall, Option<MessagesBody<M>>),
+    /// As [`Begun::Elsewhere`].
+    Elsewhere(MessagesBody<M>),
+    /// It cannot be made on any connection, or the first message failed.
     Failed(Error),
 }
 
@@ -70,14 +83,30 @@ impl SendRequest {
         message: impl EncodeMessage,
         cx: &Context<'_>,
     ) -> Begun {
+        self.begin_for(Answered::WithMessage, method, metadata, timeout, length, message, cx)
+    }
+
+    /// As [`begin`](Self::begin), with a response that has a message or a stream of them.
+    #[expect(clippy::too_many_arguments, reason = "they are what a call has")]
+    #[must_use = "dropping a call cancels it"]
+    pub fn begin_for(
+        &self,
+        answer: Answered,
+        method: &'static Method,
+        metadata: &HeaderMap,
+        timeout: Option<Duration>,
+        length: usize,
+        message: impl EncodeMessage,
+        cx: &Context<'_>,
+    ) -> Begun {
         let shared = self.shared();
         let deadline = timeout.map(|timeout| after(Instant::now(), timeout));
         let begun = if length <= IN_PLACE {
             let encode = Encode::Later(length, |out: &mut Vec<u8>| message.encode(out));
-            shared.with(|state| begin(state, method, metadata, deadline, encode, cx))
+            shared.with(|state| begin(state, answer, method, metadata, deadline, encode, cx))
         } else if length < u32::MAX as usize && shared.with(|state| takes_call(state)) {
             let message = Encode::<fn(&mut Vec<u8>)>::Done(Parts::of(length, message));
-            shared.with(|state| begin(state, method, metadata, deadline, message, cx))
+            shared.with(|state| begin(state, answer, method, metadata, deadline, message, cx))
         } else {
             return Begun::Elsewhere;
         };
@@ -87,6 +116,73 @@ impl SendRequest {
             }
             Ok(None) => Begun::Elsewhere,
             Err(error) => Begun::Failed(error),
+        }
+    }
+
+    /// Begins a request with a stream of messages, if that is possible now. Those that are there are sent at once, and the
+    /// others by a task, which drops them when the call is over before. The rest is as for [`begin`](Self::begin).
+    #[must_use = "dropping a call cancels it"]
+    pub fn begin_stream<M: Messages + 'static>(
+        &self,
+        answer: Answered,
+        method: &'static Method,
+        metadata: &HeaderMap,
+        timeout: Option<Duration>,
+        mut messages: M,
+        cx: &mut Context<'_>,
+    ) -> BegunStream<M> {
+        let shared = self.shared();
+        if !shared.with(|state| takes_call(state)) {
+            return BegunStream::Elsewhere(MessagesBody::of(messages));
+        }
+        let deadline = timeout.map(|timeout| after(Instant::now(), timeout));
+        let mut batch = Batch::default();
+        let mut ending = match messages.poll(cx, &mut batch) {
+            Poll::Ready(Some(Ending::Failed(error))) if batch.is_empty() => {
+                return BegunStream::Failed(Error::Body(error.into()));
+            }
+            Poll::Ready(ending) => ending,
+            Poll::Pending => None,
+        };
+        let ended = ending.is_some();
+        let whole = matches!(ending, Some(Ending::Done)).then(|| batch.to_pieces());
+        let begun = shared.with(|state| {
+            if !takes_call(state) {
+                return Ok(None);
+            }
+            let connection = &mut state.connection;
+            let alone = connection.output.is_empty() && connection.woken == 0;
+            let id = connection.begin_stream(method, metadata, answer, cx.waker())?;
+            match ending.take() {
+                Some(ending) => {
+                    connection.send_last(id, &mut batch, ending);
+                    connection.drop_sender(id, Reason::CANCEL);
+                }
+                None => connection.send_batch(id, &mut batch),
+            }
+            state.send(alone);
+            if let Some(deadline) = deadline {
+                state.set_deadline(id, deadline);
+            }
+            Ok(Some(id))
+        });
+        match begun {
+            Ok(Some(id)) => {
+                if !ended {
+                    let stream = SendStream { shared: Arc::clone(shared), id, when_dropped: Reason::CANCEL };
+                    spawn(Sending::new(messages, batch, stream, None));
+                }
+                let stream = Some(RecvStream::new(shared, id, Some(Reason::CANCEL)));
+                BegunStream::Call(UnaryCall { stream }, whole.map(|whole| MessagesBody::new(whole, None)))
+            }
+            Ok(None) => {
+                if let Some(Ending::Failed(error)) = ending {
+                    return BegunStream::Failed(Error::Body(error.into()));
+                }
+                let messages = (!ended).then_some(messages);
+                BegunStream::Elsewhere(MessagesBody::new(batch.to_pieces(), messages))
+            }
+            Err(error) => BegunStream::Failed(error),
         }
     }
 
@@ -104,6 +200,7 @@ fn takes_call(state: &State) -> bool {
 
 fn begin(
     state: &mut State,
+    answer: Answered,
     method: &'static Method,
     metadata: &HeaderMap,
     deadline: Option<Instant>,
@@ -115,7 +212,7 @@ fn begin(
     }
     let connection = &mut state.connection;
     let alone = connection.output.is_empty() && connection.woken == 0;
-    let id = connection.begin_direct(method, metadata, encode, cx.waker())?;
+    let id = connection.begin_direct(method, metadata, encode, answer, cx.waker())?;
     state.send(alone);
     if let Some(deadline) = deadline {
         state.set_deadline(id, deadline);

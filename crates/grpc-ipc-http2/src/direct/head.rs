@@ -12,17 +12,29 @@ use crate::message::RequestHead;
 /// What stands before the message of a request. Requests whose fields are the same share one.
 #[derive(Debug)]
 pub struct Head {
-    route: u32,
+    route: Route,
     timeout: Option<Duration>,
     metadata: HeaderMap,
     request: RequestHead,
+}
+
+/// A method, as its service tells it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Route {
+    number: u32,
+    has_stream: bool,
 }
 
 impl Head {
     /// What [`Service::route`] has said.
     #[must_use]
     pub fn route(&self) -> u32 {
-        self.route
+        self.route.number
+    }
+
+    /// The request has a stream of messages.
+    pub(crate) fn has_stream(&self) -> bool {
+        self.route.has_stream
     }
 
     /// The path of the method.
@@ -44,18 +56,21 @@ impl Head {
     }
 
     /// The head of a request for a method of a service.
-    pub(crate) fn new(route: u32, request: RequestHead) -> Self {
+    pub(crate) fn new(route: Route, request: RequestHead) -> Self {
         let headers = &request.headers;
         Self { route, timeout: timeout_of(headers), metadata: metadata_of(headers), request }
     }
 
     /// Which method of a service a request calls, if it may be a direct call. If the service panics, it is not.
-    pub(crate) fn route_of(request: &RequestHead, service: &dyn Service) -> Option<u32> {
+    pub(crate) fn route_of(request: &RequestHead, service: &dyn Service) -> Option<Route> {
         let usual = request.method == Method::POST
             && request.uri.query().is_none()
             && is_grpc(&request.headers)
             && !is_encoded(&request.headers);
-        let route = || service.route(request.uri.path());
+        let route = || {
+            let number = service.route(request.uri.path())?;
+            Some(Route { number, has_stream: service.takes_stream(number) })
+        };
         // A panic has been reported by its hook.
         if usual { catch_unwind(AssertUnwindSafe(route)).ok().flatten() } else { None }
     }

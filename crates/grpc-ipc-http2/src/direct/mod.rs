@@ -1,4 +1,4 @@
-//! Calls of generated code: one message each way, and none of [`http`]'s types around them.
+//! Calls of generated code: one message each way or streams of them, and none of [`http`]'s types around them.
 //!
 //! A client begins a call with [`SendRequest::begin`](crate::client::SendRequest::begin), and a server answers it in a
 //! [`Service`] that is given to [`server::Connection::direct`](crate::server::Connection::direct). On the wire, nothing
@@ -15,17 +15,22 @@
 
 mod call;
 mod head;
+mod messages;
 mod parts;
 mod reply;
+mod sending;
 mod sys;
 
 use bytes::Bytes;
 
-pub use self::call::{Answer, Begun, UnaryCall};
+pub use self::call::{Answer, Begun, BegunStream, UnaryCall};
 pub use self::head::Head;
-pub(crate) use self::head::{is_encoded, is_grpc, metadata_of};
+pub(crate) use self::head::{Route, is_encoded, is_grpc, metadata_of};
+pub use self::messages::{Batch, Ending, Messages, MessagesBody};
 pub use self::parts::{EncodeMessage, Parts};
 pub use self::reply::{Reply, Service};
+pub(crate) use self::sending::Sending;
+pub use crate::connection::direct::Answered;
 pub use crate::deadline::timeout_of;
 
 /// The fields of gRPC over HTTP/2 itself, which are not a program's metadata.

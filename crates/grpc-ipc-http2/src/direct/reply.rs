@@ -2,21 +2,21 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
-use super::{EncodeMessage, Head, Message, Parts};
-use crate::Reason;
+use super::{Batch, EncodeMessage, Head, Message, Messages, Parts, Sending};
 use crate::connection::Connection;
 use crate::connection::direct::{Encode, IN_PLACE};
 use crate::deadline::after;
 use crate::shared::{SendStream, Shared, ToAnswer};
 use crate::sync::spawn;
+use crate::{Reason, RecvBody};
 
 /// Answers requests that are complete and have one message. There is one for each connection.
 pub trait Service: Send {
@@ -25,11 +25,24 @@ pub trait Service: Send {
     /// If it panics, the request goes the general way.
     fn route(&self, path: &str) -> Option<u32>;
 
+    /// Whether requests for a [route](Self::route) have a stream of messages: they are given to
+    /// [`call_with_stream`](Self::call_with_stream). By default none has. It is called as [`route`](Self::route) is.
+    fn takes_stream(&self, route: u32) -> bool {
+        _ = route;
+        false
+    }
+
     /// Answers a request, now or [later](Reply::later). `cx` is that of the task of the connection: a handler that is
     /// polled with it and is not ready has to be moved to a task of its own.
     ///
     /// A panic resets the stream of the request with [`INTERNAL_ERROR`](Reason::INTERNAL_ERROR); others go on.
     fn call(&mut self, head: &Arc<Head>, message: Message<'_>, cx: &mut Context<'_>, reply: Reply<'_>);
+
+    /// As [`call`](Self::call), for a request whose messages are still to come, or some of them. By default it resets the
+    /// stream.
+    fn call_with_stream(&mut self, head: &Arc<Head>, body: RecvBody, cx: &mut Context<'_>, reply: Reply<'_>) {
+        _ = (head, body, cx, reply);
+    }
 }
 
 /// Where the answer to a request goes. Dropping it without one resets the stream with
@@ -47,10 +60,13 @@ pub struct Reply<'a> {
 enum Place<'a> {
     /// The task of the connection, which writes all the answers of a turn at once. It is told whether too much is kept for
     /// the client.
-    Turn { overfull: &'a mut bool, poll_in_place: bool },
-    /// Another task.
-    Task,
+    Turn { overfull: &'a mut bool, poll_in_place: bool, waker: &'a Waker },
+    /// Another task, which goes on with what is left to do.
+    Task { sender: &'a mut Option<SendStream>, rest: &'a mut Option<Rest> },
 }
+
+/// What is left of an answer.
+type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<'a> Reply<'a> {
     /// For a handler in the task of the connection.
@@ -60,8 +76,10 @@ impl<'a> Reply<'a> {
         timeout: Option<Duration>,
         overfull: &'a mut bool,
         poll_in_place: bool,
+        waker: &'a Waker,
     ) -> Self {
-        Self { shared, id, timeout, place: Place::Turn { overfull, poll_in_place }, answered: false }
+        let place = Place::Turn { overfull, poll_in_place, waker };
+        Self { shared, id, timeout, place, answered: false }
     }
 
     /// Whether the handler may be polled in the task of the connection, which is then to be done once; otherwise it has to
@@ -87,6 +105,64 @@ impl<'a> Reply<'a> {
     /// Answers with a status alone. `headers` are all fields of the response, `content-type` among them.
     pub fn trailers_only(mut self, headers: &HeaderMap) {
         self.answer(|connection, id| connection.send_response(id, StatusCode::OK, headers, true));
+    }
+
+    /// Answers with messages that come one after the other, and with how they end. `metadata` is sent before them, as by
+    /// [`message`](Self::message). They are polled in the task of the connection once, if a handler may be, and then in
+    /// another; they are dropped when the call is over before.
+    pub fn stream<M: Messages + 'static>(mut self, metadata: Option<&HeaderMap>, mut messages: M) {
+        let mut batch = Batch::default();
+        let polled = match &self.place {
+            Place::Turn { poll_in_place: true, waker, .. } => {
+                messages.poll(&mut Context::from_waker(waker), &mut batch)
+            }
+            _ => Poll::Pending,
+        };
+        let (id, timeout) = (self.id, self.timeout);
+        let mut ended = false;
+        let mut unwritten = None;
+        self.shared.with(|state| {
+            if let Place::Task { .. } = &self.place {
+                unwritten = Some(state.connection.output.is_empty());
+            }
+            state.connection.begin_answer(id, metadata);
+            if let Poll::Ready(Some(ending)) = polled {
+                ended = true;
+                state.connection.send_last(id, &mut batch, ending);
+            } else {
+                state.connection.send_batch(id, &mut batch);
+            }
+            // What the client does not let through ends with its deadline, too.
+            if let Some(timeout) = timeout
+                && let Some(stream) = state.connection.stream(id)
+                && !stream.is_send_over()
+                && !stream.has_deadline()
+            {
+                state.set_deadline(id, after(Instant::now(), timeout));
+            }
+            if ended {
+                state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
+            }
+            if let Place::Turn { overfull, .. } = &mut self.place {
+                **overfull = state.connection.is_overfull();
+            }
+        });
+        self.answered = true;
+        if ended {
+            return;
+        }
+        match &mut self.place {
+            Place::Turn { .. } => {
+                let shared = Arc::clone(self.shared);
+                let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
+                spawn(Sending::new(messages, batch, sender, None));
+            }
+            Place::Task { sender, rest } => {
+                if let Some(sender) = sender.take() {
+                    **rest = Some(Box::pin(Sending::new(messages, batch, sender, unwritten)));
+                }
+            }
+        }
     }
 
     /// Answers once a future is ready, which is polled in a task of its own. It is dropped when the call is over before:
@@ -117,7 +193,7 @@ impl<'a> Reply<'a> {
             state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
             match &mut self.place {
                 Place::Turn { overfull, .. } => **overfull = state.connection.is_overfull(),
-                Place::Task => state.send(alone),
+                Place::Task { .. } => state.send(alone),
             }
         });
         self.answered = true;
@@ -180,9 +256,15 @@ where
         .await
     };
     if let Some(output) = output {
-        let SendStream { shared, id, .. } = &sender;
         // The connection may have it already.
         let timeout = timeout.filter(|_| deadline.is_some());
-        answer(output, Reply { shared, id: *id, timeout, place: Place::Task, answered: false });
+        let (shared, id) = (Arc::clone(&sender.shared), sender.id);
+        let mut sender = Some(sender);
+        let mut rest = None;
+        let place = Place::Task { sender: &mut sender, rest: &mut rest };
+        answer(output, Reply { shared: &shared, id, timeout, place, answered: false });
+        if let Some(rest) = rest {
+            rest.await;
+        }
     }
 }

@@ -36,43 +36,45 @@ pub struct Served {
     kind: Kind,
 }
 
+/// What requests have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Unary,
-    Streaming,
+    WithMessage,
+    WithStream,
 }
 
 impl Served {
     /// One message each way.
     #[must_use]
     pub const fn unary(path: &'static str) -> Self {
-        Self { path, kind: Kind::Unary }
+        Self { path, kind: Kind::WithMessage }
     }
 
     /// One message there, and a stream of them back.
     #[must_use]
     pub const fn server_streaming(path: &'static str) -> Self {
-        Self { path, kind: Kind::Streaming }
+        Self { path, kind: Kind::WithMessage }
     }
 
     /// A stream of messages there, and one back.
     #[must_use]
     pub const fn client_streaming(path: &'static str) -> Self {
-        Self { path, kind: Kind::Streaming }
+        Self { path, kind: Kind::WithStream }
     }
 
     /// A stream of messages each way.
     #[must_use]
     pub const fn streaming(path: &'static str) -> Self {
-        Self { path, kind: Kind::Streaming }
+        Self { path, kind: Kind::WithStream }
     }
 
     pub(crate) fn path(&self) -> &'static str {
         self.path
     }
 
-    pub(crate) fn is_unary(&self) -> bool {
-        self.kind == Kind::Unary
+    /// Requests have a stream of messages.
+    pub(crate) fn takes_stream(&self) -> bool {
+        self.kind == Kind::WithStream
     }
 }
 

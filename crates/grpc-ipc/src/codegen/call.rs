@@ -13,8 +13,8 @@ use tonic::{Request, Response, Status, Streaming};
 use tower_service::Service;
 
 use super::ServerOptions;
+use super::direct_call::DirectCall;
 use super::metadata::{ProtocolsOwn, strip};
-use super::unary_server::DirectCall;
 use crate::router::Answer;
 
 /// A call that has come, which one of these methods answers.
@@ -84,6 +84,10 @@ impl<'a> Call<'a> {
         F: FnOnce(Request<M>) -> A + Send + 'static,
         A: Future<Output = Result<Response<S>, Status>> + Send + 'static,
     {
+        if let Kind::Direct(call) = self.0 {
+            call.server_streaming(options, handler);
+            return Called(None);
+        }
         let mut grpc = options.grpc::<M, R>();
         self.answered(
             move |request| async move { grpc.server_streaming(Handler(Some(handler)), request).await },
@@ -98,6 +102,10 @@ impl<'a> Call<'a> {
         F: FnOnce(Request<Streaming<M>>) -> A + Send + 'static,
         A: Future<Output = Result<Response<R>, Status>> + Send + 'static,
     {
+        if let Kind::Direct(call) = self.0 {
+            call.client_streaming(options, handler);
+            return Called(None);
+        }
         let mut grpc = options.grpc::<M, R>();
         self.answered(
             move |request| async move { grpc.client_streaming(Handler(Some(handler)), request).await },
@@ -113,6 +121,10 @@ impl<'a> Call<'a> {
         F: FnOnce(Request<Streaming<M>>) -> A + Send + 'static,
         A: Future<Output = Result<Response<S>, Status>> + Send + 'static,
     {
+        if let Kind::Direct(call) = self.0 {
+            call.streaming(options, handler);
+            return Called(None);
+        }
         let mut grpc = options.grpc::<M, R>();
         self.answered(move |request| async move { grpc.streaming(Handler(Some(handler)), request).await })
     }
@@ -132,7 +144,6 @@ impl<'a> Call<'a> {
                 let response = answer(request);
                 Called(Some(Box::pin(async { Ok(response.await) })))
             }
-            // Only unary methods are called directly.
             Kind::Direct(call) => {
                 call.refuse(&Status::unimplemented(""));
                 Called(None)

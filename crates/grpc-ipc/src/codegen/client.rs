@@ -13,6 +13,7 @@ use tonic::{CancellationHandle, Request, Response, Status, Streaming};
 use super::general::{self, grpc_method};
 use super::metadata::strip;
 use super::options::ClientOptions;
+use super::streaming_client;
 use super::unary_client::{Direct, Unary};
 use super::{Bytes, Method};
 use crate::{Channel, Intercepted};
@@ -84,7 +85,7 @@ fn channel<T: 'static>(service: &T) -> Option<&Channel> {
 }
 
 impl<T: 'static> Client<T> {
-    /// Whether a unary call can go the direct way.
+    /// Whether a call can go the direct way.
     fn is_direct<M>(&mut self, request: &Request<M>) -> bool {
         let extensions = request.extensions();
         !self.options.need_tonic()
@@ -166,7 +167,14 @@ where
         M: Message + 'static,
         R: Message + Default + 'static,
     {
-        general::server_streaming(&self.options, &mut self.inner, method, request)
+        async move {
+            if self.is_direct(&request) {
+                streaming_client::server_streaming(self, method, request).await
+            } else {
+                // In a box, because a future of tonic's is large.
+                Box::pin(general::server_streaming(&self.options, &mut self.inner, method, request)).await
+            }
+        }
     }
 
     /// Sends a stream of messages, and gets one.
@@ -179,7 +187,14 @@ where
         S: Stream<Item: Message + 'static> + Send + 'static,
         R: Message + Default + 'static,
     {
-        general::client_streaming(&self.options, &mut self.inner, method, request)
+        async move {
+            if self.is_direct(&request) {
+                streaming_client::client_streaming(self, method, request).await
+            } else {
+                // In a box, because a future of tonic's is large.
+                Box::pin(general::client_streaming(&self.options, &mut self.inner, method, request)).await
+            }
+        }
     }
 
     /// Sends a stream of messages, and gets one, too.
@@ -192,6 +207,13 @@ where
         S: Stream<Item: Message + 'static> + Send + 'static,
         R: Message + Default + 'static,
     {
-        general::streaming(&self.options, &mut self.inner, method, request)
+        async move {
+            if self.is_direct(&request) {
+                streaming_client::streaming(self, method, request).await
+            } else {
+                // In a box, because a future of tonic's is large.
+                Box::pin(general::streaming(&self.options, &mut self.inner, method, request)).await
+            }
+        }
     }
 }

@@ -166,13 +166,16 @@ where
 }
 
 /// Whether metadata has nothing that only tonic can send.
-fn is_usual(metadata: &MetadataMap) -> bool {
+pub(super) fn is_usual(metadata: &MetadataMap) -> bool {
     let headers: &HeaderMap = metadata.as_ref();
     headers.is_empty() || !headers.keys().any(is_left_to_tonic)
 }
 
 /// What a caller gets of an answer: with an error of decoding, too, it gets the metadata that has come before the message.
-fn received<R>(message: Result<R, Status>, metadata: Option<HeaderMap>) -> Result<Response<R>, Status> {
+pub(super) fn received<R>(
+    message: Result<R, Status>,
+    metadata: Option<HeaderMap>,
+) -> Result<Response<R>, Status> {
     let metadata = match metadata {
         Some(mut metadata) => {
             mend(&mut metadata);

@@ -8,14 +8,18 @@ use http::uri::PathAndQuery;
 use prost::Message;
 use std::future::{Ready, ready};
 use tonic::body::Body;
-use tonic::{Code, Request, Response, Status};
-use tonic_prost::ProstCodec;
+use tonic::metadata::MetadataMap;
+use tonic::{Code, Extensions, Request, Response, Status, Streaming};
+use tonic_prost::{ProstCodec, ProstDecoder};
 use tower_service::Service;
 
 use super::metadata::{strip, strip_result};
 use super::options::ClientOptions;
 use crate::call_body::CallBody;
+use crate::fields::STATUS;
 use crate::response::response_of_grpc;
+
+const ENCODING: &str = "grpc-encoding";
 
 /// What such a response is.
 pub(super) enum Read<R> {
@@ -36,20 +40,62 @@ pub(super) fn read<R: Message + Default + 'static>(
             return Read::Status(status);
         }
     };
-    // tonic looks at the encoding first.
-    let is_encoded = response.headers().contains_key("grpc-encoding");
-    if !is_encoded
-        && let Some(mut status) = Status::from_header_map(response.headers())
-        && status.code() != Code::Ok
-    {
-        strip(status.metadata_mut());
-        return Read::Status(status);
-    }
+    read_grpc(response, options)
+}
+
+pub(super) fn read_grpc<R: Message + Default + 'static>(
+    response: http::Response<CallBody>,
+    options: &ClientOptions,
+) -> Read<R> {
+    let response = match without_error(response) {
+        Ok(response) => response,
+        Err(status) => return Read::Status(status),
+    };
     let mut client = options.grpc(Responded(Some(response)));
     Read::Later(Box::pin(async move {
         let path = PathAndQuery::from_static("/");
         strip_result(client.unary(Request::new(()), path, ProstCodec::<(), R>::default()).await)
     }))
+}
+
+/// The messages of a response, as tonic reads them.
+pub(super) async fn stream_of<R: Message + Default + 'static>(
+    response: http::Response<CallBody>,
+    options: &ClientOptions,
+) -> Result<Response<Streaming<R>>, Status> {
+    let response = without_error(response)?;
+    if response.headers().contains_key(ENCODING) {
+        let mut client = options.grpc(Responded(Some(response)));
+        let path = PathAndQuery::from_static("/");
+        let codec = ProstCodec::<(), R>::default();
+        return strip_result(client.server_streaming(Request::new(()), path, codec).await);
+    }
+    let (head, body) = response.into_parts();
+    let limit = Some(options.decoding_limit());
+    let decoder = ProstDecoder::<R>::default();
+    let messages = if head.headers.contains_key(STATUS) {
+        // They have told it all.
+        Streaming::new_empty(decoder, body)
+    } else {
+        Streaming::new_response(decoder, body, head.status, None, limit)
+    };
+    let mut metadata = MetadataMap::from_headers(head.headers);
+    strip(&mut metadata);
+    Ok(Response::from_parts(metadata, messages, Extensions::new()))
+}
+
+/// A response whose headers tell no error.
+fn without_error(response: http::Response<CallBody>) -> Result<http::Response<CallBody>, Status> {
+    // tonic looks at the encoding first.
+    let is_encoded = response.headers().contains_key(ENCODING);
+    if !is_encoded
+        && let Some(mut status) = Status::from_header_map(response.headers())
+        && status.code() != Code::Ok
+    {
+        strip(status.metadata_mut());
+        return Err(status);
+    }
+    Ok(response)
 }
 
 /// A service that has responded already.

@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use crate::random::Random;
 
 /// What both ends take, where a call limits them.
-const LIMIT: usize = 2000;
+pub(crate) const LIMIT: usize = 2000;
 /// Around the sizes of frames, of windows, of what is read at once, and of what goes a way of its own. With the field's
 /// key and length, a message is a little longer than its payload.
 const SIZES: [usize; 14] =
@@ -86,13 +86,13 @@ impl Call {
     }
 }
 
-fn is_reserved(key: tonic::metadata::KeyRef<'_>) -> bool {
+pub(crate) fn is_reserved(key: tonic::metadata::KeyRef<'_>) -> bool {
     let tonic::metadata::KeyRef::Ascii(key) = key else { return false };
     ["te", "content-type", "grpc-status", "grpc-message", "grpc-message-type", "user-agent"]
         .contains(&key.as_str())
 }
 
-fn size(random: &mut Random) -> usize {
+pub(crate) fn size(random: &mut Random) -> usize {
     let sizes = if random.one_in(3) { &SIZES[..] } else { &SIZES[..5] };
     let size = random.pick(sizes);
     // A megabyte is slow through small windows.
@@ -141,7 +141,7 @@ pub(crate) fn metadata(random: &mut Random) -> MetadataMap {
     metadata
 }
 
-fn status(random: &mut Random) -> Status {
+pub(crate) fn status(random: &mut Random) -> Status {
     let code = Code::from_i32(random.below(17) as i32);
     let message = random.pick(&["", "plain", "100% \u{e4}\u{20ac}\r\n", "%41", "\0\u{7f}", " spaces "]);
     let details = random.pick(&[&b""[..], b"\0", b"\xff\xfe\xfd", b"details of it"]);

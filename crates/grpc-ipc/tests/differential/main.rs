@@ -7,6 +7,7 @@ mod clients;
 mod other;
 mod random;
 mod servers;
+mod streams;
 
 use grpc_ipc::Http2Options;
 use grpc_ipc_conformance::run;

@@ -15,6 +15,7 @@ use tower_layer::layer_fn;
 
 use crate::call::{Does, HANG, Handler};
 use crate::clients::fields;
+use crate::streams::{self, Chunks};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ServerKind {
@@ -76,6 +77,7 @@ impl Scene {
 #[derive(Clone, Default)]
 pub(crate) struct Handlers {
     pub(crate) next: Arc<Mutex<Option<Handler>>>,
+    pub(crate) next_streaming: Arc<Mutex<Option<streams::Handler>>>,
     pub(crate) seen: Arc<Mutex<Vec<String>>>,
     /// How many run.
     pub(crate) running: Arc<AtomicUsize>,
@@ -90,6 +92,18 @@ impl Drop for Running {
 }
 
 impl Handlers {
+    async fn answer_streaming(
+        &self,
+        request: Request<Option<Streaming<Chunk>>>,
+    ) -> Result<Response<Chunks>, Status> {
+        let (metadata, extensions, chunks) = request.into_parts();
+        let handler = self.next_streaming.lock().unwrap().clone().unwrap();
+        let path = extensions.get::<MethodPath>().unwrap().as_str().to_owned();
+        let peer = extensions.get::<Peer>().is_some();
+        let seen = |seen| self.seen.lock().unwrap().push(format!("{path} {peer} {seen}"));
+        handler.answer(&metadata, chunks, seen).await
+    }
+
     async fn answer(&self, request: Request<Chunk>) -> Result<Response<Chunk>, Status> {
         let (metadata, extensions, chunk) = request.into_parts();
         if metadata.contains_key(HANG) {
@@ -128,29 +142,30 @@ macro_rules! bench {
                 self.answer(request).await
             }
 
-            type DownloadStream = tokio_stream::Empty<Result<Chunk, Status>>;
+            type DownloadStream = Chunks;
 
-            async fn download(&self, _: Request<Transfer>) -> Result<Response<Self::DownloadStream>, Status> {
-                Err(Status::unimplemented(""))
+            async fn download(
+                &self,
+                request: Request<Transfer>,
+            ) -> Result<Response<Self::DownloadStream>, Status> {
+                self.answer_streaming(request.map(|_| None)).await
             }
 
-            async fn upload(&self, _: Request<Streaming<Chunk>>) -> Result<Response<Total>, Status> {
-                Err(Status::unimplemented(""))
+            async fn upload(&self, request: Request<Streaming<Chunk>>) -> Result<Response<Total>, Status> {
+                streams::total(self.answer_streaming(request.map(Some)).await?).await
             }
 
-            type ExchangeStream = tokio_stream::Empty<Result<Chunk, Status>>;
+            type ExchangeStream = Chunks;
 
             async fn exchange(
                 &self,
-                _: Request<Streaming<Chunk>>,
+                request: Request<Streaming<Chunk>>,
             ) -> Result<Response<Self::ExchangeStream>, Status> {
-                Err(Status::unimplemented(""))
+                self.answer_streaming(request.map(Some)).await
             }
         }
     };
 }
-
-use tonic::codegen::tokio_stream;
 
 bench!(Bench);
 bench!(tonics::Bench);

@@ -13,7 +13,7 @@ use crate::pieces::Pieces;
 
 const START: Start<'_> = Start::Response(StatusCode::OK);
 /// Those of a call that has succeeded.
-static TRAILERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+pub(super) static TRAILERS: LazyLock<HeaderMap> = LazyLock::new(|| {
     HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))])
 });
 
@@ -30,11 +30,12 @@ impl Connection {
             return;
         }
         let metadata = metadata.filter(|metadata| !metadata.is_empty());
-        let (window, recv_ended) = (stream.send_window, stream.recv_ended);
+        let window = stream.send_window;
+        // What is left of a request has to be refused after the answer, and what has come of it may be read.
+        let is_received = stream.recv_ended && !stream.has_reader;
         let message = match encode {
             Encode::Done(message) => message,
-            // The rest of the request has to be refused, after the answer.
-            Encode::Later(length, encode) if !recv_ended => message(length, encode).into(),
+            Encode::Later(length, encode) if !is_received => message(length, encode).into(),
             Encode::Later(length, encode) => {
                 match self.answer_at_once(id, window, metadata, length, encode) {
                     Some(message) => message.into(),
@@ -70,7 +71,6 @@ impl Connection {
         match written {
             Ok(length) => {
                 self.count_sent(length, 3);
-                // Nobody reads it either: its message was handed out.
                 self.close_and_remove(id);
                 None
             }
@@ -86,11 +86,16 @@ impl Connection {
         self.send_block(id, START, Own::Response, metadata.unwrap_or(&none), false);
         self.send_pieces(id, message, false);
         self.send_end(id, Some(TRAILERS.clone()));
-        self.encoder.keep_template(TemplateKey::Trailers, Start::Trailers, Own::Nothing, &TRAILERS, true);
+        keep_trailers(&mut self.encoder);
         if metadata.is_none() {
             self.encoder.keep_template(TemplateKey::Response, START, Own::Response, &none, false);
         }
     }
+}
+
+/// Keeps the trailers of a call that has succeeded, once they were sent.
+pub(super) fn keep_trailers(encoder: &mut MessageEncoder) {
+    encoder.keep_template(TemplateKey::Trailers, Start::Trailers, Own::Nothing, &TRAILERS, true);
 }
 
 /// The headers and the trailers of a response that has been sent before, if they are the same again.

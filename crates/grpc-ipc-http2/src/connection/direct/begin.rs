@@ -16,6 +16,15 @@ use crate::direct;
 use crate::encode::{Own, Start, TemplateKey};
 use crate::pieces::Pieces;
 
+/// What the response to a call has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// One message.
+    WithMessage,
+    /// A stream of them. It is an [`Answer::Response`](direct::Answer::Response).
+    WithStream,
+}
+
 /// The state of a call.
 pub(crate) enum Outcome<T, D> {
     /// It waits.
@@ -65,6 +74,7 @@ impl Connection {
         method: &'static direct::Method,
         metadata: &HeaderMap,
         encode: Encode<impl FnOnce(&mut Vec<u8>)>,
+        answer: Answered,
         waker: &Waker,
     ) -> Result<u32, Error> {
         let id = self.next_stream;
@@ -72,12 +82,7 @@ impl Connection {
         let key = TemplateKey::Method(method);
         let window = i64::from(self.peer.initial_window);
         let limit = self.frame_limit(window);
-        let start = Start::Request {
-            method: &Method::POST,
-            scheme: if self.options.https { "https" } else { "http" },
-            authority: "localhost",
-            path: method.path(),
-        };
+        let start = self.start(method);
         let max_size = self.peer.max_header_list_size;
         let kept = match &encode {
             Encode::Later(length, _) if !self.can_send(window, PREFIX + length) => None,
@@ -103,6 +108,46 @@ impl Connection {
                 self.encoder.keep_template(key, start, Own::Request, metadata, false);
             }
         }
+        self.opened(id, begins_at, false, answer, waker);
+        match rest {
+            Ok(length) => self.sent_at_once(id, length, 1),
+            Err(message) => self.send_pieces(id, message, true),
+        }
+        Ok(id)
+    }
+
+    /// Opens a stream for a request whose messages follow. There must be [room](Self::has_room).
+    ///
+    /// # Errors
+    /// [`Error::Unsendable`] for more metadata than the server takes.
+    pub(crate) fn begin_stream(
+        &mut self,
+        method: &'static direct::Method,
+        metadata: &HeaderMap,
+        answer: Answered,
+        waker: &Waker,
+    ) -> Result<u32, Error> {
+        let id = self.next_stream;
+        let begins_at = self.output.position();
+        let start = self.start(method);
+        if !self.write_block(id, start, Own::Request, metadata, false) {
+            return Err(TOO_LARGE);
+        }
+        self.opened(id, begins_at, true, answer, waker);
+        Ok(id)
+    }
+
+    fn start(&self, method: &'static direct::Method) -> Start<'static> {
+        Start::Request {
+            method: &Method::POST,
+            scheme: if self.options.https { "https" } else { "http" },
+            authority: "localhost",
+            path: method.path(),
+        }
+    }
+
+    /// A stream was opened.
+    fn opened(&mut self, id: u32, begins_at: u64, has_sender: bool, answer: Answered, waker: &Waker) {
         self.next_stream += 2;
         self.insert(id);
         self.closed_lately.opened();
@@ -110,15 +155,12 @@ impl Connection {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.accepted = true;
             stream.begins_at = begins_at;
-            stream.has_sender = false;
+            stream.has_sender = has_sender;
             stream.recv_waker = Some(waker.clone());
-            stream.direct.progress = Progress::Begun;
+            if answer == Answered::WithMessage {
+                stream.direct.progress = Progress::Begun;
+            }
         }
-        match rest {
-            Ok(length) => self.sent_at_once(id, length, 1),
-            Err(message) => self.send_pieces(id, message, true),
-        }
-        Ok(id)
     }
 
     /// How long a frame of DATA can be.

@@ -7,6 +7,7 @@ mod begin;
 mod gather;
 mod progress;
 mod recv;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod usual;
@@ -15,6 +16,7 @@ mod write;
 use std::ops::Range;
 use std::sync::Arc;
 
+pub use self::begin::Answered;
 pub(crate) use self::begin::{Encode, Outcome};
 pub(super) use self::progress::Call;
 use self::progress::Progress;
@@ -24,7 +26,7 @@ pub(crate) use self::write::{BETWEEN, IN_PLACE};
 #[cfg(any(test, fuzzing))]
 use super::Stream;
 use super::{Connection, room_for_one, wake_reader};
-use crate::direct::{Head, Service};
+use crate::direct::{Head, Route, Service};
 use crate::message::RequestHead;
 
 /// A longer message goes the general way, with its prefix.
@@ -67,6 +69,8 @@ pub(crate) enum Source {
     Read(Range<usize>),
     /// With its stream, which [gathers](Connection::take_gathered) large ones.
     Gathered,
+    /// It has a stream of them, which come the general way.
+    Stream,
 }
 
 /// How much room is kept for requests when there are none.
@@ -94,7 +98,7 @@ impl Direct {
     }
 
     /// Which method of the service a request calls.
-    fn route_of(&self, request: &RequestHead) -> Option<u32> {
+    fn route_of(&self, request: &RequestHead) -> Option<Route> {
         Head::route_of(request, self.service.as_deref()?)
     }
 }

@@ -34,7 +34,7 @@ pub(super) enum Progress {
     // The requests of a server's end.
     /// The head; the message has to come in the same read.
     Awaits,
-    /// Everything.
+    /// As much as a handler is called with: everything, or the head if messages may follow it.
     Complete,
 
     // The responses of a client's end.

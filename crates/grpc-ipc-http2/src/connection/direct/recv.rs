@@ -93,6 +93,13 @@ impl Connection {
 
     fn await_message(&mut self, id: u32, head: Arc<Head>) {
         if let Some(stream) = self.streams.get_mut(id) {
+            if head.has_stream() {
+                // Its messages come the general way.
+                stream.content_length = head.content_length();
+                stream.direct.progress = Progress::Complete;
+                self.direct.requests.list.push(Request { id, head, message: Source::Stream });
+                return;
+            }
             stream.direct.progress = Progress::Awaits;
             stream.direct.request = Some(head);
             self.direct.awaiting.push(id);

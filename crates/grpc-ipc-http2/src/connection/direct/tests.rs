@@ -7,7 +7,7 @@ use std::task::{Context, Waker};
 use bytes::BytesMut;
 use http::HeaderMap;
 
-use super::{Connection, Encode, Outcome, Request, Requests, Source};
+use super::{Answered, Connection, Encode, Outcome, Request, Requests, Source};
 use crate::connection::Role;
 use crate::direct::{Head, Message, Method, Reply, Service};
 use crate::frame;
@@ -50,7 +50,10 @@ impl Ends {
 
     fn begin(&mut self, message: &[u8]) -> u32 {
         let encode = Encode::Later(message.len(), |out: &mut Vec<u8>| out.extend_from_slice(message));
-        let id = self.client.begin_direct(&ECHO, &HeaderMap::new(), encode, Waker::noop()).unwrap();
+        let id = self
+            .client
+            .begin_direct(&ECHO, &HeaderMap::new(), encode, Answered::WithMessage, Waker::noop())
+            .unwrap();
         self.client.check_invariants();
         id
     }
@@ -62,7 +65,7 @@ impl Ends {
         self.server.check_invariants();
         let message = |request: &Request| match &request.message {
             Source::Read(range) => requests.messages[range.clone()].to_vec(),
-            Source::Gathered => panic!("a large message"),
+            Source::Gathered | Source::Stream => panic!("no small message"),
         };
         requests.list.iter().map(|request| (request.id, message(request))).collect()
     }

@@ -1,0 +1,60 @@
+//! The task that sends the messages of a stream.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::{Batch, Messages};
+use crate::shared::{Part, SendStream};
+
+/// Sends messages as they come, and as the peer takes them, until they or the call end.
+pub(crate) struct Sending<M> {
+    // Before the stream, whose drop says that nobody is at work any more.
+    messages: M,
+    batch: Batch,
+    stream: SendStream,
+    /// More can be sent, as far as is known: what has changed since, messages that are there need not know.
+    has_room: bool,
+    /// Something is left to write; whether there was nothing else to write before it.
+    unwritten: Option<bool>,
+}
+
+impl<M: Messages> Sending<M> {
+    /// Sends what comes after the beginning, which may be `unwritten`.
+    pub(crate) fn new(messages: M, batch: Batch, stream: SendStream, unwritten: Option<bool>) -> Self {
+        Self { messages, batch, stream, has_room: false, unwritten }
+    }
+}
+
+impl<M: Messages> Future for Sending<M> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { messages, batch, stream, has_room, unwritten } = &mut *self;
+        loop {
+            let had_room = *has_room;
+            let polled = if had_room { messages.poll(cx, batch) } else { Poll::Pending };
+            let goes_on = match polled {
+                Poll::Ready(Some(ending)) => {
+                    stream.send(|connection, id| connection.send_last(id, batch, ending));
+                    return Poll::Ready(());
+                }
+                Poll::Ready(None) => true,
+                Poll::Pending => false,
+            };
+            let part = stream.send_part(cx, batch, unwritten, goes_on);
+            *has_room = matches!(part, Part::HasRoom);
+            match part {
+                Part::HasRoom if goes_on || !had_room => {}
+                Part::HasRoom | Part::Waits => {
+                    batch.shrink();
+                    return Poll::Pending;
+                }
+                Part::Over => return Poll::Ready(()),
+                Part::Late => {
+                    stream.send(|connection, id| connection.end_late(id));
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+}

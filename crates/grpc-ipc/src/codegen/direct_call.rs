@@ -1,0 +1,284 @@
+//! Calls that a server answers directly.
+
+use std::any::Any;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+use grpc_ipc_http2::RecvBody;
+use grpc_ipc_http2::direct::{Head, Message, Reply};
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use tonic::metadata::{GRPC_CONTENT_TYPE, MetadataMap};
+use tonic::service::Interceptor;
+use tonic::{Extensions, Request, Response, Status, Streaming};
+use tonic_prost::ProstDecoder;
+
+use super::ServerOptions;
+use super::messages::{Encoded, decode, encoded_len};
+use super::metadata::{sanitize, strip};
+use super::outgoing::Responses;
+use crate::call_body::CallBody;
+use crate::fields;
+
+/// What a call is made with.
+pub(crate) enum Input<'a> {
+    Message(Message<'a>),
+    Stream(RecvBody),
+}
+
+/// A direct call.
+pub(crate) struct DirectCall<'a> {
+    pub(crate) head: &'a Arc<Head>,
+    pub(crate) input: Input<'a>,
+    /// Those of its request.
+    pub(crate) extensions: &'a Extensions,
+    pub(crate) waker: &'a Waker,
+    pub(crate) reply: Reply<'a>,
+    pub(crate) slot: &'a mut Slot,
+    /// What an interceptor has left.
+    pub(crate) intercepted: Option<Box<(MetadataMap, Extensions)>>,
+}
+
+impl DirectCall<'_> {
+    fn parts(&mut self) -> (MetadataMap, Extensions) {
+        if let Some(parts) = self.intercepted.take() {
+            return *parts;
+        }
+        let metadata = self.head.metadata();
+        let metadata = if metadata.is_empty() {
+            // It costs less than `new`.
+            MetadataMap::default()
+        } else {
+            let mut metadata = metadata.clone();
+            fields::separate(&mut metadata);
+            MetadataMap::from_headers(metadata)
+        };
+        (metadata, self.extensions.clone())
+    }
+
+    /// The call as an interceptor leaves it; `None` if it has refused it.
+    pub(super) fn intercepted(mut self, interceptor: &mut impl Interceptor) -> Option<Self> {
+        let (metadata, extensions) = self.parts();
+        match interceptor.call(Request::from_parts(metadata, extensions, ())) {
+            Ok(request) => {
+                let (mut metadata, extensions, ()) = request.into_parts();
+                strip(&mut metadata);
+                self.intercepted = Some(Box::new((metadata, extensions)));
+                Some(self)
+            }
+            Err(status) => {
+                refuse(self.reply, &status);
+                None
+            }
+        }
+    }
+
+    /// Has a handler answer with one message.
+    pub(super) fn unary<M, R, A>(self, options: &ServerOptions, handler: impl FnOnce(Request<M>) -> A)
+    where
+        M: prost::Message + Default,
+        R: prost::Message + 'static,
+        A: Future<Output = Result<Response<R>, Status>> + Send + 'static,
+    {
+        let limit = options.encoding_limit();
+        self.with_message(options, handler, move |result, reply| respond(result, reply, limit));
+    }
+
+    /// Has a handler answer one message with a stream of them.
+    pub(super) fn server_streaming<M, R, S, A>(
+        self,
+        options: &ServerOptions,
+        handler: impl FnOnce(Request<M>) -> A,
+    ) where
+        M: prost::Message + Default,
+        R: prost::Message + 'static,
+        S: Stream<Item = Result<R, Status>> + Send + 'static,
+        A: Future<Output = Result<Response<S>, Status>> + Send + 'static,
+    {
+        let limit = options.encoding_limit();
+        self.with_message(options, handler, move |result, reply| respond_with_stream(result, reply, limit));
+    }
+
+    /// Has a handler answer a stream of messages with one.
+    pub(super) fn client_streaming<M, R, A>(
+        self,
+        options: &ServerOptions,
+        handler: impl FnOnce(Request<Streaming<M>>) -> A,
+    ) where
+        M: prost::Message + Default + 'static,
+        R: prost::Message + 'static,
+        A: Future<Output = Result<Response<R>, Status>> + Send + 'static,
+    {
+        let limit = options.encoding_limit();
+        self.with_stream(options, handler, move |result, reply| respond(result, reply, limit));
+    }
+
+    /// Has a handler answer a stream of messages with one, too.
+    pub(super) fn streaming<M, R, S, A>(
+        self,
+        options: &ServerOptions,
+        handler: impl FnOnce(Request<Streaming<M>>) -> A,
+    ) where
+        M: prost::Message + Default + 'static,
+        R: prost::Message + 'static,
+        S: Stream<Item = Result<R, Status>> + Send + 'static,
+        A: Future<Output = Result<Response<S>, Status>> + Send + 'static,
+    {
+        let limit = options.encoding_limit();
+        self.with_stream(options, handler, move |result, reply| respond_with_stream(result, reply, limit));
+    }
+
+    fn with_message<M, T, A>(
+        mut self,
+        options: &ServerOptions,
+        handler: impl FnOnce(Request<M>) -> A,
+        respond: impl FnOnce(Result<Response<T>, Status>, Reply<'_>) + Send + 'static,
+    ) where
+        M: prost::Message + Default,
+        T: Send + 'static,
+        A: Future<Output = Result<Response<T>, Status>> + Send + 'static,
+    {
+        let (metadata, extensions) = self.parts();
+        let Self { input, waker, reply, slot, .. } = self;
+        // The engine gives a method what its kind takes.
+        let Input::Message(message) = input else { return };
+        let message = match decode(message, options.decoding_limit()) {
+            Ok(message) => message,
+            Err(status) => return refuse(reply, &status),
+        };
+        run(handler(Request::from_parts(metadata, extensions, message)), waker, slot, reply, respond);
+    }
+
+    fn with_stream<M, T, A>(
+        mut self,
+        options: &ServerOptions,
+        handler: impl FnOnce(Request<Streaming<M>>) -> A,
+        respond: impl FnOnce(Result<Response<T>, Status>, Reply<'_>) + Send + 'static,
+    ) where
+        M: prost::Message + Default + 'static,
+        T: Send + 'static,
+        A: Future<Output = Result<Response<T>, Status>> + Send + 'static,
+    {
+        let (metadata, extensions) = self.parts();
+        let Self { input, waker, reply, slot, .. } = self;
+        let Input::Stream(body) = input else { return };
+        let messages = Streaming::new_request(
+            ProstDecoder::<M>::default(),
+            CallBody::request(body),
+            None,
+            Some(options.decoding_limit()),
+        );
+        run(handler(Request::from_parts(metadata, extensions, messages)), waker, slot, reply, respond);
+    }
+
+    pub(crate) fn refuse(self, status: &Status) {
+        refuse(self.reply, status);
+    }
+}
+
+/// Polls a handler, and answers with what it returns, now or later.
+fn run<A>(
+    future: A,
+    waker: &Waker,
+    slot: &mut Slot,
+    reply: Reply<'_>,
+    respond: impl FnOnce(A::Output, Reply<'_>) + Send + 'static,
+) where
+    A: Future<Output: Send> + Send + 'static,
+{
+    if !reply.poll_in_place() {
+        return reply.later(future, respond);
+    }
+    let mut running = slot.run(future);
+    match running.poll(&mut Context::from_waker(waker)) {
+        Poll::Ready(result) => {
+            running.0.set(None);
+            slot.keep(running);
+            respond(result, reply);
+        }
+        Poll::Pending => reply.later(running, respond),
+    }
+}
+
+/// Answers with the stream that a handler has returned.
+fn respond_with_stream<R, S>(result: Result<Response<S>, Status>, reply: Reply<'_>, limit: usize)
+where
+    R: prost::Message,
+    S: Stream<Item = Result<R, Status>> + Send + 'static,
+{
+    match result {
+        Ok(response) => {
+            let (mut metadata, stream, _) = response.into_parts();
+            sanitize(&mut metadata);
+            reply.stream(Some(metadata.as_ref()), Responses::new(stream, limit));
+        }
+        Err(status) => refuse(reply, &status),
+    }
+}
+
+/// Answers with what a handler has returned.
+fn respond<R: prost::Message>(result: Result<Response<R>, Status>, reply: Reply<'_>, limit: usize) {
+    let (mut metadata, message, _) = match result {
+        Ok(response) => response.into_parts(),
+        Err(status) => return refuse(reply, &status),
+    };
+    match encoded_len(&message, limit) {
+        Ok(length) => {
+            sanitize(&mut metadata);
+            reply.message(Some(metadata.as_ref()), length, Encoded(&message));
+        }
+        Err(mut status) => {
+            // The caller gets what the headers would have said.
+            *status.metadata_mut() = metadata;
+            refuse(reply, &status);
+        }
+    }
+}
+
+/// Answers with a status, as [`Status::into_http`] writes it.
+fn refuse(reply: Reply<'_>, status: &Status) {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
+    // It cannot fail: a message is percent-encoded.
+    _ = status.add_header(&mut headers);
+    reply.trailers_only(&headers);
+}
+
+/// Memory for the future of a handler, which the next call uses again.
+#[derive(Default)]
+pub(crate) struct Slot(Option<Box<dyn Any + Send>>);
+
+impl Slot {
+    fn run<A: Send + 'static>(&mut self, future: A) -> Box<Running<A>> {
+        let kept = self.0.take().and_then(|kept| kept.downcast().ok());
+        let mut running = kept.unwrap_or_else(|| Box::new(Running(Box::pin(None))));
+        running.0.set(Some(future));
+        running
+    }
+
+    fn keep<A: Send + 'static>(&mut self, running: Box<Running<A>>) {
+        self.0 = Some(running);
+    }
+}
+
+/// A future in memory that outlives it.
+struct Running<A>(Pin<Box<Option<A>>>);
+
+impl<A: Future> Running<A> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<A::Output> {
+        match self.0.as_mut().as_pin_mut() {
+            Some(future) => future.poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<A: Future> Future for Running<A> {
+    type Output = A::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<A::Output> {
+        Self::poll(&mut self, cx)
+    }
+}

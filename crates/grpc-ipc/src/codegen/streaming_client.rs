@@ -1,0 +1,225 @@
+//! Calls with streams of messages that a client makes directly.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use futures_core::Stream;
+use grpc_ipc_http2::direct::{Answer, Answered, Begun, BegunStream, MessagesBody, UnaryCall, timeout_of};
+use grpc_ipc_http2::{Error, RecvBody};
+use http::header::{CONTENT_TYPE, TE};
+use http::{HeaderValue, Uri};
+use prost::Message;
+use tokio::time::{Instant, timeout_at};
+use tonic::body::Body;
+use tonic::metadata::{GRPC_CONTENT_TYPE, MetadataMap};
+use tonic::{Request, Response, Status, Streaming};
+use tower_service::Service as _;
+
+use super::client::Client;
+use super::messages::{Encoded, decode, encoded_len};
+use super::options::ClientOptions;
+use super::outgoing::Requests;
+use super::unary_client::{is_usual, received};
+use super::unusual::{self, Read};
+use super::{Method, general};
+use crate::Channel;
+use crate::call_body::CallBody;
+use crate::connections::deadline_after;
+use crate::response::response_of_grpc;
+use crate::status::{deadline_exceeded, status_from_http2};
+
+/// Sends one message, and gets a stream of them.
+pub(super) async fn server_streaming<T, M, R>(
+    client: &mut Client<T>,
+    method: &'static Method,
+    request: Request<M>,
+) -> Result<Response<Streaming<R>>, Status>
+where
+    T: 'static,
+    M: Message + 'static,
+    R: Message + Default + 'static,
+{
+    let request = client.intercept(method, request)?;
+    let length = encoded_len(request.get_ref(), client.options.encoding_limit())?;
+    let mut channel = channel_of(client)?;
+    let mut deadline = None;
+    if is_usual(request.metadata())
+        && let Some(connection) = channel.connections().front()
+    {
+        let headers = request.metadata().as_ref();
+        let timeout = timeout_of(headers);
+        let begun = poll_fn(|cx| {
+            let message = Encoded(request.get_ref());
+            let answer = Answered::WithStream;
+            Poll::Ready(connection.begin_for(answer, method, headers, timeout, length, message, cx))
+        });
+        match begun.await {
+            Begun::Call(call) => {
+                deadline = timeout.map(deadline_after);
+                match response(call).await {
+                    Ok(response) => {
+                        return unusual::stream_of(response_of_grpc(response)?, &client.options).await;
+                    }
+                    Err(error) if error.is_unprocessed() => {}
+                    Err(error) => return Err(status_from_http2(&error)),
+                }
+            }
+            Begun::Elsewhere => {}
+            Begun::Failed(error) => return Err(status_from_http2(&error)),
+        }
+    }
+    let call = general::server_streaming(&client.options, &mut channel, method, request);
+    until(deadline, Box::pin(call)).await
+}
+
+/// Sends a stream of messages, and gets one.
+pub(super) async fn client_streaming<T, S, R>(
+    client: &mut Client<T>,
+    method: &'static Method,
+    request: Request<S>,
+) -> Result<Response<R>, Status>
+where
+    T: 'static,
+    S: Stream<Item: Message + 'static> + Send + 'static,
+    R: Message + Default + 'static,
+{
+    let request = client.intercept(method, request)?;
+    let mut channel = channel_of(client)?;
+    if !is_usual(request.metadata()) {
+        return Box::pin(general::client_streaming(&client.options, &mut channel, method, request)).await;
+    }
+    let limit = client.options.decoding_limit();
+    let mut outgoing = Outgoing::new(method, request, &client.options);
+    let response = match outgoing.begin(&channel, Answered::WithMessage).await? {
+        Some(mut call) => match poll_fn(|cx| call.poll(cx, |message| decode(message, limit))).await {
+            Ok(Answer::Message { message, metadata }) => return received(message, metadata),
+            Ok(Answer::Response(response)) => response_of_grpc(*response)?,
+            Err(error) => outgoing.again(&mut channel, &error).await?,
+        },
+        None => outgoing.elsewhere(&mut channel).await?,
+    };
+    match unusual::read_grpc(response, &client.options) {
+        Read::Status(status) => Err(status),
+        Read::Later(response) => response.await,
+    }
+}
+
+/// Sends a stream of messages, and gets one, too.
+pub(super) async fn streaming<T, S, R>(
+    client: &mut Client<T>,
+    method: &'static Method,
+    request: Request<S>,
+) -> Result<Response<Streaming<R>>, Status>
+where
+    T: 'static,
+    S: Stream<Item: Message + 'static> + Send + 'static,
+    R: Message + Default + 'static,
+{
+    let request = client.intercept(method, request)?;
+    let mut channel = channel_of(client)?;
+    if !is_usual(request.metadata()) {
+        return Box::pin(general::streaming(&client.options, &mut channel, method, request)).await;
+    }
+    let mut outgoing = Outgoing::new(method, request, &client.options);
+    let response = match outgoing.begin(&channel, Answered::WithStream).await? {
+        Some(call) => match response(call).await {
+            Ok(response) => response_of_grpc(response)?,
+            Err(error) => outgoing.again(&mut channel, &error).await?,
+        },
+        None => outgoing.elsewhere(&mut channel).await?,
+    };
+    unusual::stream_of(response, &client.options).await
+}
+
+/// A request with a stream of messages.
+struct Outgoing<S> {
+    method: &'static Method,
+    metadata: MetadataMap,
+    deadline: Option<Instant>,
+    messages: Option<Requests<S>>,
+    /// What goes the general way.
+    body: Option<MessagesBody<Requests<S>>>,
+}
+
+impl<S> Outgoing<S>
+where
+    S: Stream<Item: Message + 'static> + Send + 'static,
+{
+    fn new(method: &'static Method, request: Request<S>, options: &ClientOptions) -> Self {
+        let (metadata, _, stream) = request.into_parts();
+        let messages = Some(Requests::new(stream, options.encoding_limit()));
+        Self { method, metadata, deadline: None, messages, body: None }
+    }
+
+    /// Makes the call directly, if that is possible now.
+    async fn begin(&mut self, channel: &Channel, answer: Answered) -> Result<Option<UnaryCall>, Status> {
+        let Some(connection) = channel.connections().front() else { return Ok(None) };
+        let headers = self.metadata.as_ref();
+        let timeout = timeout_of(headers);
+        let messages = &mut self.messages;
+        let begun = poll_fn(|cx| {
+            let begun = messages
+                .take()
+                .map(|messages| connection.begin_stream(answer, self.method, headers, timeout, messages, cx));
+            Poll::Ready(begun)
+        });
+        match begun.await {
+            Some(BegunStream::Call(call, body)) => {
+                self.deadline = timeout.map(deadline_after);
+                self.body = body;
+                Ok(Some(call))
+            }
+            Some(BegunStream::Elsewhere(body)) => {
+                self.body = Some(body);
+                Ok(None)
+            }
+            Some(BegunStream::Failed(error)) => Err(status_from_http2(&error)),
+            None => Ok(None),
+        }
+    }
+
+    /// Makes a call the general way that was not processed, if all its messages are still there.
+    async fn again(self, channel: &mut Channel, error: &Error) -> Result<http::Response<CallBody>, Status> {
+        if !error.is_unprocessed() || self.body.is_none() {
+            return Err(status_from_http2(error));
+        }
+        let deadline = self.deadline;
+        until(deadline, self.elsewhere(channel)).await
+    }
+
+    /// Makes the call the general way, as tonic would.
+    async fn elsewhere(self, channel: &mut Channel) -> Result<http::Response<CallBody>, Status> {
+        let body = self.messages.map(MessagesBody::of).or(self.body).map_or_else(Body::empty, Body::new);
+        let mut request = http::Request::new(body);
+        *request.method_mut() = http::Method::POST;
+        *request.uri_mut() = Uri::from_static(self.method.path());
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.headers_mut() = self.metadata.into_headers();
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        request.headers_mut().insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
+        channel.call(request).await
+    }
+}
+
+/// The response to a call, which is one with a stream.
+async fn response(mut call: UnaryCall) -> Result<http::Response<RecvBody>, Error> {
+    match poll_fn(|cx| call.poll(cx, |_| Ok::<_, Error>(()))).await? {
+        Answer::Response(response) => Ok(*response),
+        Answer::Message { .. } => Err(Error::Closed),
+    }
+}
+
+/// A call that is made again, until the deadline that it had the first time.
+async fn until<T>(
+    deadline: Option<Instant>,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    match deadline {
+        None => call.await,
+        Some(deadline) => timeout_at(deadline, call).await.unwrap_or_else(|_| Err(deadline_exceeded())),
+    }
+}
+
+fn channel_of<T: 'static>(client: &mut Client<T>) -> Result<Channel, Status> {
+    client.channel().cloned().ok_or_else(|| Status::internal("a call without a channel"))
+}
