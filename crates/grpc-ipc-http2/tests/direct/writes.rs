@@ -125,7 +125,7 @@ impl Messages for Awaited {
         while !batch.has_enough() {
             match self.0.poll_recv(cx) {
                 Poll::Ready(Some(())) => {
-                    batch.message(100, |out: &mut Vec<u8>| out.resize(out.len() + 100, b'x'))
+                    batch.message(100, |out: &mut Vec<u8>| out.resize(out.len() + 100, b'x'));
                 }
                 Poll::Ready(None) => return Poll::Ready(Some(Ending::Done)),
                 Poll::Pending => return Poll::Pending,

@@ -158,62 +158,65 @@ where
     }
 
     /// Sends one message, and gets a stream of them.
-    pub fn server_streaming<M, R>(
+    ///
+    /// # Errors
+    /// The status that the call has ended with.
+    pub async fn server_streaming<M, R>(
         &mut self,
         method: &'static Method,
         request: Request<M>,
-    ) -> impl Future<Output = Result<Response<Streaming<R>>, Status>>
+    ) -> Result<Response<Streaming<R>>, Status>
     where
         M: Message + 'static,
         R: Message + Default + 'static,
     {
-        async move {
-            if self.is_direct(&request) {
-                streaming_client::server_streaming(self, method, request).await
-            } else {
-                // In a box, because a future of tonic's is large.
-                Box::pin(general::server_streaming(&self.options, &mut self.inner, method, request)).await
-            }
+        if self.is_direct(&request) {
+            streaming_client::server_streaming(self, method, request).await
+        } else {
+            // In a box, because a future of tonic's is large.
+            Box::pin(general::server_streaming(&self.options, &mut self.inner, method, request)).await
         }
     }
 
     /// Sends a stream of messages, and gets one.
-    pub fn client_streaming<S, R>(
+    ///
+    /// # Errors
+    /// The status that the call has ended with.
+    pub async fn client_streaming<S, R>(
         &mut self,
         method: &'static Method,
         request: Request<S>,
-    ) -> impl Future<Output = Result<Response<R>, Status>>
+    ) -> Result<Response<R>, Status>
     where
         S: Stream<Item: Message + 'static> + Send + 'static,
         R: Message + Default + 'static,
     {
-        async move {
-            if self.is_direct(&request) {
-                streaming_client::client_streaming(self, method, request).await
-            } else {
-                // In a box, because a future of tonic's is large.
-                Box::pin(general::client_streaming(&self.options, &mut self.inner, method, request)).await
-            }
+        if self.is_direct(&request) {
+            streaming_client::client_streaming(self, method, request).await
+        } else {
+            // In a box, because a future of tonic's is large.
+            Box::pin(general::client_streaming(&self.options, &mut self.inner, method, request)).await
         }
     }
 
     /// Sends a stream of messages, and gets one, too.
-    pub fn streaming<S, R>(
+    ///
+    /// # Errors
+    /// The status that the call has ended with.
+    pub async fn streaming<S, R>(
         &mut self,
         method: &'static Method,
         request: Request<S>,
-    ) -> impl Future<Output = Result<Response<Streaming<R>>, Status>>
+    ) -> Result<Response<Streaming<R>>, Status>
     where
         S: Stream<Item: Message + 'static> + Send + 'static,
         R: Message + Default + 'static,
     {
-        async move {
-            if self.is_direct(&request) {
-                streaming_client::streaming(self, method, request).await
-            } else {
-                // In a box, because a future of tonic's is large.
-                Box::pin(general::streaming(&self.options, &mut self.inner, method, request)).await
-            }
+        if self.is_direct(&request) {
+            streaming_client::streaming(self, method, request).await
+        } else {
+            // In a box, because a future of tonic's is large.
+            Box::pin(general::streaming(&self.options, &mut self.inner, method, request)).await
         }
     }
 }
