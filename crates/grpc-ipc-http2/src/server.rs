@@ -66,7 +66,7 @@ enum Input<'a> {
     Message(&'a [u8]),
     /// Its stream has a large message.
     Gathered,
-    Stream(RecvBody),
+    Stream(Box<RecvBody>),
 }
 
 /// A service for direct calls.
@@ -109,7 +109,7 @@ fn call_direct(
     let cx = &mut Context::from_waker(waker);
     let call = || match input {
         Ok(message) => service.call(head, message, cx, reply),
-        Err(body) => service.call_with_stream(head, body, cx, reply),
+        Err(body) => service.call_with_stream(head, *body, cx, reply),
     };
     // A panic has been reported by its hook, and the reply has been dropped.
     _ = catch_unwind(AssertUnwindSafe(call));
@@ -263,7 +263,7 @@ where
                         overfull = self.call_direct(id, &head, input, cx);
                     }
                     Waiting::WithStream(head, body) => {
-                        overfull = self.call_direct(id, &head, Input::Stream(body), cx);
+                        overfull = self.call_direct(id, &head, Input::Stream(Box::new(body)), cx);
                     }
                 },
                 Admission::Over => self.driver.shared.with(|state| state.connection.drop_reader(id)),
@@ -295,13 +295,13 @@ where
             let input = match message {
                 Source::Read(range) => Input::Message(&come.messages[range]),
                 Source::Gathered => Input::Gathered,
-                Source::Stream => Input::Stream(body(&driver.shared, id)),
+                Source::Stream => Input::Stream(Box::new(body(&driver.shared, id))),
             };
             if *overfull {
                 let waiting = match input {
                     Input::Message(message) => Waiting::Direct(head, Some(message.into())),
                     Input::Gathered => Waiting::Direct(head, None),
-                    Input::Stream(body) => Waiting::WithStream(head, body),
+                    Input::Stream(body) => Waiting::WithStream(head, *body),
                 };
                 requests.push_back((id, waiting));
             } else {

@@ -124,7 +124,7 @@ impl Service for PeerMethods {
     }
 
     fn call_with_stream(&mut self, head: &Arc<Head>, body: RecvBody, cx: &mut Context<'_>, reply: Reply<'_>) {
-        self.call_with(head, Input::Stream(body), cx, reply);
+        self.call_with(head, Input::Stream(Box::new(body)), cx, reply);
     }
 }
 

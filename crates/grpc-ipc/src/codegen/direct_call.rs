@@ -25,7 +25,8 @@ use crate::fields;
 /// What a call is made with.
 pub(crate) enum Input<'a> {
     Message(Message<'a>),
-    Stream(RecvBody),
+    /// In a box, because a call is handed on a few times, and most have a message.
+    Stream(Box<RecvBody>),
 }
 
 /// A direct call.
@@ -166,7 +167,7 @@ impl DirectCall<'_> {
         let Input::Stream(body) = input else { return };
         let messages = Streaming::new_request(
             ProstDecoder::<M>::default(),
-            CallBody::request(body),
+            CallBody::request(*body),
             None,
             Some(options.decoding_limit()),
         );
