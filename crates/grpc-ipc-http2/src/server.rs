@@ -8,7 +8,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -89,8 +89,7 @@ fn call_direct(
     id: u32,
     head: &Arc<direct::Head>,
     input: Input<'_>,
-    poll_in_place: bool,
-    cx: &mut Context<'_>,
+    waker: Option<&Waker>,
 ) -> bool {
     let Some(service) = service else { return false };
     let (input, timeout) = match input {
@@ -104,12 +103,10 @@ fn call_direct(
         Input::Stream(body) => (Err(body), head.timeout()),
     };
     let mut overfull = false;
-    let waker = cx.waker();
-    let reply = Reply::in_turn(shared, id, timeout, &mut overfull, poll_in_place, waker);
-    let cx = &mut Context::from_waker(waker);
+    let reply = Reply::in_turn(shared, id, timeout, &mut overfull, waker);
     let call = || match input {
-        Ok(message) => service.call(head, message, cx, reply),
-        Err(body) => service.call_with_stream(head, *body, cx, reply),
+        Ok(message) => service.call(head, message, reply),
+        Err(body) => service.call_with_stream(head, *body, reply),
     };
     // A panic has been reported by its hook, and the reply has been dropped.
     _ = catch_unwind(AssertUnwindSafe(call));
@@ -291,6 +288,7 @@ where
         else {
             return;
         };
+        let waker = poll_in_place.then(|| cx.waker());
         for DirectRequest { id, head, message } in come.list.drain(..) {
             let input = match message {
                 Source::Read(range) => Input::Message(&come.messages[range]),
@@ -305,7 +303,7 @@ where
                 };
                 requests.push_back((id, waiting));
             } else {
-                *overfull = call_direct(service, &driver.shared, id, &head, input, *poll_in_place, cx);
+                *overfull = call_direct(service, &driver.shared, id, &head, input, waker);
             }
         }
         come.clear();
@@ -321,7 +319,7 @@ where
     ) -> bool {
         let Self { direct, driver, poll_in_place, .. } = self;
         let Some(Direct { service, .. }) = direct else { return false };
-        call_direct(service, &driver.shared, id, head, input, *poll_in_place, cx)
+        call_direct(service, &driver.shared, id, head, input, poll_in_place.then(|| cx.waker()))
     }
 
     /// Goes on with what waits for the client to take responses, if it has taken some, or refuses it, if it has taken

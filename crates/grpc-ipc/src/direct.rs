@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::task::Context;
 
 use futures_util::FutureExt as _;
 use grpc_ipc_core::{AccessPolicy, Peer};
@@ -119,17 +118,17 @@ impl Service for PeerMethods {
         self.methods.methods.get(route as usize).is_some_and(|method| method.served.takes_stream())
     }
 
-    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, cx: &mut Context<'_>, reply: Reply<'_>) {
-        self.call_with(head, Input::Message(message), cx, reply);
+    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, reply: Reply<'_>) {
+        self.call_with(head, Input::Message(message), reply);
     }
 
-    fn call_with_stream(&mut self, head: &Arc<Head>, body: RecvBody, cx: &mut Context<'_>, reply: Reply<'_>) {
-        self.call_with(head, Input::Stream(Box::new(body)), cx, reply);
+    fn call_with_stream(&mut self, head: &Arc<Head>, body: RecvBody, reply: Reply<'_>) {
+        self.call_with(head, Input::Stream(Box::new(body)), reply);
     }
 }
 
 impl PeerMethods {
-    fn call_with(&mut self, head: &Arc<Head>, input: Input<'_>, cx: &mut Context<'_>, reply: Reply<'_>) {
+    fn call_with(&mut self, head: &Arc<Head>, input: Input<'_>, reply: Reply<'_>) {
         let place = head.route() as usize;
         let Some(method) = self.methods.methods.get(place) else { return };
         if self.called.len() <= place {
@@ -146,7 +145,6 @@ impl PeerMethods {
             head,
             input,
             extensions: &called.extensions,
-            waker: cx.waker(),
             reply,
             slot: &mut self.slot,
             intercepted: None,

@@ -32,16 +32,16 @@ pub trait Service: Send {
         false
     }
 
-    /// Answers a request, now or [later](Reply::later). `cx` is that of the task of the connection: a handler that is
-    /// polled with it and is not ready has to be moved to a task of its own.
+    /// Answers a request, now or [later](Reply::later). A handler is polled with the [waker](Reply::waker) of the task of the
+    /// connection; one that is not ready then has to be moved to a task of its own.
     ///
     /// A panic resets the stream of the request with [`INTERNAL_ERROR`](Reason::INTERNAL_ERROR); others go on.
-    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, cx: &mut Context<'_>, reply: Reply<'_>);
+    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, reply: Reply<'_>);
 
     /// As [`call`](Self::call), for a request whose messages are still to come, or some of them. By default it resets the
     /// stream.
-    fn call_with_stream(&mut self, head: &Arc<Head>, body: RecvBody, cx: &mut Context<'_>, reply: Reply<'_>) {
-        _ = (head, body, cx, reply);
+    fn call_with_stream(&mut self, head: &Arc<Head>, body: RecvBody, reply: Reply<'_>) {
+        _ = (head, body, reply);
     }
 }
 
@@ -60,7 +60,9 @@ pub struct Reply<'a> {
 enum Place<'a> {
     /// The task of the connection, which writes all the answers of a turn at once. It is told whether too much is kept for
     /// the client.
-    Turn { overfull: &'a mut bool, poll_in_place: bool, waker: &'a Waker },
+    ///
+    /// `waker` is that of the task, if handlers may be polled in it.
+    Turn { overfull: &'a mut bool, waker: Option<&'a Waker> },
     /// Another task, which goes on with what is left to do.
     Task { sender: &'a mut Option<SendStream>, rest: &'a mut Option<Rest> },
 }
@@ -75,18 +77,20 @@ impl<'a> Reply<'a> {
         id: u32,
         timeout: Option<Duration>,
         overfull: &'a mut bool,
-        poll_in_place: bool,
-        waker: &'a Waker,
+        waker: Option<&'a Waker>,
     ) -> Self {
-        let place = Place::Turn { overfull, poll_in_place, waker };
-        Self { shared, id, timeout, place, answered: false }
+        Self { shared, id, timeout, place: Place::Turn { overfull, waker }, answered: false }
     }
 
-    /// Whether the handler may be polled in the task of the connection, which is then to be done once; otherwise it has to
-    /// be answered [later](Self::later) ([`Options::poll_in_place`](crate::Options::poll_in_place)).
+    /// The waker to poll the handler with in the task of the connection, if it may be polled there, which is then to be done
+    /// once. Otherwise, and if it is not ready, it has to be answered [later](Self::later)
+    /// ([`Options::poll_in_place`](crate::Options::poll_in_place)).
     #[must_use]
-    pub fn poll_in_place(&self) -> bool {
-        matches!(self.place, Place::Turn { poll_in_place: true, .. })
+    pub fn waker(&self) -> Option<&'a Waker> {
+        match self.place {
+            Place::Turn { waker, .. } => waker,
+            Place::Task { .. } => None,
+        }
     }
 
     /// Answers with a message and the status OK. `metadata` is sent before it; the protocol's own fields are added, and are
@@ -113,7 +117,7 @@ impl<'a> Reply<'a> {
     pub fn stream<M: Messages + 'static>(mut self, metadata: Option<&HeaderMap>, mut messages: M) {
         let mut batch = Batch::default();
         let polled = match &self.place {
-            Place::Turn { poll_in_place: true, waker, .. } => {
+            Place::Turn { waker: Some(waker), .. } => {
                 messages.poll(&mut Context::from_waker(waker), &mut batch)
             }
             _ => Poll::Pending,

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use grpc_ipc_http2::direct::{Begun, Head, Message, Method, Reply, Service};
 use grpc_ipc_http2::{Error, Options, Reason, Side, server};
@@ -166,7 +166,7 @@ fn a_service_panics_when_it_is_asked_for_a_method() {
             panic!("a service panics");
         }
 
-        fn call(&mut self, _: &Arc<Head>, _: Message<'_>, _: &mut Context<'_>, _: Reply<'_>) {
+        fn call(&mut self, _: &Arc<Head>, _: Message<'_>, _: Reply<'_>) {
             panic!("it knows no method");
         }
     }

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use grpc_ipc_http2::RecvBody;
@@ -35,7 +35,6 @@ pub(crate) struct DirectCall<'a> {
     pub(crate) input: Input<'a>,
     /// Those of its request.
     pub(crate) extensions: &'a Extensions,
-    pub(crate) waker: &'a Waker,
     pub(crate) reply: Reply<'a>,
     pub(crate) slot: &'a mut Slot,
     /// What an interceptor has left.
@@ -142,14 +141,14 @@ impl DirectCall<'_> {
         A: Future<Output = Result<Response<T>, Status>> + Send + 'static,
     {
         let (metadata, extensions) = self.parts();
-        let Self { input, waker, reply, slot, .. } = self;
+        let Self { input, reply, slot, .. } = self;
         // The engine gives a method what its kind takes.
         let Input::Message(message) = input else { return };
         let message = match decode(message, options.decoding_limit()) {
             Ok(message) => message,
             Err(status) => return refuse(reply, &status),
         };
-        run(handler(Request::from_parts(metadata, extensions, message)), waker, slot, reply, respond);
+        run(handler(Request::from_parts(metadata, extensions, message)), slot, reply, respond);
     }
 
     fn with_stream<M, T, A>(
@@ -163,7 +162,7 @@ impl DirectCall<'_> {
         A: Future<Output = Result<Response<T>, Status>> + Send + 'static,
     {
         let (metadata, extensions) = self.parts();
-        let Self { input, waker, reply, slot, .. } = self;
+        let Self { input, reply, slot, .. } = self;
         let Input::Stream(body) = input else { return };
         let messages = Streaming::new_request(
             ProstDecoder::<M>::default(),
@@ -171,7 +170,7 @@ impl DirectCall<'_> {
             None,
             Some(options.decoding_limit()),
         );
-        run(handler(Request::from_parts(metadata, extensions, messages)), waker, slot, reply, respond);
+        run(handler(Request::from_parts(metadata, extensions, messages)), slot, reply, respond);
     }
 
     pub(crate) fn refuse(self, status: &Status) {
@@ -182,16 +181,13 @@ impl DirectCall<'_> {
 /// Polls a handler, and answers with what it returns, now or later.
 fn run<A>(
     future: A,
-    waker: &Waker,
     slot: &mut Slot,
     reply: Reply<'_>,
     respond: impl FnOnce(A::Output, Reply<'_>) + Send + 'static,
 ) where
     A: Future<Output: Send> + Send + 'static,
 {
-    if !reply.poll_in_place() {
-        return reply.later(future, respond);
-    }
+    let Some(waker) = reply.waker() else { return reply.later(future, respond) };
     let mut running = slot.run(future);
     match running.poll(&mut Context::from_waker(waker)) {
         Poll::Ready(result) => {

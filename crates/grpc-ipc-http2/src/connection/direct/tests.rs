@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::Waker;
 
 use bytes::BytesMut;
 use http::HeaderMap;
@@ -23,7 +23,7 @@ impl Service for Echo {
         Some(0)
     }
 
-    fn call(&mut self, _: &Arc<Head>, _: Message<'_>, _: &mut Context<'_>, _: Reply<'_>) {}
+    fn call(&mut self, _: &Arc<Head>, _: Message<'_>, _: Reply<'_>) {}
 }
 
 struct Ends {
