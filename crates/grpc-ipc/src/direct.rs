@@ -128,6 +128,7 @@ impl Service for PeerMethods {
 }
 
 impl PeerMethods {
+    #[inline]
     fn call_with(&mut self, head: &Arc<Head>, input: Input<'_>, reply: Reply<'_>) {
         let place = head.route() as usize;
         let Some(method) = self.methods.methods.get(place) else { return };

@@ -130,6 +130,7 @@ impl DirectCall<'_> {
         self.with_stream(options, handler, move |result, reply| respond_with_stream(result, reply, limit));
     }
 
+    #[inline]
     fn with_message<M, T, A>(
         mut self,
         options: &ServerOptions,
@@ -179,6 +180,7 @@ impl DirectCall<'_> {
 }
 
 /// Polls a handler, and answers with what it returns, now or later.
+#[inline]
 fn run<A>(
     future: A,
     slot: &mut Slot,
@@ -216,6 +218,7 @@ where
 }
 
 /// Answers with what a handler has returned.
+#[inline]
 fn respond<R: prost::Message>(result: Result<Response<R>, Status>, reply: Reply<'_>, limit: usize) {
     let (mut metadata, message, _) = match result {
         Ok(response) => response.into_parts(),
