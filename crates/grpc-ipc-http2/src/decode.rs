@@ -1,13 +1,16 @@
 use crate::connection::direct::Usual;
-use crate::direct::Service;
-use crate::hpack::{DecodeError, Decoder};
-use crate::message::{Message, Section};
+use crate::direct::{PROTOCOLS_OWN, Service};
+use crate::hpack::{DecodeError, Decoder, Field};
+use crate::message::{Message, RequestHead, Section};
 
 /// Makes messages of blocks of headers, and knows those that came before: the calls of a client differ little.
 pub(crate) struct MessageDecoder {
     decoder: Decoder,
     max_list_size: u32,
     known: Vec<Known>,
+    /// What blocks begin with that differ behind that.
+    beginnings: Vec<Beginning>,
+    next_beginning: usize,
     /// Which of `known` is replaced next.
     next: usize,
     /// The hashes of blocks that came once; what does not come again is not kept.
@@ -27,7 +30,17 @@ struct Known {
     usual: Option<Usual>,
 }
 
+/// The fields before metadata, which mean the same whenever a block begins with them in the same generation.
+struct Beginning {
+    generation: u64,
+    block: Box<[u8]>,
+    request: RequestHead,
+    /// What its fields count for.
+    size: usize,
+}
+
 const KNOWN: usize = 16;
+const BEGINNINGS: usize = 8;
 const SEEN: usize = 16;
 /// Longer blocks are not kept.
 const MAX_KNOWN_LENGTH: usize = 1024;
@@ -38,6 +51,8 @@ impl MessageDecoder {
             decoder: Decoder::new(table_size as usize),
             max_list_size,
             known: Vec::new(),
+            beginnings: Vec::new(),
+            next_beginning: 0,
             next: 0,
             seen: [0; SEEN],
             next_seen: 0,
@@ -74,15 +89,59 @@ impl MessageDecoder {
         if let Some(known) = known {
             return Ok(known.message.clone());
         }
-        let mut section = Section::new(self.max_list_size);
-        self.decoder.decode(block, |field, size| section.add(field, size))?;
+        let begun = self
+            .beginnings
+            .iter()
+            .find(|beginning| beginning.generation == generation && block.starts_with(&beginning.block));
+        let begun = begun.map(|Beginning { block, request, size, .. }| {
+            (Section::behind(request, *size, self.max_list_size), block.len())
+        });
+        let is_new = begun.is_none();
+        let (mut section, position) = begun.unwrap_or_else(|| (Section::new(self.max_list_size), 0));
+        let mut own = 0;
+        let mut before_metadata = is_new;
+        self.decoder.decode_from(block, position, |field, size, rest| {
+            before_metadata &= is_before_metadata(&field);
+            if before_metadata {
+                own = block.len() - rest;
+            }
+            section.add(field, size);
+        })?;
         let message = section.finish();
         let means_the_same = block.len() <= MAX_KNOWN_LENGTH && self.decoder.generation() == generation;
         if means_the_same && self.was_seen(hash) {
             let (block, message) = (block.into(), message.clone());
             self.remember(Known { hash, generation, block, message, usual: None });
+        } else if means_the_same
+            && (1..block.len()).contains(&own)
+            // The few fields of a response are decoded faster than copied.
+            && matches!(message, Message::Request(_))
+            && self.was_seen(self::hash(&block[..own]))
+        {
+            self.remember_beginning(&block[..own])?;
         }
         Ok(message)
+    }
+
+    /// Keeps the fields with which the block of a request has begun that has not changed the table.
+    fn remember_beginning(&mut self, block: &[u8]) -> Result<(), DecodeError> {
+        let generation = self.decoder.generation();
+        let mut section = Section::new(self.max_list_size);
+        self.decoder.decode(block, |field, size| section.add(field, size))?;
+        let size = section.size();
+        let Message::Request(request) = section.finish() else { return Ok(()) };
+        // Without headers, it could go on with pseudo-headers.
+        if request.headers.is_empty() {
+            return Ok(());
+        }
+        let beginning = Beginning { generation, block: block.into(), request, size };
+        if self.beginnings.len() < BEGINNINGS {
+            self.beginnings.push(beginning);
+        } else {
+            self.beginnings[self.next_beginning] = beginning;
+            self.next_beginning = (self.next_beginning + 1) % BEGINNINGS;
+        }
+        Ok(())
     }
 
     /// Whether a block has come before. One that has not is not copied: most that differ never come again.
@@ -105,6 +164,14 @@ impl MessageDecoder {
     }
 }
 
+fn is_before_metadata(field: &Field) -> bool {
+    match field {
+        Field::Header(name, _) => PROTOCOLS_OWN.contains(&name.as_str()),
+        Field::Malformed { .. } => false,
+        _ => true,
+    }
+}
+
 /// FNV-1a, eight bytes at a time. Equal hashes are compared byte by byte, so a peer that makes them collide gains
 /// nothing.
 fn hash(block: &[u8]) -> u64 {
@@ -119,4 +186,94 @@ fn hash(block: &[u8]) -> u64 {
         hash = (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
     }
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hpack::{Encoder, Indexing};
+
+    /// A block of literals, of a request and of fields that follow.
+    fn block(encoder: &mut Encoder, fields: &[(&str, &str, Indexing)]) -> Vec<u8> {
+        const BEGINNING: [(&str, &str, Indexing); 6] = [
+            (":method", "POST", Indexing::No),
+            (":scheme", "http", Indexing::No),
+            (":authority", "localhost", Indexing::Index),
+            (":path", "/a.B/C", Indexing::Index),
+            ("te", "trailers", Indexing::Index),
+            ("content-type", "application/grpc", Indexing::Index),
+        ];
+        let mut block = Vec::new();
+        encoder.begin(&mut block);
+        for (name, value, indexing) in BEGINNING.iter().chain(fields) {
+            encoder.encode(name.as_bytes(), value.as_bytes(), *indexing, &mut block);
+        }
+        block
+    }
+
+    /// Has a beginning known, and decodes blocks behind it as a decoder does that knows none.
+    fn compare(max_list_size: u32, blocks: &[&[(&str, &str, Indexing)]]) -> Vec<String> {
+        let mut encoder = Encoder::new();
+        let mut decoder = MessageDecoder::new(4096, max_list_size);
+        let mut plain = Decoder::new(4096);
+        let mut decode = |fields: &[_]| {
+            let block = block(&mut encoder, fields);
+            let mut section = Section::new(max_list_size);
+            plain.decode(&block, |field, size| section.add(field, size)).unwrap();
+            let decoded = format!("{:?}", decoder.decode(&block).unwrap());
+            assert_eq!(decoded, format!("{:?}", section.finish()));
+            (decoded, decoder.beginnings.len())
+        };
+        for value in ["1", "2", "3", "4"] {
+            decode(&[("x-id", value, Indexing::No)]);
+        }
+        assert_eq!(decode(&[("x-id", "5", Indexing::No)]).1, 1);
+        blocks.iter().map(|fields| decode(fields).0).collect()
+    }
+
+    #[test]
+    fn what_follows_a_known_beginning_is_decoded_as_ever() {
+        let decoded = compare(
+            u32::MAX,
+            &[
+                &[],
+                &[("x-id", "6", Indexing::No), ("x-secret", "7", Indexing::Never)],
+                // It changes the table.
+                &[("x-id", "8", Indexing::Index), ("x-id", "9", Indexing::No)],
+                &[("x-id", "8", Indexing::Index)],
+                &[("content-type", "text/plain", Indexing::No), ("content-length", "12", Indexing::No)],
+                &[("host", "localhost", Indexing::No)],
+                &[("host", "elsewhere", Indexing::No)],
+                &[("te", "gzip", Indexing::No)],
+                &[("content-length", "12", Indexing::No), ("content-length", "13", Indexing::No)],
+                &[("connection", "close", Indexing::No)],
+                &[("x-id", "1", Indexing::No), (":path", "/d.E/F", Indexing::No)],
+                &[(":path", "/d.E/F", Indexing::No)],
+                &[("X-Id", "1", Indexing::No)],
+            ],
+        );
+        let malformed = decoded.iter().filter(|message| message.starts_with("Malformed")).count();
+        assert_eq!(malformed, 7, "{decoded:#?}");
+    }
+
+    #[test]
+    fn what_follows_a_known_beginning_counts_for_the_limit_with_it() {
+        let value = "x".repeat(200);
+        let decoded = compare(400, &[&[("x-id", &value, Indexing::No)], &[("x-id", "1", Indexing::No)]]);
+        assert_eq!(decoded[0], "TooLarge");
+        assert_ne!(decoded[1], "TooLarge");
+    }
+
+    #[test]
+    fn a_table_size_update_behind_a_known_beginning_is_an_error() {
+        let mut encoder = Encoder::new();
+        let mut decoder = MessageDecoder::new(4096, u32::MAX);
+        for value in ["1", "2", "3", "4"] {
+            decoder.decode(&block(&mut encoder, &[("x-id", value, Indexing::No)])).unwrap();
+        }
+        assert_eq!(decoder.beginnings.len(), 1);
+        let mut block = block(&mut encoder, &[]);
+        block.push(0x20);
+        assert!(decoder.decode(&block).is_err());
+    }
 }

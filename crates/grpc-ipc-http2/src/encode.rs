@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
@@ -37,8 +39,8 @@ pub(crate) struct MessageEncoder {
     /// The hashes of fields that were sent once: what is not sent again does not get into the table.
     seen: [u64; SEEN],
     next_seen: usize,
-    /// Whether all fields of the block have been sent before.
-    all_seen: bool,
+    /// How many fields of the block have not been sent before.
+    unseen: usize,
     block: Vec<u8>,
 }
 
@@ -49,6 +51,8 @@ struct Known {
     own: Own,
     headers: HeaderMap,
     block: Vec<u8>,
+    /// Where `grpc-timeout` stands in the block, or would.
+    timeout_at: usize,
     size: usize,
 }
 
@@ -79,6 +83,13 @@ impl TemplateKey {
     }
 }
 
+/// `grpc-timeout` in a block, or where it would be.
+struct Timeout {
+    at: Range<usize>,
+    /// How many of its fields have not been sent before.
+    unseen: usize,
+}
+
 enum OwnedStart {
     Request { method: Method, scheme: Box<str>, authority: Box<str>, path: Box<str> },
     Response(StatusCode),
@@ -106,7 +117,7 @@ impl MessageEncoder {
             templates_generation: 0,
             seen: [0; SEEN],
             next_seen: 0,
-            all_seen: true,
+            unseen: 0,
             block: Vec::new(),
         }
     }
@@ -125,8 +136,7 @@ impl MessageEncoder {
         max_size: u32,
     ) -> Option<&[u8]> {
         let generation = self.encoder.generation();
-        let known = self.known.iter().position(|known| known.is(generation, start, own, headers));
-        if let Some(known) = known {
+        if let Some(known) = self.position(start, own, headers) {
             let known = &self.known[known];
             return (known.size <= max_size as usize).then_some(&known.block);
         }
@@ -135,7 +145,39 @@ impl MessageEncoder {
             return None;
         }
         self.block.clear();
-        self.all_seen = true;
+        self.unseen = 0;
+        let none = HeaderMap::new();
+        // What programs send differs in one field mostly, which is behind all that does not differ.
+        let may_have_base =
+            own != Own::Nothing && !headers.keys().any(|name| Place::of(name) == Place::Definition);
+        let base = if may_have_base { self.position(start, own, &none) } else { None };
+        let timeout = match base {
+            Some(base) => self.append_base(base, start, own, headers),
+            None => self.append_start(start, own, headers),
+        };
+        let (length, is_new_base) = (self.block.len(), base.is_none() && self.unseen == timeout.unseen);
+        self.fields(own, headers, Place::Metadata);
+        let is_unchanged = self.encoder.generation() == generation;
+        if may_have_base && is_new_base && is_unchanged && !headers.is_empty() {
+            self.remember_base(start, own, &timeout.at, length);
+        }
+        // Made without a change of the table, it will be made the same again.
+        if size <= MAX_KNOWN_SIZE && self.unseen == 0 && is_unchanged {
+            let (block, timeout_at) = (self.block.clone(), timeout.at.start);
+            let (start, headers) = (start.into(), headers.clone());
+            self.remember(Known { generation, start, own, headers, block, timeout_at, size });
+        }
+        Some(&self.block)
+    }
+
+    /// Which of `known` is the block of a message.
+    fn position(&self, start: Start<'_>, own: Own, headers: &HeaderMap) -> Option<usize> {
+        let generation = self.encoder.generation();
+        self.known.iter().position(|known| known.is(generation, start, own, headers))
+    }
+
+    /// Appends all fields before metadata to a new block.
+    fn append_start(&mut self, start: Start<'_>, own: Own, headers: &HeaderMap) -> Timeout {
         self.encoder.begin(&mut self.block);
         match start {
             Start::Request { method, scheme, authority, path } => {
@@ -147,7 +189,34 @@ impl MessageEncoder {
             Start::Response(status) => self.field(b":status", status.as_str().as_bytes(), false),
             Start::Trailers => {}
         }
+        let timeout = self.timeout(own, headers);
+        self.behind_timeout(start, own, headers);
+        timeout
+    }
+
+    /// The same, with the block of the message without metadata. It does not begin with a table size update: with one to
+    /// send, no block is of this generation.
+    fn append_base(&mut self, base: usize, start: Start<'_>, own: Own, headers: &HeaderMap) -> Timeout {
+        let generation = self.encoder.generation();
+        let at = self.known[base].timeout_at;
+        self.block.extend_from_slice(&self.known[base].block[..at]);
+        let timeout = self.timeout(own, headers);
+        if self.encoder.generation() == generation {
+            self.block.extend_from_slice(&self.known[base].block[at..]);
+        } else {
+            // The timeout got into the table, and has moved what indices stand for.
+            self.behind_timeout(start, own, headers);
+        }
+        timeout
+    }
+
+    fn timeout(&mut self, own: Own, headers: &HeaderMap) -> Timeout {
+        let (begin, unseen) = (self.block.len(), self.unseen);
         self.fields(own, headers, Place::Timeout);
+        Timeout { at: begin..self.block.len(), unseen: self.unseen - unseen }
+    }
+
+    fn behind_timeout(&mut self, start: Start<'_>, own: Own, headers: &HeaderMap) {
         if matches!(start, Start::Request { .. }) && !headers.contains_key(USER_AGENT) {
             self.field(b"user-agent", AGENT.as_bytes(), false);
         }
@@ -155,14 +224,16 @@ impl MessageEncoder {
             self.field(name.as_bytes(), value.as_bytes(), false);
         }
         self.fields(own, headers, Place::Definition);
-        self.fields(own, headers, Place::Metadata);
-        // Made without a change of the table, it will be made the same again.
-        if size <= MAX_KNOWN_SIZE && self.all_seen && self.encoder.generation() == generation {
-            let block = self.block.clone();
-            let (start, headers) = (start.into(), headers.clone());
-            self.remember(Known { generation, start, own, headers, block, size });
-        }
-        Some(&self.block)
+    }
+
+    /// Keeps the block of the message that is being made as that of the same message without metadata, which is its
+    /// first `length` bytes without the timeout.
+    fn remember_base(&mut self, start: Start<'_>, own: Own, timeout: &Range<usize>, length: usize) {
+        let block = [&self.block[..timeout.start], &self.block[timeout.end..length]].concat();
+        let headers = HeaderMap::new();
+        let size = size(start, &headers) + own.size();
+        let (generation, start, timeout_at) = (self.encoder.generation(), start.into(), timeout.start);
+        self.remember(Known { generation, start, own, headers, block, timeout_at, size });
     }
 
     /// HEADERS for what is sent again and again, if they have been [kept](Self::keep_template).
@@ -240,7 +311,7 @@ impl MessageEncoder {
         if self.seen.contains(&hash) {
             return true;
         }
-        self.all_seen = false;
+        self.unseen += 1;
         self.seen[self.next_seen] = hash;
         self.next_seen = (self.next_seen + 1) % SEEN;
         false
@@ -379,4 +450,127 @@ fn hash(name: &[u8], value: &[u8]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(PRIME);
     let hash = name.iter().fold(0xcbf2_9ce4_8422_2325, step);
     value.iter().fold(step(hash, &b':'), step)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::decode::MessageDecoder;
+
+    const START: Start<'_> =
+        Start::Request { method: &Method::POST, scheme: "http", authority: "localhost", path: "/a.B/C" };
+
+    fn headers(fields: &[(&'static str, &str)]) -> HeaderMap {
+        let field = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        };
+        fields.iter().map(field).collect()
+    }
+
+    struct Pair {
+        encoder: MessageEncoder,
+        decoder: MessageDecoder,
+    }
+
+    impl Pair {
+        /// With a block that is known without metadata.
+        fn new() -> Self {
+            let encoder = MessageEncoder::new();
+            let mut pair = Self { encoder, decoder: MessageDecoder::new(4096, u32::MAX) };
+            for id in 0..5 {
+                pair.send(&[("x-id", &id.to_string())]);
+            }
+            assert!(pair.has_base());
+            pair
+        }
+
+        fn has_base(&self) -> bool {
+            self.encoder.position(START, Own::Request, &HeaderMap::new()).is_some()
+        }
+
+        /// Sends a request, and compares what comes with what a new encoder sends.
+        fn send(&mut self, fields: &[(&'static str, &str)]) -> Vec<u8> {
+            self.send_map(&headers(fields))
+        }
+
+        fn send_map(&mut self, headers: &HeaderMap) -> Vec<u8> {
+            let block = self.encoder.encode(START, Own::Request, headers, u32::MAX).unwrap().to_vec();
+            let mut new = MessageEncoder::new();
+            let expected = new.encode(START, Own::Request, headers, u32::MAX).unwrap();
+            let expected = MessageDecoder::new(4096, u32::MAX).decode(expected).unwrap();
+            assert_eq!(format!("{:?}", self.decoder.decode(&block).unwrap()), format!("{expected:?}"));
+            block
+        }
+    }
+
+    #[test]
+    fn a_field_that_differs_follows_what_is_known() {
+        let mut pair = Pair::new();
+        let one = pair.send(&[("x-id", "abcdefgh")]);
+        let other = pair.send(&[("x-id", "ijklmnop")]);
+        assert_eq!(one[..8], other[..8]);
+        pair.send(&[("x-id", "1"), ("authorization", "2")]);
+    }
+
+    #[test]
+    fn a_timeout_gets_to_its_place_in_what_is_known() {
+        let mut pair = Pair::new();
+        // The second one is indexed, and moves what the indices behind it stand for.
+        for id in 0..6 {
+            pair.send(&[("grpc-timeout", "1S"), ("x-id", &format!("a{id}"))]);
+        }
+        for id in 0..6 {
+            pair.send(&[("grpc-timeout", &format!("{id}m")), ("x-id", &format!("b{id}"))]);
+        }
+        assert!(pair.has_base());
+        pair.send(&[("x-id", "c")]);
+        pair.send(&[]);
+    }
+
+    #[test]
+    fn fields_in_place_of_the_protocols_own_are_sent() {
+        let mut pair = Pair::new();
+        pair.send(&[("user-agent", "mine"), ("x-id", "1")]);
+        pair.send(&[("te", "trailers"), ("content-type", "application/grpc"), ("x-id", "2")]);
+    }
+
+    #[test]
+    fn the_table_of_the_peer_gets_smaller_between_two_calls() {
+        let mut pair = Pair::new();
+        pair.encoder.set_max_table_size(0);
+        assert!(!pair.has_base());
+        let block = pair.send(&[("x-id", "x")]);
+        assert_eq!(block[0], 0x20, "a table size update");
+        for id in 0..5 {
+            pair.send(&[("x-id", &format!("d{id}"))]);
+        }
+        pair.encoder.set_max_table_size(4096);
+        for id in 0..5 {
+            pair.send(&[("x-id", &format!("e{id}"))]);
+        }
+        assert!(pair.has_base());
+    }
+
+    #[test]
+    fn a_sensitive_field_behind_what_is_known_is_never_indexed() {
+        let mut pair = Pair::new();
+        let mut secret = HeaderValue::from_static("secret");
+        secret.set_sensitive(true);
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("x-token"), secret)]);
+        for _ in 0..4 {
+            let generation = pair.encoder.encoder.generation();
+            pair.send_map(&headers);
+            assert_eq!(pair.encoder.encoder.generation(), generation);
+        }
+    }
+
+    #[test]
+    fn what_is_larger_than_the_peer_takes_is_not_made_of_what_is_known() {
+        let mut pair = Pair::new();
+        let large = headers(&[("x-id", &"x".repeat(1000))]);
+        assert!(pair.encoder.encode(START, Own::Request, &large, 1000).is_none());
+        pair.send(&[("x-id", "z")]);
+    }
 }

@@ -62,11 +62,32 @@ pub(crate) struct Section {
     malformed: Option<&'static str>,
     size: usize,
     max_size: usize,
+    /// What the fields before these have made.
+    begun: Option<Begun>,
+}
+
+/// A request without its headers, after which there are no pseudo-headers.
+struct Begun {
+    method: Method,
+    uri: Uri,
+    authority: Option<Authority>,
 }
 
 impl Section {
     pub(crate) fn new(max_size: u32) -> Self {
         Self { max_size: max_size as usize, ..Self::default() }
+    }
+
+    /// Goes on behind a request whose fields count for `size` bytes. It has headers.
+    pub(crate) fn behind(request: &RequestHead, size: usize, max_size: u32) -> Self {
+        let RequestHead { method, uri, authority, headers, content_length } = request.clone();
+        let begun = Some(Begun { method, uri, authority });
+        Self { headers, content_length, begun, size, ..Self::new(max_size) }
+    }
+
+    /// How much the fields count for.
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
     /// Takes a field that counts for `size` bytes ([section 6.5.2](https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2)).
@@ -125,7 +146,13 @@ impl Section {
     }
 
     fn interpret(self) -> Result<Message, &'static str> {
-        let Self { method, scheme, authority, path, status, headers, content_length, .. } = self;
+        let Self { method, scheme, authority, path, status, headers, content_length, begun, .. } = self;
+        if let Some(Begun { method, uri, authority }) = begun {
+            let sent = authority.as_ref().map(Authority::as_bytes);
+            let sent = sent.or_else(|| Some(uri.authority()?.as_str().as_bytes()));
+            check_host(&headers, sent)?;
+            return Ok(Message::Request(RequestHead { method, uri, authority, headers, content_length }));
+        }
         match (status, method) {
             (Some(status), None) if scheme.is_none() && authority.is_none() && path.is_none() => {
                 Ok(Message::Response(ResponseHead { status, headers, content_length }))

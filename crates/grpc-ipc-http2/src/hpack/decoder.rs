@@ -38,10 +38,22 @@ impl Decoder {
     /// A connection error of type COMPRESSION_ERROR. `sink` got the fields before; the decoder is of no use any more.
     pub(crate) fn decode(
         &mut self,
-        mut block: &[u8],
+        block: &[u8],
         mut sink: impl FnMut(Field, usize),
     ) -> Result<(), DecodeError> {
-        let mut before_fields = true;
+        self.decode_from(block, 0, |field, size, _| sink(field, size))
+    }
+
+    /// The same from a position in the block, behind fields that have been decoded. `sink` is told how much of the block
+    /// there is behind each field.
+    pub(crate) fn decode_from(
+        &mut self,
+        block: &[u8],
+        position: usize,
+        mut sink: impl FnMut(Field, usize, usize),
+    ) -> Result<(), DecodeError> {
+        let mut before_fields = position == 0;
+        let mut block = &block[position..];
         let mut updates = 0;
         while let Some(&first) = block.first() {
             let representation = Representation::of(first);
@@ -52,22 +64,22 @@ impl Decoder {
                 Representation::Indexed => {
                     let index = integer::decode(7, &mut block)?;
                     let entry = self.entry(index)?;
-                    sink(entry.field.clone(), entry.size);
+                    sink(entry.field.clone(), entry.size, block.len());
                 }
                 Representation::WithIndexing => {
                     let entry = self.literal(6, &mut block)?;
-                    sink(entry.field.clone(), entry.size);
+                    sink(entry.field.clone(), entry.size, block.len());
                     let size = entry.size;
                     self.table.insert(entry, size);
                 }
                 Representation::WithoutIndexing => {
                     let entry = self.literal(4, &mut block)?;
-                    sink(entry.field, entry.size);
+                    sink(entry.field, entry.size, block.len());
                 }
                 Representation::NeverIndexed => {
                     let mut entry = self.literal(4, &mut block)?;
                     entry.field.set_sensitive();
-                    sink(entry.field, entry.size);
+                    sink(entry.field, entry.size, block.len());
                 }
                 Representation::TableSizeUpdate => {
                     updates += 1;
