@@ -9,4 +9,5 @@ mod other;
 mod same_outcome;
 mod server_paths;
 mod several_services;
+mod streams;
 mod util;
