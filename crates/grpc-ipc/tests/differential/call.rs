@@ -44,6 +44,18 @@ pub(crate) enum Does {
 }
 
 impl Call {
+    /// A call that nothing is special about.
+    pub(crate) fn plain() -> Self {
+        Self {
+            size: 0,
+            metadata: MetadataMap::new(),
+            timeout: None,
+            limit_encoding: None,
+            limit_decoding: None,
+            handler: Handler { waits: 0, does: Does::Answer(0, MetadataMap::new()) },
+        }
+    }
+
     pub(crate) fn random(random: &mut Random) -> Self {
         let limit = |random: &mut Random| random.one_in(4).then(|| LIMIT - 2 + random.below(8));
         let (mut limit_encoding, limit_decoding) = (limit(random), limit(random));
