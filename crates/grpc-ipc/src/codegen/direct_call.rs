@@ -18,7 +18,7 @@ use tonic_prost::ProstDecoder;
 use super::ServerOptions;
 use super::messages::{Encoded, decode, encoded_len};
 use super::metadata::{sanitize, strip};
-use super::outgoing::Responses;
+use super::outgoing::Outgoing;
 use crate::call_body::CallBody;
 use crate::fields;
 
@@ -211,7 +211,7 @@ where
         Ok(response) => {
             let (mut metadata, stream, _) = response.into_parts();
             sanitize(&mut metadata);
-            reply.stream(Some(metadata.as_ref()), Responses::new(stream, limit));
+            reply.stream(Some(metadata.as_ref()), Outgoing::of_response(stream, limit));
         }
         Err(status) => refuse(reply, &status),
     }

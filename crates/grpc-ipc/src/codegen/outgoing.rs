@@ -4,6 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
+use futures_util::StreamExt as _;
+use futures_util::stream::Map;
 use grpc_ipc_http2::direct::{Batch, Ending, Messages};
 use http::HeaderMap;
 use prost::Message;
@@ -11,65 +13,50 @@ use tonic::Status;
 
 use super::messages::{Encoded, encoded_len};
 
-/// The messages of a request.
-pub(super) struct Requests<S> {
+/// The messages of a response, or of a request.
+pub(super) struct Outgoing<S> {
     stream: Pin<Box<S>>,
     limit: usize,
+    /// How they end with an error.
+    fail: fn(Status) -> Ending,
 }
 
-/// The messages of a response.
-pub(super) struct Responses<S> {
-    stream: Pin<Box<S>>,
-    limit: usize,
-}
+/// The messages of a request, which a caller gives without errors.
+pub(super) type Requests<S> =
+    Outgoing<Map<S, fn(<S as Stream>::Item) -> Result<<S as Stream>::Item, Status>>>;
 
-impl<S> Requests<S> {
-    pub(super) fn new(stream: S, limit: usize) -> Self {
-        Self { stream: Box::pin(stream), limit }
+impl<S: Stream> Requests<S> {
+    pub(super) fn of_request(stream: S, limit: usize) -> Self {
+        let stream = Box::pin(stream.map(Ok as fn(_) -> _));
+        Self { stream, limit, fail: |status| Ending::Failed(status.into()) }
     }
 }
 
-impl<S> Responses<S> {
-    pub(super) fn new(stream: S, limit: usize) -> Self {
-        Self { stream: Box::pin(stream), limit }
+impl<S> Outgoing<S> {
+    pub(super) fn of_response(stream: S, limit: usize) -> Self {
+        let fail = |status: Status| {
+            let mut trailers = HeaderMap::new();
+            // It cannot fail: a message is percent-encoded.
+            _ = status.add_header(&mut trailers);
+            Ending::Status(trailers)
+        };
+        Self { stream: Box::pin(stream), limit, fail }
     }
 }
 
-impl<S> Messages for Requests<S>
+impl<S, M> Messages for Outgoing<S>
 where
-    S: Stream<Item: Message> + Send,
+    S: Stream<Item = Result<M, Status>> + Send,
+    M: Message,
 {
     fn poll(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Option<Ending>> {
         while !batch.has_enough() {
             let added = match ready!(self.stream.as_mut().poll_next(cx)) {
-                Some(message) => add(batch, &message, self.limit),
+                Some(message) => message.and_then(|message| add(batch, &message, self.limit)),
                 None => return Poll::Ready(Some(Ending::Done)),
             };
             if let Err(status) = added {
-                return Poll::Ready(Some(Ending::Failed(status.into())));
-            }
-        }
-        Poll::Ready(None)
-    }
-}
-
-impl<S, R> Messages for Responses<S>
-where
-    S: Stream<Item = Result<R, Status>> + Send,
-    R: Message,
-{
-    fn poll(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Option<Ending>> {
-        while !batch.has_enough() {
-            let added = match ready!(self.stream.as_mut().poll_next(cx)) {
-                Some(Ok(message)) => add(batch, &message, self.limit),
-                Some(Err(status)) => Err(status),
-                None => return Poll::Ready(Some(Ending::Done)),
-            };
-            if let Err(status) = added {
-                let mut trailers = HeaderMap::new();
-                // It cannot fail: a message is percent-encoded.
-                _ = status.add_header(&mut trailers);
-                return Poll::Ready(Some(Ending::Status(trailers)));
+                return Poll::Ready(Some((self.fail)(status)));
             }
         }
         Poll::Ready(None)

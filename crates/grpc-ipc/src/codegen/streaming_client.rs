@@ -89,7 +89,7 @@ where
         return Box::pin(general::client_streaming(&client.options, &mut channel, method, request)).await;
     }
     let limit = client.options.decoding_limit();
-    let mut outgoing = Outgoing::new(method, request, &client.options);
+    let mut outgoing = Call::new(method, request, &client.options);
     let response = match outgoing.begin(&channel, Answered::WithMessage).await? {
         Some(mut call) => match poll_fn(|cx| call.poll(cx, |message| decode(message, limit))).await {
             Ok(Answer::Message { message, metadata }) => return received(message, metadata),
@@ -120,7 +120,7 @@ where
     if !is_usual(request.metadata()) {
         return Box::pin(general::streaming(&client.options, &mut channel, method, request)).await;
     }
-    let mut outgoing = Outgoing::new(method, request, &client.options);
+    let mut outgoing = Call::new(method, request, &client.options);
     let response = match outgoing.begin(&channel, Answered::WithStream).await? {
         Some(call) => match response(call).await {
             Ok(response) => response_of_grpc(response)?,
@@ -132,7 +132,7 @@ where
 }
 
 /// A request with a stream of messages.
-struct Outgoing<S> {
+struct Call<S: Stream> {
     method: &'static Method,
     metadata: MetadataMap,
     deadline: Option<Instant>,
@@ -141,13 +141,13 @@ struct Outgoing<S> {
     body: Option<MessagesBody<Requests<S>>>,
 }
 
-impl<S> Outgoing<S>
+impl<S> Call<S>
 where
     S: Stream<Item: Message + 'static> + Send + 'static,
 {
     fn new(method: &'static Method, request: Request<S>, options: &ClientOptions) -> Self {
         let (metadata, _, stream) = request.into_parts();
-        let messages = Some(Requests::new(stream, options.encoding_limit()));
+        let messages = Some(Requests::of_request(stream, options.encoding_limit()));
         Self { method, metadata, deadline: None, messages, body: None }
     }
 
