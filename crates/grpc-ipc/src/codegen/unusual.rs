@@ -33,14 +33,10 @@ pub(super) fn read<R: Message + Default + 'static>(
     response: http::Response<RecvBody>,
     options: &ClientOptions,
 ) -> Read<R> {
-    let response = match response_of_grpc(response) {
-        Ok(response) => response,
-        Err(mut status) => {
-            strip(status.metadata_mut());
-            return Read::Status(status);
-        }
-    };
-    read_grpc(response, options)
+    match response_of_grpc(response) {
+        Ok(response) => read_grpc(response, options),
+        Err(status) => Read::Status(status),
+    }
 }
 
 pub(super) fn read_grpc<R: Message + Default + 'static>(
