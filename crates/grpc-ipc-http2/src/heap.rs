@@ -19,8 +19,8 @@ const MEASURE: std::ops::RangeInclusive<usize> = 512 << 10..=(32 << 20) - (64 <<
 /// A program that sets a threshold itself keeps it.
 ///
 /// This is for messages with strings and vectors: most of the memory is the program's own, so no buffers that the engine
-/// keeps would do instead. One of [`Bytes`](bytes::Bytes) is memory of the engine alone, of which a call has one message,
-/// and would not need it.
+/// keeps would do instead. A message of [`Bytes`](bytes::Bytes) is memory of the engine alone. A call has only one of those
+/// at a time, so it would not need this.
 pub(crate) fn expect_messages_of(length: usize) {
     /// Messages of up to this length are expected.
     static EXPECTED: AtomicUsize = AtomicUsize::new(SMALL);

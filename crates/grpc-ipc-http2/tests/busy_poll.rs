@@ -1,4 +1,5 @@
-//! How often the tasks of connections run when nothing comes. The windows are so long or short that no clock matters.
+//! How often the tasks of connections run when nothing comes. The windows are so long or so short that
+//! the clock does not matter.
 
 use std::convert::Infallible;
 use std::pin::Pin;

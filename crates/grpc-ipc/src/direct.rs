@@ -28,7 +28,7 @@ struct Method {
     /// Its number in the service.
     number: usize,
     served: Served,
-    /// Those that decide who may call it, in the order in which they are asked.
+    /// They decide who may call it, and are asked in this order.
     policies: Vec<AccessPolicy>,
 }
 

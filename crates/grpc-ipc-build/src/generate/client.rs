@@ -108,7 +108,7 @@ fn generate_connect(client: &Ident) -> TokenStream {
             /// `grpc_ipc::Channel::connect` does.
             ///
             /// # Errors
-            /// `grpc_ipc::ConnectError` when there is no server, or none that is trusted or lets this client in.
+            /// `grpc_ipc::ConnectError` when there is no server, when it is not trusted, or when it refuses this client.
             ///
             /// # Panics
             /// Outside of a tokio runtime.

@@ -199,8 +199,8 @@ impl AccessPolicy {
         }
     }
 
-    /// Whether [`check`](Self::check) is ready at once, whoever the peer is: [`custom_async`](Self::custom_async) is no part
-    /// of the policy.
+    /// Whether [`check`](Self::check) is ready at once for every peer: the policy has no
+    /// [`custom_async`](Self::custom_async).
     #[must_use]
     pub fn is_immediate(&self) -> bool {
         !self.rule.has(|rule| matches!(rule, Rule::CustomAsync { .. }))

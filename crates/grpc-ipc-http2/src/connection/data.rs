@@ -150,7 +150,7 @@ impl Connection {
         self.data_rest(input)
     }
 
-    /// Ends a frame of which all has come but for the padding; whether that has come, too.
+    /// Ends a frame once everything before its padding has come. Returns whether the padding has come, too.
     fn data_rest(&mut self, input: &mut Input<'_>) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
         if data.left > 0 {

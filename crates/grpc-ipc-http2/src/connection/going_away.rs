@@ -75,7 +75,7 @@ impl Connection {
         self.wake_all_waiting();
     }
 
-    /// Tells the client which of its calls are not processed, when there is no time for a graceful end.
+    /// Tells the client which calls were not processed, when there is no time for a graceful end.
     pub(crate) fn break_off(&mut self) {
         let known = self.failed.is_some() || self.going_away.last_stream.is_some();
         if self.role == Role::Server && self.is_established() && !known {
@@ -107,7 +107,7 @@ impl Connection {
         };
         let streams: Vec<_> = self.streams.iter().map(|stream| (stream.id, stream.begins_at)).collect();
         for (id, begins_at) in streams {
-            // The server never saw a call of which no byte was written.
+            // If no byte of a call was written, the server never saw it.
             let unheard =
                 self.role == Role::Client && self.written.is_some_and(|written| begins_at >= written);
             self.fail_stream(id, if unheard { Error::Unprocessed } else { error.clone() });

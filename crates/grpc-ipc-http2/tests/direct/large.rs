@@ -20,7 +20,7 @@ use crate::util::frame::{Frame, code, data, flag, headers, kind, ping, rst_strea
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A message of so many octets, no two pieces of which are alike.
+/// A message of this many octets, without two pieces that are alike.
 fn large(length: usize) -> Vec<u8> {
     (0..length as u32).flat_map(|at| (at.wrapping_mul(0x9e37_79b9) >> 7).to_be_bytes()).take(length).collect()
 }
@@ -357,7 +357,7 @@ fn a_content_length_has_to_be_that_of_the_data() {
 /// No stream has a window for answers.
 const SHUT: [(u16, u32); 1] = [(setting::INITIAL_WINDOW_SIZE, 0)];
 
-/// Asks for two answers, of which the first is more than is kept for the client.
+/// Asks for two answers. The first is more than is kept for the client.
 async fn ask_for_much(served: &mut Served) {
     let frames = [request(1, &large(100_000)), request(3, &large(90_000))].concat();
     served.peer.send_all(&frames).await;

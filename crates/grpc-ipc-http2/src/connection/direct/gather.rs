@@ -49,7 +49,7 @@ impl Gathered {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// Makes room for a piece, and for what comes behind it, in front of which there is the head of a frame.
+    /// Makes room for a piece, for the head of the next frame, and for what follows.
     fn grow(&mut self, piece: usize) {
         if self.bytes.capacity() - self.bytes.len() < piece {
             let come = self.bytes.len() + piece;
