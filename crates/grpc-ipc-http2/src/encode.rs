@@ -33,12 +33,13 @@ pub(crate) struct MessageEncoder {
     encoder: Encoder,
     known: Vec<Known>,
     next: usize,
-    templates: Vec<Template>,
-    /// The one in which they all were made.
-    templates_generation: u64,
+    templates: Templates,
     /// The hashes of fields that were sent once: what is not sent again does not get into the table.
     seen: [u64; SEEN],
     next_seen: usize,
+    /// The hashes of names that came with values that differ.
+    names: [u64; NAMES],
+    next_name: usize,
     /// How many fields of the block have not been sent before.
     unseen: usize,
     block: Vec<u8>,
@@ -56,9 +57,18 @@ struct Known {
     size: usize,
 }
 
-/// HEADERS that are sent again and again, and are found by a key.
+/// HEADERS that are sent again and again.
+#[derive(Default)]
+struct Templates {
+    /// The one in which they all were made.
+    generation: u64,
+    /// Those of requests, by the address of the method.
+    methods: Vec<(usize, Template)>,
+    response: Option<Template>,
+    trailers: Option<Template>,
+}
+
 struct Template {
-    key: usize,
     /// The frame, on no stream; [`BETWEEN`] follows if there is DATA to come.
     frame: Box<[u8]>,
     size: usize,
@@ -72,15 +82,33 @@ pub(crate) enum TemplateKey {
     Trailers,
 }
 
-impl TemplateKey {
-    /// No method is at one of the first addresses.
-    fn number(self) -> usize {
-        match self {
-            Self::Method(method) => std::ptr::from_ref(method).addr(),
-            Self::Response => 1,
-            Self::Trailers => 2,
+impl Templates {
+    #[inline]
+    fn get(&self, key: TemplateKey) -> Option<&Template> {
+        match key {
+            TemplateKey::Method(method) => {
+                let address = address(method);
+                self.methods.iter().find(|(key, _)| *key == address).map(|(_, template)| template)
+            }
+            TemplateKey::Response => self.response.as_ref(),
+            TemplateKey::Trailers => self.trailers.as_ref(),
         }
     }
+
+    fn insert(&mut self, key: TemplateKey, template: Template) {
+        match key {
+            TemplateKey::Method(method) if self.methods.len() < METHODS => {
+                self.methods.push((address(method), template));
+            }
+            TemplateKey::Method(_) => {}
+            TemplateKey::Response => self.response = Some(template),
+            TemplateKey::Trailers => self.trailers = Some(template),
+        }
+    }
+}
+
+fn address(method: &'static direct::Method) -> usize {
+    std::ptr::from_ref(method).addr()
 }
 
 /// `grpc-timeout` in a block, or where it would be.
@@ -97,8 +125,11 @@ enum OwnedStart {
 }
 
 const KNOWN: usize = 16;
-const TEMPLATES: usize = 32;
+const METHODS: usize = 32;
 const SEEN: usize = 64;
+const NAMES: usize = 16;
+/// A larger field is not put into the table for its name.
+const MAX_NAMED: usize = 128;
 /// Larger sections are not kept.
 const MAX_KNOWN_SIZE: usize = 2048;
 /// What a client says of itself if its caller says nothing
@@ -113,10 +144,11 @@ impl MessageEncoder {
             encoder: Encoder::new(),
             known: Vec::new(),
             next: 0,
-            templates: Vec::new(),
-            templates_generation: 0,
+            templates: Templates::default(),
             seen: [0; SEEN],
             next_seen: 0,
+            names: [0; NAMES],
+            next_name: 0,
             unseen: 0,
             block: Vec::new(),
         }
@@ -237,12 +269,12 @@ impl MessageEncoder {
     }
 
     /// HEADERS for what is sent again and again, if they have been [kept](Self::keep_template).
+    #[inline]
     pub(crate) fn template(&self, key: TemplateKey, max_size: u32) -> Option<&[u8]> {
-        if self.templates_generation != self.encoder.generation() {
+        if self.templates.generation != self.encoder.generation() {
             return None;
         }
-        let key = key.number();
-        let template = self.templates.iter().find(|template| template.key == key)?;
+        let template = self.templates.get(key)?;
         (template.size <= max_size as usize).then_some(&template.frame)
     }
 
@@ -271,12 +303,10 @@ impl MessageEncoder {
         let generation = self.encoder.generation();
         let known = self.known.iter().find(|known| known.is(generation, start, own, headers));
         let Some(known) = known else { return };
-        if self.templates_generation != generation {
-            self.templates.clear();
-            self.templates_generation = generation;
+        if self.templates.generation != generation {
+            self.templates = Templates { generation, ..Templates::default() };
         }
-        let key = key.number();
-        if self.templates.len() >= TEMPLATES || self.templates.iter().any(|template| template.key == key) {
+        if self.templates.get(key).is_some() {
             return;
         }
         let mut frame = Vec::new();
@@ -284,7 +314,7 @@ impl MessageEncoder {
         if !end_stream {
             frame.extend_from_slice(&[0; BETWEEN]);
         }
-        self.templates.push(Template { key, frame: frame.into(), size: known.size });
+        self.templates.insert(key, Template { frame: frame.into(), size: known.size });
     }
 
     fn fields(&mut self, own: Own, headers: &HeaderMap, place: Place) {
@@ -300,10 +330,23 @@ impl MessageEncoder {
             Indexing::Never
         } else if self.was_seen(name, value) {
             Indexing::Index
+        } else if name.len() + value.len() <= MAX_NAMED && self.was_named(name) {
+            Indexing::Name
         } else {
             Indexing::No
         };
         self.encoder.encode(name, value, indexing, &mut self.block);
+    }
+
+    /// Whether a field of that name has come before, with another value.
+    fn was_named(&mut self, name: &[u8]) -> bool {
+        let hash = hash(name, b"");
+        if self.names.contains(&hash) {
+            return true;
+        }
+        self.names[self.next_name] = hash;
+        self.next_name = (self.next_name + 1) % NAMES;
+        false
     }
 
     fn was_seen(&mut self, name: &[u8], value: &[u8]) -> bool {
@@ -512,6 +555,29 @@ mod tests {
         let other = pair.send(&[("x-id", "ijklmnop")]);
         assert_eq!(one[..8], other[..8]);
         pair.send(&[("x-id", "1"), ("authorization", "2")]);
+    }
+
+    #[test]
+    fn a_name_is_sent_twice_whatever_values_it_comes_with() {
+        let mut pair = Pair::new();
+        let named = |pair: &mut Pair, value: &str| pair.send(&[("x-trace-id", value)]).len();
+        let lengths: Vec<_> = (1000..1004).map(|id| named(&mut pair, &id.to_string())).collect();
+        assert_eq!(lengths[0], lengths[1]);
+        assert!(lengths[2] < lengths[1] - 5, "{lengths:?}");
+        let generation = pair.encoder.encoder.generation();
+        (2000..2100).for_each(|id| _ = named(&mut pair, &id.to_string()));
+        assert_eq!(pair.encoder.encoder.generation(), generation);
+        // What is large, or to be kept secret, is not put into the table.
+        let large = "x".repeat(MAX_NAMED);
+        let mut secret = headers(&[("x-secret", "1")]);
+        for (id, letter) in ('a'..='e').enumerate() {
+            pair.send(&[("x-large", &format!("{letter}{large}"))]);
+            let mut value = HeaderValue::from(id);
+            value.set_sensitive(true);
+            secret.insert("x-secret", value);
+            pair.send_map(&secret);
+        }
+        assert_eq!(pair.encoder.encoder.generation(), generation);
     }
 
     #[test]

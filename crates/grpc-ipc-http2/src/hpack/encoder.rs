@@ -14,6 +14,8 @@ pub(crate) struct Encoder {
 pub(crate) enum Indexing {
     /// Add it, unless it is larger than the table (RFC 7541 section 6.2.1).
     Index,
+    /// Add it, unless there is one with its name, to which others can refer then.
+    Name,
     /// Do not add it (RFC 7541 section 6.2.2).
     No,
     /// Do not add it, do not refer to its value if the tables have it, and have nobody on the way do either: for
@@ -63,12 +65,13 @@ impl Encoder {
             Found::Field(index) | Found::Name(index) => index,
             Found::Nothing => 0,
         };
+        let adds = indexing == Indexing::Index || indexing == Indexing::Name && name_index == 0;
         match indexing {
-            Indexing::Index if size <= self.table.max_size() => {
+            _ if adds && size <= self.table.max_size() => {
                 integer::encode(name_index, 6, 0x40, out);
                 self.table.insert(Entry { name: name.into(), value: value.into() }, size);
             }
-            Indexing::Index | Indexing::No => integer::encode(name_index, 4, 0x00, out),
+            Indexing::Index | Indexing::Name | Indexing::No => integer::encode(name_index, 4, 0x00, out),
             Indexing::Never => integer::encode(name_index, 4, 0x10, out),
         }
         if name_index == 0 {

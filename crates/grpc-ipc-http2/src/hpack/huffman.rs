@@ -14,17 +14,21 @@ pub(super) fn encoded_len(text: &[u8]) -> usize {
 
 /// Appends `text`, encoded and padded.
 pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
-    // At most 7 bits wait when the next code of at most 30 bits is added.
+    // At most 31 bits wait when the next code of at most 30 bits is added.
     let mut waiting: u64 = 0;
     let mut waiting_bits = 0;
     for &octet in text {
         let symbol = usize::from(octet);
         waiting = waiting << LENGTHS[symbol] | u64::from(CODES[symbol]);
         waiting_bits += LENGTHS[symbol];
-        while waiting_bits >= 8 {
-            waiting_bits -= 8;
-            out.push((waiting >> waiting_bits) as u8);
+        if waiting_bits >= 32 {
+            waiting_bits -= 32;
+            out.extend_from_slice(&((waiting >> waiting_bits) as u32).to_be_bytes());
         }
+    }
+    while waiting_bits >= 8 {
+        waiting_bits -= 8;
+        out.push((waiting >> waiting_bits) as u8);
     }
     if waiting_bits > 0 {
         let padding_bits = 8 - waiting_bits;
@@ -34,19 +38,23 @@ pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
 
 /// Appends what `encoded` stands for: at most 8/5 of its length.
 pub(super) fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
-    out.reserve(encoded.len() * 8 / 5);
+    let mut end = out.len();
+    // One more, because a symbol is written before it is known whether it is complete.
+    out.resize(end + encoded.len() * 8 / 5 + 1, 0);
     let mut node = ROOT;
     for octet in encoded {
         for nibble in [octet >> 4, octet & 0x0f] {
             let step = &STEPS[usize::from(node)][usize::from(nibble)];
+            out[end] = step.symbol;
             match step.completes {
                 Completes::Nothing => {}
-                Completes::Symbol => out.push(step.symbol),
+                Completes::Symbol => end += 1,
                 Completes::Eos => return Err(DecodeError::HuffmanEos),
             }
             node = step.node;
         }
     }
+    out.truncate(end);
     if node <= LAST_PADDING { Ok(()) } else { Err(DecodeError::HuffmanPadding) }
 }
 
