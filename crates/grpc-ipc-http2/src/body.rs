@@ -132,17 +132,17 @@ impl RecvStream {
     }
 
     /// The answer to a direct call.
-    pub(crate) fn poll_direct<T, E, D: FnOnce(direct::Message<'_>) -> Result<T, E>>(
+    pub(crate) fn poll_direct<T, R: FnOnce(direct::Message<'_>, direct::Metadata<'_>) -> T>(
         &mut self,
         cx: &Context<'_>,
-        decode: D,
-    ) -> Outcome<Result<T, E>, D> {
+        read: R,
+    ) -> Outcome<T, R> {
         let id = self.id;
         self.shared.with(|state| {
             let connection = &mut state.connection;
             let alone = connection.output.is_empty();
-            let outcome = connection.poll_direct(id, cx.waker(), decode);
-            if let Outcome::Answered(..) | Outcome::Gathered(..) = outcome {
+            let outcome = connection.poll_direct(id, cx.waker(), read);
+            if let Outcome::Answered(_) | Outcome::Gathered(..) = outcome {
                 self.over = true;
                 state.send(alone);
             }

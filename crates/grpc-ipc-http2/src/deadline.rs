@@ -44,23 +44,23 @@ pub(crate) fn after(start: Instant, time: Duration) -> Instant {
 pub fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
     // Calls have few headers: to look at each costs less than to hash the name.
     let (_, value) = headers.iter().find(|(name, _)| name.as_str() == "grpc-timeout")?;
-    parse(value.to_str().ok()?)
+    parse(value.as_bytes())
 }
 
 /// At most eight digits and a unit. What is none is no deadline, as with tonic.
-fn parse(value: &str) -> Option<Duration> {
-    let (digits, unit) = value.split_at_checked(value.len().checked_sub(1)?)?;
-    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+fn parse(value: &[u8]) -> Option<Duration> {
+    let (unit, digits) = value.split_last()?;
+    if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let number: u64 = digits.parse().ok()?;
+    let number = digits.iter().fold(0, |number, digit| 10 * number + u64::from(digit - b'0'));
     match unit {
-        "H" => Some(Duration::from_secs(number * 60 * 60)),
-        "M" => Some(Duration::from_secs(number * 60)),
-        "S" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_millis(number)),
-        "u" => Some(Duration::from_micros(number)),
-        "n" => Some(Duration::from_nanos(number)),
+        b'H' => Some(Duration::from_secs(number * 60 * 60)),
+        b'M' => Some(Duration::from_secs(number * 60)),
+        b'S' => Some(Duration::from_secs(number)),
+        b'm' => Some(Duration::from_millis(number)),
+        b'u' => Some(Duration::from_micros(number)),
+        b'n' => Some(Duration::from_nanos(number)),
         _ => None,
     }
 }
@@ -71,15 +71,15 @@ mod tests {
 
     #[test]
     fn timeouts_are_read_as_the_protocol_writes_them() {
-        assert_eq!(parse("1H"), Some(Duration::from_secs(3600)));
-        assert_eq!(parse("2M"), Some(Duration::from_secs(120)));
-        assert_eq!(parse("3S"), Some(Duration::from_secs(3)));
-        assert_eq!(parse("4m"), Some(Duration::from_millis(4)));
-        assert_eq!(parse("5u"), Some(Duration::from_micros(5)));
-        assert_eq!(parse("99999999n"), Some(Duration::from_nanos(99_999_999)));
-        assert_eq!(parse("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(parse(b"1H"), Some(Duration::from_secs(3600)));
+        assert_eq!(parse(b"2M"), Some(Duration::from_secs(120)));
+        assert_eq!(parse(b"3S"), Some(Duration::from_secs(3)));
+        assert_eq!(parse(b"4m"), Some(Duration::from_millis(4)));
+        assert_eq!(parse(b"5u"), Some(Duration::from_micros(5)));
+        assert_eq!(parse(b"99999999n"), Some(Duration::from_nanos(99_999_999)));
+        assert_eq!(parse(b"99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
         for wrong in ["", "S", "1", "1s", "123456789S", "-1S", "+1S", "1\u{e9}"] {
-            assert_eq!(parse(wrong), None, "{wrong}");
+            assert_eq!(parse(wrong.as_bytes()), None, "{wrong}");
         }
     }
 }

@@ -1,5 +1,5 @@
 use crate::connection::direct::Usual;
-use crate::direct::{PROTOCOLS_OWN, Service};
+use crate::direct::{Service, is_protocols_own};
 use crate::hpack::{DecodeError, Decoder, Field};
 use crate::message::{Message, RequestHead, Section};
 
@@ -61,6 +61,7 @@ impl MessageDecoder {
     }
 
     /// What a block is to a direct call, if it has come before.
+    #[inline]
     pub(crate) fn usual(
         &mut self,
         block: &[u8],
@@ -166,7 +167,7 @@ impl MessageDecoder {
 
 fn is_before_metadata(field: &Field) -> bool {
     match field {
-        Field::Header(name, _) => PROTOCOLS_OWN.contains(&name.as_str()),
+        Field::Header(name, _) => is_protocols_own(name.as_str()),
         Field::Malformed { .. } => false,
         _ => true,
     }

@@ -94,6 +94,7 @@ impl Shared {
         result
     }
 
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic while it is held would be a bug of the engine; the connection then goes on as well as it can.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -137,6 +138,7 @@ impl State {
     /// What was queued gets written: at once, if it was `alone` in the queue and is the first since the task that reads
     /// has run; otherwise by that task, together with what others add. It also ends a connection whose last call is
     /// over.
+    #[inline]
     pub(crate) fn send(&mut self, alone: bool) {
         if !self.connection.output.is_empty() {
             if alone

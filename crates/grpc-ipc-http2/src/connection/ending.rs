@@ -116,6 +116,7 @@ impl Connection {
         self.remove(id);
     }
 
+    #[inline]
     fn remove(&mut self, id: u32) {
         let Self { streams, receiving, woken, queue, accepted, .. } = self;
         streams.remove(id, |stream| {

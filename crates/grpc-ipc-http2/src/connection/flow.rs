@@ -50,6 +50,7 @@ impl Receiving {
     }
 
     /// Nothing more comes on a stream: its window takes only as much as is not read.
+    #[inline]
     pub(super) fn end(&mut self, stream: &mut Stream) {
         let unused = stream.recv_window + i64::from(stream.credit);
         self.close(stream, u32::try_from(unused).unwrap_or(0));
@@ -58,6 +59,7 @@ impl Receiving {
     }
 
     /// Takes back as much of what the window of a stream was opened by.
+    #[inline]
     pub(super) fn close(&mut self, stream: &mut Stream, bytes: u32) {
         let closed = stream.opened.min(bytes);
         stream.opened -= closed;
@@ -65,6 +67,7 @@ impl Receiving {
     }
 
     /// So much DATA has come, or begun to come, as the peer may send.
+    #[inline]
     pub(super) fn take(&mut self, length: u32, output: &mut Output) {
         self.window -= i64::from(length);
         self.credit += length;

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::closed::Closed;
 use super::recv::Result;
-use super::{Connection, PER_MESSAGE, PartialBlock, Role, room_for_one, wake_reader};
+use super::{Connection, PER_MESSAGE, PartialBlock, Role, Stream, room_for_one, wake_reader};
 use crate::frame::{Head, flag};
 use crate::message::{Message, ResponseHead};
 use crate::{Error, Reason};
@@ -210,9 +210,9 @@ impl Connection {
         Ok(())
     }
 
-    pub(super) fn insert(&mut self, id: u32) {
-        self.streams.insert(id, self.receiving.initial, self.peer.initial_window);
+    pub(super) fn insert(&mut self, id: u32) -> &mut Stream {
         self.open += 1;
+        self.streams.insert(id, self.receiving.initial, self.peer.initial_window)
     }
 }
 

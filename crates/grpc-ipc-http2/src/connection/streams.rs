@@ -58,6 +58,7 @@ impl Streams {
     }
 
     /// Inserts a new stream. Its id must not be in use.
+    #[inline]
     pub(super) fn insert(&mut self, id: u32, recv_window: u32, send_window: u32) -> &mut Stream {
         debug_assert!(self.get(id).is_none(), "stream {id} is there");
         // Not when the thread ends.
@@ -81,6 +82,7 @@ impl Streams {
     }
 
     /// Removes a stream, after `act` has had a last look at it.
+    #[inline]
     pub(super) fn remove(&mut self, id: u32, act: impl FnOnce(&mut Stream)) {
         let slot = self.slot(id);
         let stream = match self.slots.get_mut(slot) {

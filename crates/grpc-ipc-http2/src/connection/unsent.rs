@@ -123,6 +123,7 @@ pub(crate) enum Admission {
 
 impl Connection {
     /// So much waits for the client that no handler is to be called, and no body to be begun.
+    #[inline]
     pub(crate) fn is_overfull(&self) -> bool {
         self.unsent.exceeds(|limit| limit)
     }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use http::{HeaderMap, Response};
 use tokio::time::Instant;
 
-use super::{Batch, EncodeMessage, Ending, Message, Messages, MessagesBody, Method, Parts, Sending};
+use super::{
+    Batch, EncodeMessage, Ending, Message, Messages, MessagesBody, Metadata, Method, Parts, Sending,
+};
 use crate::body::{RecvBody, RecvStream};
 use crate::client::{SendRequest, response};
 use crate::connection::direct::{Answered, Encode, IN_PLACE, Outcome};
@@ -50,13 +52,10 @@ pub struct UnaryCall {
 #[derive(Debug)]
 pub enum Answer<T> {
     /// With a message and the status OK.
-    Message {
-        /// What was made of the message.
-        message: T,
-        /// The metadata of the response, and that of its trailers, if there is any. Those that stand behind a message that
-        /// could not be decoded are not looked at.
-        metadata: Option<HeaderMap>,
-    },
+    Message(
+        /// What was made of the message, and of the metadata.
+        T,
+    ),
     /// In any other way, which the body tells: with an error, or with a message for which the window of its stream is too
     /// small.
     Response(Box<Response<RecvBody>>),
@@ -221,27 +220,26 @@ fn begin(
 }
 
 impl UnaryCall {
-    /// The answer. `decode` makes of the message what the caller wants; it may be called under the lock of the connection,
-    /// so it must not use the connection. It is not called if the answer is a [`Response`](Answer::Response).
+    /// The answer. `read` makes of the message and the metadata what the caller wants; it may be called under the lock of the
+    /// connection, so it must not use the connection. It is not called if the answer is a [`Response`](Answer::Response).
     ///
     /// # Errors
     /// The reason the call failed. If [`Error::is_unprocessed`], the call can be made again.
-    pub fn poll<T, E>(
+    pub fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,
-        decode: impl FnOnce(Message<'_>) -> Result<T, E>,
-    ) -> Poll<Result<Answer<Result<T, E>>, Error>> {
+        read: impl FnOnce(Message<'_>, Metadata<'_>) -> T,
+    ) -> Poll<Result<Answer<T>, Error>> {
         let Some(stream) = &mut self.stream else { return Poll::Ready(Err(Error::Closed)) };
-        match stream.poll_direct(cx, decode) {
+        match stream.poll_direct(cx, read) {
             Outcome::Waits => return Poll::Pending,
-            Outcome::Answered(message, metadata) => {
+            Outcome::Answered(answer) => {
                 self.stream = None;
-                return Poll::Ready(Ok(Answer::Message { message, metadata }));
+                return Poll::Ready(Ok(Answer::Message(answer)));
             }
-            Outcome::Gathered(decode, gathered) => {
+            Outcome::Gathered(read, gathered) => {
                 self.stream = None;
-                let (message, metadata) = gathered.decode(decode);
-                return Poll::Ready(Ok(Answer::Message { message, metadata }));
+                return Poll::Ready(Ok(Answer::Message(gathered.read(read))));
             }
             Outcome::General => {}
         }

@@ -2,10 +2,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 
-use super::{PROTOCOLS_OWN, Service};
+use super::{Service, is_protocols_own};
 use crate::deadline::timeout_of;
 use crate::message::RequestHead;
 
@@ -63,10 +62,8 @@ impl Head {
 
     /// Which method of a service a request calls, if it may be a direct call. If the service panics, it is not.
     pub(crate) fn route_of(request: &RequestHead, service: &dyn Service) -> Option<Route> {
-        let usual = request.method == Method::POST
-            && request.uri.query().is_none()
-            && is_grpc(&request.headers)
-            && !is_encoded(&request.headers);
+        let usual =
+            request.method == Method::POST && request.uri.query().is_none() && is_plain(&request.headers);
         let route = || {
             let number = service.route(request.uri.path())?;
             Some(Route { number, has_stream: service.takes_stream(number) })
@@ -90,23 +87,28 @@ impl Head {
     }
 }
 
-/// The messages are gRPC's.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind == "application/grpc" || kind == "application/grpc+proto")
-}
-
-/// The messages may be compressed.
-pub(crate) fn is_encoded(headers: &HeaderMap) -> bool {
-    headers.get("grpc-encoding").is_some_and(|encoding| encoding != "identity")
+/// The messages that follow are gRPC's and not compressed.
+pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
+    let mut is_grpc = false;
+    // Calls have few fields: to look at each costs less than to hash the names.
+    for (name, value) in headers {
+        match name.as_str() {
+            "content-type" if value == "application/grpc" || value == "application/grpc+proto" => {
+                is_grpc = true;
+            }
+            "grpc-encoding" if value == "identity" => {}
+            "content-type" | "grpc-encoding" => return false,
+            _ => {}
+        }
+    }
+    is_grpc
 }
 
 /// The fields that are not the protocol's own.
 pub(crate) fn metadata_of(headers: &HeaderMap) -> HeaderMap {
     headers
         .iter()
-        .filter(|(name, _)| !PROTOCOLS_OWN.contains(&name.as_str()))
+        .filter(|(name, _)| !is_protocols_own(name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .fold(HeaderMap::new(), |mut metadata, (name, value)| {
             metadata.append(name, value);

@@ -16,6 +16,7 @@
 mod call;
 mod head;
 mod messages;
+mod metadata;
 mod parts;
 mod reply;
 mod sending;
@@ -25,8 +26,9 @@ use bytes::Bytes;
 
 pub use self::call::{Answer, Begun, BegunStream, UnaryCall};
 pub use self::head::Head;
-pub(crate) use self::head::{Route, is_encoded, is_grpc, metadata_of};
+pub(crate) use self::head::{Route, is_plain, metadata_of};
 pub use self::messages::{Batch, Ending, Messages, MessagesBody};
+pub use self::metadata::Metadata;
 pub use self::parts::{EncodeMessage, Parts};
 pub use self::reply::{Reply, Service};
 pub(crate) use self::sending::Sending;
@@ -44,6 +46,22 @@ pub const PROTOCOLS_OWN: [&str; 8] = [
     "grpc-status",
     "grpc-message",
 ];
+
+/// Whether a field is one of [them](PROTOCOLS_OWN).
+#[must_use]
+pub fn is_protocols_own(name: &str) -> bool {
+    // It costs less than to look through the list.
+    matches!(
+        name,
+        "te" | "content-type"
+            | "content-length"
+            | "user-agent"
+            | "grpc-encoding"
+            | "grpc-accept-encoding"
+            | "grpc-status"
+            | "grpc-message"
+    )
+}
 
 /// A method that clients call. Each has a `static` of its own: what is sent for a call is found by its address.
 #[derive(Debug)]
@@ -82,5 +100,16 @@ impl Message<'_> {
             Self::Slice(slice) => slice,
             Self::Bytes(bytes) => bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_protocols_own_fields_are_those_of_the_list() {
+        assert!(PROTOCOLS_OWN.into_iter().all(is_protocols_own));
+        assert!(!["", "grpc-timeout", "x-status", "TE", "grpc-statu"].into_iter().any(is_protocols_own));
     }
 }

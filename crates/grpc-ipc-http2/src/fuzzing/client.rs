@@ -76,7 +76,7 @@ async fn call_directly(send: SendRequest, request: Request<Pieces>) {
     let begun = poll_fn(|cx| Poll::Ready(send.begin(&ECHO, &metadata, timeout, length, encode, cx))).await;
     match begun {
         Begun::Call(mut call) => {
-            let answer = poll_fn(|cx| call.poll(cx, |message| Ok::<_, ()>(message.as_slice().len()))).await;
+            let answer = poll_fn(|cx| call.poll(cx, |message, _| message.as_slice().len())).await;
             if let Ok(direct::Answer::Response(response)) = answer {
                 _ = collect(&mut response.into_body()).await;
             }

@@ -100,7 +100,7 @@ fn a_decoder_panics() {
             let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
             peer.send_all(&response(stream, b"answer")).await;
             let poll = poll_fn(|cx| {
-                let poll = || call.poll(cx, |_| -> Result<(), ()> { panic!("a decoder panics") });
+                let poll = || call.poll(cx, |_, _| -> () { panic!("a decoder panics") });
                 match catch_unwind(AssertUnwindSafe(poll)) {
                     Ok(Poll::Pending) => Poll::Pending,
                     Ok(Poll::Ready(answer)) => panic!("{answer:?}"),
@@ -122,8 +122,8 @@ fn a_call_is_polled_after_it_was_answered() {
         let Begun::Call(mut call) = client.begin(&ECHO, &HeaderMap::new(), None, b"message").await else {
             panic!("the call has to go elsewhere");
         };
-        poll_fn(|cx| call.poll(cx, |_| Ok::<_, ()>(()))).await.unwrap();
-        assert!(poll_fn(|cx| call.poll(cx, |_| Ok::<_, ()>(()))).await.is_err());
+        poll_fn(|cx| call.poll(cx, |_, _| ())).await.unwrap();
+        assert!(poll_fn(|cx| call.poll(cx, |_, _| ())).await.is_err());
         // Nor is it cancelled.
         drop(call);
         assert_eq!(client.call(&ECHO, b"more").await.unwrap().direct(), b"more");

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::Poll;
 use std::time::Duration;
 
-use grpc_ipc_http2::direct::{Begun, Message};
+use grpc_ipc_http2::direct::{Begun, Message, Metadata};
 use grpc_ipc_http2::{Error, Options, Reason, Side, client, server};
 use http::HeaderMap;
 use tokio::io::duplex;
@@ -521,11 +521,11 @@ fn a_decoder_panics() {
             let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
             peer.send_all(&response(stream, &large(40_000))).await;
             let poll = poll_fn(|cx| {
-                let decode = |message: Message<'_>| -> Result<(), ()> {
+                let read = |message: Message<'_>, _: Metadata<'_>| -> () {
                     assert!(matches!(message, Message::Bytes(_)));
                     panic!("a decoder panics")
                 };
-                match catch_unwind(AssertUnwindSafe(|| call.poll(cx, decode))) {
+                match catch_unwind(AssertUnwindSafe(|| call.poll(cx, read))) {
                     Ok(Poll::Pending) => Poll::Pending,
                     Ok(Poll::Ready(answer)) => panic!("{answer:?}"),
                     Err(_) => Poll::Ready(()),

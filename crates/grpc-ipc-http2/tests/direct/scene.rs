@@ -1,13 +1,12 @@
 //! Connections whose ends are the engine, or a raw peer that sends whatever a test wants.
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::Location;
 use std::task::Poll;
 use std::time::Duration;
 
 use grpc_ipc_conformance::Watchdog;
-use grpc_ipc_http2::direct::{Answer, Begun, Method, UnaryCall};
+use grpc_ipc_http2::direct::{Answer, Begun, Message, Metadata, Method, UnaryCall};
 use grpc_ipc_http2::{Error, Options, client, server};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
@@ -277,13 +276,11 @@ impl Client {
 
 /// All of the answer to a call.
 pub(super) async fn answer(mut call: UnaryCall) -> Result<Answered, Error> {
-    let answer =
-        poll_fn(|cx| call.poll(cx, |message| Ok::<_, Infallible>(message.as_slice().to_vec()))).await?;
-    let response = match answer {
-        Answer::Message { message, metadata } => {
-            let Ok(message) = message;
-            return Ok(Answered::Direct(message, metadata.unwrap_or_default()));
-        }
+    let read = |message: Message<'_>, metadata: Metadata<'_>| {
+        Answered::Direct(message.as_slice().to_vec(), metadata.with_trailers().unwrap_or_default())
+    };
+    let response = match poll_fn(|cx| call.poll(cx, read)).await? {
+        Answer::Message(answered) => return Ok(answered),
         Answer::Response(response) => *response,
     };
     let (head, mut body) = response.into_parts();

@@ -82,7 +82,7 @@ fn a_call_that_the_server_cancels_at_the_deadline_has_failed_because_of_that() {
         let stream = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;
         peer.send(rst_stream(stream, code::CANCEL)).await;
         sleep(6 * SECOND).await;
-        let error = std::future::poll_fn(|cx| call.poll(cx, |_| Ok::<_, ()>(()))).await.unwrap_err();
+        let error = std::future::poll_fn(|cx| call.poll(cx, |_, _| ())).await.unwrap_err();
         assert!(matches!(error, Error::DeadlineExceeded), "{error:?}");
     });
 }

@@ -167,8 +167,7 @@ fn messages_that_are_made_one_after_the_other_leave_together() {
                 sender.send(()).await.unwrap();
             }
         });
-        let Answer::Response(response) = poll_fn(|cx| call.poll(cx, |_| Ok::<_, ()>(()))).await.unwrap()
-        else {
+        let Answer::Response(response) = poll_fn(|cx| call.poll(cx, |_, _| ())).await.unwrap() else {
             panic!("a message alone");
         };
         let body = response.into_body().collect().await.unwrap().to_bytes();

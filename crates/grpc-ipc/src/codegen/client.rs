@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::pin::Pin;
 
 use futures_core::Stream;
 use http::Uri;
@@ -141,6 +142,7 @@ where
     <T::ResponseBody as http_body::Body>::Error: Into<StdError> + Send,
 {
     /// Sends one message, and gets one.
+    #[inline]
     pub fn unary<M, R>(
         &mut self,
         method: &'static Method,
@@ -153,8 +155,22 @@ where
         if self.is_direct(&request) {
             Unary::Direct(Direct::new(self, method, request))
         } else {
-            Unary::General(Box::pin(general::unary(&self.options, &mut self.inner, method, request)))
+            Unary::General(self.general_unary(method, request))
         }
+    }
+
+    /// In a function of its own, so that the other way is small.
+    #[inline(never)]
+    fn general_unary<M, R>(
+        &mut self,
+        method: &'static Method,
+        request: Request<M>,
+    ) -> Pin<Box<impl Future<Output = Result<Response<R>, Status>>>>
+    where
+        M: Message + 'static,
+        R: Message + Default + 'static,
+    {
+        Box::pin(general::unary(&self.options, &mut self.inner, method, request))
     }
 
     /// Sends one message, and gets a stream of them.

@@ -42,6 +42,7 @@ pub(crate) struct DirectCall<'a> {
 }
 
 impl DirectCall<'_> {
+    #[inline]
     fn parts(&mut self) -> (MetadataMap, Extensions) {
         if let Some(parts) = self.intercepted.take() {
             return *parts;
@@ -220,18 +221,19 @@ where
 /// Answers with what a handler has returned.
 #[inline]
 fn respond<R: prost::Message>(result: Result<Response<R>, Status>, reply: Reply<'_>, limit: usize) {
-    let (mut metadata, message, _) = match result {
-        Ok(response) => response.into_parts(),
+    // It stays where it is: to take it apart costs more.
+    let mut response = match result {
+        Ok(response) => response,
         Err(status) => return refuse(reply, &status),
     };
-    match encoded_len(&message, limit) {
+    match encoded_len(response.get_ref(), limit) {
         Ok(length) => {
-            sanitize(&mut metadata);
-            reply.message(Some(metadata.as_ref()), length, Encoded(&message));
+            sanitize(response.metadata_mut());
+            reply.message(Some(response.metadata().as_ref()), length, Encoded(response.get_ref()));
         }
         Err(mut status) => {
             // The caller gets what the headers would have said.
-            *status.metadata_mut() = metadata;
+            *status.metadata_mut() = std::mem::take(response.metadata_mut());
             refuse(reply, &status);
         }
     }
@@ -251,6 +253,7 @@ fn refuse(reply: Reply<'_>, status: &Status) {
 pub(crate) struct Slot(Option<Box<dyn Any + Send>>);
 
 impl Slot {
+    #[inline]
     fn run<A: Send + 'static>(&mut self, future: A) -> Box<Running<A>> {
         let kept = self.0.take().and_then(|kept| kept.downcast().ok());
         let mut running = kept.unwrap_or_else(|| Box::new(Running(Box::pin(None))));
@@ -258,6 +261,7 @@ impl Slot {
         running
     }
 
+    #[inline]
     fn keep<A: Send + 'static>(&mut self, running: Box<Running<A>>) {
         self.0 = Some(running);
     }

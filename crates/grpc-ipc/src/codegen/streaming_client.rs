@@ -16,10 +16,10 @@ use tonic::{Request, Response, Status, Streaming};
 use tower_service::Service as _;
 
 use super::client::Client;
-use super::messages::{Encoded, decode, encoded_len};
+use super::messages::{Encoded, encoded_len};
 use super::options::ClientOptions;
 use super::outgoing::Requests;
-use super::unary_client::{is_usual, received};
+use super::unary_client::{is_usual, read, received};
 use super::unusual::{self, Read};
 use super::{Method, general};
 use crate::Channel;
@@ -91,11 +91,16 @@ where
     let limit = client.options.decoding_limit();
     let mut outgoing = Call::new(method, request, &client.options);
     let response = match outgoing.begin(&channel, Answered::WithMessage).await? {
-        Some(mut call) => match poll_fn(|cx| call.poll(cx, |message| decode(message, limit))).await {
-            Ok(Answer::Message { message, metadata }) => return received(message, metadata),
-            Ok(Answer::Response(response)) => response_of_grpc(*response)?,
-            Err(error) => outgoing.again(&mut channel, &error).await?,
-        },
+        Some(mut call) => {
+            let mut metadata = None;
+            let answer =
+                poll_fn(|cx| call.poll(cx, |message, came| read(message, came, limit, &mut metadata)));
+            match answer.await {
+                Ok(Answer::Message(message)) => return received(message, metadata),
+                Ok(Answer::Response(response)) => response_of_grpc(*response)?,
+                Err(error) => outgoing.again(&mut channel, &error).await?,
+            }
+        }
         None => outgoing.elsewhere(&mut channel).await?,
     };
     match unusual::read_grpc(response, &client.options) {
@@ -203,9 +208,9 @@ where
 
 /// The response to a call, which is one with a stream.
 async fn response(mut call: UnaryCall) -> Result<http::Response<RecvBody>, Error> {
-    match poll_fn(|cx| call.poll(cx, |_| Ok::<_, Error>(()))).await? {
+    match poll_fn(|cx| call.poll(cx, |_, _| ())).await? {
         Answer::Response(response) => Ok(*response),
-        Answer::Message { .. } => Err(Error::Closed),
+        Answer::Message(()) => Err(Error::Closed),
     }
 }
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_util::future::BoxFuture;
-use grpc_ipc_http2::direct::{Answer, Begun, UnaryCall, timeout_of};
+use grpc_ipc_http2::direct::{self, Answer, Begun, UnaryCall, timeout_of};
 use http::HeaderMap;
 use prost::Message;
 use tokio::time::{Instant, timeout_at};
@@ -47,6 +47,7 @@ enum Stage<R> {
 }
 
 impl<'a, T, M, R> Direct<'a, T, M, R> {
+    #[inline]
     pub(super) fn new(client: &'a mut Client<T>, method: &'static Method, request: Request<M>) -> Self {
         Self { client, method, request: Some(request), stage: Stage::Begin }
     }
@@ -94,10 +95,12 @@ where
                 Stage::Called { call, deadline } => {
                     let deadline = *deadline;
                     let limit = self.client.options.decoding_limit();
-                    match ready!(call.poll(cx, |message| decode(message, limit))) {
-                        Ok(Answer::Message { message, metadata }) => {
-                            return Poll::Ready(received(message, metadata));
-                        }
+                    let mut metadata = None;
+                    let read = |message: direct::Message<'_>, came: direct::Metadata<'_>| {
+                        read(message, came, limit, &mut metadata)
+                    };
+                    match ready!(call.poll(cx, read)) {
+                        Ok(Answer::Message(message)) => return Poll::Ready(received(message, metadata)),
                         Ok(Answer::Response(response)) => {
                             match unusual::read(*response, &self.client.options) {
                                 unusual::Read::Status(status) => return Poll::Ready(Err(status)),
@@ -171,7 +174,23 @@ pub(super) fn is_usual(metadata: &MetadataMap) -> bool {
     headers.is_empty() || !headers.keys().any(is_left_to_tonic)
 }
 
-/// What a caller gets of an answer: with an error of decoding, too, it gets the metadata that has come before the message.
+/// Takes what has come of an answer; with an error of decoding, too, the metadata that has come before the message. That has
+/// a place of its own, because it is large, and mostly there is none.
+pub(super) fn read<R: Message + Default>(
+    message: direct::Message<'_>,
+    came: direct::Metadata<'_>,
+    limit: usize,
+    metadata: &mut Option<HeaderMap>,
+) -> Result<R, Status> {
+    let message = decode(message, limit);
+    if !came.is_empty() {
+        *metadata = if message.is_ok() { came.with_trailers() } else { came.of_headers() };
+    }
+    message
+}
+
+/// What a caller gets of an answer.
+#[inline]
 pub(super) fn received<R>(
     message: Result<R, Status>,
     metadata: Option<HeaderMap>,

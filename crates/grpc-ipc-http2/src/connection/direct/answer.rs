@@ -2,14 +2,12 @@
 
 use std::sync::LazyLock;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::write::{Kept, headers, headers_and_message};
-use super::{Connection, Encode, PREFIX, message};
+use super::write::{Kept, Unframed, headers, headers_and_message};
+use super::{Connection, Encode, PREFIX};
 use crate::connection::stream::End;
 use crate::encode::{MessageEncoder, Own, Start, TemplateKey};
-use crate::pieces::Pieces;
 
 const START: Start<'_> = Start::Response(StatusCode::OK);
 /// Those of a call that has succeeded.
@@ -33,63 +31,36 @@ impl Connection {
         let window = stream.send_window;
         // What is left of a request has to be refused after the answer, and what has come of it may be read.
         let is_received = stream.recv_ended && !stream.has_reader;
-        let message = match encode {
-            Encode::Done(message) => message,
-            Encode::Later(length, encode) if !is_received => message(length, encode).into(),
-            Encode::Later(length, encode) => {
-                match self.answer_at_once(id, window, metadata, length, encode) {
-                    Some(message) => message.into(),
-                    None => return,
+        let can_go = |length| is_received && self.can_send(window, PREFIX + length);
+        let kept = match &encode {
+            Encode::Later(length, _) if can_go(*length) => {
+                kept_response(&self.encoder, metadata, self.peer.max_header_list_size)
+            }
+            _ => None,
+        };
+        let message = match (encode, kept) {
+            (Encode::Done(message), _) => Unframed::Large(message),
+            (Encode::Later(length, encode), None) => self.unframed(length, encode),
+            (Encode::Later(length, encode), Some((head, end))) => {
+                let limit = self.frame_limit(window);
+                let written = self.output.write_whole(|out| {
+                    out.reserve(RESERVE + length);
+                    let length = headers_and_message(out, head, id, false, limit, encode)?;
+                    headers(out, end, id);
+                    Ok(length)
+                });
+                match written {
+                    Ok(length) => {
+                        self.count_sent(length, 3);
+                        return self.close_and_remove(id);
+                    }
+                    Err(message) => message,
                 }
             }
         };
-        self.answer_in_parts(id, metadata, message);
-    }
-
-    /// Answers in one piece, after which the stream is removed. If that is not possible, returns the message with its
-    /// prefix.
-    fn answer_at_once(
-        &mut self,
-        id: u32,
-        window: i64,
-        metadata: Option<&HeaderMap>,
-        length: usize,
-        encode: impl FnOnce(&mut Vec<u8>),
-    ) -> Option<Bytes> {
-        if !self.can_send(window, PREFIX + length) {
-            return Some(message(length, encode));
-        }
-        let limit = self.frame_limit(window);
-        let kept = kept_response(&self.encoder, metadata, self.peer.max_header_list_size);
-        let Some((head, end)) = kept else { return Some(message(length, encode)) };
-        let written = self.output.write_whole(|out| {
-            out.reserve(RESERVE + length);
-            let length = headers_and_message(out, head, id, false, limit, encode)?;
-            headers(out, end, id);
-            Ok(length)
-        });
-        match written {
-            Ok(length) => {
-                self.count_sent(length, 3);
-                self.close_and_remove(id);
-                None
-            }
-            Err(message) => Some(message),
-        }
-    }
-
-    fn answer_in_parts(&mut self, id: u32, metadata: Option<&HeaderMap>, message: Pieces) {
-        let none = HeaderMap::new();
-        if let Some(stream) = self.streams.get_mut(id) {
-            stream.has_answer = true;
-        }
-        self.send_block(id, START, Own::Response, metadata.unwrap_or(&none), false);
-        self.send_pieces(id, message, false);
-        self.send_end(id, Some(TRAILERS.clone()));
-        keep_trailers(&mut self.encoder);
-        if metadata.is_none() {
-            self.encoder.keep_template(TemplateKey::Response, START, Own::Response, &none, false);
-        }
+        self.begin_answer(id, metadata);
+        self.send_unframed(id, message, false);
+        self.end_answer(id);
     }
 }
 

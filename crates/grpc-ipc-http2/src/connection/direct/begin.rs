@@ -6,12 +6,13 @@ use std::task::Waker;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
-use super::write::{Kept, headers_and_message};
-use super::{Connection, PREFIX, Progress, message};
+use super::usual::PlainHead;
+use super::write::{Kept, Unframed, headers_and_message};
+use super::{Connection, PREFIX, Progress};
 use crate::Error;
-use crate::connection::PER_MESSAGE;
 use crate::connection::send::{TOO_LARGE, expect_updates};
 use crate::connection::stream::End;
+use crate::connection::{PER_MESSAGE, Stream};
 use crate::direct;
 use crate::encode::{Own, Start, TemplateKey};
 use crate::pieces::Pieces;
@@ -26,13 +27,13 @@ pub enum Answered {
 }
 
 /// The state of a call.
-pub(crate) enum Outcome<T, D> {
+pub(crate) enum Outcome<T, R> {
     /// It waits.
     Waits,
-    /// It was answered as usual: with what was made of the message, and with metadata, if any has come.
-    Answered(T, Option<HeaderMap>),
-    /// The same with a large message, which is to be decoded without the lock. It is in a box, because it is rare.
-    Gathered(D, Box<Gathered>),
+    /// It was answered as usual: this was made of the answer.
+    Answered(T),
+    /// The same with a large message, which is to be read without the lock. It is in a box, because it is rare.
+    Gathered(R, Box<Gathered>),
     /// It goes the general way.
     General,
 }
@@ -40,20 +41,23 @@ pub(crate) enum Outcome<T, D> {
 /// An answer with a large message.
 pub(crate) struct Gathered {
     message: Bytes,
-    head: Option<HeaderMap>,
+    head: Option<Arc<PlainHead>>,
     trailers: Option<Arc<HeaderMap>>,
 }
 
 impl Gathered {
-    /// What is made of the message, and the metadata.
-    pub(crate) fn decode<T, E>(
-        self,
-        decode: impl FnOnce(direct::Message<'_>) -> Result<T, E>,
-    ) -> (Result<T, E>, Option<HeaderMap>) {
-        let decoded = decode(direct::Message::Bytes(self.message));
-        let trailers = self.trailers.as_deref().filter(|_| decoded.is_ok());
-        (decoded, with_trailers(self.head, trailers))
+    /// What is made of the answer.
+    pub(crate) fn read<T>(self, read: impl FnOnce(direct::Message<'_>, direct::Metadata<'_>) -> T) -> T {
+        let metadata = metadata(&self.head, &self.trailers);
+        read(direct::Message::Bytes(self.message), metadata)
     }
+}
+
+fn metadata<'a>(
+    head: &'a Option<Arc<PlainHead>>,
+    trailers: &'a Option<Arc<HeaderMap>>,
+) -> direct::Metadata<'a> {
+    direct::Metadata::new(head.as_deref().map(|head| &head.metadata), trailers.as_deref())
 }
 
 /// The message of a call that begins.
@@ -93,12 +97,11 @@ impl Connection {
             Encode::Later(..) => self.encoder.known(start, Own::Request, metadata, max_size).map(Kept::Block),
         };
         let rest = match (encode, kept) {
-            (Encode::Later(_, encode), Some(kept)) => self
-                .output
-                .write_whole(|out| headers_and_message(out, kept, id, true, limit, encode))
-                .map_err(Pieces::from),
-            (Encode::Later(length, encode), None) => Err(message(length, encode).into()),
-            (Encode::Done(message), _) => Err(message),
+            (Encode::Later(_, encode), Some(kept)) => {
+                self.output.write_whole(|out| headers_and_message(out, kept, id, true, limit, encode))
+            }
+            (Encode::Later(length, encode), None) => Err(self.unframed(length, encode)),
+            (Encode::Done(message), _) => Err(Unframed::Large(message)),
         };
         if rest.is_err() {
             if !self.write_block(id, start, Own::Request, metadata, false) {
@@ -108,10 +111,15 @@ impl Connection {
                 self.encoder.keep_template(key, start, Own::Request, metadata, false);
             }
         }
-        self.opened(id, begins_at, false, answer, waker);
+        let stream = self.opened(id, begins_at, answer, waker);
+        stream.has_sender = false;
         match rest {
-            Ok(length) => self.sent_at_once(id, length, 1),
-            Err(message) => self.send_pieces(id, message, true),
+            Ok(length) => {
+                stream.send_window -= length as i64;
+                stream.end = End::Sent;
+                self.count_sent(length, 1);
+            }
+            Err(message) => self.send_unframed(id, message, true),
         }
         Ok(id)
     }
@@ -133,7 +141,7 @@ impl Connection {
         if !self.write_block(id, start, Own::Request, metadata, false) {
             return Err(TOO_LARGE);
         }
-        self.opened(id, begins_at, true, answer, waker);
+        self.opened(id, begins_at, answer, waker);
         Ok(id)
     }
 
@@ -147,45 +155,38 @@ impl Connection {
     }
 
     /// A stream was opened.
-    fn opened(&mut self, id: u32, begins_at: u64, has_sender: bool, answer: Answered, waker: &Waker) {
+    #[inline]
+    fn opened(&mut self, id: u32, begins_at: u64, answer: Answered, waker: &Waker) -> &mut Stream {
         self.next_stream += 2;
-        self.insert(id);
         self.closed_lately.opened();
         self.direct.is_used = true;
-        if let Some(stream) = self.streams.get_mut(id) {
-            stream.accepted = true;
-            stream.begins_at = begins_at;
-            stream.has_sender = has_sender;
-            stream.recv_waker = Some(waker.clone());
-            if answer == Answered::WithMessage {
-                stream.direct.progress = Progress::Begun;
-            }
+        let stream = self.insert(id);
+        stream.accepted = true;
+        stream.begins_at = begins_at;
+        stream.recv_waker = Some(waker.clone());
+        if answer == Answered::WithMessage {
+            stream.direct.progress = Progress::Begun;
         }
+        stream
     }
 
     /// How long a frame of DATA can be.
+    #[inline]
     pub(super) fn frame_limit(&self, window: i64) -> usize {
         let window = window.min(self.send_window).max(0) as usize;
         window.min(self.peer.max_frame_size as usize)
     }
 
     /// Whether so much DATA can go before anything else does.
+    #[inline]
     pub(super) fn can_send(&self, window: i64, length: usize) -> bool {
         self.queue.is_empty()
             && length <= self.frame_limit(window)
             && self.output.len() < self.options.max_output
     }
 
-    /// All of a stream was put into frames, with as many messages of HTTP/2 as count for the peer.
-    fn sent_at_once(&mut self, id: u32, length: usize, messages: u32) {
-        self.count_sent(length, messages);
-        if let Some(stream) = self.streams.get_mut(id) {
-            stream.send_window -= length as i64;
-            stream.end = End::Sent;
-        }
-    }
-
     /// So much DATA was put into frames, with as many messages of HTTP/2 as count for the peer.
+    #[inline]
     pub(super) fn count_sent(&mut self, length: usize, messages: u32) {
         self.send_window -= length as i64;
         self.unsent.sent_at_once(length);
@@ -194,12 +195,12 @@ impl Connection {
     }
 
     /// Polls a call. An answered call's stream is removed.
-    pub(crate) fn poll_direct<T, E, D: FnOnce(direct::Message<'_>) -> Result<T, E>>(
+    pub(crate) fn poll_direct<T, R: FnOnce(direct::Message<'_>, direct::Metadata<'_>) -> T>(
         &mut self,
         id: u32,
         waker: &Waker,
-        decode: D,
-    ) -> Outcome<Result<T, E>, D> {
+        read: R,
+    ) -> Outcome<T, R> {
         let Some(stream) = self.streams.get_mut(id) else { return Outcome::General };
         match stream.direct.progress {
             Progress::Done => {}
@@ -211,18 +212,16 @@ impl Connection {
             }
         }
         let mut length = 0;
-        let head = stream.direct.response.as_deref().map(|head| &head.metadata);
-        let metadata = head.filter(|metadata| !metadata.is_empty());
-        let outcome = if stream.direct.gathered.is_empty() {
+        let call = &mut stream.direct;
+        let outcome = if call.gathered.is_empty() {
             // If this panics, the stream is as before, and the reader lets go of it.
-            let decoded = decode(direct::Message::Slice(&stream.direct.message[PREFIX..]));
-            let trailers = stream.direct.trailers.as_deref().filter(|_| decoded.is_ok());
-            Outcome::Answered(decoded, with_trailers(metadata.cloned(), trailers))
+            let message = direct::Message::Slice(&call.message[PREFIX..]);
+            Outcome::Answered(read(message, metadata(&call.response, &call.trailers)))
         } else {
-            length = stream.direct.gathered.len();
-            let (head, trailers) = (metadata.cloned(), stream.direct.trailers.take());
-            let message = stream.direct.gathered.take_message();
-            Outcome::Gathered(decode, Box::new(Gathered { message, head, trailers }))
+            length = call.gathered.len();
+            let (head, trailers) = (call.response.clone(), call.trailers.clone());
+            let message = call.gathered.take_message();
+            Outcome::Gathered(read, Box::new(Gathered { message, head, trailers }))
         };
         stream.has_reader = false;
         length += stream.drop_unread();
@@ -232,12 +231,4 @@ impl Connection {
         self.direct.calls += 1;
         outcome
     }
-}
-
-/// The metadata of a response, with that of its trailers.
-fn with_trailers(head: Option<HeaderMap>, trailers: Option<&HeaderMap>) -> Option<HeaderMap> {
-    let Some(trailers) = trailers else { return head };
-    let mut metadata = head.unwrap_or_default();
-    metadata.extend(trailers.clone());
-    Some(metadata)
 }

@@ -21,7 +21,6 @@ pub(crate) use self::begin::{Encode, Outcome};
 pub(super) use self::progress::Call;
 use self::progress::Progress;
 pub(crate) use self::usual::Usual;
-use self::write::message;
 pub(crate) use self::write::{BETWEEN, IN_PLACE};
 #[cfg(any(test, fuzzing))]
 use super::Stream;
@@ -45,6 +44,8 @@ pub(crate) struct Direct {
     pub(super) requests: Requests,
     /// Streams whose message had not come with their head, in this read.
     awaiting: Vec<u32>,
+    /// Memory for a message that cannot be encoded into the output.
+    small_message: Vec<u8>,
     /// How many requests were handed out, or calls answered.
     pub(crate) calls: u64,
 }

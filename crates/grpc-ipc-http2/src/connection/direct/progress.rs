@@ -81,6 +81,7 @@ impl Call {
     }
 
     /// What has come is not wanted any more.
+    #[inline]
     pub(crate) fn drop_unread(&mut self) {
         self.message.clear();
         self.gathered.clear();
@@ -88,6 +89,7 @@ impl Call {
 
     /// Drops all that it holds, but for a little memory. Mostly there is nothing, which is found out faster than by
     /// dropping it.
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.progress = Progress::General;
         if self.request.is_some() {

@@ -91,19 +91,19 @@ impl Connection {
         None
     }
 
+    #[inline]
     fn await_message(&mut self, id: u32, head: Arc<Head>) {
-        if let Some(stream) = self.streams.get_mut(id) {
-            if head.has_stream() {
-                // Its messages come the general way.
-                stream.content_length = head.content_length();
-                stream.direct.progress = Progress::Complete;
-                self.direct.requests.list.push(Request { id, head, message: Source::Stream });
-                return;
-            }
-            stream.direct.progress = Progress::Awaits;
-            stream.direct.request = Some(head);
-            self.direct.awaiting.push(id);
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if head.has_stream() {
+            // Its messages come the general way.
+            stream.content_length = head.content_length();
+            stream.direct.progress = Progress::Complete;
+            self.direct.requests.list.push(Request { id, head, message: Source::Stream });
+            return;
         }
+        stream.direct.progress = Progress::Awaits;
+        stream.direct.request = Some(head);
+        self.direct.awaiting.push(id);
     }
 
     fn direct_response(&mut self, id: u32, head: Arc<PlainHead>) -> bool {
@@ -178,6 +178,8 @@ impl Connection {
                     return false;
                 };
                 stream.direct.progress = Progress::Complete;
+                // Mostly it is the last one.
+                self.direct.awaiting.pop_if(|last| *last == id);
                 stream.received = length as u64;
                 stream.recv_ended = true;
                 stream.has_reader = false;
@@ -193,8 +195,9 @@ impl Connection {
                 stream.direct.message.extend_from_slice(payload);
                 stream.received = length as u64;
                 stream.recv_window -= length;
+                // All of the first message is here, so the window need not be opened for it.
+                stream.first_message = length as u64;
                 self.receiving.unread += payload.len();
-                self.open_window(id, payload.len() as u32, payload);
             }
             _ => return false,
         }

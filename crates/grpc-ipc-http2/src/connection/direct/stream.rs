@@ -68,7 +68,7 @@ impl Connection {
     }
 
     /// Puts messages into the output, if they can go before anything else does; whether that is so.
-    fn put_at_once(&mut self, id: u32, messages: &[u8], ends: bool) -> bool {
+    pub(super) fn put_at_once(&mut self, id: u32, messages: &[u8], ends: bool) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return true };
         let window = stream.send_window;
         let can_go = stream.end == End::Open && stream.is_drained() && !messages.is_empty();
@@ -91,7 +91,7 @@ impl Connection {
     }
 
     /// Ends an answer with the status OK.
-    fn end_answer(&mut self, id: u32) {
+    pub(super) fn end_answer(&mut self, id: u32) {
         let Some(stream) = self.streams.get(id) else { return };
         if stream.end != End::Open {
             return;

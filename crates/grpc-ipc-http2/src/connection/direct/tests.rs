@@ -9,7 +9,7 @@ use http::HeaderMap;
 
 use super::{Answered, Connection, Encode, Outcome, Request, Requests, Source};
 use crate::connection::Role;
-use crate::direct::{Head, Message, Method, Reply, Service};
+use crate::direct::{Head, Message, Metadata, Method, Reply, Service};
 use crate::frame;
 use crate::output::SLICES;
 use crate::{Options, Reason};
@@ -78,11 +78,11 @@ impl Ends {
     }
 
     fn poll(&mut self, id: u32) -> Option<Vec<u8>> {
-        let decode = |message: Message<'_>| Ok::<_, ()>(message.as_slice().to_vec());
-        let outcome = self.client.poll_direct(id, Waker::noop(), decode);
+        let read = |message: Message<'_>, _: Metadata<'_>| message.as_slice().to_vec();
+        let outcome = self.client.poll_direct(id, Waker::noop(), read);
         self.client.check_invariants();
         match outcome {
-            Outcome::Answered(message, _) => message.ok(),
+            Outcome::Answered(message) => Some(message),
             _ => None,
         }
     }

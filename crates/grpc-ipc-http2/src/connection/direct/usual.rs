@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 
-use crate::direct::{Head, Service, is_encoded, is_grpc, metadata_of};
+use crate::direct::{Head, Service, is_plain, metadata_of};
 use crate::message::{Message, ResponseHead};
 
 /// What a block of headers is to a direct call.
@@ -42,9 +42,8 @@ impl PlainHead {
     pub(super) fn is(head: &ResponseHead) -> bool {
         head.status == StatusCode::OK
             && head.content_length.is_none()
-            && is_grpc(&head.headers)
-            && !is_encoded(&head.headers)
-            && !head.headers.contains_key("grpc-status")
+            && is_plain(&head.headers)
+            && !head.headers.keys().any(|name| name.as_str() == "grpc-status")
     }
 
     pub(super) fn new(response: ResponseHead) -> Self {
@@ -54,8 +53,8 @@ impl PlainHead {
 
 /// Trailers that say that the call has succeeded.
 pub(super) fn is_ok(trailers: &HeaderMap) -> bool {
-    let mut statuses = trailers.get_all("grpc-status").iter();
-    statuses.next().is_some_and(|status| status == "0") && statuses.next().is_none()
+    let mut statuses = trailers.iter().filter(|(name, _)| name.as_str() == "grpc-status");
+    statuses.next().is_some_and(|(_, status)| status == "0") && statuses.next().is_none()
 }
 
 pub(super) fn trailers_metadata(trailers: &HeaderMap) -> Option<Arc<HeaderMap>> {

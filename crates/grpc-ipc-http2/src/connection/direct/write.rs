@@ -1,23 +1,45 @@
 //! Messages as they are on the wire.
 
-use bytes::Bytes;
-
-use super::PREFIX;
+use super::{Connection, KEEP_MESSAGES, PREFIX};
 use crate::frame::{self, HEAD, Head, flag};
+use crate::pieces::Pieces;
 
 /// A longer message is not encoded under the lock of the connection, nor into its output.
 pub(crate) const IN_PLACE: usize = 4 * 1024;
 /// What stands between a block of headers and a message.
 pub(crate) const BETWEEN: usize = HEAD + PREFIX;
 
-/// A message with its prefix.
-pub(crate) fn message(length: usize, encode: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-    let mut message = Vec::with_capacity(PREFIX + length);
-    message.resize(PREFIX, 0);
-    encode(&mut message);
-    let length = (message.len() - PREFIX) as u32;
-    message[1..PREFIX].copy_from_slice(&length.to_be_bytes());
-    message.into()
+/// A message that is not in a frame yet, with its prefix.
+pub(super) enum Unframed {
+    Small(Vec<u8>),
+    Large(Pieces),
+}
+
+impl Connection {
+    /// Encodes a message into memory that is kept for that: before its headers, because to encode them changes the encoder,
+    /// and the message may panic.
+    pub(super) fn unframed(&mut self, length: usize, encode: impl FnOnce(&mut Vec<u8>)) -> Unframed {
+        let mut message = std::mem::take(&mut self.direct.small_message);
+        message.clear();
+        message.reserve(PREFIX + length);
+        message.resize(PREFIX, 0);
+        encode(&mut message);
+        let length = (message.len() - PREFIX) as u32;
+        message[1..PREFIX].copy_from_slice(&length.to_be_bytes());
+        Unframed::Small(message)
+    }
+
+    /// Sends a message, as soon as the peer lets us.
+    pub(super) fn send_unframed(&mut self, id: u32, message: Unframed, end_stream: bool) {
+        match message {
+            Unframed::Large(pieces) => self.send_pieces(id, pieces, end_stream),
+            Unframed::Small(mut message) if self.put_at_once(id, &message, end_stream) => {
+                message.shrink_to(KEEP_MESSAGES);
+                self.direct.small_message = message;
+            }
+            Unframed::Small(message) => self.send_data(id, message.into(), end_stream),
+        }
+    }
 }
 
 /// A block of headers that was sent before, and says the same again.
@@ -30,6 +52,7 @@ pub(super) enum Kept<'a> {
 }
 
 /// Appends HEADERS, of a template, on a stream.
+#[inline]
 pub(super) fn headers(out: &mut Vec<u8>, template: &[u8], id: u32) {
     let begin = out.len();
     out.extend_from_slice(template);
@@ -47,7 +70,7 @@ pub(super) fn headers_and_message(
     end_stream: bool,
     limit: usize,
     encode: impl FnOnce(&mut Vec<u8>),
-) -> Result<usize, Bytes> {
+) -> Result<usize, Unframed> {
     let begin = out.len();
     match head {
         Kept::Template(template) => headers(out, template, id),
@@ -68,7 +91,7 @@ pub(super) fn headers_and_message(
     if length <= limit {
         return Ok(length);
     }
-    let message = Bytes::copy_from_slice(&out[at + HEAD..]);
+    let message = out.split_off(at + HEAD);
     out.truncate(begin);
-    Err(message)
+    Err(Unframed::Small(message))
 }
