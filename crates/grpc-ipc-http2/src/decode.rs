@@ -1,5 +1,5 @@
 use crate::connection::direct::Usual;
-use crate::direct::{Service, is_protocols_own};
+use crate::direct::{PROTOCOLS_OWN, Service};
 use crate::hpack::{DecodeError, Decoder, Field};
 use crate::message::{Message, RequestHead, Section};
 
@@ -167,7 +167,7 @@ impl MessageDecoder {
 
 fn is_before_metadata(field: &Field) -> bool {
     match field {
-        Field::Header(name, _) => is_protocols_own(name.as_str()),
+        Field::Header(name, _) => PROTOCOLS_OWN.contains(&name.as_str()),
         Field::Malformed { .. } => false,
         _ => true,
     }

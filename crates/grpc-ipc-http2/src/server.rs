@@ -87,7 +87,7 @@ fn call_direct(
     service: &mut Option<Box<dyn direct::Service>>,
     shared: &Arc<Shared>,
     id: u32,
-    head: &Arc<direct::Head>,
+    head: &mut Arc<direct::Head>,
     input: Input<'_>,
     waker: Option<&Waker>,
 ) -> bool {
@@ -255,12 +255,12 @@ where
             match admission {
                 Admission::Call => match request {
                     Waiting::General(request) => overfull = self.call(id, request, cx),
-                    Waiting::Direct(head, message) => {
+                    Waiting::Direct(mut head, message) => {
                         let input = message.as_deref().map_or(Input::Gathered, Input::Message);
-                        overfull = self.call_direct(id, &head, input, cx);
+                        overfull = self.call_direct(id, &mut head, input, cx);
                     }
-                    Waiting::WithStream(head, body) => {
-                        overfull = self.call_direct(id, &head, Input::Stream(Box::new(body)), cx);
+                    Waiting::WithStream(mut head, body) => {
+                        overfull = self.call_direct(id, &mut head, Input::Stream(Box::new(body)), cx);
                     }
                 },
                 Admission::Over => self.driver.shared.with(|state| state.connection.drop_reader(id)),
@@ -289,7 +289,7 @@ where
             return;
         };
         let waker = poll_in_place.then(|| cx.waker());
-        for DirectRequest { id, head, message } in come.list.drain(..) {
+        for DirectRequest { id, mut head, message } in come.list.drain(..) {
             let input = match message {
                 Source::Read(range) => Input::Message(&come.messages[range]),
                 Source::Gathered => Input::Gathered,
@@ -303,7 +303,7 @@ where
                 };
                 requests.push_back((id, waiting));
             } else {
-                *overfull = call_direct(service, &driver.shared, id, &head, input, waker);
+                *overfull = call_direct(service, &driver.shared, id, &mut head, input, waker);
             }
         }
         come.clear();
@@ -313,7 +313,7 @@ where
     fn call_direct(
         &mut self,
         id: u32,
-        head: &Arc<direct::Head>,
+        head: &mut Arc<direct::Head>,
         input: Input<'_>,
         cx: &mut Context<'_>,
     ) -> bool {

@@ -118,18 +118,18 @@ impl Service for PeerMethods {
         self.methods.methods.get(route as usize).is_some_and(|method| method.served.takes_stream())
     }
 
-    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, reply: Reply<'_>) {
+    fn call(&mut self, head: &mut Arc<Head>, message: Message<'_>, reply: Reply<'_>) {
         self.call_with(head, Input::Message(message), reply);
     }
 
-    fn call_with_stream(&mut self, head: &Arc<Head>, body: RecvBody, reply: Reply<'_>) {
+    fn call_with_stream(&mut self, head: &mut Arc<Head>, body: RecvBody, reply: Reply<'_>) {
         self.call_with(head, Input::Stream(Box::new(body)), reply);
     }
 }
 
 impl PeerMethods {
     #[inline]
-    fn call_with(&mut self, head: &Arc<Head>, input: Input<'_>, reply: Reply<'_>) {
+    fn call_with(&mut self, head: &mut Arc<Head>, input: Input<'_>, reply: Reply<'_>) {
         let place = head.route() as usize;
         let Some(method) = self.methods.methods.get(place) else { return };
         if self.called.len() <= place {

@@ -1,10 +1,11 @@
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
 
-use super::{Service, is_protocols_own};
+use super::{PROTOCOLS_OWN, Service};
 use crate::deadline::timeout_of;
 use crate::message::RequestHead;
 
@@ -52,6 +53,15 @@ impl Head {
     #[must_use]
     pub fn metadata(&self) -> &HeaderMap {
         &self.metadata
+    }
+
+    /// The [metadata](Self::metadata), which is copied only if other requests have it, too: else it is gone.
+    #[must_use]
+    pub fn take_metadata(head: &mut Arc<Self>) -> HeaderMap {
+        match Arc::get_mut(head) {
+            Some(head) => mem::take(&mut head.metadata),
+            None => head.metadata.clone(),
+        }
     }
 
     /// The head of a request for a method of a service.
@@ -108,7 +118,7 @@ pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
 pub(crate) fn metadata_of(headers: &HeaderMap) -> HeaderMap {
     headers
         .iter()
-        .filter(|(name, _)| !is_protocols_own(name.as_str()))
+        .filter(|(name, _)| !PROTOCOLS_OWN.contains(&name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .fold(HeaderMap::new(), |mut metadata, (name, value)| {
             metadata.append(name, value);

@@ -1,29 +1,38 @@
 //! The metadata of an answer.
 
+use std::mem;
+use std::sync::Arc;
+
 use http::HeaderMap;
 
+use crate::connection::direct::PlainHead;
+
 /// The metadata of an answer, where the connection has it: mostly there is none.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Metadata<'a> {
-    headers: Option<&'a HeaderMap>,
+    head: Option<&'a mut Arc<PlainHead>>,
     trailers: Option<&'a HeaderMap>,
 }
 
 impl<'a> Metadata<'a> {
-    pub(crate) fn new(headers: Option<&'a HeaderMap>, trailers: Option<&'a HeaderMap>) -> Self {
-        Self { headers: headers.filter(|headers| !headers.is_empty()), trailers }
+    pub(crate) fn new(head: Option<&'a mut Arc<PlainHead>>, trailers: Option<&'a HeaderMap>) -> Self {
+        Self { head: head.filter(|head| !head.metadata.is_empty()), trailers }
     }
 
     /// Nothing has come.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.headers.is_none() && self.trailers.is_none()
+        self.head.is_none() && self.trailers.is_none()
     }
 
-    /// What has come before the message, if there is any.
+    /// What has come before the message, if there is any. It is copied only if other answers have it, too.
     #[must_use]
     pub fn of_headers(self) -> Option<HeaderMap> {
-        self.headers.cloned()
+        let head = self.head?;
+        Some(match Arc::get_mut(head) {
+            Some(head) => mem::take(&mut head.metadata),
+            None => head.metadata.clone(),
+        })
     }
 
     /// The same with what has come in the trailers.

@@ -36,11 +36,11 @@ pub trait Service: Send {
     /// connection; one that is not ready then has to be moved to a task of its own.
     ///
     /// A panic resets the stream of the request with [`INTERNAL_ERROR`](Reason::INTERNAL_ERROR); others go on.
-    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, reply: Reply<'_>);
+    fn call(&mut self, head: &mut Arc<Head>, message: Message<'_>, reply: Reply<'_>);
 
     /// As [`call`](Self::call), for a request whose messages are still to come, or some of them. By default it resets the
     /// stream.
-    fn call_with_stream(&mut self, head: &Arc<Head>, body: RecvBody, reply: Reply<'_>) {
+    fn call_with_stream(&mut self, head: &mut Arc<Head>, body: RecvBody, reply: Reply<'_>) {
         _ = (head, body, reply);
     }
 }

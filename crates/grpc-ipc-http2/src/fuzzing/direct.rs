@@ -31,7 +31,7 @@ impl Service for DirectEcho {
         self.paths.iter().position(|known| *known == path).map(|route| route as u32)
     }
 
-    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, reply: Reply<'_>) {
+    fn call(&mut self, head: &mut Arc<Head>, message: Message<'_>, reply: Reply<'_>) {
         let mut headers = HeaderMap::new();
         headers.insert("x-metadata", metadata(head.metadata()));
         headers.insert("x-way", HeaderValue::from_static("direct"));

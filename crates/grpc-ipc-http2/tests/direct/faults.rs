@@ -166,7 +166,7 @@ fn a_service_panics_when_it_is_asked_for_a_method() {
             panic!("a service panics");
         }
 
-        fn call(&mut self, _: &Arc<Head>, _: Message<'_>, _: Reply<'_>) {
+        fn call(&mut self, _: &mut Arc<Head>, _: Message<'_>, _: Reply<'_>) {
             panic!("it knows no method");
         }
     }

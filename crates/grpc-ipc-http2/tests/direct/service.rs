@@ -114,7 +114,7 @@ impl Service for TestService {
         METHODS.iter().position(|method| method.path() == path).map(|route| route as u32)
     }
 
-    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, reply: Reply<'_>) {
+    fn call(&mut self, head: &mut Arc<Head>, message: Message<'_>, reply: Reply<'_>) {
         let message = message.as_slice().to_vec();
         self.tell(Seen::Direct(Arc::clone(head), message.clone()));
         assert_eq!(METHODS[head.route() as usize].path(), head.path());

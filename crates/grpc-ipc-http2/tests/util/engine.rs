@@ -65,7 +65,7 @@ impl direct::Service for TestService {
         is_direct(path).then_some(0)
     }
 
-    fn call(&mut self, head: &Arc<Head>, message: Message<'_>, reply: Reply<'_>) {
+    fn call(&mut self, head: &mut Arc<Head>, message: Message<'_>, reply: Reply<'_>) {
         let mut request = Request::post(head.path()).body(()).unwrap();
         *request.headers_mut() = head.metadata().clone();
         let message = Bytes::copy_from_slice(message.as_slice());

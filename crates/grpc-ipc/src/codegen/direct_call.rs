@@ -31,7 +31,7 @@ pub(crate) enum Input<'a> {
 
 /// A direct call.
 pub(crate) struct DirectCall<'a> {
-    pub(crate) head: &'a Arc<Head>,
+    pub(crate) head: &'a mut Arc<Head>,
     pub(crate) input: Input<'a>,
     /// Those of its request.
     pub(crate) extensions: &'a Extensions,
@@ -47,12 +47,11 @@ impl DirectCall<'_> {
         if let Some(parts) = self.intercepted.take() {
             return *parts;
         }
-        let metadata = self.head.metadata();
-        let metadata = if metadata.is_empty() {
+        let metadata = if self.head.metadata().is_empty() {
             // It costs less than `new`.
             MetadataMap::default()
         } else {
-            let mut metadata = metadata.clone();
+            let mut metadata = Head::take_metadata(self.head);
             fields::separate(&mut metadata);
             MetadataMap::from_headers(metadata)
         };

@@ -1,6 +1,6 @@
 //! Metadata without the fields of the protocol itself.
 
-use grpc_ipc_http2::direct::{PROTOCOLS_OWN, is_protocols_own};
+use grpc_ipc_http2::direct::PROTOCOLS_OWN;
 use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::metadata::MetadataMap;
@@ -12,7 +12,7 @@ const RESERVED: [&str; 5] = ["te", "content-type", "grpc-message", "grpc-message
 /// A field that a program sets, and that tonic leaves out or sends in place of its own.
 pub(super) fn is_left_to_tonic(name: &HeaderName) -> bool {
     let name = name.as_str();
-    is_protocols_own(name) || RESERVED.contains(&name)
+    PROTOCOLS_OWN.contains(&name) || RESERVED.contains(&name)
 }
 
 /// Removes what programs cannot send.

@@ -47,17 +47,10 @@ pub(crate) struct Gathered {
 
 impl Gathered {
     /// What is made of the answer.
-    pub(crate) fn read<T>(self, read: impl FnOnce(direct::Message<'_>, direct::Metadata<'_>) -> T) -> T {
-        let metadata = metadata(&self.head, &self.trailers);
+    pub(crate) fn read<T>(mut self, read: impl FnOnce(direct::Message<'_>, direct::Metadata<'_>) -> T) -> T {
+        let metadata = direct::Metadata::new(self.head.as_mut(), self.trailers.as_deref());
         read(direct::Message::Bytes(self.message), metadata)
     }
-}
-
-fn metadata<'a>(
-    head: &'a Option<Arc<PlainHead>>,
-    trailers: &'a Option<Arc<HeaderMap>>,
-) -> direct::Metadata<'a> {
-    direct::Metadata::new(head.as_deref().map(|head| &head.metadata), trailers.as_deref())
 }
 
 /// The message of a call that begins.
@@ -216,7 +209,8 @@ impl Connection {
         let outcome = if call.gathered.is_empty() {
             // If this panics, the stream is as before, and the reader lets go of it.
             let message = direct::Message::Slice(&call.message[PREFIX..]);
-            Outcome::Answered(read(message, metadata(&call.response, &call.trailers)))
+            let metadata = direct::Metadata::new(call.response.as_mut(), call.trailers.as_deref());
+            Outcome::Answered(read(message, metadata))
         } else {
             length = call.gathered.len();
             let (head, trailers) = (call.response.clone(), call.trailers.clone());

@@ -20,7 +20,7 @@ pub use self::begin::Answered;
 pub(crate) use self::begin::{Encode, Outcome};
 pub(super) use self::progress::Call;
 use self::progress::Progress;
-pub(crate) use self::usual::Usual;
+pub(crate) use self::usual::{PlainHead, Usual};
 pub(crate) use self::write::{BETWEEN, IN_PLACE};
 #[cfg(any(test, fuzzing))]
 use super::Stream;

@@ -23,7 +23,7 @@ impl Service for Echo {
         Some(0)
     }
 
-    fn call(&mut self, _: &Arc<Head>, _: Message<'_>, _: Reply<'_>) {}
+    fn call(&mut self, _: &mut Arc<Head>, _: Message<'_>, _: Reply<'_>) {}
 }
 
 struct Ends {

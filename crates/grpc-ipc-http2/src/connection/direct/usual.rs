@@ -19,7 +19,7 @@ pub(crate) enum Usual {
 #[derive(Debug)]
 pub(crate) struct PlainHead {
     pub(super) response: ResponseHead,
-    pub(super) metadata: HeaderMap,
+    pub(crate) metadata: HeaderMap,
 }
 
 impl Usual {
