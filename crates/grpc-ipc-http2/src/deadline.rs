@@ -50,10 +50,13 @@ pub fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
 /// At most eight digits and a unit. What is none is no deadline, as with tonic.
 fn parse(value: &[u8]) -> Option<Duration> {
     let (unit, digits) = value.split_last()?;
-    if !(1..=8).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+    if !(1..=8).contains(&digits.len()) {
         return None;
     }
-    let number = digits.iter().fold(0, |number, digit| 10 * number + u64::from(digit - b'0'));
+    let number = digits.iter().try_fold(0, |number, digit| match digit {
+        b'0'..=b'9' => Some(10 * number + u64::from(digit - b'0')),
+        _ => None,
+    })?;
     match unit {
         b'H' => Some(Duration::from_secs(number * 60 * 60)),
         b'M' => Some(Duration::from_secs(number * 60)),

@@ -61,9 +61,9 @@ impl Connection {
 
     /// The protocol is through with a stream.
     pub(super) fn close(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(id)
-            && !stream.closed
-        {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let is_needed = stream.has_reader || stream.has_sender;
+        if !stream.closed {
             stream.closed = true;
             if stream.failed.is_none() {
                 self.resets.give_back(EARLY_RESETS);
@@ -71,7 +71,9 @@ impl Connection {
             self.open -= 1;
             self.wake_waiting();
         }
-        self.remove_if_done(id);
+        if !is_needed {
+            self.remove_if_done(id);
+        }
     }
 
     /// Closes a stream if both of its directions are over.

@@ -152,7 +152,7 @@ impl grpc_ipc_http2::direct::Service for Asked {
 
     fn call(
         &mut self,
-        _: &std::sync::Arc<grpc_ipc_http2::direct::Head>,
+        _: &mut std::sync::Arc<grpc_ipc_http2::direct::Head>,
         _: grpc_ipc_http2::direct::Message<'_>,
         reply: grpc_ipc_http2::direct::Reply<'_>,
     ) {
