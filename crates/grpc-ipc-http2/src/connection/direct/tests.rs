@@ -205,6 +205,23 @@ fn memory_for_many_requests_is_given_back() {
     assert!(capacity.0 <= 32 && capacity.1 <= 2048, "{capacity:?}");
 }
 
+#[test]
+fn memory_for_a_message_is_given_back() {
+    let mut ends = Ends::new(Options::new());
+    // The headers of the first ones are not known yet.
+    for _ in 0..3 {
+        let id = ends.begin(&[7; 4000]);
+        ends.pass();
+        ends.requests();
+        ends.answer(id, &[7; 4000]);
+        ends.pass();
+        assert_eq!(ends.poll(id), Some(vec![7; 4000]));
+        for end in [&ends.client, &ends.server] {
+            assert!(end.direct.small_message.capacity() <= 1024);
+        }
+    }
+}
+
 /// A peer that has an error in its window of a stream is not told of one that it has not.
 #[test]
 fn the_window_of_a_request_that_was_sent_is_counted() {

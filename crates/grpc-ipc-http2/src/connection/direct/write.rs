@@ -20,7 +20,6 @@ impl Connection {
     /// and the message may panic.
     pub(super) fn unframed(&mut self, length: usize, encode: impl FnOnce(&mut Vec<u8>)) -> Unframed {
         let mut message = std::mem::take(&mut self.direct.small_message);
-        message.clear();
         message.reserve(PREFIX + length);
         message.resize(PREFIX, 0);
         encode(&mut message);
@@ -34,6 +33,7 @@ impl Connection {
         match message {
             Unframed::Large(pieces) => self.send_pieces(id, pieces, end_stream),
             Unframed::Small(mut message) if self.put_at_once(id, &message, end_stream) => {
+                message.clear();
                 message.shrink_to(KEEP_MESSAGES);
                 self.direct.small_message = message;
             }
