@@ -1,8 +1,11 @@
 use std::future::poll_fn;
-use std::task::Poll;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Request};
+use http_body::Body as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -13,13 +16,20 @@ use super::server::{options, run};
 use super::wire::Peer;
 use crate::client::{SendRequest, handshake};
 use crate::connection::Role;
-use crate::direct::{self, Begun, Method, timeout_of};
+use crate::direct::{self, Answered, Batch, Begun, BegunStream, Ending, Method, timeout_of};
 
 /// A client whose server follows a script: it does not panic, keeps its [invariants], and every call ends, at the latest
 /// with the connection.
 ///
 /// [invariants]: crate::connection::Connection::check_invariants
 pub fn client(input: &[u8]) {
+    for streams in [false, true] {
+        drive(input, streams);
+    }
+}
+
+/// How many of its calls were answered directly, if those of several messages are made so or not.
+pub(super) fn drive(input: &[u8], streams: bool) -> u64 {
     run(async {
         let mut script = Script::new(input);
         let options = options(&mut script);
@@ -28,9 +38,12 @@ pub fn client(input: &[u8]) {
         let (mut read, mut write) = tokio::io::split(there);
         let (send, connection) = handshake(here, &options);
         let connection = tokio::spawn(connection);
+        let direct = send.clone();
         let mut calls = JoinSet::new();
+        let held = Arc::new(());
+        let streams = streams.then_some(&held);
         let patience = Duration::from_millis(100);
-        call(&send, &mut calls, &mut script);
+        call(&send, &mut calls, &mut script, streams);
         let mut sent = timeout(patience, write.write_all(&hello)).await.is_ok();
         while !script.is_over() && sent {
             match script.below(8) {
@@ -40,14 +53,15 @@ pub fn client(input: &[u8]) {
                     _ = timeout(patience, read.read(&mut some)).await;
                 }
                 // More of them show nothing new, and take long: what holds is checked of all, at each step.
-                2..=3 if calls.len() < 64 => call(&send, &mut calls, &mut script),
+                2..=3 if calls.len() < 64 => call(&send, &mut calls, &mut script, streams),
                 _ => {
                     let bytes = peer.next(&mut script);
                     sent = timeout(patience, write.write_all(&bytes)).await.is_ok();
                 }
             }
         }
-        drop(send);
+        let answered = direct.direct_calls();
+        drop((send, direct));
         let reads = tokio::spawn(async move { tokio::io::copy(&mut read, &mut tokio::io::sink()).await });
         sleep(patience).await;
         _ = timeout(patience, write.shutdown()).await;
@@ -61,7 +75,14 @@ pub fn client(input: &[u8]) {
             call.expect("a call does not panic");
         }
         _ = timeout(patience, reads).await;
-    });
+        let dropped = async {
+            while Arc::strong_count(&held) > 1 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), dropped).await.expect("messages are dropped with their call");
+        answered
+    })
 }
 
 static ECHO: Method = Method::new("/echo");
@@ -89,10 +110,65 @@ async fn call_directly(send: SendRequest, request: Request<Pieces>) {
     }
 }
 
+/// Messages of a call that is made directly.
+struct Messages {
+    pieces: Pieces,
+    _held: Arc<()>,
+}
+
+impl direct::Messages for Messages {
+    fn poll(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Option<Ending>> {
+        while !batch.has_enough() {
+            match ready!(Pin::new(&mut self.pieces).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    batch.message(data.len(), |out: &mut Vec<u8>| out.extend_from_slice(&data));
+                }
+                Some(Err(never)) => match never {},
+                None => return Poll::Ready(Some(Ending::Done)),
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+/// Makes a call of several messages directly, if that is possible.
+async fn stream_directly(send: SendRequest, request: Request<Pieces>, held: Arc<()>) {
+    let (head, pieces) = request.into_parts();
+    let mut metadata = HeaderMap::new();
+    metadata.extend(head.headers.get("grpc-timeout").map(|value| (GRPC_TIMEOUT, value.clone())));
+    let timeout = timeout_of(&metadata);
+    let answer = if pieces.left.is_multiple_of(2) { Answered::WithMessage } else { Answered::WithStream };
+    let mut messages = Some(Messages { pieces, _held: held });
+    let begun = poll_fn(|cx| {
+        let messages = messages.take().expect("it is ready at once");
+        Poll::Ready(send.begin_stream(answer, &ECHO, &metadata, timeout, messages, cx))
+    });
+    let response = match begun.await {
+        BegunStream::Call(mut call, again) => {
+            let answer = poll_fn(|cx| call.poll(cx, |message, _| message.as_slice().len())).await;
+            match (answer, again) {
+                (Ok(direct::Answer::Response(response)), _) => Ok(*response),
+                (Err(error), Some(again)) if error.is_unprocessed() => {
+                    send.send(Request::post("/echo").body(again).expect("a request")).await
+                }
+                _ => return,
+            }
+        }
+        BegunStream::Elsewhere(body) => {
+            send.send(Request::post("/echo").body(body).expect("a request")).await
+        }
+        BegunStream::Failed(_) => return,
+    };
+    if let Ok(response) = response {
+        _ = collect(&mut response.into_body()).await;
+    }
+}
+
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// Makes a call, and goes on with it elsewhere.
-fn call(send: &SendRequest, calls: &mut JoinSet<()>, script: &mut Script<'_>) {
+/// Makes a call, and goes on with it elsewhere; directly if it has several messages, and those hold something.
+fn call(send: &SendRequest, calls: &mut JoinSet<()>, script: &mut Script<'_>, held: Option<&Arc<()>>) {
     let wait = script.flag().then(|| Box::pin(sleep(Duration::from_millis(1))));
     let length = script.pick(&[0, 1, 1000, 20_000, 100_000]);
     let body = Pieces { left: script.below(4), length, ends: !script.rarely(4), wait };
@@ -104,6 +180,13 @@ fn call(send: &SendRequest, calls: &mut JoinSet<()>, script: &mut Script<'_>) {
     let request = request.body(body).expect("a request");
     if request.body().is_unary() {
         let call = call_directly(send.clone(), request);
+        calls.spawn(async move {
+            _ = timeout(Duration::from_millis(patience), call).await;
+        });
+        return;
+    }
+    if let Some(held) = held {
+        let call = stream_directly(send.clone(), request, Arc::clone(held));
         calls.spawn(async move {
             _ = timeout(Duration::from_millis(patience), call).await;
         });

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use grpc_ipc_conformance::{LIMIT, Watchdog};
 
-use super::{client, differential, frames, h2, hpack_decode, hpack_round_trip, server};
+use super::client::{self, client};
+use super::server::{self, server};
+use super::{differential, frames, h2, hpack_decode, hpack_round_trip};
 
 /// Each input that is kept of a target, in order.
 fn inputs(target: &str) -> Vec<PathBuf> {
@@ -57,4 +59,18 @@ fn servers_that_once_failed_a_client_pass() {
 #[test]
 fn what_h2_answers_is_answered_in_the_same_way() {
     pass("differential", |input| differential(input, h2::serve));
+}
+
+/// They would find little if what they send were not direct calls.
+#[test]
+fn the_seeds_with_large_messages_make_direct_calls() {
+    let _watchdog = Watchdog::start("the_seeds_with_large_messages_make_direct_calls", LIMIT);
+    let seed = |target: &str| {
+        let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+        fs::read(seeds.join(target).join("large")).expect("an input")
+    };
+    for streams in [false, true] {
+        let calls = (server::serve(&seed("server"), streams), client::drive(&seed("client"), streams));
+        assert!(calls.0 > 20 && calls.1 > 0, "{calls:?}");
+    }
 }

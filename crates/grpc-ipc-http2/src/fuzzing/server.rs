@@ -14,18 +14,21 @@ use crate::{Options, server as end};
 ///
 /// [invariants]: crate::connection::Connection::check_invariants
 pub fn server(input: &[u8]) {
-    serve(input);
+    for streams in [false, true] {
+        serve(input, streams);
+    }
 }
 
-/// How many of its calls were direct.
-pub(super) fn serve(input: &[u8]) -> u64 {
+/// How many of its calls were direct, whose requests have streams of messages or one.
+pub(super) fn serve(input: &[u8], streams: bool) -> u64 {
     run(async {
         let mut script = Script::new(input);
         let options = options(&mut script);
         let (mut peer, hello) = Peer::of(Role::Server, &mut script);
         let (here, there) = tokio::io::duplex(script.pick(&[1 << 16, 1 << 14, 1000, 100]));
         let (mut read, mut write) = tokio::io::split(here);
-        let connection = end::Connection::new(there, Echo, options).direct(Box::new(DirectEcho::new()));
+        let connection =
+            end::Connection::new(there, Echo, options).direct(Box::new(DirectEcho::new(streams)));
         let handle = connection.handle();
         let direct = handle.clone();
         let connection = tokio::spawn(connection);

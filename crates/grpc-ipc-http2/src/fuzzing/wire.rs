@@ -121,6 +121,10 @@ impl Peer {
             21 => self.ordinary(&mut out),
             _ => {
                 let times = script.below(64);
+                if times == 0 {
+                    self.large(script, &mut out);
+                    return out;
+                }
                 let what = self.next_once(script);
                 out = what.repeat(times);
             }
@@ -161,6 +165,49 @@ impl Peer {
 
     /// An ordinary call, or the answer to one, whole.
     fn ordinary(&mut self, out: &mut Vec<u8>) {
+        self.ordinary_head(out);
+        frame::write_data_head(out, self.next, 10, self.role == Role::Client);
+        out.extend_from_slice(b"\0\0\0\0\x05xxxxx");
+        if self.role == Role::Server {
+            self.block(&[(b"grpc-status", b"0")], true, out);
+        }
+        self.next += 2;
+    }
+
+    /// The same with messages that are large mostly, in several frames; or less or more of it.
+    fn large(&mut self, script: &mut Script<'_>, out: &mut Vec<u8>) {
+        self.ordinary_head(out);
+        let mut body = Vec::new();
+        for _ in 0..script.pick(&[1, 1, 1, 2, 3]) {
+            let length = script.pick(&[0, 100, 4091, 4092, 5000, 16_380, 20_000, 65_531, 70_000]);
+            body.push(u8::from(script.rarely(32)));
+            // It may say that it is another.
+            let said = if script.rarely(16) { script.pick(&NUMBERS) } else { length as u32 };
+            body.extend_from_slice(&said.to_be_bytes());
+            body.resize(body.len() + length, script.byte());
+        }
+        let first = script.pick(&[16_384, 1, 5, 6, 100, 4095, 4096, 16_383]);
+        let mut left = if script.rarely(4) { script.below(8) } else { usize::MAX };
+        let mut rest = &body[..];
+        let ends = script.below(4);
+        let mut at_most = first;
+        while !rest.is_empty() && left > 0 {
+            let (piece, after) = rest.split_at(at_most.min(rest.len()));
+            (rest, at_most, left) = (after, 16_384, left - 1);
+            let is_last = rest.is_empty() && ends > 0 && self.role == Role::Client;
+            frame::write_data_head(out, self.next, piece.len() as u32, is_last);
+            out.extend_from_slice(piece);
+            if script.rarely(16) {
+                frame::write_ping(out, *b"between!", false);
+            }
+        }
+        if ends == 0 || self.role == Role::Server && ends > 1 {
+            self.block(&[(b"grpc-status", b"0")], true, out);
+        }
+        self.next += 2;
+    }
+
+    fn ordinary_head(&mut self, out: &mut Vec<u8>) {
         let head: &[Field] = match self.role {
             Role::Client => &[
                 (b":method", b"POST"),
@@ -172,12 +219,6 @@ impl Peer {
             Role::Server => &[(b":status", b"200"), (b"content-type", b"application/grpc")],
         };
         self.block(head, false, out);
-        frame::write_data_head(out, self.next, 10, self.role == Role::Client);
-        out.extend_from_slice(b"\0\0\0\0\x05xxxxx");
-        if self.role == Role::Server {
-            self.block(&[(b"grpc-status", b"0")], true, out);
-        }
-        self.next += 2;
     }
 
     fn block(&mut self, fields: &[Field], end_stream: bool, out: &mut Vec<u8>) {
