@@ -131,9 +131,6 @@ impl SendRequest {
         cx: &mut Context<'_>,
     ) -> BegunStream<M> {
         let shared = self.shared();
-        if !shared.with(|state| takes_call(state)) {
-            return BegunStream::Elsewhere(MessagesBody::of(messages));
-        }
         let deadline = timeout.map(|timeout| after(Instant::now(), timeout));
         let mut batch = Batch::default();
         let mut ending = match messages.poll(cx, &mut batch) {
@@ -144,7 +141,7 @@ impl SendRequest {
             Poll::Pending => None,
         };
         let ended = ending.is_some();
-        let whole = matches!(ending, Some(Ending::Done)).then(|| batch.to_pieces());
+        let is_whole = matches!(ending, Some(Ending::Done));
         let begun = shared.with(|state| {
             if !takes_call(state) {
                 return Ok(None);
@@ -154,7 +151,7 @@ impl SendRequest {
             let id = connection.begin_stream(method, metadata, answer, cx.waker())?;
             match ending.take() {
                 Some(ending) => {
-                    connection.send_last(id, &mut batch, ending);
+                    connection.send_last(id, &batch, ending);
                     connection.drop_sender(id, Reason::CANCEL);
                 }
                 None => connection.send_batch(id, &mut batch),
@@ -167,19 +164,22 @@ impl SendRequest {
         });
         match begun {
             Ok(Some(id)) => {
+                let mut again = None;
                 if !ended {
                     let stream = SendStream { shared: Arc::clone(shared), id, when_dropped: Reason::CANCEL };
                     spawn(Sending::new(messages, batch, stream, None));
+                } else if is_whole {
+                    again = Some(MessagesBody::new(batch.into_pieces(), None));
                 }
                 let stream = Some(RecvStream::new(shared, id, Some(Reason::CANCEL)));
-                BegunStream::Call(UnaryCall { stream }, whole.map(|whole| MessagesBody::new(whole, None)))
+                BegunStream::Call(UnaryCall { stream }, again)
             }
             Ok(None) => {
                 if let Some(Ending::Failed(error)) = ending {
                     return BegunStream::Failed(Error::Body(error.into()));
                 }
                 let messages = (!ended).then_some(messages);
-                BegunStream::Elsewhere(MessagesBody::new(batch.to_pieces(), messages))
+                BegunStream::Elsewhere(MessagesBody::new(batch.into_pieces(), messages))
             }
             Err(error) => BegunStream::Failed(error),
         }

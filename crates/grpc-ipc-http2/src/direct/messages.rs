@@ -88,9 +88,11 @@ impl Batch {
     }
 
     /// All of it, for another time.
-    pub(crate) fn to_pieces(&self) -> Vec<Bytes> {
-        let buffer = (!self.buffer.is_empty()).then(|| Bytes::copy_from_slice(&self.buffer));
-        self.pieces.iter().cloned().chain(buffer).collect()
+    pub(crate) fn into_pieces(mut self) -> Vec<Bytes> {
+        if !self.buffer.is_empty() {
+            self.pieces.push(self.buffer.into());
+        }
+        self.pieces
     }
 }
 
@@ -132,8 +134,7 @@ impl<M: Messages> Body for MessagesBody<M> {
             let Some(source) = messages else { return Poll::Ready(None) };
             let polled = source.poll(cx, batch);
             let is_empty = batch.is_empty();
-            *begun = batch.to_pieces().into_iter();
-            batch.clear();
+            *begun = mem::take(batch).into_pieces().into_iter();
             match polled {
                 Poll::Pending if is_empty => return Poll::Pending,
                 Poll::Ready(Some(Ending::Failed(error))) => {

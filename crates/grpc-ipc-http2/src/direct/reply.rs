@@ -132,7 +132,7 @@ impl<'a> Reply<'a> {
             state.connection.begin_answer(id, metadata);
             if let Poll::Ready(Some(ending)) = polled {
                 ended = true;
-                state.connection.send_last(id, &mut batch, ending);
+                state.connection.send_last(id, &batch, ending);
             } else {
                 state.connection.send_batch(id, &mut batch);
             }

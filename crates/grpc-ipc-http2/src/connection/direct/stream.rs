@@ -43,10 +43,11 @@ impl Connection {
     /// Sends messages, as soon as the peer lets us.
     pub(crate) fn send_batch(&mut self, id: u32, batch: &mut Batch) {
         self.put_batch(id, batch, false);
+        batch.clear();
     }
 
     /// Sends the last messages of a stream, and its end.
-    pub(crate) fn send_last(&mut self, id: u32, batch: &mut Batch, ending: Ending) {
+    pub(crate) fn send_last(&mut self, id: u32, batch: &Batch, ending: Ending) {
         let ends = matches!(ending, Ending::Done) && self.role == Role::Client;
         self.put_batch(id, batch, ends);
         match ending {
@@ -57,14 +58,13 @@ impl Connection {
         }
     }
 
-    fn put_batch(&mut self, id: u32, batch: &mut Batch, ends: bool) {
-        for piece in batch.pieces.drain(..) {
-            self.send_data(id, piece, false);
+    fn put_batch(&mut self, id: u32, batch: &Batch, ends: bool) {
+        for piece in &batch.pieces {
+            self.send_data(id, piece.clone(), false);
         }
         if (!batch.buffer.is_empty() || ends) && !self.put_at_once(id, &batch.buffer, ends) {
             self.send_data(id, bytes::Bytes::copy_from_slice(&batch.buffer), ends);
         }
-        batch.clear();
     }
 
     /// Puts messages into the output, if they can go before anything else does; whether that is so.
