@@ -189,3 +189,34 @@ impl Connection {
         Some((message, deadline))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_length(length: usize) -> Gathered {
+        Gathered { bytes: BytesMut::new(), length }
+    }
+
+    #[test]
+    fn a_message_that_is_announced_takes_no_memory_before_it_comes() {
+        let mut gathered = of_length(4 << 20);
+        for _ in 0..100 {
+            gathered.push(&[0; 50]);
+            let most = AHEAD * gathered.len() + HEAD;
+            assert!(gathered.bytes.capacity() <= most, "{}", gathered.bytes.capacity());
+        }
+        let mut gathered = of_length(20_000);
+        gathered.push(&[0; 16_384]);
+        assert!(gathered.bytes.capacity() <= 20_000 + HEAD);
+    }
+
+    #[test]
+    fn memory_for_what_does_not_come_is_given_back() {
+        let mut gathered = of_length(4 << 20);
+        gathered.push(&[7; 1000]);
+        let taken = gathered.take();
+        assert_eq!(taken, [7; 1000][..]);
+        assert!(taken.try_into_mut().unwrap().capacity() <= 2000);
+    }
+}
