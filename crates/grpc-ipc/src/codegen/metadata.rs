@@ -1,10 +1,15 @@
 //! Metadata without the fields of the protocol itself.
 
+use std::time::Duration;
+
 use grpc_ipc_http2::direct::PROTOCOLS_OWN;
 use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
-use tonic::{Response, Status};
+use tonic::{Request, Response, Status};
+
+use crate::status::deadline_exceeded;
 
 /// Fields that tonic does not let programs send.
 const RESERVED: [&str; 5] = ["te", "content-type", "grpc-message", "grpc-message-type", "grpc-status"];
@@ -23,6 +28,18 @@ pub(super) fn sanitize(metadata: &mut MetadataMap) {
 /// Removes the protocol's own fields.
 pub(super) fn strip(metadata: &mut MetadataMap) {
     remove(metadata, &PROTOCOLS_OWN);
+}
+
+/// Gives a call that is made again what is left of its time.
+pub(super) fn shorten<T>(request: &mut Request<T>, deadline: Option<Instant>) -> Result<(), Status> {
+    let Some(deadline) = deadline else { return Ok(()) };
+    match deadline.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(deadline_exceeded()),
+        left => {
+            request.set_timeout(left);
+            Ok(())
+        }
+    }
 }
 
 /// Mostly there is nothing to remove: to look at the few fields costs less than to hash the names.

@@ -9,14 +9,15 @@ use grpc_ipc_http2::{Error, RecvBody};
 use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderValue, Uri};
 use prost::Message;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tonic::body::Body;
 use tonic::metadata::{GRPC_CONTENT_TYPE, MetadataMap};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 use tower_service::Service as _;
 
 use super::client::Client;
 use super::messages::{Encoded, encoded_len};
+use super::metadata::shorten;
 use super::options::ClientOptions;
 use super::outgoing::Requests;
 use super::unary_client::{is_usual, read, received};
@@ -26,7 +27,7 @@ use crate::Channel;
 use crate::call_body::CallBody;
 use crate::connections::deadline_after;
 use crate::response::response_of_grpc;
-use crate::status::{deadline_exceeded, status_from_http2};
+use crate::status::status_from_http2;
 
 /// Sends one message, and gets a stream of them.
 pub(super) async fn server_streaming<T, M, R>(
@@ -39,7 +40,7 @@ where
     M: Message + 'static,
     R: Message + Default + 'static,
 {
-    let request = client.intercept(method, request)?;
+    let mut request = client.intercept(method, request)?;
     let length = encoded_len(request.get_ref(), client.options.encoding_limit())?;
     let mut channel = channel_of(client)?;
     let mut deadline = None;
@@ -68,8 +69,8 @@ where
             Begun::Failed(error) => return Err(status_from_http2(&error)),
         }
     }
-    let call = general::server_streaming(&client.options, &mut channel, method, request);
-    until(deadline, Box::pin(call)).await
+    shorten(&mut request, deadline)?;
+    Box::pin(general::server_streaming(&client.options, &mut channel, method, request)).await
 }
 
 /// Sends a stream of messages, and gets one.
@@ -184,12 +185,18 @@ where
     }
 
     /// Makes a call the general way that was not processed, if all its messages are still there.
-    async fn again(self, channel: &mut Channel, error: &Error) -> Result<http::Response<CallBody>, Status> {
+    async fn again(
+        mut self,
+        channel: &mut Channel,
+        error: &Error,
+    ) -> Result<http::Response<CallBody>, Status> {
         if !error.is_unprocessed() || self.body.is_none() {
             return Err(status_from_http2(error));
         }
-        let deadline = self.deadline;
-        until(deadline, self.elsewhere(channel)).await
+        let mut request = Request::from_parts(self.metadata, Extensions::new(), ());
+        shorten(&mut request, self.deadline)?;
+        (self.metadata, ..) = request.into_parts();
+        self.elsewhere(channel).await
     }
 
     /// Makes the call the general way, as tonic would.
@@ -211,17 +218,6 @@ async fn response(mut call: UnaryCall) -> Result<http::Response<RecvBody>, Error
     match poll_fn(|cx| call.poll(cx, |_, _| ())).await? {
         Answer::Response(response) => Ok(*response),
         Answer::Message(()) => Err(Error::Closed),
-    }
-}
-
-/// A call that is made again, until the deadline that it had the first time.
-async fn until<T>(
-    deadline: Option<Instant>,
-    call: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
-    match deadline {
-        None => call.await,
-        Some(deadline) => timeout_at(deadline, call).await.unwrap_or_else(|_| Err(deadline_exceeded())),
     }
 }
 

@@ -8,17 +8,17 @@ use futures_util::future::BoxFuture;
 use grpc_ipc_http2::direct::{self, Answer, Begun, UnaryCall, timeout_of};
 use http::HeaderMap;
 use prost::Message;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Response, Status};
 
 use super::client::Client;
 use super::messages::{Encoded, decode, encoded_len};
-use super::metadata::is_left_to_tonic;
+use super::metadata::{is_left_to_tonic, shorten};
 use super::{Method, general, unusual};
 use crate::connections::deadline_after;
 use crate::fields::mend;
-use crate::status::{deadline_exceeded, status_from_http2};
+use crate::status::status_from_http2;
 
 /// The response to a unary call.
 #[must_use = "futures do nothing unless polled"]
@@ -148,22 +148,14 @@ where
         }
     }
 
-    /// Makes the call the general way over the channel; until the deadline that it had when it was begun the first time.
+    /// Makes the call the general way over the channel, with the deadline that it had when it was begun the first time.
     fn elsewhere(&mut self, deadline: Option<Instant>) -> Result<(), Status> {
-        let Some(request) = self.request.take() else { return Err(polled_again()) };
+        let Some(mut request) = self.request.take() else { return Err(polled_again()) };
         let Some(mut channel) = self.client.channel().cloned() else { return Err(polled_again()) };
         let (options, method) = (self.client.options.clone(), self.method);
-        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            self.stage = Stage::Other(Box::pin(std::future::ready(Err(deadline_exceeded()))));
-            return Ok(());
-        }
+        shorten(&mut request, deadline)?;
         let call = async move { general::unary(&options, &mut channel, method, request).await };
-        self.stage = Stage::Other(match deadline {
-            None => Box::pin(call),
-            Some(deadline) => Box::pin(async move {
-                timeout_at(deadline, call).await.unwrap_or_else(|_| Err(deadline_exceeded()))
-            }),
-        });
+        self.stage = Stage::Other(Box::pin(call));
         Ok(())
     }
 }

@@ -62,23 +62,31 @@ async fn answer(peer: &mut RawPeer, stream: u32) {
     peer.send_all(&[headers(stream, &OK), data(stream, [0; 5]), end]).await;
 }
 
+/// A `grpc-timeout` in that unit.
+fn microseconds(timeout: &str) -> u64 {
+    timeout.strip_suffix('u').unwrap().parse().unwrap()
+}
+
 #[test]
 fn a_refused_call_is_made_again_with_all_its_messages() {
     for kind in KINDS {
         client(async |mut peers, client| {
             let mut peer = connected(&mut peers, &client).await;
             let chunks = stream::iter([chunk("one"), chunk("two")]);
-            let call = tokio::spawn(call(client, kind, chunks, None));
-            let mut sent = Vec::new();
+            let call = tokio::spawn(call(client, kind, chunks, Some(Duration::from_secs(60))));
+            let (mut sent, mut timeouts) = (Vec::new(), Vec::new());
             for stream in [3, 5] {
                 let request = peer.expect_message(stream).await;
                 assert_eq!((request.field("te"), request.field("content-type")), FIELDS);
+                timeouts.push(microseconds(request.field("grpc-timeout")));
                 sent.push(request.body);
                 if stream == 3 {
                     peer.send(rst_stream(3, code::REFUSED_STREAM)).await;
                 }
             }
             assert_eq!(sent[0], sent[1]);
+            // The deadline stays.
+            assert!(timeouts[1] < timeouts[0], "{timeouts:?}");
             answer(&mut peer, 5).await;
             assert_eq!(call.await.unwrap().unwrap(), 1, "{kind:?}");
             assert_eq!(peers.channel.general_calls(), 2);
