@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 
+use crate::codegen::Aside;
 use crate::fields::{STATUS, mend, separate, set_status};
 use crate::messages::Messages;
 use crate::response::without_status;
@@ -22,6 +23,8 @@ use crate::status::status_from_http2;
 pub struct CallBody {
     body: RecvBody,
     kind: Kind,
+    /// Where large messages go.
+    aside: Option<Aside>,
 }
 
 #[derive(Debug, Default)]
@@ -45,15 +48,20 @@ pub(crate) enum IfMissing {
 impl CallBody {
     /// One that is not of gRPC.
     pub(crate) fn any(body: RecvBody) -> Self {
-        Self { body, kind: Kind::Any }
+        Self { body, kind: Kind::Any, aside: None }
     }
 
     pub(crate) fn request(body: RecvBody) -> Self {
-        Self { body, kind: Kind::Request(Messages::default()) }
+        Self { body, kind: Kind::Request(Messages::default()), aside: None }
     }
 
     pub(crate) fn response(body: RecvBody, if_missing: IfMissing) -> Self {
-        Self { body, kind: Kind::Response(Messages::default(), if_missing) }
+        Self { body, kind: Kind::Response(Messages::default(), if_missing), aside: None }
+    }
+
+    /// Leaves large messages aside for a decoder.
+    pub(crate) fn leaving(self, aside: Aside) -> Self {
+        Self { aside: Some(aside), ..self }
     }
 
     /// Ends the body, and the stream if that goes on.
@@ -66,6 +74,10 @@ impl CallBody {
         let messages = match &mut self.kind {
             Kind::Any => return Some(Ok(Frame::data(data))),
             Kind::Request(messages) | Kind::Response(messages, _) => messages,
+        };
+        let data = match &self.aside {
+            Some(aside) if !messages.is_inside() => aside.take(data),
+            _ => data,
         };
         match messages.take(&data) {
             Ok(()) => Some(Ok(Frame::data(data))),

@@ -4,6 +4,7 @@ use std::mem;
 
 use http::HeaderMap;
 
+use super::direct::Piece;
 use super::input::Input;
 use super::recv::Result;
 use super::stream::End;
@@ -109,45 +110,59 @@ impl Connection {
 
     /// Takes what is there of a frame of DATA; whether that is all of it.
     pub(super) fn data_piece(&mut self, input: &mut Input<'_>) -> Result<bool> {
-        let Some(data) = &mut self.data else { return Ok(true) };
-        let length = input.rest().len().min(data.left as usize);
-        if length > 0 {
-            let id = data.stream;
-            let wanted = data.wanted;
+        while let Some(data) = &mut self.data {
+            let length = input.rest().len().min(data.left as usize);
+            if length == 0 {
+                break;
+            }
+            let (id, wanted, end_stream, frame) = (data.stream, data.wanted, data.end_stream, data.left);
             if mem::take(&mut data.untouched) && wanted {
-                let (frame, end_stream) = (data.left, data.end_stream);
                 let beginning = &input.rest()[..length];
                 if !end_stream {
                     self.open_window(id, frame, beginning);
                 }
                 self.begin_gathering(id, frame, end_stream, beginning);
             }
-            let Some(data) = &mut self.data else { return Ok(true) };
-            data.left -= length as u32;
-            let copy_below = self.copy_below();
-            match self.streams.get_mut(id) {
-                Some(stream) if wanted && stream.has_reader && stream.failed.is_none() => {
-                    if stream.direct.gather(&input.rest()[..length]) {
-                        input.take(length);
-                        return self.data_rest(input);
-                    }
-                    if length < copy_below {
-                        stream.data.push_copy(&input.rest()[..length]);
-                        input.take(length);
-                    } else {
-                        stream.data.push(input.split(length));
-                    }
-                    wake_reader(stream, &mut self.wakers, &mut self.woken);
-                }
-                _ => {
-                    input.take(length);
-                    if wanted {
-                        self.give_back(id, length as u32);
-                    }
-                }
+            let taken = self.take_piece(id, input, length);
+            if let Some(data) = &mut self.data {
+                data.left -= taken as u32;
             }
         }
         self.data_rest(input)
+    }
+
+    /// Takes a piece of a body of at most this length; how long it is.
+    fn take_piece(&mut self, id: u32, input: &mut Input<'_>, length: usize) -> usize {
+        let copy_below = self.copy_below();
+        let Some(data) = self.data.as_ref().filter(|data| data.wanted) else {
+            input.take(length);
+            return length;
+        };
+        let Some(stream) =
+            self.streams.get_mut(id).filter(|stream| stream.has_reader && stream.failed.is_none())
+        else {
+            input.take(length);
+            self.give_back(id, length as u32);
+            return length;
+        };
+        let window = if data.end_stream { 0 } else { stream.recv_window.max(0) as u64 };
+        match stream.direct.take_piece(&input.rest()[..length], u64::from(data.left) + window) {
+            Piece::Gathered(length) => {
+                input.take(length);
+                self.gathered_part(id);
+                length
+            }
+            Piece::Other(length) => {
+                if length < copy_below {
+                    stream.data.push_copy(&input.rest()[..length]);
+                    input.take(length);
+                } else {
+                    stream.data.push(input.split(length));
+                }
+                wake_reader(stream, &mut self.wakers, &mut self.woken);
+                length
+            }
+        }
     }
 
     /// Ends a frame once everything before its padding has come. Returns whether the padding has come, too.
@@ -178,6 +193,7 @@ impl Connection {
             // One without trailers.
             self.demote(id);
         }
+        self.gathered_no_more(id);
         let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         if stream.failed.is_some() {
             return Ok(());

@@ -42,6 +42,7 @@ impl Connection {
         if self.role == Role::Client {
             self.demote(id);
         }
+        self.gathered_no_more(id);
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.failed.is_none() {
             stream.failed = Some(error);

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::closed::Closed;
 use super::recv::Result;
 use super::{Connection, PER_MESSAGE, PartialBlock, Role, Stream, room_for_one, wake_reader};
+use crate::direct::is_plain;
 use crate::frame::{Head, flag};
 use crate::message::{Message, ResponseHead};
 use crate::{Error, Reason};
@@ -201,6 +202,9 @@ impl Connection {
         let without_body = [StatusCode::NOT_MODIFIED, StatusCode::NO_CONTENT];
         let has_body = !stream.is_head && !without_body.contains(&head.status);
         stream.content_length = head.content_length.filter(|_| has_body);
+        if !is_plain(&head.headers) {
+            stream.direct.follow_no_more();
+        }
         stream.response = Some(head);
         stream.has_response = true;
         if end_stream {

@@ -13,9 +13,9 @@ use http::header::CONTENT_TYPE;
 use tonic::metadata::{GRPC_CONTENT_TYPE, MetadataMap};
 use tonic::service::Interceptor;
 use tonic::{Extensions, Request, Response, Status, Streaming};
-use tonic_prost::ProstDecoder;
 
 use super::ServerOptions;
+use super::large::{Aside, MessageDecoder};
 use super::messages::{Encoded, decode, encoded_len};
 use super::metadata::{sanitize, strip};
 use super::outgoing::Outgoing;
@@ -165,12 +165,10 @@ impl DirectCall<'_> {
         let (metadata, extensions) = self.parts();
         let Self { input, reply, slot, .. } = self;
         let Input::Stream(body) = input else { return };
-        let messages = Streaming::new_request(
-            ProstDecoder::<M>::default(),
-            CallBody::request(*body),
-            None,
-            Some(options.decoding_limit()),
-        );
+        let limit = options.decoding_limit();
+        let aside = Aside::new(limit);
+        let body = CallBody::request(*body).leaving(aside.clone());
+        let messages = Streaming::new_request(MessageDecoder::<M>::new(aside), body, None, Some(limit));
         run(handler(Request::from_parts(metadata, extensions, messages)), slot, reply, respond);
     }
 

@@ -12,6 +12,7 @@ mod call;
 mod client;
 mod direct_call;
 mod general;
+mod large;
 mod messages;
 mod metadata;
 mod options;
@@ -33,6 +34,7 @@ pub(crate) use self::call::intercept;
 pub use self::call::{Call, Called};
 pub use self::client::Client;
 pub(crate) use self::direct_call::{DirectCall, Input, Slot};
+pub(crate) use self::large::Aside;
 pub use self::options::ServerOptions;
 
 pub use crate::intercepted::{Intercepted, InterceptedServer};

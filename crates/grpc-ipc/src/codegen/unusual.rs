@@ -10,9 +10,10 @@ use std::future::{Ready, ready};
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Extensions, Request, Response, Status, Streaming};
-use tonic_prost::{ProstCodec, ProstDecoder};
+use tonic_prost::ProstCodec;
 use tower_service::Service;
 
+use super::large::{Aside, MessageDecoder};
 use super::metadata::{strip, strip_result};
 use super::options::ClientOptions;
 use crate::call_body::CallBody;
@@ -67,13 +68,14 @@ pub(super) async fn stream_of<R: Message + Default + 'static>(
         return strip_result(client.server_streaming(Request::new(()), path, codec).await);
     }
     let (head, body) = response.into_parts();
-    let limit = Some(options.decoding_limit());
-    let decoder = ProstDecoder::<R>::default();
+    let limit = options.decoding_limit();
+    let aside = Aside::new(limit);
+    let decoder = MessageDecoder::<R>::new(aside.clone());
     let messages = if head.headers.contains_key(STATUS) {
         // They have told it all.
         Streaming::new_empty(decoder, body)
     } else {
-        Streaming::new_response(decoder, body, head.status, None, limit)
+        Streaming::new_response(decoder, body.leaving(aside), head.status, None, Some(limit))
     };
     let mut metadata = MetadataMap::from_headers(head.headers);
     strip(&mut metadata);

@@ -94,7 +94,14 @@ async fn wait(times: usize) {
 }
 
 fn chunk(size: usize) -> Chunk {
-    Chunk { payload: vec![b'x'; size].into() }
+    Chunk { payload: (0..size as u32).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect() }
+}
+
+/// Its length, if its bytes are the right ones.
+fn shown(received: &Chunk) -> usize {
+    let length = received.payload.len();
+    assert!(*received == chunk(length), "the bytes of a message of {length}");
+    length
 }
 
 pub(crate) type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, Status>> + Send>>;
@@ -112,7 +119,7 @@ impl Handler {
         if let Some(mut request) = request.filter(|_| self.reads) {
             loop {
                 match request.message().await {
-                    Ok(Some(chunk)) => read.push(chunk.payload.len()),
+                    Ok(Some(chunk)) => read.push(shown(&chunk)),
                     Ok(None) => break,
                     Err(status) => {
                         failed = Some(status);
@@ -219,7 +226,7 @@ async fn read(answer: Result<Response<Streaming<Chunk>>, Status>) -> String {
     let mut chunks = response.into_inner();
     loop {
         match chunks.message().await {
-            Ok(Some(chunk)) => outcome += &format!(" {}", chunk.payload.len()),
+            Ok(Some(chunk)) => outcome += &format!(" {}", shown(&chunk)),
             Ok(None) => break,
             Err(status) => return outcome + &error(&status),
         }

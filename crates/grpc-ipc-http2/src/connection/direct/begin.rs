@@ -157,8 +157,9 @@ impl Connection {
         stream.accepted = true;
         stream.begins_at = begins_at;
         stream.recv_waker = Some(waker.clone());
-        if answer == Answered::WithMessage {
-            stream.direct.progress = Progress::Begun;
+        match answer {
+            Answered::WithMessage => stream.direct.progress = Progress::Begun,
+            Answered::WithStream => stream.direct.follow(),
         }
         stream
     }

@@ -11,13 +11,16 @@ use super::{Connection, PREFIX, Progress, Request, Source};
 use crate::Reason;
 use crate::connection::Role;
 use crate::deadline::after;
-use crate::frame::{HEAD, Head, flag};
+use crate::frame::{Head, flag};
 
 /// A shorter one that is not in one piece goes the general way.
 const MIN_GATHERED: usize = 4 * 1024;
 /// The rest of a frame is read into its message if it is as long as this; a shorter one is read together with what
 /// comes behind it, and copied.
 const MIN_READ: usize = 4 * 1024;
+/// So much is read behind what a frame has of a message: the head of the next frame, and mostly also the few bytes that a
+/// message is longer than its other frames, and the beginning of the next message.
+const BEHIND: usize = 64;
 /// How many times as much memory as has come there is for a message, lest one that is only announced takes any.
 const AHEAD: usize = 64;
 
@@ -31,8 +34,12 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
+    pub(super) fn of(length: usize) -> Self {
+        Self { bytes: BytesMut::new(), length }
+    }
+
     /// All of it is here.
-    fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.bytes.len() == self.length
     }
 
@@ -40,6 +47,12 @@ impl Gathered {
         self.bytes.len()
     }
 
+    /// How much has still to come.
+    pub(super) fn left(&self) -> usize {
+        self.length - self.bytes.len()
+    }
+
+    /// There is none.
     pub(super) fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -49,11 +62,11 @@ impl Gathered {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// Makes room for a piece, for the head of the next frame, and for what follows.
+    /// Makes room for a piece, for what is read behind the message, and for what follows.
     fn grow(&mut self, piece: usize) {
         if self.bytes.capacity() - self.bytes.len() < piece {
             let come = self.bytes.len() + piece;
-            let length = (self.length + HEAD).min(come.saturating_mul(AHEAD)).max(come + HEAD);
+            let length = (self.length + BEHIND).min(come.saturating_mul(AHEAD)).max(come + BEHIND);
             self.bytes.reserve(length - self.bytes.len());
         }
     }
@@ -125,29 +138,39 @@ impl Connection {
         }
     }
 
-    /// Where to read what comes next, and how much of it: the rest of a frame, and the head of the one behind it.
+    /// Where to read what comes next, and how much of it: what a frame has of a message, and a little
+    /// behind it.
     pub(crate) fn room_for_message(&mut self) -> Option<(&mut BytesMut, usize)> {
         let data = self.data.as_ref().filter(|data| data.wanted && data.left as usize >= MIN_READ)?;
         if self.failed.is_some() {
             return None;
         }
-        let stream = self.streams.get_mut(data.stream).filter(|stream| stream.direct.gathers())?;
+        let stream = self
+            .streams
+            .get_mut(data.stream)
+            .filter(|stream| stream.has_reader && stream.failed.is_none())?;
         let gathered = &mut stream.direct.gathered;
-        gathered.grow(MIN_READ.min(data.left as usize));
+        let length = gathered.left().min(data.left as usize);
+        if length < MIN_READ {
+            return None;
+        }
+        gathered.grow(MIN_READ);
         let room = gathered.bytes.capacity() - gathered.bytes.len();
-        Some((&mut gathered.bytes, room.min(data.left as usize + HEAD)))
+        Some((&mut gathered.bytes, room.min(length + BEHIND)))
     }
 
     /// So much was read there; what is not of the message goes to the rest of what has come.
     pub(crate) fn message_was_read(&mut self, length: usize, rest: &mut BytesMut) {
         let Some(data) = &mut self.data else { return };
         let Some(stream) = self.streams.get_mut(data.stream) else { return };
-        let of_frame = length.min(data.left as usize);
-        data.left -= of_frame as u32;
-        let bytes = &mut stream.direct.gathered.bytes;
-        let end = bytes.len() - (length - of_frame);
-        rest.put_slice(&bytes[end..]);
-        bytes.truncate(end);
+        let gathered = &mut stream.direct.gathered;
+        let begin = gathered.bytes.len() - length;
+        let end = gathered.length.min(begin + length.min(data.left as usize));
+        data.left -= (end - begin) as u32;
+        rest.put_slice(&gathered.bytes[end..]);
+        gathered.bytes.truncate(end);
+        let id = data.stream;
+        self.gathered_part(id);
     }
 
     /// A frame of a message that is gathered has ended, and the stream has not.
@@ -203,12 +226,12 @@ mod tests {
         let mut gathered = of_length(4 << 20);
         for _ in 0..100 {
             gathered.push(&[0; 50]);
-            let most = AHEAD * gathered.len() + HEAD;
+            let most = AHEAD * gathered.len() + BEHIND;
             assert!(gathered.bytes.capacity() <= most, "{}", gathered.bytes.capacity());
         }
         let mut gathered = of_length(20_000);
         gathered.push(&[0; 16_384]);
-        assert!(gathered.bytes.capacity() <= 20_000 + HEAD);
+        assert!(gathered.bytes.capacity() <= 20_000 + BEHIND);
     }
 
     #[test]

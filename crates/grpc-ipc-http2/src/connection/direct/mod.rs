@@ -4,6 +4,7 @@
 
 mod answer;
 mod begin;
+mod follow;
 mod gather;
 mod progress;
 mod recv;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 
 pub use self::begin::Answered;
 pub(crate) use self::begin::{Encode, Outcome};
+pub(super) use self::follow::Piece;
 pub(super) use self::progress::Call;
 use self::progress::Progress;
 pub(crate) use self::usual::{PlainHead, Usual};

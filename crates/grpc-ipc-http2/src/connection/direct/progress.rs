@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
+use super::follow::Follow;
 use super::gather::Gathered;
 use super::usual::PlainHead;
 use crate::direct::Head;
@@ -18,6 +19,8 @@ pub(crate) struct Call {
     pub(super) message: Vec<u8>,
     /// A message that is large, or in several frames, of a request or of a response.
     pub(super) gathered: Gathered,
+    /// Where in its body the messages of a stream begin, if it has one.
+    pub(super) follow: Option<Follow>,
     /// The metadata in the trailers of a response, if there was any.
     pub(super) trailers: Option<Arc<HeaderMap>>,
 }
@@ -56,16 +59,6 @@ impl Call {
         self.progress == Progress::General
     }
 
-    /// Takes a piece of a message that is gathered; whether there is one.
-    #[inline]
-    pub(crate) fn gather(&mut self, piece: &[u8]) -> bool {
-        let gathers = self.gathers();
-        if gathers {
-            self.gathered.push(piece);
-        }
-        gathers
-    }
-
     pub(crate) fn gathers(&self) -> bool {
         self.progress == Progress::Gathers
     }
@@ -102,6 +95,7 @@ impl Call {
             self.trailers = None;
         }
         self.gathered.clear();
+        self.follow = None;
         self.message.clear();
         if self.message.capacity() > KEEP {
             self.message = Vec::new();
@@ -131,7 +125,7 @@ impl Call {
         assert_eq!(self.response.is_some(), has_head, "the head of a response");
         let has_message = matches!(self.progress, Progress::Message | Progress::Done);
         assert!(self.message.is_empty() || has_message, "a message without a head");
-        let may_gather = has_message || self.gathers() || self.is_complete();
+        let may_gather = has_message || self.gathers() || self.is_complete() || self.follow.is_some();
         assert!(
             self.gathered.is_empty() || may_gather && self.message.is_empty(),
             "a message that nobody gathers"

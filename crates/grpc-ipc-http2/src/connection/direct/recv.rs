@@ -98,6 +98,7 @@ impl Connection {
             // Its messages come the general way.
             stream.content_length = head.content_length();
             stream.direct.progress = Progress::Complete;
+            stream.direct.follow();
             self.direct.requests.list.push(Request { id, head, message: Source::Stream });
             return;
         }
