@@ -18,10 +18,20 @@ use crate::Peer;
 pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Who is at the other end. It stays the same for the life of the connection.
     fn peer(&self) -> &Peer;
+
+    /// Whether a read that is tried again finds what has come, although the runtime has not yet told of it. Then a thread that
+    /// waits awake for an answer need not let the runtime look. By default it is not so.
+    fn reads_at_once(&self) -> bool {
+        false
+    }
 }
 
 impl<C: Connection + ?Sized> Connection for Box<C> {
     fn peer(&self) -> &Peer {
         (**self).peer()
+    }
+
+    fn reads_at_once(&self) -> bool {
+        (**self).reads_at_once()
     }
 }

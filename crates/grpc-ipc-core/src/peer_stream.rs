@@ -14,12 +14,18 @@ use crate::{Connection, Peer};
 pub struct PeerStream<S> {
     stream: S,
     peer: Peer,
+    reads_at_once: bool,
 }
 
 impl<S> PeerStream<S> {
     /// `stream`, which leads to `peer`.
     pub fn new(stream: S, peer: Peer) -> Self {
-        Self { stream, peer }
+        Self { stream, peer, reads_at_once: false }
+    }
+
+    /// The same, of a stream that [reads at once](Connection::reads_at_once).
+    pub fn reading_at_once(self) -> Self {
+        Self { reads_at_once: true, ..self }
     }
 
     /// The stream itself.
@@ -31,6 +37,10 @@ impl<S> PeerStream<S> {
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection for PeerStream<S> {
     fn peer(&self) -> &Peer {
         &self.peer
+    }
+
+    fn reads_at_once(&self) -> bool {
+        self.reads_at_once
     }
 }
 
@@ -67,5 +77,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for PeerStream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_a_stream_reads_at_once_is_said_by_whoever_makes_it() {
+        let (stream, _) = tokio::io::duplex(1);
+        let stream = PeerStream::new(stream, Peer::new("test"));
+        assert!(!stream.reads_at_once());
+        assert!(Connection::reads_at_once(&Box::new(stream.reading_at_once())));
     }
 }

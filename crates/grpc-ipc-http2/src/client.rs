@@ -21,7 +21,7 @@ use crate::encode::Start;
 use crate::message::ResponseHead;
 use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared, State};
-use crate::spin::let_tasks_run;
+use crate::spin::Awake;
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
@@ -85,7 +85,7 @@ where
                         return Next::Later;
                     }
                     if !turn.is_time_for_something(state, cx) {
-                        return if turn.stays_awake(state) { Next::StayAwake } else { Next::Wait };
+                        return turn.stays_awake(state).map_or(Next::Wait, Next::StayAwake);
                     }
                 }
                 Next::GoOn
@@ -96,10 +96,7 @@ where
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Next::StayAwake => {
-                    let_tasks_run(cx);
-                    return Poll::Pending;
-                }
+                Next::StayAwake(awake) => ready!(awake.poll(cx)),
                 Next::Wait => return Poll::Pending,
                 Next::Over(result) => return Poll::Ready(result),
             }
@@ -114,7 +111,7 @@ enum Next {
     /// There is more, for its next turn.
     Later,
     /// There may soon be something to read.
-    StayAwake,
+    StayAwake(Awake),
     Wait,
     Over(Result<(), Error>),
 }
@@ -442,7 +439,7 @@ fn begin(
         }
         return Begun::Failed(Error::Unprocessed);
     }
-    let alone = connection.output.is_empty() && connection.woken == 0;
+    let alone = connection.output.is_empty() && connection.woken.callers == 0;
     let start = Start::Request {
         method: &head.method,
         scheme: head.uri.scheme_str().unwrap_or(if connection.options.https { "https" } else { "http" }),

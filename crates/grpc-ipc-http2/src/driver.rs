@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::connection::{Connection, KEEPALIVE_PING, Role};
 use crate::shared::{Io, Shared, State};
-use crate::spin::Spin;
+use crate::spin::{Awake, Spin};
 use crate::timers::{Due, Timers};
 use crate::{Error, Options, Reason};
 
@@ -36,6 +36,8 @@ pub(crate) struct Turn {
     read_size: usize,
     timers: Timers,
     spin: Spin,
+    /// Handlers were called since other tasks were let run.
+    pub(crate) served: bool,
     /// What the peer has begun and not ended.
     unfinished: Option<u64>,
     /// Why nothing more can be written: the connection ends once everything that the peer has said is read.
@@ -64,7 +66,8 @@ impl<IO: Io> Driver<IO> {
             waits: None,
             read_size: MIN_READ,
             timers: Timers::new(role, options),
-            spin: Spin::new(options.busy_poll),
+            spin: Spin::new(options.busy_poll, options.reads_at_once),
+            served: false,
             unfinished: None,
             write_error: None,
             last_words: None,
@@ -168,14 +171,16 @@ impl Turn {
         true
     }
 
-    /// Whether to look soon again for something to read, when there is nothing to do.
-    pub(crate) fn stays_awake(&mut self, state: &State) -> bool {
+    /// Whether to look soon again for something to read, when there is nothing to do, and how to wait for that.
+    pub(crate) fn stays_awake(&mut self, state: &State) -> Option<Awake> {
         let connection = &state.connection;
-        connection.is_established()
-            && connection.failed.is_none()
-            && !self.ended
-            && !self.congested
-            && self.spin.stays_awake(connection.calls_begun())
+        // A handler that was not ready at once has a task.
+        let has_tasks = mem::take(&mut self.served) && !connection.is_idle();
+        let tasks_wait = has_tasks || state.tasks_woken || connection.wakes_tasks();
+        if !connection.is_established() || connection.failed.is_some() || self.ended || self.congested {
+            return None;
+        }
+        self.spin.stays_awake(connection.calls_begun(), tasks_wait)
     }
 
     /// Ends the calls whose deadlines have passed, although there is more to read: a peer that sends all the time puts no

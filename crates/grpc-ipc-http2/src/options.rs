@@ -50,6 +50,7 @@ pub struct Options {
     pub(crate) max_connection_age_grace: Option<Duration>,
     pub(crate) poll_in_place: bool,
     pub(crate) busy_poll: Duration,
+    pub(crate) reads_at_once: bool,
     pub(crate) https: bool,
 }
 
@@ -79,6 +80,7 @@ impl Options {
             max_connection_age_grace: None,
             poll_in_place: true,
             busy_poll: DEFAULT_BUSY_POLL,
+            reads_at_once: false,
             https: false,
         }
     }
@@ -258,15 +260,23 @@ impl Options {
     /// `SO_BUSY_POLL` does ([socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html)). Zero turns it off.
     ///
     /// A thread that sleeps is woken late, because its core sleeps, too. Polling makes small calls between two cores several
-    /// times faster. Other tasks run between two polls, and an idle connection does not poll: it polls only after something
-    /// has come or a call has begun.
+    /// times faster. Other tasks run between two polls. On a runtime of several threads, a connection that has a thread for
+    /// itself may keep it for about 200 microseconds. An idle connection does not poll: it polls only after something has come
+    /// or a call has begun.
     ///
-    /// The price is CPU time: up to this long for each message that comes later. It is bounded twice. A connection whose
-    /// peer takes longer tries ever more rarely, down to one wait in 512. The connections of a thread poll together, and
-    /// waste no more than an eighth of its time. Turn it off where both ends share one core or a CPU quota: there it costs
-    /// up to an eighth of the throughput and gains nothing. Default: 50 microseconds.
+    /// The price is CPU time: up to this long for each message that comes later, and sometimes four times as long, to find out
+    /// whether the peer is quick while both ends are awake. It is bounded twice. A connection whose peer takes longer tries
+    /// ever more rarely, down to one wait in 512. The connections of a thread poll together, and waste no more than an eighth
+    /// of its time. Turn it off where both ends share a CPU quota, and gain nothing. Default: 50 microseconds.
     pub fn busy_poll(self, time: Duration) -> Self {
         Self { busy_poll: time, ..self }
+    }
+
+    /// Whether reading the byte stream again finds what has come before the runtime has told of it. On a runtime of several
+    /// threads, [busy polling](Self::busy_poll) then need not let the runtime look, which wakes other threads each time.
+    /// Default: `false`.
+    pub fn reads_at_once(self, at_once: bool) -> Self {
+        Self { reads_at_once: at_once, ..self }
     }
 
     /// Whether the connection runs over TLS. A client then sends `:scheme: https` if the request's URI has no scheme; servers

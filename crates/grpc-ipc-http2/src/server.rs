@@ -27,7 +27,7 @@ use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared, State, ToAnswer};
-use crate::spin::let_tasks_run;
+use crate::spin::Awake;
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
@@ -541,6 +541,7 @@ where
                             at = At::Send;
                             if received.is_ready() {
                                 to_send = true;
+                                turn.served = true;
                                 let overfull = accept(state, shared, requests, direct);
                                 return Next::Serve { overfull };
                             }
@@ -563,8 +564,9 @@ where
                                     return Next::Later;
                                 }
                                 Poll::Pending if turn.is_time_for_something(state, cx) => true,
-                                Poll::Pending if turn.stays_awake(state) => return Next::StayAwake,
-                                Poll::Pending => return Next::Wait,
+                                Poll::Pending => {
+                                    return turn.stays_awake(state).map_or(Next::Wait, Next::StayAwake);
+                                }
                             };
                             At::Receive
                         }
@@ -581,9 +583,9 @@ where
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Next::StayAwake => {
-                    let_tasks_run(cx);
-                    return Poll::Pending;
+                Next::StayAwake(awake) => {
+                    ready!(awake.poll(cx));
+                    at = At::Receive;
                 }
                 Next::Wait => return Poll::Pending,
                 Next::Over(result) => return Poll::Ready(result),
@@ -611,7 +613,7 @@ enum Next {
     /// There is more, for its next turn.
     Later,
     /// There may soon be something to read.
-    StayAwake,
+    StayAwake(Awake),
     Wait,
     Over(Result<(), Error>),
 }

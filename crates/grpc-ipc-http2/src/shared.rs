@@ -34,6 +34,8 @@ pub(crate) struct State {
     driver: Option<Waker>,
     /// It has been woken and will write what there is.
     driver_woken: bool,
+    /// Tasks were woken since then.
+    pub(crate) tasks_woken: bool,
     /// Somebody else has written since it ran: the next ones may be many, and leave it to the driver.
     written_since: bool,
     writes: Writes,
@@ -57,6 +59,7 @@ impl Shared {
             unflushed: false,
             driver: None,
             driver_woken: false,
+            tasks_woken: false,
             written_since: false,
             writes: Writes::new(),
             callers: None,
@@ -73,6 +76,7 @@ impl Shared {
         if state.connection.wakers.is_empty() {
             return result;
         }
+        state.wakes();
         let wakers = std::mem::take(&mut state.connection.wakers);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -88,6 +92,7 @@ impl Shared {
         if state.connection.wakers.is_empty() {
             return result;
         }
+        state.wakes();
         std::mem::swap(&mut state.connection.wakers, wakers);
         drop(state);
         wakers.drain(..).for_each(Waker::wake);
@@ -105,10 +110,17 @@ impl State {
     /// The task that reads runs.
     pub(crate) fn driver_runs(&mut self, cx: &Context<'_>) {
         self.driver_woken = false;
+        self.tasks_woken = false;
         self.written_since = self.writes.next_turn();
         if !self.driver.as_ref().is_some_and(|driver| driver.will_wake(cx.waker())) {
             self.driver = Some(cx.waker().clone());
         }
+    }
+
+    /// Those that wait are about to be woken.
+    fn wakes(&mut self) {
+        self.tasks_woken |= self.connection.wakes_tasks();
+        self.connection.woken.outside = 0;
     }
 
     /// Has the task that reads look at the connection.
@@ -326,7 +338,7 @@ impl SendStream {
             // It is not to be woken by what it sends itself.
             let waker = connection.stream_mut(self.id).and_then(|stream| stream.send_waker.take());
             if !batch.is_empty() {
-                let alone = connection.output.is_empty() && connection.woken == 0;
+                let alone = connection.output.is_empty() && connection.woken.callers == 0;
                 unwritten.get_or_insert(alone);
                 connection.send_batch(self.id, batch);
             }

@@ -5,18 +5,30 @@
 //! Everything here is decided from instants that are passed in; the clock is read by whoever waits.
 
 use std::cell::Cell;
+use std::hint;
 use std::pin::pin;
-use std::task::Context;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
 
 /// The waits of one connection.
 pub(crate) struct Spin {
+    /// Which connection it is, for its thread.
+    id: u64,
     window: Duration,
+    /// It can be waited without the runtime.
+    in_place: bool,
     wait: Wait,
     /// After waits that took longer, this many have to pass before the next try: 0, 1, 2, 4 … [`MAX_PAUSE`].
     pause: u16,
     /// How many of them have passed.
     passed: u16,
+    /// How many waits in a row have ended after the window.
+    long: u16,
+    /// How often it was polled in place since other tasks were let run.
+    polls: u16,
     /// How many calls this end had begun.
     calls: u32,
 }
@@ -33,13 +45,44 @@ enum Wait {
     },
 }
 
+/// How to wait awake for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awake {
+    /// While other tasks run.
+    Yielding,
+    /// Without returning to the runtime.
+    InPlace,
+}
+
 /// A connection whose peer is never quick tries one wait in so many: what they cost is not to be noticed.
 const MAX_PAUSE: u16 = 512;
+/// A peer that sleeps itself is not quick, and becomes so once this end no longer sleeps. So after a wait that took longer than
+/// the window, the next ones may take so many windows.
+const PROBE: u32 = 4;
+/// After so many waits in a row that took longer than one window, the peer is taken for slow.
+const MAX_LONG: u16 = 64;
+/// After so many polls in place, other tasks are let run: after about 200 microseconds.
+const MAX_POLLS: u16 = 256;
+/// A connection has its thread for itself when so much has come on it, and nothing on others.
+const ALONE: u16 = 16;
 
 impl Spin {
-    /// Waits awake for as long as `window`; never if that is zero.
-    pub(crate) fn new(window: Duration) -> Self {
-        Self { window, wait: Wait::Asleep, pause: 0, passed: 0, calls: 0 }
+    /// Waits awake for as long as `window`; never if that is zero. On a runtime of several threads that is done in place, if
+    /// the byte stream `reads_at_once`: whenever a task yields there, another thread is woken to look for work.
+    pub(crate) fn new(window: Duration, reads_at_once: bool) -> Self {
+        static IDS: AtomicU64 = AtomicU64::new(1);
+        let one_thread = Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() == 1);
+        Self {
+            id: IDS.fetch_add(1, Relaxed),
+            window,
+            in_place: reads_at_once && !one_thread,
+            wait: Wait::Asleep,
+            pause: 0,
+            passed: 0,
+            long: 0,
+            polls: 0,
+            calls: 0,
+        }
     }
 
     /// Something has come.
@@ -49,30 +92,55 @@ impl Spin {
         }
     }
 
-    /// Whether to wait awake, when there is nothing to do; `calls` changes when this end begins a call.
-    pub(crate) fn stays_awake(&mut self, calls: u32) -> bool {
+    /// Whether to wait awake, when there is nothing to do, and how; `calls` changes when this end begins a call. If tasks wait
+    /// for this thread, they have to be let run first.
+    pub(crate) fn stays_awake(&mut self, calls: u32, tasks_wait: bool) -> Option<Awake> {
         if self.window.is_zero() || matches!(self.wait, Wait::Asleep) && self.calls == calls {
-            return false;
+            return None;
         }
-        with_thread(|thread| self.stays_awake_on(thread, calls, Instant::now)).unwrap_or(false)
+        with_thread(|thread| {
+            let is_awake = self.stays_awake_on(thread, calls, Instant::now);
+            is_awake.then(|| self.how(thread, tasks_wait))
+        })
+        .flatten()
+    }
+
+    fn how(&mut self, thread: &Thread, tasks_wait: bool) -> Awake {
+        if self.in_place && !tasks_wait && self.polls < MAX_POLLS && thread.is_alone(self.id) {
+            self.polls += 1;
+            return Awake::InPlace;
+        }
+        self.polls = 0;
+        Awake::Yielding
     }
 
     fn hear_on(&mut self, thread: &mut Thread, now: impl FnOnce() -> Instant) {
+        thread.hear(self.id);
         if let Wait::Awake { since, .. } = self.wait {
-            // Others had the core for long: a thread that sleeps gets it back sooner than one that is awake.
-            if now() > since + 2 * self.window {
-                self.try_less();
-            } else {
+            thread.close();
+            let took = now() - since;
+            if took <= self.window {
+                self.long = 0;
                 self.pause /= 2;
+            } else if took <= 2 * PROBE * self.window && self.long < MAX_LONG {
+                self.long += 1;
+            } else {
+                // Others had the core for long: a thread that sleeps gets it back sooner than one that is awake.
+                self.try_less();
             }
-            thread.close(self.window);
         }
         self.wait = Wait::Due;
     }
 
     fn try_less(&mut self) {
+        self.long = 0;
         self.pause = (self.pause * 2).clamp(1, MAX_PAUSE);
         self.passed = 0;
+    }
+
+    /// How long a wait may take.
+    fn limit(&self) -> Duration {
+        if self.pause == 0 && self.long == 0 { self.window } else { PROBE * self.window }
     }
 
     fn stays_awake_on(&mut self, thread: &mut Thread, calls: u32, now: impl FnOnce() -> Instant) -> bool {
@@ -90,20 +158,19 @@ impl Spin {
         if let Wait::Awake { since, until } = self.wait {
             if began {
                 // The caller took its time: the peer gets the call only now.
-                thread.close(self.window);
+                thread.close();
             } else if now < until {
                 return true;
             } else {
-                // A connection that joined late has not waited for a whole window.
-                if now >= since + self.window {
+                // A connection that joined late has not waited for as long as it may.
+                if now >= since + self.limit() {
                     self.try_less();
                 }
                 self.wait = Wait::Asleep;
                 return false;
             }
         }
-        self.passed = 0;
-        let until = thread.open(now, self.window);
+        let until = thread.open(now, self.limit());
         self.wait = until.map_or(Wait::Asleep, |until| Wait::Awake { since: now, until });
         until.is_some()
     }
@@ -115,10 +182,14 @@ impl Spin {
 struct Thread {
     /// Until when it waits awake.
     until: Option<Instant>,
+    /// How long that is.
+    limit: Duration,
     /// For how long it has done so lately without anything that came.
     wasted: Duration,
     /// When that was counted.
     counted: Option<Instant>,
+    /// On which connection something has come last, and how often in a row.
+    heard: (u64, u16),
 }
 
 /// What a thread may waste at once; it gets it back in [`SHARE`] times as long.
@@ -131,13 +202,13 @@ thread_local! {
 
 impl Thread {
     const fn new() -> Self {
-        Self { until: None, wasted: Duration::ZERO, counted: None }
+        Self { until: None, limit: Duration::ZERO, wasted: Duration::ZERO, counted: None, heard: (0, 0) }
     }
 
     /// Begins to wait awake, or joins those that do, without extending it; `None` when too much was wasted.
-    fn open(&mut self, now: Instant, window: Duration) -> Option<Instant> {
+    fn open(&mut self, now: Instant, limit: Duration) -> Option<Instant> {
         if let Some(until) = self.until.filter(|until| now < *until) {
-            return Some(until.min(now + window));
+            return Some(until.min(now + limit));
         }
         if let Some(counted) = self.counted.replace(now) {
             self.wasted = self.wasted.saturating_sub(now.saturating_duration_since(counted) / SHARE);
@@ -146,16 +217,26 @@ impl Thread {
             self.until = None;
             return None;
         }
-        self.wasted += window;
-        self.until = Some(now + window);
+        self.wasted += limit;
+        self.limit = limit;
+        self.until = Some(now + limit);
         self.until
     }
 
     /// Something has come: it was not wasted.
-    fn close(&mut self, window: Duration) {
+    fn close(&mut self) {
         if self.until.take().is_some() {
-            self.wasted = self.wasted.saturating_sub(window);
+            self.wasted = self.wasted.saturating_sub(self.limit);
         }
+    }
+
+    fn hear(&mut self, connection: u64) {
+        let (last, count) = self.heard;
+        self.heard = (connection, if last == connection { count.saturating_add(1) } else { 0 });
+    }
+
+    fn is_alone(&self, connection: u64) -> bool {
+        self.heard.0 == connection && self.heard.1 >= ALONE
     }
 }
 
@@ -171,12 +252,25 @@ fn with_thread<T>(act: impl FnOnce(&mut Thread) -> T) -> Option<T> {
         .ok()
 }
 
-/// Lets the other tasks of this thread run. The task of `cx` is woken after the runtime has polled for I/O without waiting.
-///
-/// Other threads are not let run with `sched_yield`: on a busy machine, the next one keeps the core for a whole time slice.
-pub(crate) fn let_tasks_run(cx: &mut Context<'_>) {
-    _ = pin!(tokio::task::yield_now()).poll(cx);
+impl Awake {
+    /// Waits for a moment. If that is over at once, the connection is to be looked at again; otherwise the task of `cx` is
+    /// woken after the other tasks of this thread, and after the runtime has polled for I/O without waiting.
+    ///
+    /// Other threads are not let run with `sched_yield`: on a busy machine, the next one keeps the core for a whole time slice.
+    pub(crate) fn poll(self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Yielding => pin!(tokio::task::yield_now()).poll(cx),
+            Self::InPlace => {
+                // The lock is free for callers on other threads.
+                (0..FREE).for_each(|_| hint::spin_loop());
+                Poll::Ready(())
+            }
+        }
+    }
 }
+
+/// How many times a processor is told to take a break between two polls in place: about half a microsecond.
+const FREE: u32 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -226,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_connection_of_which_nothing_has_come_sleeps() {
-        let mut spin = Spin::new(WINDOW);
+        let mut spin = Spin::new(WINDOW, false);
         for _ in 0..3 {
             assert!(!spin.stays_awake_on(&mut Thread::new(), 0, || panic!("the clock is not read")));
         }
@@ -234,7 +328,7 @@ mod tests {
 
     #[test]
     fn after_something_has_come_it_is_awake_for_the_window() {
-        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW));
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
         scene.hear(&mut spin);
         assert!(scene.stays_awake(&mut spin));
         scene.now += WINDOW - MICROSECOND;
@@ -246,7 +340,7 @@ mod tests {
 
     #[test]
     fn a_call_is_waited_for_from_its_beginning() {
-        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW));
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
         assert!(scene.stays_awake_after(&mut spin, 1));
         scene.now += WINDOW;
         assert!(scene.stays_awake_after(&mut spin, 3));
@@ -256,7 +350,7 @@ mod tests {
 
     #[test]
     fn a_quick_peer_is_always_waited_for() {
-        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW));
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
         scene.hear(&mut spin);
         for _ in 0..10_000 {
             assert_eq!(scene.wait(&mut spin, 9 * MICROSECOND), 9 * MICROSECOND);
@@ -265,13 +359,13 @@ mod tests {
 
     #[test]
     fn a_slow_peer_costs_a_window_in_512_waits() {
-        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW));
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
         scene.hear(&mut spin);
         for _ in 0..2000 {
             scene.wait(&mut spin, Duration::from_millis(10));
         }
         let awake: Duration = (0..5130).map(|_| scene.wait(&mut spin, Duration::from_millis(10))).sum();
-        assert_eq!(awake, 10 * WINDOW);
+        assert_eq!(awake, 10 * PROBE * WINDOW);
         // It is found out when it becomes quick.
         for _ in 0..2000 {
             scene.wait(&mut spin, MICROSECOND);
@@ -280,8 +374,79 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_may_become_quick_is_waited_for_longer() {
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
+        scene.hear(&mut spin);
+        let time = 3 * WINDOW;
+        assert_eq!(scene.wait(&mut spin, time), WINDOW);
+        // The pause after that.
+        assert_eq!(scene.wait(&mut spin, time), Duration::ZERO);
+        for _ in 0..=MAX_LONG {
+            assert_eq!(scene.wait(&mut spin, time), time);
+        }
+        // It does not.
+        assert_eq!(scene.wait(&mut spin, time), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_peer_that_has_become_quick_is_waited_for_from_the_first_try_on() {
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
+        scene.hear(&mut spin);
+        (0..2000).for_each(|_| _ = scene.wait(&mut spin, Duration::from_millis(10)));
+        let tried = (0..=MAX_PAUSE).any(|_| scene.wait(&mut spin, MICROSECOND) == MICROSECOND);
+        assert!(tried);
+        for _ in 0..100 {
+            assert_eq!(scene.wait(&mut spin, MICROSECOND), MICROSECOND);
+        }
+    }
+
+    /// A connection that has the thread for itself.
+    fn alone(in_place: bool) -> (Scene, Spin) {
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
+        spin.in_place = in_place;
+        (0..=ALONE).for_each(|_| scene.hear(&mut spin));
+        (scene, spin)
+    }
+
+    #[test]
+    fn a_connection_waits_in_place_if_it_is_alone_and_no_task_waits() {
+        let (mut scene, mut spin) = alone(true);
+        assert_eq!(spin.how(&scene.thread, false), Awake::InPlace);
+        assert_eq!(spin.how(&scene.thread, true), Awake::Yielding);
+        assert_eq!(spin.how(&scene.thread, false), Awake::InPlace);
+        scene.hear(&mut Spin::new(WINDOW, false));
+        assert_eq!(spin.how(&scene.thread, false), Awake::Yielding);
+        (0..ALONE).for_each(|_| scene.hear(&mut spin));
+        assert_eq!(spin.how(&scene.thread, false), Awake::Yielding);
+        scene.hear(&mut spin);
+        assert_eq!(spin.how(&scene.thread, false), Awake::InPlace);
+        let (scene, mut spin) = alone(false);
+        assert_eq!(spin.how(&scene.thread, false), Awake::Yielding);
+    }
+
+    #[test]
+    fn other_tasks_run_from_time_to_time() {
+        let (scene, mut spin) = alone(true);
+        for _ in 0..3 {
+            for _ in 0..MAX_POLLS {
+                assert_eq!(spin.how(&scene.thread, false), Awake::InPlace);
+            }
+            assert_eq!(spin.how(&scene.thread, false), Awake::Yielding);
+        }
+    }
+
+    #[test]
+    fn on_one_thread_others_always_run() {
+        let one = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let two = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let in_place = |at_once| Spin::new(WINDOW, at_once).in_place;
+        assert_eq!([false, true].map(|at_once| one.block_on(async { in_place(at_once) })), [false, false]);
+        assert_eq!([false, true].map(|at_once| two.block_on(async { in_place(at_once) })), [false, true]);
+    }
+
+    #[test]
     fn a_core_that_others_want_is_left_to_them() {
-        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW));
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
         let mut tries = 0;
         for _ in 0..1000 {
             scene.hear(&mut spin);
@@ -296,7 +461,8 @@ mod tests {
 
     #[test]
     fn connections_of_a_thread_share_a_window() {
-        let (mut scene, mut first, mut second) = (Scene::new(), Spin::new(WINDOW), Spin::new(WINDOW));
+        let (mut scene, mut first, mut second) =
+            (Scene::new(), Spin::new(WINDOW, false), Spin::new(WINDOW, false));
         scene.hear(&mut first);
         scene.hear(&mut second);
         assert!(scene.stays_awake(&mut first));
@@ -314,7 +480,7 @@ mod tests {
         let begin = scene.now;
         let mut awake = Duration::ZERO;
         for _ in 0..10_000 {
-            let mut spin = Spin::new(WINDOW);
+            let mut spin = Spin::new(WINDOW, false);
             scene.hear(&mut spin);
             awake += scene.wait(&mut spin, WINDOW + MICROSECOND);
         }
@@ -325,14 +491,14 @@ mod tests {
     #[test]
     fn a_new_connection_has_begun_no_call() {
         let connection = Connection::new(Role::Client, Options::new());
-        let mut spin = Spin::new(WINDOW);
-        assert!(!spin.stays_awake(connection.calls_begun()));
+        let mut spin = Spin::new(WINDOW, false);
+        assert_eq!(spin.stays_awake(connection.calls_begun(), false), None);
     }
 
     #[test]
     fn it_can_be_switched_off() {
-        let mut spin = Spin::new(Duration::ZERO);
+        let mut spin = Spin::new(Duration::ZERO, false);
         spin.hear();
-        assert!(!spin.stays_awake(1));
+        assert_eq!(spin.stays_awake(1, false), None);
     }
 }

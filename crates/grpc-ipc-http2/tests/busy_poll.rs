@@ -96,3 +96,33 @@ fn within_the_window_a_connection_is_polled_once_a_turn() {
         assert!(polls.iter().all(|polls| (90..=110).contains(polls)), "{polls:?}");
     });
 }
+
+/// Both threads of the clients' runtime wait in place, each for longer than the test may take.
+#[test]
+fn tasks_run_while_connections_wait_in_place() {
+    let _watchdog = Watchdog::start("tasks_run_while_connections_wait_in_place", LIMIT);
+    let servers = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let clients = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let options = Options::new().busy_poll(Duration::from_secs(3600)).reads_at_once(true);
+    let call = async |send: &client::SendRequest| {
+        let request = Request::post("/").body(Empty::<Bytes>::new()).unwrap();
+        send.send(request).await.unwrap().into_body().collect().await.unwrap();
+    };
+    clients.block_on(async {
+        let mut connections = Vec::new();
+        for _ in 0..2 {
+            let (here, there) = tokio::io::duplex(10_000);
+            servers.spawn(server::Connection::new(there, Answers, Options::new()));
+            let (send, connection) = client::handshake(here, &options);
+            spawn(connection);
+            send.established().await.unwrap();
+            connections.push(send);
+        }
+        for _ in 0..200 {
+            tokio::join!(call(&connections[0]), call(&connections[1]));
+        }
+        for _ in 0..10 {
+            tokio::spawn(tokio::task::yield_now()).await.unwrap();
+        }
+    });
+}

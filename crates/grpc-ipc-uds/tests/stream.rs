@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use grpc_ipc_conformance::run;
-use grpc_ipc_core::{Address, Connector as _, Listener as _};
+use grpc_ipc_core::{Address, Connection as _, Connector as _, Listener as _};
 use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalStream};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
@@ -62,6 +62,14 @@ fn write(stream: &mut LocalStream, waker: &Waker, length: usize) -> Poll<io::Res
 }
 
 /// Writes until there is no more room; returns how much was written.
+/// Of what was read or written at once.
+fn length(done: Poll<io::Result<usize>>) -> usize {
+    match done {
+        Poll::Ready(done) => done.unwrap(),
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
 fn fill(stream: &mut LocalStream, waker: &Waker) -> usize {
     let mut written = 0;
     while let Poll::Ready(more) = write(stream, waker, 64 * 1024) {
@@ -180,6 +188,29 @@ fn who_waits_to_read_hears_what_comes_while_a_write_waits_and_afterwards() {
         }
         waits(&mut client);
         hears(&mut client, &mut server).await;
+    });
+}
+
+/// A task that waits awake asks again and again.
+#[test]
+fn whoever_asks_again_reads_before_the_runtime_tells() {
+    run("whoever_asks_again_reads_before_the_runtime_tells", || async {
+        let (mut client, mut server) = pair().await;
+        assert!(client.reads_at_once() && server.reads_at_once());
+        let (wakes, waker) = Wakes::new();
+        for _ in 0..2 {
+            assert!(read(&mut client, &waker).is_pending());
+        }
+        assert_eq!(length(write(&mut server, &waker, 5)), 5);
+        // Nothing has run since then.
+        assert_eq!(length(read(&mut client, &waker)), 5);
+        assert!(read(&mut client, &waker).is_pending());
+        hear_all().await;
+        let before = wakes.count();
+        assert_eq!(length(write(&mut server, &waker, 7)), 7);
+        hear_all().await;
+        assert!(wakes.count() > before, "what comes later is told of, too");
+        assert_eq!(length(read(&mut client, &waker)), 7);
     });
 }
 

@@ -202,6 +202,7 @@ impl Connections {
         if peer.certificates().is_some() {
             http2 = http2.https(true);
         }
+        http2 = http2.reads_at_once(connection.reads_at_once());
         let (calls, connection) = client::handshake(connection, &http2);
         let this = Arc::downgrade(self);
         spawn(async move {

@@ -335,7 +335,8 @@ impl Connections {
             peer: peer.clone(),
             failed: None,
         };
-        let mut connection = server::Connection::new(connection, service, offered.http2.clone());
+        let http2 = offered.http2.clone().reads_at_once(connection.reads_at_once());
+        let mut connection = server::Connection::new(connection, service, http2);
         if !offered.direct.is_empty() {
             let methods = Arc::clone(&offered.direct);
             connection = connection.direct(Box::new(PeerMethods::new(methods, peer)));

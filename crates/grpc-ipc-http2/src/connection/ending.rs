@@ -124,7 +124,7 @@ impl Connection {
         let Self { streams, receiving, woken, queue, accepted, .. } = self;
         streams.remove(id, |stream| {
             receiving.close(stream, stream.opened);
-            *woken -= usize::from(stream.woken);
+            woken.callers -= usize::from(stream.woken);
             if stream.queued {
                 queue.retain(|queued| *queued != id);
             }

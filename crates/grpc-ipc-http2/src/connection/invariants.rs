@@ -15,7 +15,7 @@ impl Connection {
     pub(crate) fn check_invariants(&self) {
         let count = |of: fn(&Stream) -> bool| self.streams.iter().filter(|stream| of(stream)).count();
         assert_eq!(self.open as usize, count(|stream| !stream.closed), "open streams");
-        assert_eq!(self.woken, count(|stream| stream.woken), "callers that were woken");
+        assert_eq!(self.woken.callers, count(|stream| stream.woken), "callers that were woken");
         assert_eq!(count(Stream::is_forgotten), 0, "streams that nobody needs");
         for (id, _) in &self.accepted {
             let stream = self.streams.get(*id);

@@ -33,7 +33,7 @@ use self::closed::ClosedLately;
 use self::direct::Direct;
 use self::flow::{CONNECTION_WINDOW, Receiving};
 use self::going_away::GoingAway;
-use self::reading::wake_reader;
+use self::reading::{Woken, wake_reader};
 pub(crate) use self::requests::room_for_one;
 pub(crate) use self::stream::Stream;
 use self::streams::Streams;
@@ -80,8 +80,7 @@ pub(crate) struct Connection {
     next_ticket: u64,
     /// Some of them wait until the server has read.
     waits_for_output: bool,
-    /// Callers that were woken and have not run yet.
-    pub(crate) woken: usize,
+    pub(crate) woken: Woken,
 
     // What comes.
     received: Received,
@@ -182,7 +181,7 @@ impl Connection {
             waiting: VecDeque::new(),
             next_ticket: 0,
             waits_for_output: false,
-            woken: 0,
+            woken: Woken::default(),
             received: if role == Role::Server { Received::Nothing } else { Received::Preface },
             decoder: MessageDecoder::new(options.header_table_size, options.max_header_list_size),
             block: None,

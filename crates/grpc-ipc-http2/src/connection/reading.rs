@@ -14,7 +14,7 @@ impl Connection {
         if let Some(stream) = self.streams.get_mut(id)
             && !stream.recv_waker.as_ref().is_some_and(|known| known.will_wake(waker))
         {
-            stream.recv_waker = Some(waker.clone());
+            stream.wait(waker);
         }
     }
 
@@ -24,7 +24,7 @@ impl Connection {
             && stream.woken
         {
             stream.woken = false;
-            self.woken -= 1;
+            self.woken.callers -= 1;
         }
     }
 
@@ -62,13 +62,30 @@ impl Connection {
     }
 }
 
-/// Wakes whoever waits for what comes on a stream, and counts a caller that will probably call again.
-pub(super) fn wake_reader(stream: &mut Stream, wakers: &mut Vec<Waker>, woken: &mut usize) {
+/// Readers of streams that were woken.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Woken {
+    /// Those that have not run yet: they will probably call again.
+    pub(crate) callers: usize,
+    /// Those of the [wakers](Connection::wakers) that are no tasks of a runtime.
+    pub(crate) outside: usize,
+}
+
+impl Connection {
+    /// Whether tasks are to be woken when the lock is released, and not only threads that block on a future.
+    pub(crate) fn wakes_tasks(&self) -> bool {
+        self.wakers.len() > self.woken.outside
+    }
+}
+
+/// Wakes whoever waits for what comes on a stream.
+pub(super) fn wake_reader(stream: &mut Stream, wakers: &mut Vec<Waker>, woken: &mut Woken) {
     if let Some(waker) = stream.recv_waker.take() {
         wakers.push(waker);
+        woken.outside += usize::from(stream.waits_outside);
         if !stream.woken {
             stream.woken = true;
-            *woken += 1;
+            woken.callers += 1;
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::task::Waker;
 
 use http::HeaderMap;
+use tokio::task;
 use tokio::time::Instant;
 
 use super::direct::Call;
@@ -33,6 +34,8 @@ pub(crate) struct Stream {
     pub(super) opened: u32,
     pub(crate) recv_ended: bool,
     pub(crate) recv_waker: Option<Waker>,
+    /// Who waits is no task of a runtime, but a thread that blocks on a future.
+    pub(super) waits_outside: bool,
     /// Somebody may still read.
     pub(crate) has_reader: bool,
     // What goes.
@@ -98,6 +101,7 @@ impl Stream {
             opened: 0,
             recv_ended: false,
             recv_waker: None,
+            waits_outside: false,
             has_reader: true,
             begins_at: 0,
             has_answer: false,
@@ -116,6 +120,12 @@ impl Stream {
             closed: false,
             direct: Call::default(),
         }
+    }
+
+    /// Somebody waits for what comes.
+    pub(super) fn wait(&mut self, waker: &Waker) {
+        self.recv_waker = Some(waker.clone());
+        self.waits_outside = task::try_id().is_none();
     }
 
     /// Begins again as another stream, after [`clear`](Self::clear).
@@ -239,6 +249,7 @@ mod tests {
             opened: 1,
             recv_ended: true,
             recv_waker: Some(Waker::noop().clone()),
+            waits_outside: false,
             has_reader: false,
             begins_at: 1,
             has_answer: true,

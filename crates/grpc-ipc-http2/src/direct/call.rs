@@ -147,7 +147,7 @@ impl SendRequest {
                 return Ok(None);
             }
             let connection = &mut state.connection;
-            let alone = connection.output.is_empty() && connection.woken == 0;
+            let alone = connection.output.is_empty() && connection.woken.callers == 0;
             let id = connection.begin_stream(method, metadata, answer, cx.waker())?;
             match ending.take() {
                 Some(ending) => {
@@ -210,7 +210,7 @@ fn begin(
         return Ok(None);
     }
     let connection = &mut state.connection;
-    let alone = connection.output.is_empty() && connection.woken == 0;
+    let alone = connection.output.is_empty() && connection.woken.callers == 0;
     let id = connection.begin_direct(method, metadata, encode, answer, cx.waker())?;
     state.send(alone);
     if let Some(deadline) = deadline {

@@ -1,4 +1,5 @@
 use std::io;
+use std::mem;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -28,6 +29,8 @@ pub(super) struct Registration {
     found_room: Option<u32>,
     /// Who waits to read.
     reader: Option<Waker>,
+    /// The runtime had nothing to tell when it was asked last.
+    nothing_told: bool,
 }
 
 /// After how many writes in a row that found room the runtime is no longer asked about it. A peer that is slower than the
@@ -38,8 +41,14 @@ impl Registration {
     /// Registers with the runtime that this is called in.
     pub(super) fn new(socket: UnixStream) -> io::Result<Self> {
         let runtime = Handle::current();
-        let mut registration =
-            Self { socket: Arc::new(socket), runtime, registered: None, found_room: None, reader: None };
+        let mut registration = Self {
+            socket: Arc::new(socket),
+            runtime,
+            registered: None,
+            found_room: None,
+            reader: None,
+            nothing_told: false,
+        };
         registration.registered()?;
         Ok(registration)
     }
@@ -49,6 +58,8 @@ impl Registration {
     }
 
     /// Has `receive` read into a buffer with room for so many bytes; it returns how many it has read.
+    ///
+    /// Whoever asks again before the runtime has told anything does not want to wait for that, so the system is asked.
     pub(super) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -56,12 +67,18 @@ impl Registration {
         mut receive: impl FnMut(&UnixStream) -> rustix::io::Result<usize>,
     ) -> Poll<io::Result<()>> {
         loop {
+            let nothing_told = mem::take(&mut self.nothing_told);
             let Poll::Ready(ready) = self.registered()?.poll_read_ready(cx) else {
                 match &mut self.reader {
                     Some(reader) => reader.clone_from(cx.waker()),
                     none => *none = Some(cx.waker().clone()),
                 }
-                return Poll::Pending;
+                self.nothing_told = true;
+                // The runtime tells of the end, and of errors.
+                return match nothing_told.then(|| receive(&self.socket)) {
+                    Some(Ok(1..)) => Poll::Ready(Ok(())),
+                    _ => Poll::Pending,
+                };
             };
             let mut ready = ready?;
             match receive(ready.get_inner()) {

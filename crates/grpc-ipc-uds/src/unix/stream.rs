@@ -32,7 +32,7 @@ pub(super) fn identify(stream: UnixStream) -> io::Result<LocalStream> {
     let known = sys::credentials_of(&stream)?;
     let socket = LocalSocket::new(stream)?;
     let peer = peer_of(&socket, known);
-    Ok(LocalStream::new(socket, peer))
+    Ok(LocalStream::new(socket, peer).reading_at_once())
 }
 
 impl AsyncRead for LocalSocket {

@@ -101,6 +101,10 @@ impl<C: Connection> Connection for TlsStream<C> {
     fn peer(&self) -> &Peer {
         &self.peer
     }
+
+    fn reads_at_once(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.get_ref().0.reads_at_once())
+    }
 }
 
 impl<C: Connection> AsyncRead for TlsStream<C> {

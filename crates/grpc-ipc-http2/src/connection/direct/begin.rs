@@ -156,7 +156,7 @@ impl Connection {
         let stream = self.insert(id);
         stream.accepted = true;
         stream.begins_at = begins_at;
-        stream.recv_waker = Some(waker.clone());
+        stream.wait(waker);
         match answer {
             Answered::WithMessage => stream.direct.progress = Progress::Begun,
             Answered::WithStream => stream.direct.follow(),
