@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio::task::coop;
 
 /// The waits of one connection.
 pub(crate) struct Spin {
@@ -106,7 +107,9 @@ impl Spin {
     }
 
     fn how(&mut self, thread: &Thread, tasks_wait: bool) -> Awake {
-        if self.in_place && !tasks_wait && self.polls < MAX_POLLS && thread.is_alone(self.id) {
+        // A task that has used up its budget reads nothing.
+        let may = !tasks_wait && self.polls < MAX_POLLS && coop::has_budget_remaining();
+        if self.in_place && may && thread.is_alone(self.id) {
             self.polls += 1;
             return Awake::InPlace;
         }

@@ -61,7 +61,6 @@ fn write(stream: &mut LocalStream, waker: &Waker, length: usize) -> Poll<io::Res
     Pin::new(stream).poll_write(&mut Context::from_waker(waker), &vec![b'x'; length])
 }
 
-/// Writes until there is no more room; returns how much was written.
 /// Of what was read or written at once.
 fn length(done: Poll<io::Result<usize>>) -> usize {
     match done {
@@ -70,6 +69,7 @@ fn length(done: Poll<io::Result<usize>>) -> usize {
     }
 }
 
+/// Writes until there is no more room; returns how much was written.
 fn fill(stream: &mut LocalStream, waker: &Waker) -> usize {
     let mut written = 0;
     while let Poll::Ready(more) = write(stream, waker, 64 * 1024) {
@@ -338,6 +338,27 @@ fn a_write_may_wait_on_a_thread_without_a_runtime() {
         while wakes.count() == 0 {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+#[test]
+fn a_task_that_only_reads_lets_others_have_their_turn() {
+    run("a_task_that_only_reads_lets_others_have_their_turn", || async {
+        let (mut client, server) = pair().await;
+        let (_, waker) = Wakes::new();
+        // From now on it is asked without the runtime.
+        assert!(read(&mut client, &waker).is_pending());
+        let mut reads = 0;
+        loop {
+            rustix::net::send(server.get_ref(), &[0; 8], rustix::net::SendFlags::empty()).unwrap();
+            // The first time, it may wait for the runtime, which told of what came before.
+            if read(&mut client, &waker).is_pending() && read(&mut client, &waker).is_pending() {
+                break;
+            }
+            reads += 1;
+            assert!(reads < 1000);
+        }
+        assert!(reads > 10, "{reads}");
     });
 }
 

@@ -74,11 +74,15 @@ impl Registration {
                     none => *none = Some(cx.waker().clone()),
                 }
                 self.nothing_told = true;
+                if !nothing_told {
+                    return Poll::Pending;
+                }
+                // A task that reads again and again lets others have their turn.
+                let budget = ready!(coop::poll_proceed(cx));
                 // The runtime tells of the end, and of errors.
-                return match nothing_told.then(|| receive(&self.socket)) {
-                    Some(Ok(1..)) => Poll::Ready(Ok(())),
-                    _ => Poll::Pending,
-                };
+                let Ok(1..) = receive(&self.socket) else { return Poll::Pending };
+                budget.made_progress();
+                return Poll::Ready(Ok(()));
             };
             let mut ready = ready?;
             match receive(ready.get_inner()) {
