@@ -34,7 +34,7 @@ pub(crate) struct State {
     driver: Option<Waker>,
     /// It has been woken and will write what there is.
     driver_woken: bool,
-    /// Tasks were woken since then.
+    /// Tasks were woken since it ran.
     pub(crate) tasks_woken: bool,
     /// Somebody else has written since it ran: the next ones may be many, and leave it to the driver.
     written_since: bool,

@@ -34,7 +34,7 @@ pub(crate) struct Stream {
     pub(super) opened: u32,
     pub(crate) recv_ended: bool,
     pub(crate) recv_waker: Option<Waker>,
-    /// Who waits is no task of a runtime, but a thread that blocks on a future.
+    /// The reader is a thread that blocks on a future, and not a task of a runtime.
     pub(super) waits_outside: bool,
     /// Somebody may still read.
     pub(crate) has_reader: bool,

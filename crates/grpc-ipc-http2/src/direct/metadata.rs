@@ -7,7 +7,7 @@ use http::HeaderMap;
 
 use crate::connection::direct::PlainHead;
 
-/// The metadata of an answer, where the connection has it: mostly there is none.
+/// The metadata of an answer, borrowed from the connection. Most answers have none.
 #[derive(Debug)]
 pub struct Metadata<'a> {
     head: Option<&'a mut Arc<PlainHead>>,

@@ -27,7 +27,7 @@ impl DirectEcho {
         Self { paths: &["/echo", "/collect", "/head", "/big", "/late"], streams }
     }
 
-    /// Its answers are those of [`Echo`](super::echo::Echo), but for what is no message.
+    /// It answers as [`Echo`](super::echo::Echo) does, except to malformed messages.
     pub(super) fn as_echo(streams: bool) -> Self {
         Self { paths: &["/echo", "/collect"], streams }
     }
@@ -110,7 +110,7 @@ impl Service for DirectEcho {
     }
 }
 
-/// The status of an answer to what is no message.
+/// The status that answers a malformed message.
 pub(super) const MALFORMED: &str = "13";
 
 /// The message with which bytes begin, and what follows it.

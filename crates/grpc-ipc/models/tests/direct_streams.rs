@@ -180,7 +180,7 @@ async fn call(method: &'static Method, answered: Answered, messages: usize) -> u
 #[test]
 fn messages_go_both_ways() {
     model(|| async {
-        // Messages may come in pieces, each of which is answered with one.
+        // A message may come in pieces. Each piece is answered with a message.
         assert!(call(&ECHO, Answered::WithStream, 3).await >= 3 * (5 + 5 + LENGTH));
     });
 }

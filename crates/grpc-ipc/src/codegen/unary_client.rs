@@ -166,8 +166,8 @@ pub(super) fn is_usual(metadata: &MetadataMap) -> bool {
     headers.is_empty() || !headers.keys().any(is_left_to_tonic)
 }
 
-/// Takes what has come of an answer; with an error of decoding, too, the metadata that has come before the message. That has
-/// a place of its own, because it is large, and mostly there is none.
+/// Decodes the message of an answer, and takes the metadata; with a message that cannot be decoded, only that of the headers.
+/// The metadata is returned through a place of the caller's, because it is large and most answers have none.
 pub(super) fn read<R: Message + Default>(
     message: direct::Message<'_>,
     came: direct::Metadata<'_>,

@@ -52,7 +52,7 @@ impl Gathered {
         self.length - self.bytes.len()
     }
 
-    /// There is none.
+    /// No message is being gathered.
     pub(super) fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -138,8 +138,7 @@ impl Connection {
         }
     }
 
-    /// Where to read what comes next, and how much of it: what a frame has of a message, and a little
-    /// behind it.
+    /// Where to read what comes next, and how much of it: what a frame has of a message, and a little behind it.
     pub(crate) fn room_for_message(&mut self) -> Option<(&mut BytesMut, usize)> {
         let data = self.data.as_ref().filter(|data| data.wanted && data.left as usize >= MIN_READ)?;
         if self.failed.is_some() {
@@ -217,26 +216,22 @@ impl Connection {
 mod tests {
     use super::*;
 
-    fn of_length(length: usize) -> Gathered {
-        Gathered { bytes: BytesMut::new(), length }
-    }
-
     #[test]
     fn a_message_that_is_announced_takes_no_memory_before_it_comes() {
-        let mut gathered = of_length(4 << 20);
+        let mut gathered = Gathered::of(4 << 20);
         for _ in 0..100 {
             gathered.push(&[0; 50]);
             let most = AHEAD * gathered.len() + BEHIND;
             assert!(gathered.bytes.capacity() <= most, "{}", gathered.bytes.capacity());
         }
-        let mut gathered = of_length(20_000);
+        let mut gathered = Gathered::of(20_000);
         gathered.push(&[0; 16_384]);
         assert!(gathered.bytes.capacity() <= 20_000 + BEHIND);
     }
 
     #[test]
     fn memory_for_what_does_not_come_is_given_back() {
-        let mut gathered = of_length(4 << 20);
+        let mut gathered = Gathered::of(4 << 20);
         gathered.push(&[7; 1000]);
         let taken = gathered.take();
         assert_eq!(taken, [7; 1000][..]);
