@@ -2,6 +2,10 @@
 
 pub(crate) mod stop_signals;
 pub(crate) mod tcp_socket;
+#[cfg(all(feature = "uds", unix))]
+pub mod unix;
+#[cfg(all(feature = "named-pipe", windows))]
+pub mod windows;
 
 use grpc_ipc_core::{AccessPolicy, Address, BindError, BoxConnector, BoxListener, ConnectError};
 use grpc_ipc_http2::refusal::FORBIDDEN;
@@ -197,174 +201,8 @@ mod named_pipe {
 
 /// What the facade exports on this platform only.
 pub(crate) mod platform {
-    /// What only Unix has.
     #[cfg(all(feature = "uds", unix))]
-    pub mod unix {
-        #[cfg(any(target_os = "linux", target_os = "android"))]
-        pub use grpc_ipc_uds::PidFd;
-
-        use crate::{ConnectOptions, ListenOptions};
-
-        /// Options of Unix domain sockets. Addresses that are no file ignore them.
-        pub trait ListenOptionsExt: Sized + sealed::Sealed {
-            /// The permission bits of the socket's file; whoever may write to it may connect. They are in force before
-            /// the first client can connect. Default: `0o600`.
-            #[must_use = "options do nothing until a server listens with them"]
-            fn mode(self, mode: u32) -> Self;
-
-            /// The user whom the socket's file belongs to; only root may choose another. Default: the user that this
-            /// process acts as.
-            #[must_use = "options do nothing until a server listens with them"]
-            fn owner(self, uid: u32) -> Self;
-
-            /// As [`owner`](Self::owner), by the user's name. Default: as there.
-            #[must_use = "options do nothing until a server listens with them"]
-            fn owner_name(self, name: impl Into<String>) -> Self;
-
-            /// The group of the socket's file, and of the directory that [`create_parent`](Self::create_parent) creates.
-            /// With a [`mode`](Self::mode) of `0o660` its members may connect, if the access policy lets them in. Who is
-            /// not root may choose only a group that this process belongs to. Default: what the system gives a new file.
-            #[must_use = "options do nothing until a server listens with them"]
-            fn group(self, gid: u32) -> Self;
-
-            /// As [`group`](Self::group), by the group's name. Default: as there.
-            #[must_use = "options do nothing until a server listens with them"]
-            fn group_name(self, name: impl Into<String>) -> Self;
-
-            /// Creates the directory of the socket's file, if it is missing, with these permission bits, and those above
-            /// it with `0o755` less the umask. They stay when the server ends. Default: no directory is created.
-            #[must_use = "options do nothing until a server listens with them"]
-            fn create_parent(self, mode: u32) -> Self;
-
-            /// Listens also in a directory that others can write to, and in which they can put a server of their own in
-            /// the place of this one. What is asked of a directory without it is written at
-            /// [`grpc_ipc_uds::ListenOptions`](https://docs.rs/grpc-ipc-uds). Default: such a directory is refused,
-            /// [`BindError::UnsafeParent`](crate::BindError::UnsafeParent).
-            #[must_use = "options do nothing until a server listens with them"]
-            fn dangerous_allow_unsafe_parent(self) -> Self;
-        }
-
-        impl ListenOptionsExt for ListenOptions {
-            fn mode(mut self, mode: u32) -> Self {
-                self.platform.socket = self.platform.socket.mode(mode);
-                self
-            }
-
-            fn owner(mut self, uid: u32) -> Self {
-                self.platform.socket = self.platform.socket.owner(uid);
-                self
-            }
-
-            fn group(mut self, gid: u32) -> Self {
-                self.platform.socket = self.platform.socket.group(gid);
-                self
-            }
-
-            fn owner_name(mut self, name: impl Into<String>) -> Self {
-                self.platform.socket = self.platform.socket.owner_name(name);
-                self
-            }
-
-            fn group_name(mut self, name: impl Into<String>) -> Self {
-                self.platform.socket = self.platform.socket.group_name(name);
-                self
-            }
-
-            fn create_parent(mut self, mode: u32) -> Self {
-                self.platform.socket = self.platform.socket.create_parent(mode);
-                self
-            }
-
-            fn dangerous_allow_unsafe_parent(mut self) -> Self {
-                self.platform.socket = self.platform.socket.dangerous_allow_unsafe_parent();
-                self
-            }
-        }
-
-        /// Options of Unix domain sockets. Addresses that are no file ignore them.
-        pub trait ConnectOptionsExt: Sized + sealed::Sealed {
-            /// Whether to connect to a socket through a symbolic link at the end of the path, as container runtimes
-            /// install theirs. A link is followed only if it belongs to this user or to root, because whoever can replace
-            /// it chooses the server; the access policy is asked about the server as always. (Links further up are
-            /// always followed.) Default: `false`, a link is refused,
-            /// [`ConnectError::NotASocket`](crate::ConnectError::NotASocket).
-            #[must_use = "options do nothing until a channel connects with them"]
-            fn follow_symlinks(self, follow: bool) -> Self;
-        }
-
-        impl ConnectOptionsExt for ConnectOptions {
-            fn follow_symlinks(mut self, follow: bool) -> Self {
-                self.platform.socket = self.platform.socket.follow_symlinks(follow);
-                self
-            }
-        }
-
-        mod sealed {
-            pub trait Sealed {}
-            impl Sealed for crate::ListenOptions {}
-            impl Sealed for crate::ConnectOptions {}
-        }
-    }
-
-    /// What only Windows has.
+    pub use super::unix;
     #[cfg(all(feature = "named-pipe", windows))]
-    pub mod windows {
-        pub use grpc_ipc_named_pipe::{ClientProcess, ImpersonationLevel, SecurityDescriptor};
-
-        use crate::{ConnectOptions, ListenOptions};
-
-        /// Options of named pipes. Addresses that are no pipe ignore them.
-        pub trait ListenOptionsExt: Sized + sealed::Sealed {
-            /// Whom Windows lets open the pipe, before the access policy is asked. Default:
-            /// [`SecurityDescriptor::current_user`].
-            #[must_use = "options do nothing until a server listens with them"]
-            fn descriptor(self, descriptor: SecurityDescriptor) -> Self;
-
-            /// How many instances of the pipe wait for clients, at least 2. Default: 16.
-            #[must_use = "options do nothing until a server listens with them"]
-            fn backlog(self, instances: u32) -> Self;
-
-            /// How many bytes Windows keeps for a reader, in each direction. Default: 65536 (64 KiB).
-            #[must_use = "options do nothing until a server listens with them"]
-            fn buffer_size(self, bytes: u32) -> Self;
-        }
-
-        impl ListenOptionsExt for ListenOptions {
-            fn descriptor(mut self, descriptor: SecurityDescriptor) -> Self {
-                self.platform.pipe = self.platform.pipe.descriptor(descriptor);
-                self
-            }
-
-            fn backlog(mut self, instances: u32) -> Self {
-                self.platform.pipe = self.platform.pipe.backlog(instances);
-                self
-            }
-
-            fn buffer_size(mut self, bytes: u32) -> Self {
-                self.platform.pipe = self.platform.pipe.buffer_size(bytes);
-                self
-            }
-        }
-
-        /// Options of named pipes. Addresses that are no pipe ignore them.
-        pub trait ConnectOptionsExt: Sized + sealed::Sealed {
-            /// What the server may do with the identity of this client. Default:
-            /// [`ImpersonationLevel::Identification`].
-            #[must_use = "options do nothing until a channel connects with them"]
-            fn impersonation(self, level: ImpersonationLevel) -> Self;
-        }
-
-        impl ConnectOptionsExt for ConnectOptions {
-            fn impersonation(mut self, level: ImpersonationLevel) -> Self {
-                self.platform.pipe = self.platform.pipe.impersonation(level);
-                self
-            }
-        }
-
-        mod sealed {
-            pub trait Sealed {}
-            impl Sealed for crate::ListenOptions {}
-            impl Sealed for crate::ConnectOptions {}
-        }
-    }
+    pub use super::windows;
 }

@@ -10,11 +10,11 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
+use crate::ConnectOptions;
 use crate::backend;
 use crate::call_body::CallBody;
 use crate::connections::{Connecting, Connections, ConnectionsOptions, Place};
 use crate::content_type::is_grpc;
-use crate::options::ConnectOptions;
 use crate::response::response_of_grpc;
 use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_because};
 

@@ -3,11 +3,13 @@
 
 mod authorize;
 mod backend;
+mod bound_server;
 mod call_body;
 mod channel;
 pub mod codegen;
 #[cfg(feature = "tonic-transport")]
 mod connect;
+mod connect_options;
 mod connections;
 mod content_type;
 mod direct;
@@ -15,16 +17,18 @@ mod fields;
 #[cfg(feature = "tonic-transport")]
 mod incoming;
 mod intercepted;
+mod listen_options;
 mod listeners;
 mod messages;
 mod method_path;
-mod options;
+mod peer_service;
 mod places;
 mod response;
 mod router;
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}
 mod serve_error;
+mod served;
 mod server;
 mod services;
 mod shutdown_signal;
@@ -44,10 +48,12 @@ pub use authorize::{Authorize, Authorized};
 )]
 #[doc(inline)]
 pub use backend::platform::*;
+pub use bound_server::BoundServer;
 pub use call_body::CallBody;
 pub use channel::{Channel, ResponseFuture};
 #[cfg(feature = "tonic-transport")]
 pub use connect::EndpointConnector;
+pub use connect_options::ConnectOptions;
 pub use grpc_ipc_core::{
     AccessPolicy, Address, AddressError, Admission, Backoff, BindError, BoxConnection, BoxConnector,
     BoxListener, ConnectError, Connection, Connector, GroupId, IntegrityLevel, IntoAddress, Listener,
@@ -57,10 +63,10 @@ pub use grpc_ipc_http2::{Authority, Options as Http2Options, refusal};
 #[cfg(feature = "tonic-transport")]
 pub use incoming::{Incoming, IncomingConnection};
 pub use intercepted::{Intercepted, InterceptedFuture, InterceptedServer};
+pub use listen_options::ListenOptions;
 pub use method_path::MethodPath;
-pub use options::{ConnectOptions, ListenOptions};
 pub use serve_error::ServeError;
-pub use server::{BoundServer, Server};
+pub use server::Server;
 pub use services::Services;
 pub use shutdown_signal::{ShutdownSignal, shutdown_signal};
 pub use spawn::ServerHandle;

@@ -3,61 +3,8 @@ use std::time::Duration;
 use grpc_ipc_core::{AccessPolicy, Address, AddressError, IntoAddress};
 
 use crate::Http2Options;
-use crate::backend::{PlatformConnectOptions, PlatformListenOptions};
+use crate::backend::PlatformConnectOptions;
 use crate::connections::ConnectionsOptions;
-
-/// Where a server listens, and whom it lets in there. A string or an [`Address`] alone converts into one with the
-/// defaults.
-///
-/// ```
-/// use grpc_ipc::{AccessPolicy, ListenOptions, UserId};
-///
-/// let web_server = AccessPolicy::default().or(AccessPolicy::users([UserId::Uid(33)]));
-/// let options = ListenOptions::new("unix:/run/greeter.sock").access(web_server);
-/// ```
-///
-/// Options of one platform are in a trait of its own: `unix::ListenOptionsExt`, `windows::ListenOptionsExt`.
-#[derive(Clone, Debug)]
-#[must_use = "options do nothing until a server listens with them"]
-pub struct ListenOptions {
-    pub(crate) address: Result<Address, AddressError>,
-    pub(crate) access: Option<AccessPolicy>,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<crate::tls::ServerTls>,
-    pub(crate) platform: PlatformListenOptions,
-}
-
-impl ListenOptions {
-    /// Listens on `address`. A wrong address is reported when the server binds.
-    pub fn new(address: impl IntoAddress) -> Self {
-        Self {
-            address: address.into_address(),
-            access: None,
-            #[cfg(feature = "tls")]
-            tls: None,
-            platform: PlatformListenOptions::default(),
-        }
-    }
-
-    /// Who may connect. Over TCP nothing is known of a peer, so every policy that asks who it is refuses it.
-    ///
-    /// Default: [`AccessPolicy::same_user_or_system`]; over TCP anyone who reaches the port.
-    pub fn access(self, access: AccessPolicy) -> Self {
-        Self { access: Some(access), ..self }
-    }
-
-    /// Has clients speak TLS, once the access policy has let them in. Default: nobody does.
-    #[cfg(feature = "tls")]
-    pub fn tls(self, tls: crate::tls::ServerTls) -> Self {
-        Self { tls: Some(tls), ..self }
-    }
-}
-
-impl<A: IntoAddress> From<A> for ListenOptions {
-    fn from(address: A) -> Self {
-        Self::new(address)
-    }
-}
 
 /// Where a client connects, and whom it trusts there. A string or an [`Address`] alone converts into one with the
 /// defaults.

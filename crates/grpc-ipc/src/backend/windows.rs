@@ -1,0 +1,59 @@
+//! What only Windows has.
+
+pub use grpc_ipc_named_pipe::{ClientProcess, ImpersonationLevel, SecurityDescriptor};
+
+use crate::{ConnectOptions, ListenOptions};
+
+/// Options of named pipes. Addresses that are no pipe ignore them.
+pub trait ListenOptionsExt: Sized + sealed::Sealed {
+    /// Whom Windows lets open the pipe, before the access policy is asked. Default:
+    /// [`SecurityDescriptor::current_user`].
+    #[must_use = "options do nothing until a server listens with them"]
+    fn descriptor(self, descriptor: SecurityDescriptor) -> Self;
+
+    /// How many instances of the pipe wait for clients, at least 2. Default: 16.
+    #[must_use = "options do nothing until a server listens with them"]
+    fn backlog(self, instances: u32) -> Self;
+
+    /// How many bytes Windows keeps for a reader, in each direction. Default: 65536 (64 KiB).
+    #[must_use = "options do nothing until a server listens with them"]
+    fn buffer_size(self, bytes: u32) -> Self;
+}
+
+impl ListenOptionsExt for ListenOptions {
+    fn descriptor(mut self, descriptor: SecurityDescriptor) -> Self {
+        self.platform.pipe = self.platform.pipe.descriptor(descriptor);
+        self
+    }
+
+    fn backlog(mut self, instances: u32) -> Self {
+        self.platform.pipe = self.platform.pipe.backlog(instances);
+        self
+    }
+
+    fn buffer_size(mut self, bytes: u32) -> Self {
+        self.platform.pipe = self.platform.pipe.buffer_size(bytes);
+        self
+    }
+}
+
+/// Options of named pipes. Addresses that are no pipe ignore them.
+pub trait ConnectOptionsExt: Sized + sealed::Sealed {
+    /// What the server may do with the identity of this client. Default:
+    /// [`ImpersonationLevel::Identification`].
+    #[must_use = "options do nothing until a channel connects with them"]
+    fn impersonation(self, level: ImpersonationLevel) -> Self;
+}
+
+impl ConnectOptionsExt for ConnectOptions {
+    fn impersonation(mut self, level: ImpersonationLevel) -> Self {
+        self.platform.pipe = self.platform.pipe.impersonation(level);
+        self
+    }
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for crate::ListenOptions {}
+    impl Sealed for crate::ConnectOptions {}
+}

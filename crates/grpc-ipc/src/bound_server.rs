@@ -1,0 +1,111 @@
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use grpc_ipc_core::Address;
+use tokio::time::timeout;
+
+use crate::direct::DirectMethods;
+use crate::listeners::Listeners;
+use crate::served::{Offered, Served};
+use crate::services::Services;
+use crate::{Http2Options, ServeError};
+
+/// A [`Server`] that listens on all of its addresses.
+#[must_use = "a server does nothing until it serves"]
+pub struct BoundServer {
+    pub(crate) services: Services,
+    pub(crate) direct: Arc<DirectMethods>,
+    pub(crate) general_calls: Arc<AtomicU64>,
+    pub(crate) listeners: Listeners,
+    pub(crate) http2: Http2Options,
+}
+
+impl BoundServer {
+    /// Where clients can connect, as it came out in the end: with the path behind `local:NAME`, and with the port that
+    /// was chosen for `http://HOST:0`. First those of [`Server::listener`], then those of [`Server::listen`].
+    pub fn local_addresses(&self) -> &[Address] {
+        self.listeners.local_addresses()
+    }
+
+    /// Counts the requests that go the general way, and not directly to the methods of a generated server.
+    #[doc(hidden)]
+    pub fn general_calls(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.general_calls)
+    }
+
+    /// Serves until the process ends.
+    ///
+    /// # Errors
+    /// None at present: what fails later than [`Server::bind`] is a single connection.
+    ///
+    /// # Cancel safety
+    /// Dropping the future lets go of the addresses and ends every connection.
+    pub async fn serve(self) -> Result<(), ServeError> {
+        self.serve_with_shutdown(pending(), Duration::ZERO).await
+    }
+
+    /// Serves until `signal`; then lets go of the addresses at once, refuses new calls, and lets those under way
+    /// finish for at most `drain`. What is left then is ended, and its clients see it as
+    /// [`Unavailable`](tonic::Code::Unavailable) or [`Cancelled`](tonic::Code::Cancelled). When this returns `Ok`, every
+    /// handler is dropped. A client without a call holds it up for at most a second, also one that is stopped.
+    ///
+    /// # Errors
+    /// [`ServeError::StillRunning`] when handlers go on for a second after they were to be dropped, because they block
+    /// their threads.
+    ///
+    /// # Cancel safety
+    /// Dropping the future lets go of the addresses and ends every connection.
+    pub async fn serve_with_shutdown(
+        self,
+        signal: impl Future<Output = ()>,
+        drain: Duration,
+    ) -> Result<(), ServeError> {
+        self.serve_until(async {
+            signal.await;
+            drain
+        })
+        .await
+    }
+
+    /// [`serve_with_shutdown`](Self::serve_with_shutdown), where the signal says how long the drain may be.
+    pub(crate) async fn serve_until(self, signal: impl Future<Output = Duration>) -> Result<(), ServeError> {
+        let Self { services, direct, general_calls, mut listeners, http2 } = self;
+        let offered = Offered { services, direct, general_calls, http2 };
+        let mut connections = Served::default();
+        tokio::pin!(signal);
+        let drain = loop {
+            tokio::select! {
+                drain = &mut signal => break drain,
+                Some(accepted) = listeners.connections().next() => connections.serve(accepted, &offered),
+                () = connections.ended() => {}
+            }
+        };
+        drop(listeners);
+        connections.go_away();
+        if timeout(drain, connections.all_ended()).await.is_err() {
+            connections.close();
+            if timeout(AFTER_CUT, connections.all_ended()).await.is_err() {
+                let handlers = connections.running();
+                if handlers > 0 {
+                    return Err(ServeError::StillRunning { handlers });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for BoundServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundServer")
+            .field("local_addresses", &self.local_addresses())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long connections that were closed may take to end, and their handlers to be dropped.
+const AFTER_CUT: Duration = Duration::from_secs(1);

@@ -1,0 +1,83 @@
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use grpc_ipc_core::Connection as _;
+use grpc_ipc_http2::server::{self, Handle};
+use tokio::task::{self, JoinSet};
+
+use crate::Http2Options;
+use crate::direct::{DirectMethods, PeerMethods};
+use crate::listeners::Accepted;
+use crate::peer_service::PeerService;
+use crate::services::Services;
+
+/// What every connection is served with.
+pub(crate) struct Offered {
+    pub(crate) services: Services,
+    pub(crate) direct: Arc<DirectMethods>,
+    pub(crate) general_calls: Arc<AtomicU64>,
+    pub(crate) http2: Http2Options,
+}
+
+/// The connections of a server, each in a task of its own, which ends when the handlers have. Dropping them ends them.
+#[derive(Default)]
+pub(crate) struct Served {
+    tasks: JoinSet<()>,
+    handles: HashMap<task::Id, Handle>,
+}
+
+impl Served {
+    pub(crate) fn serve(&mut self, (connection, place): Accepted, offered: &Offered) {
+        let peer = connection.peer().clone();
+        let service =
+            PeerService::new(offered.services.clone(), Arc::clone(&offered.general_calls), peer.clone());
+        let http2 = offered.http2.clone().reads_at_once(connection.reads_at_once());
+        let mut connection = server::Connection::new(connection, service, http2);
+        if !offered.direct.is_empty() {
+            let methods = Arc::clone(&offered.direct);
+            connection = connection.direct(Box::new(PeerMethods::new(methods, peer)));
+        }
+        let handle = connection.handle();
+        let handlers = handle.clone();
+        let task = self.tasks.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection has ended");
+            }
+            handlers.finished().await;
+            drop(place);
+        });
+        self.handles.insert(task.id(), handle);
+    }
+
+    /// Waits until one more has ended; for ever while there is none.
+    pub(crate) async fn ended(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(ended) => {
+                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                self.handles.remove(&id);
+            }
+            None => pending().await,
+        }
+    }
+
+    pub(crate) fn go_away(&self) {
+        self.handles.values().for_each(Handle::graceful_shutdown);
+    }
+
+    pub(crate) fn close(&self) {
+        self.handles.values().for_each(Handle::close);
+    }
+
+    /// How many handlers are not dropped.
+    pub(crate) fn running(&self) -> usize {
+        self.handles.values().map(Handle::running).sum()
+    }
+
+    pub(crate) async fn all_ended(&mut self) {
+        while !self.tasks.is_empty() {
+            self.ended().await;
+        }
+    }
+}
