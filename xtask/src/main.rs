@@ -4,6 +4,7 @@
 mod bench;
 mod command;
 mod cross;
+mod faults;
 mod fuzz;
 mod models;
 mod setup;
@@ -28,6 +29,8 @@ cargo xtask COMMAND
                                  pipe (all of them)
   bench --gate [--update]        fails if a call costs more instructions, system calls or allocations than it may
                                  (xtask/bench-limits.txt); --update writes what it costs as the new limits
+  faults [--short] [SCENARIO]... kills, stops, restarts and overloads servers and clients, and counts what becomes of the
+                                 calls; --help lists the scenarios (all of them)
   fuzz [--seconds N] [TARGET]...
                                  gives the HTTP/2 engine arbitrary input, for 60 seconds a target; targets: frames,
                                  hpack_decode, hpack_round_trip, server, client, differential (all of them)
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         ["test", ref options @ ..] => test::run(options),
         ["tidy"] => tidy::run(),
         ["bench", ref options @ ..] => bench::run(options),
+        ["faults", ref options @ ..] => faults::run(options),
         ["fuzz", ref options @ ..] => fuzz::run(options),
         ["models", ref options @ ..] => models::run(options),
         ["setup"] => setup::run(),

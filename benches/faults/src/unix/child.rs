@@ -1,0 +1,56 @@
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child as StdChild, ChildStdin, ChildStdout, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::Result;
+
+/// This program in another role, killed when it is dropped.
+pub(crate) struct Child {
+    child: StdChild,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Child {
+    /// Starts this program with these arguments.
+    pub(crate) fn start(arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn()?;
+        let stdin = child.stdin.take().ok_or("the child has no standard input")?;
+        let stdout = BufReader::new(child.stdout.take().ok_or("the child has no standard output")?);
+        Ok(Self { child, stdin, stdout })
+    }
+
+    /// The next line that it prints. This blocks the thread.
+    pub(crate) fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        match self.stdout.read_line(&mut line)? {
+            0 => Err(format!("the child has ended: {}", self.child.wait()?).into()),
+            _ => Ok(line.trim_end().to_owned()),
+        }
+    }
+
+    /// Writes a line to its standard input.
+    pub(crate) fn tell(&mut self, line: &str) -> Result {
+        Ok(writeln!(self.stdin, "{line}")?)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result {
+        let pid = Pid::from_raw(self.child.id().cast_signed()).ok_or("a process has no number")?;
+        Ok(kill_process(pid, signal)?)
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have been stopped; SIGKILL ends it nevertheless.
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}

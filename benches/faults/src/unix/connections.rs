@@ -1,0 +1,82 @@
+//! Many connections at once: what each costs the server, idle and after a call, beside tonic's server.
+
+use std::path::Path;
+
+use grpc_ipc::Channel;
+
+use super::child::Child;
+use super::ledger::generated::Range;
+use super::ledger::generated::ledger_client::LedgerClient;
+use super::ledger::raise_descriptor_limit;
+use super::proc::{descriptors, private_memory};
+use super::report::Report;
+use super::{Result, Scale};
+
+/// What a call has the server answer with, in bytes.
+const ANSWER: u32 = 40_000;
+
+pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
+    // The other descriptors of this process, and of the server, need a few.
+    let allowed = raise_descriptor_limit()?.saturating_sub(100);
+    let count = scale.of(10_000, 200).min(usize::try_from(allowed)?);
+    report.count("connections", count);
+    let directory = tempfile::tempdir()?;
+    for (server, option) in [("grpc-ipc", None), ("tonic", Some("--tonic"))] {
+        let cost = measure(directory.path(), option, count).await?;
+        report.count(&format!("{server}: descriptors a connection"), format!("{:.2}", cost.descriptors));
+        report.count(&format!("{server}: memory a connection, idle"), format!("{:.0} B", cost.idle));
+        report.count(
+            &format!("{server}: memory a connection, after {ANSWER} bytes"),
+            format!("{:.0} B", cost.after),
+        );
+        report.expect(&format!("{server}: calls answered"), cost.answered, count);
+        report.expect(&format!("{server}: descriptors left when all are closed"), cost.left, 0);
+    }
+    Ok(())
+}
+
+/// Of one connection.
+struct Cost {
+    descriptors: f64,
+    idle: f64,
+    after: f64,
+    answered: usize,
+    /// Descriptors that the server keeps although its clients have gone.
+    left: usize,
+}
+
+async fn measure(directory: &Path, option: Option<&str>, count: usize) -> Result<Cost> {
+    let address = format!("unix:{}/{}.sock", directory.display(), option.unwrap_or("own"));
+    let mut server = Child::start(&[&["role-server", address.as_str()], option.as_slice()].concat())?;
+    server.line()?;
+    // What the first connection and the first call set up belongs to none.
+    let first = LedgerClient::new(Channel::connect(address.as_str()).await?);
+    first.clone().read(Range { length: ANSWER }).await?;
+    let (memory, open) = (private_memory(server.id())?, descriptors(server.id())?);
+    let a_connection = |memory_now: u64| (memory_now as f64 - memory as f64) / count as f64;
+
+    let mut clients = Vec::with_capacity(count);
+    for _ in 0..count {
+        clients.push(LedgerClient::new(Channel::connect(address.as_str()).await?));
+    }
+    let idle = a_connection(private_memory(server.id())?);
+    let opened = descriptors(server.id())? - open;
+    let mut answered = 0;
+    for client in &mut clients {
+        let answer = client.read(Range { length: ANSWER }).await?;
+        answered += usize::from(answer.into_inner().bytes.len() == ANSWER as usize);
+    }
+    let after = a_connection(private_memory(server.id())?);
+    drop(clients);
+    // A call on the connection that is left is answered after the others have ended, or a little before.
+    let mut left = usize::MAX;
+    for _ in 0..1000 {
+        first.clone().read(Range { length: 1 }).await?;
+        left = descriptors(server.id())?.saturating_sub(open);
+        if left == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    Ok(Cost { descriptors: opened as f64 / count as f64, idle, after, answered, left })
+}

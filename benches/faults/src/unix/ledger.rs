@@ -1,0 +1,121 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use generated::ledger_server::{Ledger, LedgerServer};
+use generated::{Appended, Bytes, Entry, Range};
+use grpc_ipc::{Http2Options, Incoming, Server};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use tokio_stream::StreamExt as _;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::Result;
+
+#[expect(
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    unreachable_pub,
+    reason = "generated code"
+)]
+pub(crate) mod generated {
+    tonic::include_proto!("faults");
+}
+
+/// The server of the scenarios.
+#[derive(Args)]
+pub(crate) struct ServerOptions {
+    address: String,
+    /// Where entries are written
+    #[arg(long)]
+    journal: Option<PathBuf>,
+    /// Serve with tonic's own server
+    #[arg(long)]
+    tonic: bool,
+    /// The interval of keepalive, in milliseconds
+    #[arg(long)]
+    keepalive: Option<u64>,
+    /// How many descriptors the process may have
+    #[arg(long)]
+    descriptors: Option<u64>,
+}
+
+/// Serves until it is killed. Prints `listening` first.
+pub(crate) fn serve(options: ServerOptions) -> Result {
+    if let Some(limit) = options.descriptors {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum: Some(limit) })?;
+    } else {
+        raise_descriptor_limit()?;
+    }
+    let journal = options.journal.map(|path| OpenOptions::new().append(true).create(true).open(path));
+    let service = LedgerServer::new(Book { journal: journal.transpose()? });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        if options.tonic {
+            let incoming = Incoming::bind(options.address.as_str()).await?;
+            println!("listening");
+            let server = tonic::transport::Server::builder().add_service(service);
+            return Ok(server.serve_with_incoming(incoming).await?);
+        }
+        let mut http2 = Http2Options::new();
+        if let Some(interval) = options.keepalive.map(Duration::from_millis) {
+            http2 = http2.keepalive(interval).keepalive_timeout(interval);
+        }
+        let server = Server::builder().add_service(service).http2(http2).listen(options.address.as_str());
+        let server = server.bind().await?;
+        println!("listening");
+        Ok(server.serve().await?)
+    })
+}
+
+/// Has this process open as many descriptors as it is allowed to; returns how many that is.
+pub(crate) fn raise_descriptor_limit() -> Result<u64> {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+/// The service.
+struct Book {
+    journal: Option<File>,
+}
+
+type Answer<T> = std::result::Result<Response<T>, Status>;
+
+fn appended() -> Appended {
+    Appended { pid: std::process::id() }
+}
+
+#[tonic::async_trait]
+impl Ledger for Book {
+    async fn append(&self, request: Request<Entry>) -> Answer<Appended> {
+        let Entry { client, number } = request.into_inner();
+        if let Some(mut journal) = self.journal.as_ref() {
+            // One write of a file that is open to append: whole, or not there. What the system has taken survives SIGKILL.
+            let write = journal.write_all(format!("{client} {number}\n").as_bytes());
+            write.map_err(|error: io::Error| Status::internal(error.to_string()))?;
+        }
+        Ok(Response::new(appended()))
+    }
+
+    async fn read(&self, request: Request<Range>) -> Answer<Bytes> {
+        Ok(Response::new(Bytes { bytes: vec![0; request.into_inner().length as usize] }))
+    }
+
+    type FollowStream = std::pin::Pin<
+        Box<dyn tokio_stream::Stream<Item = std::result::Result<Bytes, Status>> + Send + 'static>,
+    >;
+
+    async fn follow(&self, request: Request<Range>) -> Answer<Self::FollowStream> {
+        let chunk = Bytes { bytes: vec![0; request.into_inner().length as usize] };
+        Ok(Response::new(Box::pin(tokio_stream::iter(std::iter::repeat(Ok(chunk))))))
+    }
+
+    async fn upload(&self, request: Request<Streaming<Bytes>>) -> Answer<Appended> {
+        let mut chunks = request.into_inner();
+        // The first chunk is all that a server reads that stalls.
+        chunks.next().await.transpose()?;
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,36 @@
+//! Every scenario, in its short form.
+
+#![cfg(unix)]
+
+use std::process::Command;
+use std::time::Duration;
+
+use grpc_ipc_conformance::Watchdog;
+
+fn run(scenario: &str) {
+    let _watchdog = Watchdog::start(scenario, Duration::from_secs(300));
+    let output = Command::new(env!("CARGO_BIN_EXE_faults")).args(["--short", scenario]).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{printed}\n{complained}");
+}
+
+#[test]
+fn connections() {
+    run("connections");
+}
+
+#[test]
+fn descriptors() {
+    run("descriptors");
+}
+
+#[test]
+fn stopped() {
+    run("stopped");
+}
+
+#[test]
+fn stalled() {
+    run("stalled");
+}
