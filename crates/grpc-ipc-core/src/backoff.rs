@@ -1,5 +1,4 @@
 use std::hash::{BuildHasher as _, RandomState};
-use std::io;
 use std::time::Duration;
 
 /// Pauses between tries.
@@ -30,6 +29,11 @@ impl Backoff {
     /// # Cancel safety
     /// A dropped wait counts as waited.
     pub async fn wait(&mut self) {
+        tokio::time::sleep(self.pause()).await;
+    }
+
+    /// How long to wait now. Each call counts as a pause.
+    pub fn pause(&mut self) -> Duration {
         let mut pause = self.next;
         self.next = (pause * 2).min(self.limit);
         if self.jitter {
@@ -37,19 +41,7 @@ impl Backoff {
             let random = RandomState::new().hash_one(0_u8) as u32;
             pause = pause.mul_f64(f64::from(random) / f64::from(u32::MAX));
         }
-        tokio::time::sleep(pause).await;
-    }
-
-    /// What a listener does when accept has failed with `error`: nothing if that is about the one client, which has
-    /// left; otherwise, as when file descriptors have run out, it waits.
-    ///
-    /// # Cancel safety
-    /// As of [`wait`](Self::wait).
-    pub async fn wait_after(&mut self, error: &io::Error) {
-        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
-        if !matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
-            self.wait().await;
-        }
+        pause
     }
 }
 
@@ -84,15 +76,5 @@ mod tests {
             }
         }
         assert_ne!(waited[0], waited[1], "two clients come in step");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn only_an_error_of_the_system_is_waited_for() {
-        let mut backoff = Backoff::accept();
-        let start = tokio::time::Instant::now();
-        backoff.wait_after(&io::ErrorKind::ConnectionAborted.into()).await;
-        assert_eq!(start.elapsed().as_millis(), 0);
-        backoff.wait_after(&io::Error::from_raw_os_error(24)).await;
-        assert_eq!(start.elapsed().as_millis(), 5);
     }
 }

@@ -4,6 +4,7 @@
 //! - [`Listener`], [`Connector`], [`Connection`]: the three traits that a transport implements.
 //! - [`Peer`] and [`AccessPolicy`]: who is at the other end, and whether it may be; [`Admission`]: what a listener does
 //!   about it.
+//! - [`Acceptor`]: the listener of a transport that says where its clients come from ([`Source`]).
 //! - [`BindError`], [`ConnectError`], [`AddressError`]: one error type per operation.
 //! - [`memory`]: a whole transport inside one process; it serves in tests, and it shows how one is written.
 //!
@@ -12,6 +13,7 @@
 //! the tests that it should pass.
 #![forbid(unsafe_code)]
 
+mod acceptor;
 mod access;
 mod address;
 mod admission;
@@ -26,6 +28,7 @@ pub mod memory;
 mod peer;
 mod peer_stream;
 
+pub use acceptor::{Acceptor, Source};
 pub use access::{AccessPolicy, LogLimit, NameError, NameService, NoNames, Refused};
 pub use address::{Address, AddressError, IntoAddress};
 pub use admission::Admission;

@@ -4,7 +4,7 @@ use crate::{Address, Connection};
 ///
 /// The [`AccessPolicy`](crate::AccessPolicy) that a listener was made with has let in every connection it hands out; it
 /// closes one that the policy refuses before a byte of it is read, and goes on. A client about which the policy takes its
-/// time to decide holds up no other. [`Admission`](crate::Admission) does both.
+/// time to decide holds up no other. An [`Acceptor`](crate::Acceptor) does all of this for a transport.
 ///
 /// Dropping a listener closes the address: connecting fails from then on, and the address can be listened on again.
 /// Connections that were handed out live on.

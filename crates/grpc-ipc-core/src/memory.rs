@@ -24,7 +24,8 @@
 //! ```
 
 use std::collections::HashMap;
-use std::future::{Ready, pending, ready};
+use std::future::pending;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::DuplexStream;
@@ -32,7 +33,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    AccessPolicy, Address, Admission, BindError, ConnectError, Connector, Listener, NoNames, Peer, PeerStream,
+    Acceptor, AccessPolicy, Address, BindError, ConnectError, Connector, Listener, NoNames, Peer, PeerStream,
+    Source,
 };
 
 /// Connections that wait to be accepted; more wait in `connect`.
@@ -66,8 +68,8 @@ impl Network {
         }
         let (sender, incoming) = mpsc::channel(BACKLOG);
         listeners.insert(name.to_owned(), sender);
-        let admission = Admission::new(access);
-        Ok(MemoryListener { network: self.clone(), name: name.to_owned(), incoming, address, admission })
+        let acceptor = Acceptor::new(Incoming(incoming), address, access);
+        Ok(MemoryListener { network: self.clone(), name: name.to_owned(), acceptor })
     }
 
     /// Connects to the listener under `name`, if `access` lets it in.
@@ -89,24 +91,18 @@ fn address(name: &str) -> Address {
 pub struct MemoryListener {
     network: Network,
     name: String,
-    incoming: mpsc::Receiver<DuplexStream>,
-    address: Address,
-    admission: Admission<MemoryStream>,
+    acceptor: Acceptor<Incoming>,
 }
 
 impl Listener for MemoryListener {
     type Connection = MemoryStream;
 
     async fn accept(&mut self) -> MemoryStream {
-        loop {
-            if let Some(stream) = self.admission.admit(next(&mut self.incoming)).await {
-                return stream;
-            }
-        }
+        self.acceptor.accept().await
     }
 
     fn local_address(&self) -> &Address {
-        &self.address
+        self.acceptor.local_address()
     }
 }
 
@@ -151,11 +147,23 @@ impl Connector for MemoryConnector {
 /// The [`Connection`](crate::Connection) of a [`Network`].
 pub type MemoryStream = PeerStream<DuplexStream>;
 
-async fn next(incoming: &mut mpsc::Receiver<DuplexStream>) -> Ready<Option<MemoryStream>> {
-    match incoming.recv().await {
-        Some(half) => ready(Some(stream(half))),
-        // The network holds a sender until the listener is dropped.
-        None => pending().await,
+/// The server's halves of connections.
+struct Incoming(mpsc::Receiver<DuplexStream>);
+
+impl Source for Incoming {
+    type Client = DuplexStream;
+    type Connection = MemoryStream;
+
+    async fn next(&mut self) -> io::Result<DuplexStream> {
+        match self.0.recv().await {
+            Some(half) => Ok(half),
+            // The network holds a sender until the listener is dropped.
+            None => pending().await,
+        }
+    }
+
+    async fn identify(half: DuplexStream) -> io::Result<MemoryStream> {
+        Ok(stream(half))
     }
 }
 

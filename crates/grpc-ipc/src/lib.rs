@@ -55,9 +55,10 @@ pub use channel::{Channel, ResponseFuture};
 pub use connect::EndpointConnector;
 pub use connect_options::ConnectOptions;
 pub use grpc_ipc_core::{
-    AccessPolicy, Address, AddressError, Admission, Backoff, BindError, BoxConnection, BoxConnector,
-    BoxListener, ConnectError, Connection, Connector, GroupId, IntegrityLevel, IntoAddress, Listener,
-    NameError, NameService, NoNames, Peer, PeerStream, Process, ProcessHandle, Refused, UserId, memory,
+    Acceptor, AccessPolicy, Address, AddressError, Admission, Backoff, BindError, BoxConnection,
+    BoxConnector, BoxListener, ConnectError, Connection, Connector, GroupId, IntegrityLevel, IntoAddress,
+    Listener, NameError, NameService, NoNames, Peer, PeerStream, Process, ProcessHandle, Refused, Source,
+    UserId, memory,
 };
 pub use grpc_ipc_http2::{Authority, Options as Http2Options, refusal};
 #[cfg(feature = "tonic-transport")]

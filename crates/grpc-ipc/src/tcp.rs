@@ -2,11 +2,10 @@
 
 mod socket;
 
-use std::future::{Ready, ready};
+use std::io;
 
 use grpc_ipc_core::{
-    AccessPolicy, Address, Admission, Backoff, BindError, ConnectError, Connector, Listener, NoNames, Peer,
-    PeerStream,
+    Acceptor, AccessPolicy, Address, BindError, ConnectError, Connector, NoNames, Peer, PeerStream, Source,
 };
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
@@ -16,11 +15,9 @@ use socket::Socket;
 
 type Stream = PeerStream<Socket>;
 
-pub(crate) struct TcpListener {
-    socket: tokio::net::TcpListener,
-    address: Address,
-    admission: Admission<Stream>,
-}
+pub(crate) type TcpListener = Acceptor<Listening>;
+
+pub(crate) struct Listening(tokio::net::TcpListener);
 
 /// Without an explicit policy everyone is let in: a user cannot be told from another over TCP.
 pub(crate) async fn listen(
@@ -30,7 +27,7 @@ pub(crate) async fn listen(
     let failed = |error| BindError::from_io(address, "listen", error);
     let socket =
         tokio::net::TcpListener::bind(host_port(address)).await.map_err(|error| match error.kind() {
-            std::io::ErrorKind::AddrInUse => BindError::InUse { address: address.clone(), by: None },
+            io::ErrorKind::AddrInUse => BindError::InUse { address: address.clone(), by: None },
             _ => failed(error),
         })?;
     let local = socket.local_addr().map_err(failed)?;
@@ -40,39 +37,19 @@ pub(crate) async fn listen(
         AccessPolicy::dangerous_allow_anyone()
     });
     let access = access.resolve(&NoNames).map_err(|error| BindError::unknown_name(&address, error))?;
-    Ok(TcpListener { socket, address, admission: Admission::new(access) })
+    Ok(Acceptor::new(Listening(socket), address, access))
 }
 
-impl TcpListener {
-    /// Waits for the next client; what is short is waited for.
-    async fn next(socket: &tokio::net::TcpListener, address: &Address) -> Ready<Option<Stream>> {
-        let mut backoff = Backoff::accept();
-        loop {
-            match socket.accept().await {
-                Ok((stream, _)) => return ready(Some(with_peer(stream))),
-                Err(error) => {
-                    warn!(%address, %error, "accept failed, and is tried again");
-                    backoff.wait_after(&error).await;
-                }
-            }
-        }
-    }
-}
-
-impl Listener for TcpListener {
+impl Source for Listening {
+    type Client = TcpStream;
     type Connection = Stream;
 
-    async fn accept(&mut self) -> Stream {
-        loop {
-            let next = Self::next(&self.socket, &self.address);
-            if let Some(stream) = self.admission.admit(next).await {
-                return stream;
-            }
-        }
+    async fn next(&mut self) -> io::Result<TcpStream> {
+        Ok(self.0.accept().await?.0)
     }
 
-    fn local_address(&self) -> &Address {
-        &self.address
+    async fn identify(client: TcpStream) -> io::Result<Stream> {
+        Ok(with_peer(client))
     }
 }
 

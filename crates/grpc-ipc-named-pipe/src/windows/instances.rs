@@ -8,8 +8,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use grpc_ipc_core::{Address, Backoff, BindError};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
-use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use tokio::time::{Instant, sleep, timeout_at};
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::Storage::FileSystem::SECURITY_ANONYMOUS;
 
@@ -19,6 +18,8 @@ use super::{endpoint, identify};
 
 /// How long the pipe of a server that has ended may take to go away.
 const TAKE_OVER: Duration = Duration::from_secs(2);
+/// When to create the instances that are missing while others wait for clients.
+const FILL_AGAIN: Duration = Duration::from_secs(1);
 
 /// An instance that has a client.
 pub(super) struct Connected {
@@ -57,43 +58,45 @@ impl Instances {
         let instances =
             Self { path, options, descriptor, described, wanted, waiting: FuturesUnordered::new() };
         instances.wait(first, free);
-        while instances.missing() {
-            instances
-                .add()
-                .map_err(|error| BindError::from_io(address, "create an instance of the pipe", error))?;
-        }
+        instances
+            .fill()
+            .map_err(|error| BindError::from_io(address, "create an instance of the pipe", error))?;
         Ok(instances)
     }
 
     /// The next instance that has a client. What took its place exists by then, unless it could not be created.
     ///
+    /// # Errors
+    /// A client could not connect, or there is no instance to which one could, because none can be created.
+    ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> Connected {
-        let mut backoff = Backoff::accept();
+    pub(super) async fn next(&mut self) -> io::Result<Connected> {
         loop {
-            while self.missing() {
-                if let Err(error) = self.add() {
-                    warn!(pipe = self.path, %error, "an instance of the pipe cannot be created; it is tried again");
-                    break;
-                }
+            let short = self.fill().err();
+            if let (Some(error), true) = (short, self.waiting.is_empty()) {
+                return Err(error);
             }
             tokio::select! {
                 Some((mut instance, connected)) = self.waiting.next() => {
                     // Before this one is handed out, or dropped: the name is never without an instance.
                     _ = self.add();
-                    match (connected, instance.0.take()) {
-                        (Ok(()), Some(pipe)) => return Connected { pipe, free: instance.1 },
-                        (Err(error), pipe) => {
-                            warn!(pipe = self.path, %error, "a client could not connect");
-                            drop(pipe);
-                        }
-                        (Ok(()), None) => {}
+                    connected?;
+                    if let Some(pipe) = instance.0.take() {
+                        return Ok(Connected { pipe, free: instance.1 });
                     }
                 }
-                () = backoff.wait(), if self.missing() => {}
+                () = sleep(FILL_AGAIN), if self.missing() => {}
             }
         }
+    }
+
+    /// Creates the instances that are missing.
+    fn fill(&self) -> io::Result<()> {
+        while self.missing() {
+            self.add()?;
+        }
+        Ok(())
     }
 
     pub(super) fn security_descriptor(&self) -> Option<&str> {

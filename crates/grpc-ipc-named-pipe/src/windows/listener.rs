@@ -1,15 +1,17 @@
-use grpc_ipc_core::{Address, Admission, BindError, Listener, UserId};
+use std::io;
+
+use grpc_ipc_core::{Acceptor, Address, BindError, Listener, Source, UserId};
 
 use super::endpoint::Names;
-use super::instances::Instances;
+use super::instances::{Connected, Instances};
 use super::names::SystemNames;
 use super::{ListenOptions, LocalStream, identify, sys};
 
 /// A named pipe that a server listens on. [`ListenOptions::listen`] makes one.
-pub struct LocalListener {
+pub struct LocalListener(Acceptor<Pipe>);
+
+struct Pipe {
     instances: Instances,
-    admission: Admission<LocalStream>,
-    address: Address,
     own: UserId,
 }
 
@@ -32,13 +34,14 @@ impl LocalListener {
         let backlog = options.backlog as usize;
         let instances =
             Instances::create(address, &name, &own, descriptor, backlog, options.buffer_size).await?;
-        Ok(Self { instances, admission: Admission::new(access), address: pipe, own: UserId::Sid(own.into()) })
+        let own = UserId::Sid(own.into());
+        Ok(Self(Acceptor::new(Pipe { instances, own }, pipe, access)))
     }
 
     /// The pipe's security descriptor as Windows had it when the pipe was created: owner, DACL and mandatory label, in
     /// SDDL. `None` if it could not be read.
     pub fn security_descriptor(&self) -> Option<&str> {
-        self.instances.security_descriptor()
+        self.0.source().instances.security_descriptor()
     }
 }
 
@@ -46,25 +49,24 @@ impl Listener for LocalListener {
     type Connection = LocalStream;
 
     async fn accept(&mut self) -> LocalStream {
-        loop {
-            let next = next(&mut self.instances, &self.own);
-            if let Some(stream) = self.admission.admit(next).await {
-                return stream;
-            }
-        }
+        self.0.accept().await
     }
 
     fn local_address(&self) -> &Address {
-        &self.address
+        self.0.local_address()
     }
 }
 
-/// The next client, which becomes a connection when it is known who it is.
-async fn next(
-    instances: &mut Instances,
-    own: &UserId,
-) -> impl Future<Output = Option<LocalStream>> + Send + use<> {
-    let connected = instances.next().await;
-    let own = own.clone();
-    async move { Some(identify::client_of(connected, &own).await) }
+impl Source for Pipe {
+    /// And the user that this process runs as.
+    type Client = (Connected, UserId);
+    type Connection = LocalStream;
+
+    async fn next(&mut self) -> io::Result<Self::Client> {
+        Ok((self.instances.next().await?, self.own.clone()))
+    }
+
+    async fn identify((connected, own): Self::Client) -> io::Result<LocalStream> {
+        Ok(identify::client_of(connected, &own).await)
+    }
 }

@@ -1,13 +1,11 @@
-use std::future::{Ready, ready};
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use grpc_ipc_core::{Address, Admission, Backoff, BindError, Listener};
+use grpc_ipc_core::{Acceptor, Address, BindError, Listener, Source};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{UnixSocket, UnixStream};
-use tracing::{debug, warn};
 
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::kept_socket::{KeptSocket, accept};
@@ -18,11 +16,7 @@ use super::stream;
 use super::{ListenOptions, LocalStream, sys};
 
 /// A Unix domain socket that a server listens on. [`ListenOptions::listen`] makes one.
-pub struct LocalListener {
-    socket: Socket,
-    address: Address,
-    admission: Admission<LocalStream>,
-}
+pub struct LocalListener(Acceptor<Socket>);
 
 // Not tokio's, which panics when it accepts a client that has bound a path of the full 108 bytes: mio 1.2.5 counts the
 // NUL that such a path has not.
@@ -31,12 +25,21 @@ enum Socket {
     Abstract(AsyncFd<UnixListener>),
 }
 
-impl Socket {
-    async fn accept(&mut self) -> io::Result<std::os::unix::net::UnixStream> {
-        match self {
+impl Source for Socket {
+    type Client = UnixStream;
+    type Connection = LocalStream;
+
+    async fn next(&mut self) -> io::Result<UnixStream> {
+        let stream = match self {
             Self::AtPath(socket) => socket.accept().await,
             Self::Abstract(socket) => accept(socket).await,
-        }
+        }?;
+        stream.set_nonblocking(true)?;
+        UnixStream::from_std(stream)
+    }
+
+    async fn identify(client: UnixStream) -> io::Result<LocalStream> {
+        stream::identify(client)
     }
 }
 
@@ -54,21 +57,7 @@ impl LocalListener {
                 Socket::Abstract(bind_abstract(&options, address, &endpoint.socket_path()).await?)
             }
         };
-        Ok(Self { socket, address: endpoint.address(address), admission: Admission::new(access) })
-    }
-
-    /// Waits for the next client; what is short is waited for.
-    async fn next(socket: &mut Socket, address: &Address) -> Ready<Option<LocalStream>> {
-        let mut backoff = Backoff::accept();
-        loop {
-            match socket.accept().await.and_then(into_tokio) {
-                Ok(stream) => return ready(identify(stream, address)),
-                Err(error) => {
-                    warn!(%address, %error, "accept failed, and is tried again");
-                    backoff.wait_after(&error).await;
-                }
-            }
-        }
+        Ok(Self(Acceptor::new(socket, endpoint.address(address), access)))
     }
 }
 
@@ -76,29 +65,12 @@ impl Listener for LocalListener {
     type Connection = LocalStream;
 
     async fn accept(&mut self) -> LocalStream {
-        loop {
-            let next = Self::next(&mut self.socket, &self.address);
-            if let Some(stream) = self.admission.admit(next).await {
-                return stream;
-            }
-        }
+        self.0.accept().await
     }
 
     fn local_address(&self) -> &Address {
-        &self.address
+        self.0.local_address()
     }
-}
-
-/// The connection, if its peer is known.
-fn identify(stream: UnixStream, address: &Address) -> Option<LocalStream> {
-    stream::identify(stream)
-        .inspect_err(|error| debug!(%address, %error, "a client of which nothing is known is refused"))
-        .ok()
-}
-
-fn into_tokio(stream: std::os::unix::net::UnixStream) -> io::Result<UnixStream> {
-    stream.set_nonblocking(true)?;
-    UnixStream::from_std(stream)
 }
 
 async fn bind_abstract(

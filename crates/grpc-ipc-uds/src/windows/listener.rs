@@ -1,12 +1,10 @@
-use std::future::{Ready, ready};
 use std::io;
 use std::path::Path;
 
-use grpc_ipc_core::{Address, Admission, Backoff, BindError, Listener, PeerStream};
+use grpc_ipc_core::{Acceptor, Address, BindError, Listener, PeerStream, Source};
 use socket2::{SockRef, Socket};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tracing::warn;
 
 use super::endpoint::{Endpoint, NoEndpoint, anchored};
 use super::names::SystemNames;
@@ -15,15 +13,15 @@ use super::socket_file::{Lock, SocketFile, clear};
 use super::{ListenOptions, LocalStream};
 
 /// An AF_UNIX socket that a server listens on. [`ListenOptions::listen`] makes one.
-pub struct LocalListener {
+pub struct LocalListener(Acceptor<Listening>);
+
+struct Listening {
     // Dropped in this order: the file goes while nobody else can have the path.
     _file: SocketFile,
     /// The listening socket. It is no stream, but it becomes readable when there is a connection to accept, and tokio's
     /// own listener cannot accept one that is not of TCP.
     socket: TcpStream,
     _lock: Lock,
-    address: Address,
-    admission: Admission<LocalStream>,
 }
 
 impl LocalListener {
@@ -45,23 +43,25 @@ impl LocalListener {
         let file = SocketFile(absolute(&path));
         socket.listen(options.backlog).map_err(failed("listen"))?;
         let socket = into_tokio(socket).map_err(failed("listen"))?;
-        let admission = Admission::new(access);
-        Ok(Self { _file: file, socket, _lock: lock, address: anchored(address), admission })
+        let listening = Listening { _file: file, socket, _lock: lock };
+        Ok(Self(Acceptor::new(listening, anchored(address), access)))
+    }
+}
+
+impl Source for Listening {
+    type Client = Socket;
+    type Connection = LocalStream;
+
+    async fn next(&mut self) -> io::Result<Socket> {
+        let accept = || SockRef::from(&self.socket).accept();
+        let (client, _) = self.socket.async_io(Interest::READABLE, accept).await?;
+        client.set_nonblocking(true)?;
+        Ok(client)
     }
 
-    /// Waits for the next client; what is short is waited for.
-    async fn next(socket: &TcpStream, address: &Address) -> Ready<Option<LocalStream>> {
-        let mut backoff = Backoff::accept();
-        loop {
-            let accepted = socket.async_io(Interest::READABLE, || SockRef::from(socket).accept()).await;
-            match accepted.and_then(|(socket, _)| identify(socket)) {
-                Ok(stream) => return ready(Some(stream)),
-                Err(error) => {
-                    warn!(%address, %error, "accept failed, and is tried again");
-                    backoff.wait_after(&error).await;
-                }
-            }
-        }
+    async fn identify(client: Socket) -> io::Result<LocalStream> {
+        let peer = peer_of(&client);
+        Ok(PeerStream::new(into_tokio(client)?, peer))
     }
 }
 
@@ -69,23 +69,12 @@ impl Listener for LocalListener {
     type Connection = LocalStream;
 
     async fn accept(&mut self) -> LocalStream {
-        loop {
-            let next = Self::next(&self.socket, &self.address);
-            if let Some(stream) = self.admission.admit(next).await {
-                return stream;
-            }
-        }
+        self.0.accept().await
     }
 
     fn local_address(&self) -> &Address {
-        &self.address
+        self.0.local_address()
     }
-}
-
-fn identify(socket: Socket) -> io::Result<LocalStream> {
-    socket.set_nonblocking(true)?;
-    let peer = peer_of(&socket);
-    Ok(PeerStream::new(into_tokio(socket)?, peer))
 }
 
 fn absolute(path: &Path) -> std::path::PathBuf {

@@ -1,0 +1,165 @@
+use std::io;
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, warn};
+
+use crate::{AccessPolicy, Address, Admission, Backoff, Connection, Listener};
+
+/// Where the clients of a transport come from. An [`Acceptor`] makes a [`Listener`] of it.
+pub trait Source: Send + 'static {
+    /// A client that has connected, and of which nothing more is known yet.
+    type Client: Send + 'static;
+    /// What a client becomes once it is identified.
+    type Connection: Connection;
+
+    /// Waits for the next client.
+    ///
+    /// # Errors
+    /// An error is about this try, and does not end the source: the acceptor logs it and calls again. It calls at once
+    /// if the one client has gone ([`ConnectionAborted`](io::ErrorKind::ConnectionAborted),
+    /// [`ConnectionReset`](io::ErrorKind::ConnectionReset), [`BrokenPipe`](io::ErrorKind::BrokenPipe)) or a signal
+    /// came ([`Interrupted`](io::ErrorKind::Interrupted)). After any other error, such as one about file descriptors
+    /// that have run out, it waits first: 5 ms, and twice as long after each further one, up to 1 s.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is ready must lose no client. The acceptor does so whenever its policy has decided
+    /// about an earlier client, and whenever its own `accept` is dropped.
+    fn next(&mut self) -> impl Future<Output = io::Result<Self::Client>> + Send;
+
+    /// Finds out who has connected. It may take its time: further clients are accepted meanwhile.
+    ///
+    /// # Errors
+    /// The peer cannot be known. The acceptor closes the connection and goes on.
+    fn identify(client: Self::Client) -> impl Future<Output = io::Result<Self::Connection>> + Send + 'static;
+}
+
+/// The [`Listener`] of a [`Source`]: it accepts, waits while the system is short of something, identifies, and applies
+/// the access policy.
+///
+/// ```
+/// use std::io;
+///
+/// use grpc_ipc_core::{AccessPolicy, Acceptor, Address, Listener as _, Peer, PeerStream, Source};
+/// use tokio::net::{TcpListener, TcpStream};
+///
+/// struct Loopback(TcpListener);
+///
+/// impl Source for Loopback {
+///     type Client = TcpStream;
+///     type Connection = PeerStream<TcpStream>;
+///
+///     async fn next(&mut self) -> io::Result<TcpStream> {
+///         Ok(self.0.accept().await?.0)
+///     }
+///
+///     async fn identify(client: TcpStream) -> io::Result<PeerStream<TcpStream>> {
+///         Ok(PeerStream::new(client, Peer::new("loopback")))
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// let socket = TcpListener::bind("127.0.0.1:0").await?;
+/// let port = socket.local_addr()?.port();
+/// let address = Address::custom("loopback", port.to_string());
+/// let mut listener = Acceptor::new(Loopback(socket), address, AccessPolicy::dangerous_allow_anyone());
+///
+/// let client = TcpStream::connect(("127.0.0.1", port));
+/// let (client, server) = tokio::join!(client, listener.accept());
+/// # drop((client?, server));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Acceptor<S: Source> {
+    source: S,
+    admission: Admission<S::Connection>,
+    address: Arc<Address>,
+    backoff: Backoff,
+    /// When to ask the source again after it has failed. It is kept here so that a dropped `accept` shortens no pause.
+    resume: Option<Instant>,
+}
+
+impl<S: Source> Acceptor<S> {
+    /// Lets in the clients of `source` that `access` lets in. Its names have to be
+    /// [resolved](AccessPolicy::look_up_names). `address` is the listener's
+    /// [`local_address`](Listener::local_address).
+    pub fn new(source: S, address: Address, access: AccessPolicy) -> Self {
+        Self {
+            source,
+            admission: Admission::new(access),
+            address: Arc::new(address),
+            backoff: Backoff::accept(),
+            resume: None,
+        }
+    }
+
+    /// Where the clients come from.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// See [`source`](Self::source).
+    pub fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+}
+
+impl<S: Source> Listener for Acceptor<S> {
+    type Connection = S::Connection;
+
+    async fn accept(&mut self) -> S::Connection {
+        let Self { source, admission, address, backoff, resume } = self;
+        loop {
+            let next = next(source, address, backoff, resume);
+            if let Some(connection) = admission.admit(next).await {
+                return connection;
+            }
+        }
+    }
+
+    fn local_address(&self) -> &Address {
+        &self.address
+    }
+}
+
+/// The next client, which becomes a connection when it is known who it is.
+async fn next<S: Source>(
+    source: &mut S,
+    address: &Arc<Address>,
+    backoff: &mut Backoff,
+    resume: &mut Option<Instant>,
+) -> impl Future<Output = Option<S::Connection>> + Send + use<S> {
+    loop {
+        if let Some(resume) = *resume {
+            sleep_until(resume).await;
+        }
+        *resume = None;
+        match source.next().await {
+            Ok(client) => {
+                *backoff = Backoff::accept();
+                return identify::<S>(client, Arc::clone(address));
+            }
+            Err(error) if is_about_one_client(&error) => {
+                debug!(%address, %error, "a client has gone before it was accepted");
+            }
+            Err(error) => {
+                warn!(%address, %error, "accept failed, and is tried again");
+                *resume = Some(Instant::now() + backoff.pause());
+            }
+        }
+    }
+}
+
+async fn identify<S: Source>(client: S::Client, address: Arc<Address>) -> Option<S::Connection> {
+    let identified = S::identify(client).await;
+    identified
+        .inspect_err(|error| debug!(%address, %error, "a client of which nothing is known is refused"))
+        .ok()
+}
+
+/// Whether trying again at once can help.
+fn is_about_one_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | Interrupted)
+}
