@@ -17,6 +17,15 @@ pub enum ConnectError {
         /// What is missing, and what to use instead.
         reason: String,
     },
+    /// A channel connects on a tokio runtime; here there is none.
+    #[error(
+        "cannot connect to {address}: there is no tokio runtime here; call this inside a tokio runtime, or use \
+         grpc_ipc::blocking"
+    )]
+    NoRuntime {
+        /// The address.
+        address: Address,
+    },
     /// There is nothing at the address: no server has started yet, or it has ended in order.
     #[error("cannot connect to {address}: nothing is there; is the server running?")]
     NotFound {
@@ -187,6 +196,7 @@ impl ConnectError {
             | Self::NotASocket { .. }
             | Self::InvalidOption { .. } => io::ErrorKind::InvalidInput,
             Self::Unsupported { .. } => io::ErrorKind::Unsupported,
+            Self::NoRuntime { .. } => io::ErrorKind::Other,
             Self::NotFound { .. } | Self::NoRuntimeDirectory { .. } => io::ErrorKind::NotFound,
             Self::Refused { .. } => io::ErrorKind::ConnectionRefused,
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,

@@ -162,6 +162,12 @@ impl Handle {
         self.shared.with(|state| state.connection.running())
     }
 
+    /// How many calls the client has begun, by the ids of their streams.
+    #[must_use]
+    pub fn calls_started(&self) -> u64 {
+        self.shared.with(|state| state.connection.peers_calls())
+    }
+
     /// How many requests were given to the [`direct::Service`] of the connection.
     #[doc(hidden)]
     #[must_use]

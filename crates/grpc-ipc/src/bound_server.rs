@@ -12,14 +12,14 @@ use crate::direct::DirectMethods;
 use crate::listeners::Listeners;
 use crate::served::{Offered, Served};
 use crate::services::Services;
-use crate::{Http2Options, ServeError};
+use crate::{Http2Options, ServeError, ServerStats, sync};
 
 /// A [`Server`] that listens on all of its addresses.
 #[must_use = "a server does nothing until it serves"]
 pub struct BoundServer {
     pub(crate) services: Services,
     pub(crate) direct: Arc<DirectMethods>,
-    pub(crate) general_calls: Arc<AtomicU64>,
+    pub(crate) stats: ServerStats,
     pub(crate) listeners: Listeners,
     pub(crate) http2: Http2Options,
 }
@@ -31,16 +31,21 @@ impl BoundServer {
         self.listeners.local_addresses()
     }
 
+    /// The counters of the server, which go on counting while it serves.
+    pub fn stats(&self) -> ServerStats {
+        self.stats.clone()
+    }
+
     /// Counts the requests that go the general way, and not directly to the methods of a generated server.
     #[doc(hidden)]
     pub fn general_calls(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.general_calls)
+        Arc::clone(self.stats.general_counter())
     }
 
     /// Serves until the process ends.
     ///
     /// # Errors
-    /// None at present: what fails later than [`Server::bind`] is a single connection.
+    /// [`ServeError::NoRuntime`] outside of a tokio runtime. What fails later is a single connection.
     ///
     /// # Cancel safety
     /// Dropping the future lets go of the addresses and ends every connection.
@@ -54,7 +59,7 @@ impl BoundServer {
     /// handler is dropped. A client without a call holds it up for at most a second, also one that is stopped.
     ///
     /// # Errors
-    /// [`ServeError::StillRunning`] when handlers go on for a second after they were to be dropped, because they block
+    /// [`ServeError::NoRuntime`] outside of a tokio runtime, [`ServeError::StillRunning`] when handlers go on for a second after they were to be dropped, because they block
     /// their threads.
     ///
     /// # Cancel safety
@@ -73,9 +78,12 @@ impl BoundServer {
 
     /// [`serve_with_shutdown`](Self::serve_with_shutdown), where the signal says how long the drain may be.
     pub(crate) async fn serve_until(self, signal: impl Future<Output = Duration>) -> Result<(), ServeError> {
-        let Self { services, direct, general_calls, mut listeners, http2 } = self;
-        let offered = Offered { services, direct, general_calls, http2 };
-        let mut connections = Served::default();
+        if !sync::in_runtime() {
+            return Err(ServeError::NoRuntime);
+        }
+        let Self { services, direct, stats, mut listeners, http2 } = self;
+        let offered = Offered { services, direct, http2 };
+        let mut connections = Served::new(stats);
         tokio::pin!(signal);
         let drain = loop {
             tokio::select! {

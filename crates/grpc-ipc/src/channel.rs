@@ -56,12 +56,10 @@ impl Channel {
     /// [`ConnectError`] when there is no server, or none that is trusted; [`ConnectError::Rejected`] when the server does
     /// not let this client in, and [`ConnectError::TimedOut`] when it has not answered within
     /// [`connect_timeout`](ConnectOptions::connect_timeout).
+    /// [`ConnectError::NoRuntime`] outside of a tokio runtime.
     ///
     /// # Cancel safety
     /// Dropping the future closes what it had opened.
-    ///
-    /// # Panics
-    /// Outside of a tokio runtime.
     pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
         let channel = Self::lazy(options)?;
         channel.connections.connect().await?;

@@ -1,3 +1,5 @@
+use std::any::Any;
+use std::future::ready;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU64;
@@ -17,7 +19,7 @@ use tonic::Status;
 
 use crate::Http2Options;
 use crate::status::status_from_connect;
-use crate::sync::{Mutex, MutexGuard, spawn};
+use crate::sync::{Mutex, MutexGuard, in_runtime, spawn};
 
 /// The connections of a channel: usually one, made when it is needed and again when it broke; more when the server
 /// allows no more calls on it.
@@ -103,7 +105,8 @@ impl Connections {
         if state.connections.is_empty() {
             return Place::Connecting(self.connecting(&mut state));
         }
-        if !state.growing && state.connections.len() < self.options.max_connections {
+        // Outside of a runtime a call waits for room.
+        if !state.growing && in_runtime() && state.connections.len() < self.options.max_connections {
             state.growing = true;
             spawn(Arc::clone(self).grow());
         }
@@ -121,6 +124,10 @@ impl Connections {
 
     /// The one attempt that all calls wait for. It has a task of its own, which goes on while any of them waits.
     fn connecting(self: &Arc<Self>, state: &mut State) -> Connecting {
+        if !in_runtime() {
+            let error = ConnectError::NoRuntime { address: self.connector.address().clone() };
+            return ready(Some(Err(status_from_connect(&error)))).boxed();
+        }
         let attempt = state.connecting.as_ref().and_then(Weak::upgrade);
         let mut opened = match attempt.filter(|attempt| attempt.borrow().is_none()) {
             Some(attempt) => attempt.subscribe(),
@@ -145,7 +152,7 @@ impl Connections {
     async fn first(self: &Arc<Self>) -> Opened {
         // A panic would leave the calls waiting.
         let opened = AssertUnwindSafe(self.open()).catch_unwind().await;
-        let opened = opened.map_err(|_| Status::internal("the connector has panicked"))?;
+        let opened = opened.map_err(|panic| Status::internal(panicked(&*panic)))?;
         let connection = opened.map_err(|error| status_from_connect(&error))?;
         self.state().connections.push(Arc::clone(&connection));
         Ok(connection)
@@ -181,6 +188,9 @@ impl Connections {
 
     /// A connection on which the server has begun with HTTP/2.
     async fn open(self: &Arc<Self>) -> Result<Arc<SendRequest>, ConnectError> {
+        if !in_runtime() {
+            return Err(ConnectError::NoRuntime { address: self.connector.address().clone() });
+        }
         let deadline = deadline_after(self.options.connect_timeout);
         match self.try_open(deadline).await {
             // As a server does that ends, with those whom it has not accepted. Another may be there already.
@@ -254,6 +264,16 @@ fn connect_error(address: Address, error: Error) -> ConnectError {
             ConnectError::Closed { address, source: io::ErrorKind::ConnectionReset.into() }
         }
         error => ConnectError::Io { address, action: "speak HTTP/2", source: io::Error::other(error) },
+    }
+}
+
+/// That the connector has panicked, and with which words: tokio's name what the runtime lacks.
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    let words =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    match words {
+        Some(words) => format!("the connector has panicked: {words}"),
+        None => "the connector has panicked".to_owned(),
     }
 }
 

@@ -9,9 +9,9 @@ use grpc_ipc_core::{Address, BindError, BoxConnection, BoxListener, Connection a
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
-use crate::ListenOptions;
 use crate::listeners::Listeners;
 use crate::places::Places;
+use crate::{ListenOptions, ServerStats};
 
 /// The connections of one or more listeners, for tonic's own
 /// [`Server::serve_with_incoming`](tonic::transport::server::Router::serve_with_incoming). A handler finds its
@@ -36,14 +36,14 @@ impl Incoming {
     /// # Errors
     /// [`BindError`] when that is not possible.
     pub async fn bind(options: impl Into<ListenOptions>) -> Result<Self, BindError> {
-        let mut listeners = Listeners::new(Places::default());
+        let mut listeners = Listeners::new(Places::default(), ServerStats::default());
         listeners.listen(options.into()).await?;
         Ok(Self(listeners))
     }
 
     /// The connections of a transport of your own.
     pub fn from_listener(listener: impl Listener) -> Self {
-        let mut listeners = Listeners::new(Places::default());
+        let mut listeners = Listeners::new(Places::default(), ServerStats::default());
         listeners.add(BoxListener::new(listener));
         Self(listeners)
     }

@@ -30,6 +30,7 @@ pub mod security {}
 mod serve_error;
 mod served;
 mod server;
+mod server_stats;
 mod services;
 mod shutdown_signal;
 mod spawn;
@@ -68,6 +69,7 @@ pub use listen_options::ListenOptions;
 pub use method_path::MethodPath;
 pub use serve_error::ServeError;
 pub use server::Server;
+pub use server_stats::ServerStats;
 pub use services::Services;
 pub use shutdown_signal::{ShutdownSignal, shutdown_signal};
 pub use spawn::ServerHandle;

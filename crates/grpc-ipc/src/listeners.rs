@@ -2,19 +2,22 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::{BoxStream, SelectAll, unfold};
-use grpc_ipc_core::{Address, BindError, BoxConnection, BoxListener, Connection as _, Listener as _};
+use grpc_ipc_core::{
+    AccessPolicy, Address, BindError, BoxConnection, BoxListener, Connection as _, Listener as _,
+};
 use grpc_ipc_http2::refusal::TOO_MANY_CONNECTIONS;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use crate::places::{Place, Places};
-use crate::{ListenOptions, backend};
+use crate::{ListenOptions, ServerStats, backend};
 
 /// Any number of listeners as one.
 pub(crate) struct Listeners {
     addresses: Vec<Address>,
     connections: SelectAll<BoxStream<'static, Accepted>>,
     places: Places,
+    stats: ServerStats,
 }
 
 /// A connection, and what counts it for as long as it is kept.
@@ -24,26 +27,38 @@ pub(crate) type Accepted = (BoxConnection, Place);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Listeners {
-    pub(crate) fn new(places: Places) -> Self {
-        Self { addresses: Vec::new(), connections: SelectAll::new(), places }
+    pub(crate) fn new(places: Places, stats: ServerStats) -> Self {
+        Self { addresses: Vec::new(), connections: SelectAll::new(), places, stats }
     }
 
-    pub(crate) async fn listen(&mut self, options: ListenOptions) -> Result<(), BindError> {
+    pub(crate) async fn listen(&mut self, mut options: ListenOptions) -> Result<(), BindError> {
+        if options.access.is_none() && !matches!(options.address, Ok(Address::Tcp { .. })) {
+            options.access = Some(AccessPolicy::default());
+        }
+        if let Some(access) = &options.access {
+            self.stats.refuses_by(access);
+        }
         self.add(backend::listen(options).await?);
         Ok(())
     }
 
     pub(crate) fn add(&mut self, listener: BoxListener) {
         self.addresses.push(listener.local_address().clone());
-        let connections = unfold((listener, self.places.clone()), async |(mut listener, places)| {
-            loop {
-                let connection = listener.accept().await;
-                match places.take(connection.peer()).await {
-                    Some(place) => return Some(((connection, place), (listener, places))),
-                    None => refuse(connection),
+        let connections = unfold(
+            (listener, self.places.clone(), self.stats.clone()),
+            async |(mut listener, places, stats)| {
+                loop {
+                    let connection = listener.accept().await;
+                    match places.take(connection.peer()).await {
+                        Some(place) => return Some(((connection, place), (listener, places, stats))),
+                        None => {
+                            stats.too_many();
+                            refuse(connection);
+                        }
+                    }
                 }
-            }
-        });
+            },
+        );
         self.connections.push(connections.boxed());
     }
 

@@ -15,6 +15,20 @@ pub enum ServeError {
     /// It cannot listen on one of its addresses; it has let go of the others.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A server binds and serves inside a tokio runtime; here there is none.
+    #[error(
+        "there is no tokio runtime here; call this inside of one, or use Server::spawn, which brings its own"
+    )]
+    NoRuntime,
+    /// [`Server::spawn_on`](crate::Server::spawn_on) was called by the one thread of the runtime that it was given, and
+    /// would wait for itself.
+    #[error(
+        "Server::spawn_on was called inside the runtime, which has no other thread; use Server::bind and tokio::spawn there"
+    )]
+    InsideRuntime,
+    /// The runtime of [`Server::spawn_on`](crate::Server::spawn_on) has been shut down.
+    #[error("the tokio runtime of the server has been shut down")]
+    RuntimeEnded,
     /// [`Server::spawn`](crate::Server::spawn) cannot start a thread, or a runtime on it.
     #[error("cannot start a thread with a runtime for the server")]
     Thread(#[source] io::Error),

@@ -1,38 +1,38 @@
-use std::collections::HashMap;
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use grpc_ipc_core::Connection as _;
 use grpc_ipc_http2::server::{self, Handle};
-use tokio::task::{self, JoinSet};
+use tokio::task::JoinSet;
 
-use crate::Http2Options;
 use crate::direct::{DirectMethods, PeerMethods};
 use crate::listeners::Accepted;
 use crate::peer_service::PeerService;
 use crate::services::Services;
+use crate::{Http2Options, ServerStats};
 
 /// What every connection is served with.
 pub(crate) struct Offered {
     pub(crate) services: Services,
     pub(crate) direct: Arc<DirectMethods>,
-    pub(crate) general_calls: Arc<AtomicU64>,
     pub(crate) http2: Http2Options,
 }
 
 /// The connections of a server, each in a task of its own, which ends when the handlers have. Dropping them ends them.
-#[derive(Default)]
 pub(crate) struct Served {
     tasks: JoinSet<()>,
-    handles: HashMap<task::Id, Handle>,
+    stats: ServerStats,
 }
 
 impl Served {
+    pub(crate) fn new(stats: ServerStats) -> Self {
+        Self { tasks: JoinSet::new(), stats }
+    }
+
     pub(crate) fn serve(&mut self, (connection, place): Accepted, offered: &Offered) {
         let peer = connection.peer().clone();
-        let service =
-            PeerService::new(offered.services.clone(), Arc::clone(&offered.general_calls), peer.clone());
+        let general_calls = Arc::clone(self.stats.general_counter());
+        let service = PeerService::new(offered.services.clone(), general_calls, peer.clone());
         let http2 = offered.http2.clone().reads_at_once(connection.reads_at_once());
         let mut connection = server::Connection::new(connection, service, http2);
         if !offered.direct.is_empty() {
@@ -48,7 +48,7 @@ impl Served {
             handlers.finished().await;
             drop(place);
         });
-        self.handles.insert(task.id(), handle);
+        self.stats.opened(task.id(), handle);
     }
 
     /// Waits until one more has ended; for ever while there is none.
@@ -56,28 +56,34 @@ impl Served {
         match self.tasks.join_next_with_id().await {
             Some(ended) => {
                 let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
-                self.handles.remove(&id);
+                self.stats.ended(id);
             }
             None => pending().await,
         }
     }
 
     pub(crate) fn go_away(&self) {
-        self.handles.values().for_each(Handle::graceful_shutdown);
+        self.stats.for_each(Handle::graceful_shutdown);
     }
 
     pub(crate) fn close(&self) {
-        self.handles.values().for_each(Handle::close);
+        self.stats.for_each(Handle::close);
     }
 
     /// How many handlers are not dropped.
     pub(crate) fn running(&self) -> usize {
-        self.handles.values().map(Handle::running).sum()
+        self.stats.calls_running()
     }
 
     pub(crate) async fn all_ended(&mut self) {
         while !self.tasks.is_empty() {
             self.ended().await;
         }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stats.all_ended();
     }
 }

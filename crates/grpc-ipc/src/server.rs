@@ -19,7 +19,7 @@ use crate::listeners::Listeners;
 use crate::places::Places;
 use crate::router::Router;
 use crate::services::{BoxError, Services};
-use crate::{BoundServer, Http2Options, ListenOptions, ServeError};
+use crate::{BoundServer, Http2Options, ListenOptions, ServeError, ServerStats, sync};
 
 /// Serves tonic services on local addresses: a builder.
 ///
@@ -50,6 +50,8 @@ pub struct Server {
     max_connections: Option<usize>,
     max_connections_per_user: Option<usize>,
     http2: Http2Options,
+    /// Of [`spawn`](Self::spawn).
+    pub(crate) worker_threads: usize,
 }
 
 impl Server {
@@ -139,16 +141,21 @@ impl Server {
     /// Listens on all addresses; clients can connect from then on, and are served once [`BoundServer::serve`] runs.
     ///
     /// # Errors
-    /// [`ServeError::NoListener`] without an address, [`ServeError::Bind`] for the first that cannot be listened on,
+    /// [`ServeError::NoRuntime`] outside of a tokio runtime, [`ServeError::NoListener`] without an address, [`ServeError::Bind`] for the first that cannot be listened on,
     /// [`ServeError::DuplicateService`] when two services have the same name.
     ///
     /// # Cancel safety
     /// Dropping the future lets go of all addresses.
     pub async fn bind(self) -> Result<BoundServer, ServeError> {
+        if !sync::in_runtime() {
+            return Err(ServeError::NoRuntime);
+        }
         if let Some(name) = self.router.duplicate() {
             return Err(ServeError::DuplicateService(name));
         }
-        let mut listeners = Listeners::new(Places::new(self.max_connections, self.max_connections_per_user));
+        let stats = ServerStats::default();
+        let places = Places::new(self.max_connections, self.max_connections_per_user);
+        let mut listeners = Listeners::new(places, stats.clone());
         for listener in self.listeners {
             listeners.add(listener);
         }
@@ -166,13 +173,7 @@ impl Server {
         }
         let services = Services::from(self.router);
         let services = self.layers.into_iter().fold(services, |services, layer| layer(services));
-        Ok(BoundServer {
-            services,
-            direct: Arc::new(direct),
-            general_calls: Arc::default(),
-            listeners,
-            http2: self.http2,
-        })
+        Ok(BoundServer { services, direct: Arc::new(direct), stats, listeners, http2: self.http2 })
     }
 
     /// Binds, and serves until the process ends.

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::backend::stop_signals::StopSignals;
+use crate::sync;
 
 /// Waits until the process is asked to end: SIGTERM or SIGINT on Unix; Ctrl-C, Ctrl-Break, and the end of the console
 /// window, the session or the system on Windows.
@@ -38,11 +39,16 @@ use crate::backend::stop_signals::StopSignals;
 ///   service's own control handler, as with [`ServerHandle::shutdown`](crate::ServerHandle::shutdown).
 ///
 /// # Errors
-/// The error of the system when it registers no handler.
+/// The error of the system when it registers no handler; one that says so outside of a tokio runtime.
 ///
 /// # Panics
-/// Outside of a tokio runtime, or in one without I/O ([`enable_io`](tokio::runtime::Builder::enable_io)).
+/// In a tokio runtime without I/O ([`enable_io`](tokio::runtime::Builder::enable_io)).
 pub fn shutdown_signal() -> io::Result<ShutdownSignal> {
+    if !sync::in_runtime() {
+        return Err(io::Error::other(
+            "there is no tokio runtime here; call shutdown_signal inside of one, before the server serves",
+        ));
+    }
     StopSignals::register().map(ShutdownSignal)
 }
 

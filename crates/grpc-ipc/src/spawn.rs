@@ -1,14 +1,17 @@
 use std::fmt;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use grpc_ipc_core::Address;
-use tokio::runtime;
+use tokio::runtime::{self, Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
+use tokio::task;
 
-use crate::{ServeError, Server};
+use crate::{ServeError, Server, ServerStats};
 
 /// The thread's name, which Linux cuts off after 15 bytes.
 const NAME: &str = "grpc-ipc-server";
@@ -20,8 +23,9 @@ impl Server {
     /// Binds and serves on a thread with a runtime of its own, for a program that has no tokio runtime: one with a
     /// user interface, a Windows service, a `main` that blocks. Returns when clients can connect.
     ///
-    /// The handlers run on that one thread, and so does everything else of the server: a handler that blocks it holds
-    /// up all other calls. Work that blocks belongs in [`tokio::task::spawn_blocking`].
+    /// By default the handlers run on that one thread, and so does everything else of the server: a handler that blocks it
+    /// holds up all other calls. Work that blocks belongs in [`tokio::task::spawn_blocking`]; for handlers that compute,
+    /// there are more [`worker_threads`](Self::worker_threads).
     ///
     /// This blocks the calling thread for as long as binding takes. Inside a tokio runtime it works, but there
     /// [`bind`](Self::bind) and [`serve`](Self::serve) block nobody, and need no thread.
@@ -54,22 +58,67 @@ impl Server {
             .name(NAME.to_owned())
             .spawn(move || run(self, bound, stopped))
             .map_err(ServeError::Thread)?;
-        match is_bound.recv() {
-            Ok(local_addresses) => Ok(ServerHandle { local_addresses, stop, thread }),
-            Err(mpsc::RecvError) => Err(join(thread).expect_err("why it has ended before it was bound")),
+        wait_until_bound(&is_bound, stop, Serving::Thread(thread))
+    }
+
+    /// How many threads [`spawn`](Self::spawn) starts for the handlers and connections, at least 1. With more than one,
+    /// they are those of a tokio runtime of several threads, and one more waits for the end of the server. Default: 1.
+    pub fn worker_threads(mut self, threads: usize) -> Self {
+        self.worker_threads = threads;
+        self
+    }
+
+    /// As [`spawn`](Self::spawn), on a tokio runtime that the program has already, instead of a thread of its own.
+    /// [`worker_threads`](Self::worker_threads) does not matter then. The server ends with the runtime.
+    ///
+    /// This blocks the calling thread for as long as binding takes. Inside the runtime, call [`bind`](Self::bind), and
+    /// `tokio::spawn` what [`serve`](crate::BoundServer::serve) returns.
+    ///
+    /// # Errors
+    /// As of [`bind`](Self::bind); [`ServeError::RuntimeEnded`] when the runtime has been shut down, and
+    /// [`ServeError::InsideRuntime`] on the thread of a runtime that has no other.
+    ///
+    /// # Panics
+    /// When code of the caller's own does that is run to bind, such as a layer.
+    pub fn spawn_on(self, runtime: &Handle) -> Result<ServerHandle, ServeError> {
+        let is_inside = Handle::try_current().is_ok_and(|here| here.id() == runtime.id());
+        if is_inside && runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+            return Err(ServeError::InsideRuntime);
         }
+        let (bound, is_bound) = mpsc::sync_channel(1);
+        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = mpsc::sync_channel(1);
+        let task = runtime.spawn(async move {
+            let mut running = None;
+            let result =
+                AssertUnwindSafe(bind_and_serve(self, bound, stopped, &mut running)).catch_unwind().await;
+            _ = end.send(result);
+        });
+        wait_until_bound(&is_bound, stop, Serving::Task { task, ended: Mutex::new(ended) })
     }
 }
 
-/// A server that runs on a thread of its own: what [`Server::spawn`] returns.
+/// A server that runs by itself: what [`Server::spawn`] and [`Server::spawn_on`] return.
 ///
 /// Dropping it tells the server to stop at once, without a drain, and does not wait for that: calls under way end as
 /// after [`shutdown`](Self::shutdown) with a drain of zero, and the addresses are free again a moment later.
 #[must_use = "dropping the handle stops the server"]
 pub struct ServerHandle {
-    local_addresses: Vec<Address>,
+    bound: Bound,
     stop: oneshot::Sender<Stop>,
-    thread: JoinHandle<Result<(), ServeError>>,
+    serving: Serving,
+}
+
+/// What is known of a server once it is bound.
+struct Bound {
+    local_addresses: Vec<Address>,
+    stats: ServerStats,
+}
+
+/// Where it runs.
+enum Serving {
+    Thread(JoinHandle<Result<(), ServeError>>),
+    Task { task: task::JoinHandle<()>, ended: Mutex<mpsc::Receiver<thread::Result<Result<(), ServeError>>>> },
 }
 
 /// What the server is told when it shall end.
@@ -82,13 +131,21 @@ struct Stop {
 impl ServerHandle {
     /// Where clients can connect, as [`BoundServer::local_addresses`](crate::BoundServer::local_addresses) says it.
     pub fn local_addresses(&self) -> &[Address] {
-        &self.local_addresses
+        &self.bound.local_addresses
+    }
+
+    /// The counters of the server, which go on counting while it serves.
+    pub fn stats(&self) -> ServerStats {
+        self.bound.stats.clone()
     }
 
     /// Whether the server has ended by itself, which it only does by a panic: of a listener of the caller's own, for
     /// example. A handler that panics ends its call, not the server.
     pub fn is_finished(&self) -> bool {
-        self.thread.is_finished()
+        match &self.serving {
+            Serving::Thread(thread) => thread.is_finished(),
+            Serving::Task { task, .. } => task.is_finished(),
+        }
     }
 
     /// Shuts down as [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown) does: lets go of
@@ -110,7 +167,7 @@ impl ServerHandle {
         _ = self.stop.send(Stop { drain, running });
         match ended.recv_timeout(drain.saturating_add(AFTER_DRAIN)) {
             Err(RecvTimeoutError::Timeout) => Err(ServeError::Blocked),
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => join(self.thread),
+            Ok(()) | Err(RecvTimeoutError::Disconnected) => self.serving.join(),
         }
     }
 
@@ -123,43 +180,80 @@ impl ServerHandle {
     /// When the server's thread does; [`is_finished`](Self::is_finished) has more.
     pub fn wait(self) -> Result<(), ServeError> {
         // The server would end if `stop` were dropped before.
-        let Self { thread, stop: _stop, .. } = self;
-        join(thread)
+        let Self { serving, stop: _stop, .. } = self;
+        serving.join()
     }
 }
 
 impl fmt::Debug for ServerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandle").field("local_addresses", &self.local_addresses).finish_non_exhaustive()
+        f.debug_struct("ServerHandle")
+            .field("local_addresses", &self.bound.local_addresses)
+            .finish_non_exhaustive()
     }
 }
 
 /// What the thread does.
 fn run(
     server: Server,
-    bound: mpsc::SyncSender<Vec<Address>>,
+    bound: mpsc::SyncSender<Bound>,
     stopped: oneshot::Receiver<Stop>,
 ) -> Result<(), ServeError> {
     // Before the runtime, to be dropped after it.
     let mut running = None;
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Thread)?;
-    let ended = runtime.block_on(async {
-        let server = server.bind().await?;
-        // The caller waits for it.
-        _ = bound.send(server.local_addresses().to_vec());
-        let stop = async {
-            // Without one, the handle was dropped.
-            let stop = stopped.await.ok()?;
-            running = Some(stop.running);
-            Some(stop.drain)
-        };
-        server.serve_until(async { stop.await.unwrap_or_default() }).await
-    });
+    let mut builder = match server.worker_threads {
+        0 | 1 => runtime::Builder::new_current_thread(),
+        threads => {
+            let mut builder = runtime::Builder::new_multi_thread();
+            builder.worker_threads(threads).thread_name(NAME);
+            builder
+        }
+    };
+    let runtime = builder.enable_all().build().map_err(ServeError::Thread)?;
+    let ended = runtime.block_on(bind_and_serve(server, bound, stopped, &mut running));
     // Dropping it would wait for what was put into `spawn_blocking`.
     runtime.shutdown_background();
     ended
 }
 
-fn join(thread: JoinHandle<Result<(), ServeError>>) -> Result<(), ServeError> {
-    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+async fn bind_and_serve(
+    server: Server,
+    bound: mpsc::SyncSender<Bound>,
+    stopped: oneshot::Receiver<Stop>,
+    running: &mut Option<mpsc::Sender<()>>,
+) -> Result<(), ServeError> {
+    let server = server.bind().await?;
+    // The caller waits for it.
+    _ = bound.send(Bound { local_addresses: server.local_addresses().to_vec(), stats: server.stats() });
+    let stop = async {
+        // Without one, the handle was dropped.
+        let stop = stopped.await.ok()?;
+        *running = Some(stop.running);
+        Some(stop.drain)
+    };
+    server.serve_until(async { stop.await.unwrap_or_default() }).await
+}
+
+fn wait_until_bound(
+    is_bound: &mpsc::Receiver<Bound>,
+    stop: oneshot::Sender<Stop>,
+    serving: Serving,
+) -> Result<ServerHandle, ServeError> {
+    match is_bound.recv() {
+        Ok(bound) => Ok(ServerHandle { bound, stop, serving }),
+        Err(mpsc::RecvError) => Err(serving.join().expect_err("why it has ended before it was bound")),
+    }
+}
+
+impl Serving {
+    fn join(self) -> Result<(), ServeError> {
+        let ended = match self {
+            Self::Thread(thread) => thread.join(),
+            Self::Task { ended, .. } => {
+                let ended = ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+                ended.recv().unwrap_or(Ok(Err(ServeError::RuntimeEnded)))
+            }
+        };
+        ended.unwrap_or_else(|panic| resume_unwind(panic))
+    }
 }

@@ -12,6 +12,7 @@ pub(crate) fn status_from_connect(error: &ConnectError) -> Status {
             Code::InvalidArgument
         }
         ConnectError::Unsupported { .. } => Code::Unimplemented,
+        ConnectError::NoRuntime { .. } => Code::FailedPrecondition,
         ConnectError::PermissionDenied { .. }
         | ConnectError::Untrusted { .. }
         | ConnectError::Rejected { .. } => Code::PermissionDenied,

@@ -10,3 +10,8 @@ pub(crate) use shuttle::{
 pub(crate) use std::sync::{Mutex, MutexGuard};
 #[cfg(not(shuttle))]
 pub(crate) use tokio::spawn;
+
+/// Whether there is a runtime here to spawn tasks on.
+pub(crate) fn in_runtime() -> bool {
+    cfg!(shuttle) || tokio::runtime::Handle::try_current().is_ok()
+}

@@ -279,3 +279,84 @@ fn a_panic_of_a_listener_reaches_who_waits() {
     let panic = catch_unwind(AssertUnwindSafe(|| server.shutdown(DRAIN))).unwrap_err();
     assert_eq!(panic.downcast_ref(), Some(&"told to"));
 }
+
+#[test]
+fn handlers_run_on_as_many_threads_as_wanted() {
+    let _watchdog = watch("handlers_run_on_as_many_threads_as_wanted");
+    let (network, client) = (Network::new(), client());
+    let listener = network.listen("blocking", AccessPolicy::default()).unwrap();
+    let (called, is_called) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let released = Arc::new(Mutex::new(released));
+    let service = GreeterServer::new(Blocking { in_place: true, called, released });
+    let server = Server::builder().add_service(service).listener(listener).worker_threads(2).spawn().unwrap();
+    // Each on a connection of its own, and blocking its thread.
+    let calls: Vec<_> = (0..2).map(|_| client.spawn(greet(channel(&network, "blocking"), "world"))).collect();
+    for _ in &calls {
+        assert_eq!(is_called.recv().unwrap().as_deref(), Some("grpc-ipc-server"));
+    }
+    drop(release);
+    for call in calls {
+        client.block_on(call).unwrap().unwrap();
+    }
+    server.shutdown(DRAIN).unwrap();
+}
+
+#[test]
+fn it_runs_on_a_runtime_that_is_there() {
+    let _watchdog = watch("it_runs_on_a_runtime_that_is_there");
+    let (network, client) = (Network::new(), client());
+    let listener = || network.listen("greeter", AccessPolicy::default()).unwrap();
+    let on = |runtime: &Runtime| {
+        let server = Server::builder().add_service(MyGreeter::default().service()).listener(listener());
+        server.spawn_on(runtime.handle()).unwrap()
+    };
+    let server = on(&client);
+    client.block_on(greet(channel(&network, "greeter"), "world")).unwrap();
+    assert!(!server.is_finished());
+    server.shutdown(DRAIN).unwrap();
+
+    // The server ends with its runtime.
+    let other = self::client();
+    let server = on(&other);
+    drop(other);
+    let error = server.wait().unwrap_err();
+    assert!(matches!(error, ServeError::RuntimeEnded), "{error:?}");
+
+    let error = Server::builder().spawn_on(client.handle()).unwrap_err();
+    assert!(matches!(error, ServeError::NoListener), "{error:?}");
+    let single = Builder::new_current_thread().build().unwrap();
+    let inside = single.block_on(async { Server::builder().listener(listener()).spawn_on(single.handle()) });
+    assert!(matches!(inside, Err(ServeError::InsideRuntime)), "{inside:?}");
+}
+
+#[test]
+fn it_counts_connections_and_calls() {
+    let _watchdog = watch("it_counts_connections_and_calls");
+    let (greeter, client) = (MyGreeter::default(), client());
+    let server = Server::builder()
+        .add_service(greeter.service())
+        .max_connections_per_user(1)
+        .listen("http://127.0.0.1:0")
+        .spawn()
+        .unwrap();
+    let (stats, address) = (server.stats(), server.local_addresses()[0].clone());
+    let first = client.block_on(Channel::connect(&address)).unwrap();
+    for name in ["first", "second"] {
+        client.block_on(greet(first.clone(), name)).unwrap();
+    }
+    let error = client.block_on(Channel::connect(&address)).unwrap_err();
+    assert!(matches!(error, ConnectError::TooManyConnections { .. }), "{error:?}");
+    let call = client.spawn(greet(first.clone(), "wait"));
+    client.block_on(greeter.called.notified());
+    let now = |stats: &grpc_ipc::ServerStats| {
+        let connections =
+            (stats.open_connections(), stats.accepted_connections(), stats.refused_connections());
+        (connections, stats.calls_started(), stats.calls_running(), stats.general_calls())
+    };
+    assert_eq!(now(&stats), ((1, 1, 1), 3, 1, 0));
+    greeter.go_on.notify_one();
+    client.block_on(call).unwrap().unwrap();
+    server.shutdown(DRAIN).unwrap();
+    assert_eq!(now(&stats), ((0, 1, 1), 3, 0, 0));
+}

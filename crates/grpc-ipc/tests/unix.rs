@@ -321,3 +321,25 @@ fn no_server_is_no_connection() {
         assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");
     });
 }
+
+#[test]
+fn the_server_counts_those_whom_a_policy_refuses() {
+    run("the_server_counts_those_whom_a_policy_refuses", || async {
+        let directory = TempDir::new().unwrap();
+        let nobody = AccessPolicy::users([]);
+        let listen = ["a", "b"].map(|name| {
+            let path = directory.path().join(name).display().to_string();
+            ListenOptions::new(format!("unix:{path}")).access(nobody.clone())
+        });
+        let [a, b] = listen;
+        let server = Server::builder().listen(a).listen(b).bind().await.unwrap();
+        let (stats, addresses) = (server.stats(), server.local_addresses().to_vec());
+        let running = Running::start(server, DRAIN);
+        for address in &addresses {
+            let error = Channel::connect(address).await.unwrap_err();
+            assert!(matches!(error, ConnectError::Rejected { .. }), "{error:?}");
+        }
+        assert_eq!((stats.refused_connections(), stats.accepted_connections()), (2, 0));
+        running.stop().await.unwrap().unwrap();
+    });
+}

@@ -172,6 +172,12 @@ impl AccessPolicy {
         self.refusals.count.load(Ordering::Relaxed)
     }
 
+    /// Whether [`refused`](Self::refused) of both is one count.
+    #[doc(hidden)]
+    pub fn counts_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.refusals, &other.refusals)
+    }
+
     /// Asks the policy about `peer`. The future is ready when it is polled first, unless the answer depends on
     /// [`custom_async`](Self::custom_async).
     ///

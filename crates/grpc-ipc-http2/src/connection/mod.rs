@@ -264,6 +264,11 @@ impl Connection {
         u64::from(self.last_peer_stream) * 2 + u64::from(!self.is_idle())
     }
 
+    /// How many calls the peer has begun, by its last stream: a client numbers them 1, 3, 5 …
+    pub(crate) fn peers_calls(&self) -> u64 {
+        u64::from(self.last_peer_stream).div_ceil(2)
+    }
+
     /// How many calls this end has begun.
     pub(crate) fn calls_begun(&self) -> u32 {
         self.next_stream / 2
