@@ -9,18 +9,19 @@ use crate::Result;
 use crate::command::{cargo, output};
 
 /// The crates of the workspace that each published crate may depend on, itself excluded.
-const ALLOWED: [(&str, &[&str]); 7] = [
+const ALLOWED: [(&str, &[&str]); 8] = [
     ("grpc-ipc-core", &[]),
     ("grpc-ipc-build", &[]),
     ("grpc-ipc-conformance", &["grpc-ipc-core"]),
     ("grpc-ipc-http2", &[]),
-    ("grpc-ipc-named-pipe", &["grpc-ipc-core"]),
-    ("grpc-ipc-uds", &["grpc-ipc-core"]),
+    ("grpc-ipc-named-pipe", &["grpc-ipc-core", "grpc-ipc-win32"]),
+    ("grpc-ipc-uds", &["grpc-ipc-core", "grpc-ipc-win32"]),
+    ("grpc-ipc-win32", &["grpc-ipc-core"]),
     ("grpc-ipc", &["grpc-ipc-core", "grpc-ipc-http2", "grpc-ipc-named-pipe", "grpc-ipc-uds"]),
 ];
 
 /// What must be nowhere below a crate.
-const FORBIDDEN: [(&str, &[&str]); 6] = [
+const FORBIDDEN: [(&str, &[&str]); 7] = [
     (
         "grpc-ipc-core",
         &["tonic", "http", "hyper", "h2", "prost", "rustls", "mio", "rustix", "libc", "windows-sys"],
@@ -30,6 +31,7 @@ const FORBIDDEN: [(&str, &[&str]); 6] = [
     ("grpc-ipc-http2", &["tonic", "hyper", "h2", "prost", "rustls"]),
     ("grpc-ipc-named-pipe", &["tonic", "http", "hyper", "h2", "prost"]),
     ("grpc-ipc-uds", &["tonic", "http", "hyper", "h2", "prost"]),
+    ("grpc-ipc-win32", &["tonic", "http", "hyper", "h2", "prost", "mio"]),
 ];
 
 pub(super) fn check() -> Result<Findings> {

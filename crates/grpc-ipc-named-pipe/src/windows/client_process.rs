@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use grpc_ipc_core::{Process, ProcessHandle};
 
-use super::sys;
+use grpc_ipc_win32 as win32;
 
 /// The process of a client by its handle, as [`Peer::process`](grpc_ipc_core::Peer::process) has it on Windows.
 ///
@@ -21,8 +21,8 @@ impl ClientProcess {
     /// `before`, when nobody had connected yet. An id is nobody else's as long as there is a handle; so that process had
     /// it when the connection was made. One that came later may have taken it over from the client.
     pub(super) fn open(pid: u32, before: &Moment) -> io::Result<Option<ProcessHandle>> {
-        let handle = sys::open_process(pid)?;
-        let certain = before.is_after(sys::creation_time(&handle)?, &Moment::now());
+        let handle = win32::open_process(pid)?;
+        let certain = before.is_after(win32::creation_time(&handle)?, &Moment::now());
         Ok(certain.then(|| ProcessHandle::new(Self { handle, pid })))
     }
 }
@@ -39,7 +39,7 @@ impl Process for ClientProcess {
     }
 
     fn is_running(&self) -> io::Result<bool> {
-        sys::is_running(&self.handle)
+        win32::is_running(&self.handle)
     }
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Moment {
 
 impl Moment {
     pub(super) fn now() -> Self {
-        Self { system: sys::system_time(), monotonic: Instant::now() }
+        Self { system: win32::system_time(), monotonic: Instant::now() }
     }
 
     /// Whether a process that was created at `created` is certain to be older than this moment, although the clock may

@@ -1,13 +1,13 @@
 use std::io;
 
 use grpc_ipc_core::{Address, Backoff, ConnectError, Connector, PeerStream};
+use grpc_ipc_win32::{Identity, SystemNames};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
 use tokio::time::{Instant, timeout_at};
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::Storage::FileSystem::{SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION};
 
 use super::endpoint::Names;
-use super::names::SystemNames;
 use super::stream::PipeStream;
 use super::{ConnectOptions, ImpersonationLevel, LocalStream, identify, sys};
 
@@ -33,8 +33,8 @@ impl Connector for LocalConnector {
 
     async fn connect(&self, deadline: Instant) -> Result<LocalStream, ConnectError> {
         let failed = |error| ConnectError::from_io(&self.address, "open the pipe", error);
-        let own = sys::Token::own().and_then(|token| token.user()).map_err(failed)?;
-        let names = Names::new(&self.address, &own)
+        let own = Identity::own().map_err(failed)?;
+        let names = Names::new(&self.address, own.sid())
             .map_err(|reason| ConnectError::Unsupported { address: self.address.clone(), reason })?;
         let access = self.options.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| ConnectError::unknown_name(&self.address, error))?;

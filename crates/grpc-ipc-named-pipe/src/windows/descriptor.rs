@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::io;
 
-use super::sys::{self, Descriptor};
+use grpc_ipc_win32::{Descriptor, is_network_logon};
 
 /// Whom Windows itself lets open a pipe: its security descriptor.
 ///
@@ -88,7 +88,7 @@ impl SecurityDescriptor {
         // Whoever is logged on over the network would deny the pipe to himself; that remote clients are rejected keeps
         // the others out. If it is not known, it is denied.
         let is_preset = matches!(self.0, Kind::Preset { .. });
-        let sddl = match is_preset && sys::is_network_logon().unwrap_or(false) {
+        let sddl = match is_preset && is_network_logon().unwrap_or(false) {
             true => sddl.replace(DENY_NETWORK, ""),
             false => sddl,
         };

@@ -1,7 +1,8 @@
 use std::io;
 use std::time::Duration;
 
-use grpc_ipc_core::{GroupId, IntegrityLevel, Peer, PeerStream, UserId};
+use grpc_ipc_core::{GroupId, Peer, PeerStream, UserId};
+use grpc_ipc_win32::{Identity, Token, describe, owner_of};
 use tokio::net::windows::named_pipe::NamedPipeClient;
 use tokio::time::timeout;
 use tracing::debug;
@@ -9,8 +10,7 @@ use windows_sys::Win32::Foundation::ERROR_CANNOT_IMPERSONATE;
 
 use super::instances::Connected;
 use super::stream::PipeStream;
-use super::sys::{self, Token};
-use super::{ClientProcess, LocalStream};
+use super::{ClientProcess, LocalStream, sys};
 
 /// How long a client that can be identified only by what it sends may take to send something.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
@@ -20,9 +20,9 @@ const FIRST_BYTE: Duration = Duration::from_secs(5);
 /// A client says at connect who it is, if it was opened with static tracking, as ours are, those of Rust's tokio and of
 /// .NET (but for `TokenImpersonationLevel.None`). One with dynamic tracking, as of programs that do not say, says so with
 /// each write; so the first is waited for. It is not looked at.
-pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &UserId) -> LocalStream {
+pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &Identity) -> LocalStream {
     let pid = sys::client_process(&pipe);
-    let mut peer = process(&pid, sys::client_session(&pipe)).same_user_as(own);
+    let mut peer = process(own, &pid, sys::client_session(&pipe));
     // Now, before the client can have gone while it is waited for.
     let opened = pid.and_then(|pid| ClientProcess::open(pid, &free));
     match opened {
@@ -36,31 +36,10 @@ pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &UserId)
         token = Token::of_client(&pipe);
     }
     match token {
-        Ok(token) => peer = with_token(peer, &token),
+        Ok(token) => peer = describe(peer, &token),
         Err(error) => debug!(%peer, %error, "the client does not let itself be identified"),
     }
     PeerStream::new(PipeStream::server(pipe), peer)
-}
-
-/// What a token says of its owner, each as far as Windows says.
-fn with_token(mut peer: Peer, token: &Token) -> Peer {
-    if let (Ok(false), Ok(user)) = (token.is_user_deny_only(), token.user()) {
-        peer = peer.with_user(UserId::Sid(user.into()));
-    }
-    // What a token with restricting SIDs may do, its groups alone do not tell.
-    if let (Ok(false), Ok(groups)) = (token.is_restricted(), token.enabled_groups()) {
-        peer = peer.with_groups(groups.into_iter().map(|sid| GroupId::Sid(sid.into())));
-    }
-    if let Ok(rid) = token.integrity() {
-        peer = peer.with_integrity(IntegrityLevel::from_rid(rid));
-    }
-    if let Ok(elevated) = token.is_elevated() {
-        peer = peer.with_elevated(elevated);
-    }
-    if let Ok(Some(sid)) = token.package() {
-        peer = peer.with_package(sid);
-    }
-    peer
 }
 
 /// Who serves a pipe: its owner, which a squatter cannot choose to be another user.
@@ -68,18 +47,17 @@ fn with_token(mut peer: Peer, token: &Token) -> Peer {
 /// Our servers say that they own their pipes. Those of others may not; then their pipes belong to whom everything
 /// belongs that such a process of `own` makes, which an elevated one shares with the other Administrators. They could
 /// become this user anyway; unless it is SYSTEM, which is more than they are.
-pub(super) fn server_of(pipe: &NamedPipeClient, own: &str) -> Peer {
-    let peer = process(&sys::server_process(pipe), sys::server_session(pipe));
-    let peer = peer.same_user_as(&UserId::Sid(own.into()));
-    match sys::owner_of(pipe) {
+pub(super) fn server_of(pipe: &NamedPipeClient, own: &Identity) -> Peer {
+    let peer = process(own, &sys::server_process(pipe), sys::server_session(pipe));
+    match owner_of(pipe) {
         Ok(owner)
-            if !UserId::Sid(own.into()).is_system()
+            if !own.user().is_system()
                 && Token::own()
                     .and_then(|token| token.default_owner())
                     .is_ok_and(|default| default == owner) =>
         {
-            let group = (owner != own).then(|| GroupId::Sid(owner.into()));
-            let peer = peer.with_user(UserId::Sid(own.into()));
+            let group = (owner != own.sid()).then(|| GroupId::Sid(owner.into()));
+            let peer = peer.with_user(own.user().clone());
             match group {
                 Some(group) => peer.with_groups([group]),
                 None => peer,
@@ -94,8 +72,8 @@ pub(super) fn server_of(pipe: &NamedPipeClient, own: &str) -> Peer {
 }
 
 /// A peer of which the process and its session are known, as far as Windows says.
-fn process(pid: &io::Result<u32>, session: io::Result<u32>) -> Peer {
-    let mut peer = Peer::new("npipe");
+fn process(own: &Identity, pid: &io::Result<u32>, session: io::Result<u32>) -> Peer {
+    let mut peer = own.peer("npipe");
     if let Ok(pid) = pid {
         peer = peer.with_pid(*pid);
     }

@@ -7,14 +7,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use grpc_ipc_core::{Address, Backoff, BindError};
+use grpc_ipc_win32::{Descriptor, Identity, descriptor_of};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
 use tokio::time::{Instant, sleep, timeout_at};
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::Storage::FileSystem::SECURITY_ANONYMOUS;
 
 use super::client_process::Moment;
-use super::sys::{self, Descriptor};
-use super::{endpoint, identify};
+use super::{endpoint, identify, sys};
 
 /// How long the pipe of a server that has ended may take to go away.
 const TAKE_OVER: Duration = Duration::from_secs(2);
@@ -43,7 +43,7 @@ impl Instances {
     pub(super) async fn create(
         address: &Address,
         name: &str,
-        own: &str,
+        own: &Identity,
         descriptor: Descriptor,
         wanted: usize,
         buffer_size: u32,
@@ -54,7 +54,7 @@ impl Instances {
         let free = Moment::now();
         let first =
             create_first(address, &path, own, options.clone().first_pipe_instance(true), &descriptor).await?;
-        let described = sys::descriptor_of(&first).ok();
+        let described = descriptor_of(&first).ok();
         let instances =
             Self { path, options, descriptor, described, wanted, waiting: FuturesUnordered::new() };
         instances.wait(first, free);
@@ -162,7 +162,7 @@ impl Drop for Waiting {
 async fn create_first(
     address: &Address,
     path: &str,
-    own: &str,
+    own: &Identity,
     options: &ServerOptions,
     descriptor: &Descriptor,
 ) -> Result<NamedPipeServer, BindError> {

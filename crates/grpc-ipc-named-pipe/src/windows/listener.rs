@@ -1,40 +1,40 @@
 use std::io;
 
-use grpc_ipc_core::{Acceptor, Address, BindError, Listener, Source, UserId};
+use grpc_ipc_core::{Acceptor, Address, BindError, Listener, Source};
+use grpc_ipc_win32::{Identity, SystemNames, is_administrator};
 
 use super::endpoint::Names;
 use super::instances::{Connected, Instances};
-use super::names::SystemNames;
-use super::{ListenOptions, LocalStream, identify, sys};
+use super::{ListenOptions, LocalStream, identify};
 
 /// A named pipe that a server listens on. [`ListenOptions::listen`] makes one.
 pub struct LocalListener(Acceptor<Pipe>);
 
 struct Pipe {
     instances: Instances,
-    own: UserId,
+    own: Identity,
 }
 
 impl LocalListener {
     pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
-        let own = sys::Token::own().and_then(|token| token.user()).map_err(|error| {
+        let own = Identity::own().map_err(|error| {
             BindError::from_io(address, "find out which user this process runs as", error)
         })?;
-        let names = Names::new(address, &own)
+        let names = Names::new(address, own.sid())
             .map_err(|reason| BindError::Unsupported { address: address.clone(), reason })?;
-        let name = names.to_listen(&own, sys::is_administrator);
+        let name = names.to_listen(own.sid(), is_administrator);
         let pipe = Address::named_pipe(name.as_str())?;
-        let descriptor = options.descriptor.compile(&own).map_err(|source| BindError::InvalidOption {
-            address: address.clone(),
-            option: format!("the security descriptor {:?}", options.descriptor.to_sddl(&own)),
-            source,
-        })?;
+        let descriptor =
+            options.descriptor.compile(own.sid()).map_err(|source| BindError::InvalidOption {
+                address: address.clone(),
+                option: format!("the security descriptor {:?}", options.descriptor.to_sddl(own.sid())),
+                source,
+            })?;
         let access = options.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| BindError::unknown_name(address, error))?;
         let backlog = options.backlog as usize;
         let instances =
             Instances::create(address, &name, &own, descriptor, backlog, options.buffer_size).await?;
-        let own = UserId::Sid(own.into());
         Ok(Self(Acceptor::new(Pipe { instances, own }, pipe, access)))
     }
 
@@ -58,8 +58,8 @@ impl Listener for LocalListener {
 }
 
 impl Source for Pipe {
-    /// And the user that this process runs as.
-    type Client = (Connected, UserId);
+    /// And who this process is.
+    type Client = (Connected, Identity);
     type Connection = LocalStream;
 
     async fn next(&mut self) -> io::Result<Self::Client> {

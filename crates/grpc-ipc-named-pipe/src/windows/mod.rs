@@ -5,16 +5,16 @@ mod endpoint;
 mod identify;
 mod instances;
 mod listener;
-mod names;
 mod options;
 mod stream;
 mod sys;
+
+pub use grpc_ipc_win32::SystemNames;
 
 pub use client_process::ClientProcess;
 pub use connector::LocalConnector;
 pub use descriptor::SecurityDescriptor;
 pub use listener::LocalListener;
-pub use names::SystemNames;
 pub use options::{ConnectOptions, ImpersonationLevel, ListenOptions};
 pub use stream::PipeStream;
 

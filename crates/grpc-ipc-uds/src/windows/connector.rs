@@ -1,12 +1,12 @@
 use std::io;
 
 use grpc_ipc_core::{AccessPolicy, Address, ConnectError, Connector, PeerStream};
+use grpc_ipc_win32::SystemNames;
 use tokio::time::{Instant, timeout_at};
 
 use super::LocalStream;
 use super::endpoint::{Endpoint, NoEndpoint, anchored};
 use super::listener::into_tokio;
-use super::names::SystemNames;
 use super::peer::peer_of;
 use crate::ConnectOptions;
 

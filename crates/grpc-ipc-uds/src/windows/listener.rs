@@ -2,12 +2,12 @@ use std::io;
 use std::path::Path;
 
 use grpc_ipc_core::{Acceptor, Address, BindError, Listener, PeerStream, Source};
+use grpc_ipc_win32::SystemNames;
 use socket2::{SockRef, Socket};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::endpoint::{Endpoint, NoEndpoint, anchored};
-use super::names::SystemNames;
 use super::peer::peer_of;
 use super::socket_file::{Lock, SocketFile, clear};
 use super::{ListenOptions, LocalStream};

@@ -7,15 +7,15 @@
 mod connector;
 mod endpoint;
 mod listener;
-mod names;
 mod options;
 mod peer;
 mod socket_file;
 mod sys;
 
+pub use grpc_ipc_win32::SystemNames;
+
 pub use connector::LocalConnector;
 pub use listener::LocalListener;
-pub use names::SystemNames;
 pub use options::ListenOptions;
 
 /// A connected AF_UNIX socket that knows its peer.

@@ -1,16 +1,15 @@
 use std::os::windows::io::AsRawSocket;
 
-use grpc_ipc_core::{Peer, UserId};
+use grpc_ipc_core::Peer;
+use grpc_ipc_win32::{Identity, Token, describe};
 use tracing::debug;
 
 use super::sys;
 
-/// Who is at the other end: the process that made the connection, and the user of the process that has that id now.
+/// Who is at the other end: the process that made the connection, and what the token says of the process that has that
+/// id now.
 pub(super) fn peer_of(socket: &impl AsRawSocket) -> Peer {
-    let peer = match own_user() {
-        Some(own) => Peer::new("unix").same_user_as(&own),
-        None => Peer::new("unix"),
-    };
+    let peer = Identity::own().map_or_else(|_| Peer::new("unix"), |own| own.peer("unix"));
     let pid = match sys::peer_process(socket) {
         Ok(pid @ 1..) => pid,
         Ok(0) => return peer,
@@ -20,16 +19,11 @@ pub(super) fn peer_of(socket: &impl AsRawSocket) -> Peer {
         }
     };
     let peer = peer.with_pid(pid);
-    match sys::user_of_process(pid) {
-        Ok(sid) => peer.with_user(UserId::Sid(sid.into())),
+    match Token::of_process(pid) {
+        Ok(token) => describe(peer, &token),
         Err(error) => {
             debug!(%peer, %error, "the peer's user is not known");
             peer
         }
     }
-}
-
-/// The user that this process runs as.
-fn own_user() -> Option<UserId> {
-    sys::user_of_process(std::process::id()).ok().map(|sid| UserId::Sid(sid.into()))
 }

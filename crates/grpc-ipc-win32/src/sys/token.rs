@@ -1,8 +1,7 @@
 use std::io;
-use std::os::windows::io::{AsRawHandle as _, FromRawHandle as _, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle as _, BorrowedHandle, FromRawHandle as _, OwnedHandle};
 use std::ptr::{null_mut, slice_from_raw_parts};
 
-use tokio::net::windows::named_pipe::NamedPipeServer;
 use windows_sys::Win32::Foundation::{ERROR_INVALID_FUNCTION, FALSE, TRUE};
 use windows_sys::Win32::Security::{
     CheckTokenMembership, CreateWellKnownSid, GetSidSubAuthority, GetSidSubAuthorityCount,
@@ -14,10 +13,10 @@ use windows_sys::Win32::Security::{
 };
 use windows_sys::Win32::System::Pipes::ImpersonateNamedPipeClient;
 use windows_sys::Win32::System::Threading::{
-    GetCurrentProcess, GetCurrentThread, OpenProcessToken, OpenThreadToken,
+    GetCurrentProcess, GetCurrentThread, OpenProcessToken, OpenThreadToken, PROCESS_QUERY_LIMITED_INFORMATION,
 };
 
-use super::{check, sid_text};
+use super::{check, process, sid_text};
 
 /// [SID Attributes in an Access
 /// Token](https://learn.microsoft.com/windows/win32/secauthz/sid-attributes-in-an-access-token).
@@ -26,26 +25,48 @@ const SE_GROUP_ENABLED: u32 = 0x4;
 const SE_GROUP_USE_FOR_DENY_ONLY: u32 = 0x10;
 
 /// An access token: who somebody is to Windows.
-pub(crate) struct Token(OwnedHandle);
+pub struct Token(OwnedHandle);
 
 impl Token {
     /// That of this process.
-    pub(crate) fn own() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn own() -> io::Result<Self> {
+        // SAFETY: it has no arguments; the pseudo handle that it returns needs no closing.
+        let process = unsafe { BorrowedHandle::borrow_raw(GetCurrentProcess()) };
+        Self::of(process)
+    }
+
+    /// That of the process that has the id `pid` now.
+    ///
+    /// # Errors
+    /// When there is none, or this process may not know.
+    pub fn of_process(pid: u32) -> io::Result<Self> {
+        let process = process::open(pid, PROCESS_QUERY_LIMITED_INFORMATION)?;
+        Self::of(process.as_handle())
+    }
+
+    fn of(process: BorrowedHandle<'_>) -> io::Result<Self> {
         let mut token = null_mut();
-        // SAFETY: GetCurrentProcess returns a pseudo handle that needs no closing; `token` is written only on success,
-        // and is then ours to close.
+        // SAFETY: the process is open as long as it is borrowed; `token` is written only on success, and is then ours to
+        // close.
         unsafe {
-            check(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token))?;
+            check(OpenProcessToken(process.as_raw_handle(), TOKEN_QUERY, &raw mut token))?;
             Ok(Self(OwnedHandle::from_raw_handle(token)))
         }
     }
 
-    /// That of the client, as the client lets it be known. This thread is the client for as long as it takes to open it,
-    /// and no longer: nothing is awaited in between, and a thread that cannot become itself again must not go on.
-    pub(crate) fn of_client(pipe: &NamedPipeServer) -> io::Result<Self> {
+    /// That of the client of a pipe of which `pipe` is the server's end, as the client lets it be known. This thread is
+    /// the client for as long as it takes to open it, and no longer: nothing is awaited in between, and a thread that
+    /// cannot become itself again must not go on.
+    ///
+    /// # Errors
+    /// When the client does not let itself be identified, or not yet (`ERROR_CANNOT_IMPERSONATE`).
+    pub fn of_client(pipe: &impl AsHandle) -> io::Result<Self> {
         let mut token = null_mut();
         // SAFETY: the handle is open as long as `pipe` is borrowed.
-        check(unsafe { ImpersonateNamedPipeClient(pipe.as_raw_handle()) })?;
+        check(unsafe { ImpersonateNamedPipeClient(pipe.as_handle().as_raw_handle()) })?;
         // SAFETY: GetCurrentThread returns a pseudo handle that needs no closing; `token` is written only on success.
         // The access is checked against this process, not against the client.
         let opened = check(unsafe { OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &raw mut token) });
@@ -59,14 +80,20 @@ impl Token {
     }
 
     /// The SID of the user.
-    pub(crate) fn user(&self) -> io::Result<String> {
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn user(&self) -> io::Result<String> {
         let information = self.information(TokenUser)?;
         // SAFETY: the system writes a TOKEN_USER for this class.
         sid_text(unsafe { information.read::<TOKEN_USER>() }?.User.Sid)
     }
 
     /// Whether the user is in the token only to be denied what that user is denied: then it may not do what the user may.
-    pub(crate) fn is_user_deny_only(&self) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn is_user_deny_only(&self) -> io::Result<bool> {
         let information = self.information(TokenUser)?;
         // SAFETY: the system writes a TOKEN_USER for this class.
         let user = unsafe { information.read::<TOKEN_USER>() }?.User;
@@ -75,7 +102,10 @@ impl Token {
 
     /// The SID that owns what is made without saying who shall: the user's, or of an elevated token that of the
     /// Administrators.
-    pub(crate) fn default_owner(&self) -> io::Result<String> {
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn default_owner(&self) -> io::Result<String> {
         let information = self.information(TokenOwner)?;
         // SAFETY: the system writes a TOKEN_OWNER for this class.
         sid_text(unsafe { information.read::<TOKEN_OWNER>() }?.Owner)
@@ -83,7 +113,10 @@ impl Token {
 
     /// The SIDs of the groups that are enabled: those that let something be done, not those that are there only to deny
     /// something.
-    pub(crate) fn enabled_groups(&self) -> io::Result<Vec<String>> {
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn enabled_groups(&self) -> io::Result<Vec<String>> {
         let information = self.information(TokenGroups)?;
         let enabled = |group: &&SID_AND_ATTRIBUTES| {
             group.Attributes & (SE_GROUP_ENABLED | SE_GROUP_USE_FOR_DENY_ONLY) == SE_GROUP_ENABLED
@@ -92,7 +125,10 @@ impl Token {
     }
 
     /// Whether the token has restricting SIDs: then what its groups let be done is not all that counts.
-    pub(crate) fn is_restricted(&self) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn is_restricted(&self) -> io::Result<bool> {
         match self.information(TokenRestrictedSids) {
             Ok(restricting) => Ok(!restricting.groups()?.is_empty()),
             // The system does not know of restricting SIDs at all: Wine. Windows has since Windows 2000.
@@ -102,7 +138,10 @@ impl Token {
     }
 
     /// The last number of the SID of the integrity level.
-    pub(crate) fn integrity(&self) -> io::Result<u32> {
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn integrity(&self) -> io::Result<u32> {
         let information = self.information(TokenIntegrityLevel)?;
         // SAFETY: the system writes a TOKEN_MANDATORY_LABEL for this class.
         let sid = unsafe { information.read::<TOKEN_MANDATORY_LABEL>() }?.Label.Sid;
@@ -110,12 +149,19 @@ impl Token {
         Ok(unsafe { *GetSidSubAuthority(sid, u32::from(*GetSidSubAuthorityCount(sid)).saturating_sub(1)) })
     }
 
-    pub(crate) fn is_elevated(&self) -> io::Result<bool> {
+    /// Whether it is elevated (`TokenElevation`).
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn is_elevated(&self) -> io::Result<bool> {
         Ok(self.information(TokenElevation)?.number()? != 0)
     }
 
     /// The SID of the AppContainer's package, if it is in one.
-    pub(crate) fn package(&self) -> io::Result<Option<String>> {
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn package(&self) -> io::Result<Option<String>> {
         if self.information(TokenIsAppContainer)?.number()? == 0 {
             return Ok(None);
         }
@@ -179,12 +225,18 @@ impl Information {
 }
 
 /// Whether this process belongs to a logon over the network, as in a session of SSH or PowerShell remoting.
-pub(crate) fn is_network_logon() -> io::Result<bool> {
+///
+/// # Errors
+/// As Windows says.
+pub fn is_network_logon() -> io::Result<bool> {
     is_member(WinNetworkSid)
 }
 
 /// Whether this process may do what the Administrators may: is one of them, and runs elevated. SYSTEM is, too.
-pub(crate) fn is_administrator() -> io::Result<bool> {
+///
+/// # Errors
+/// As Windows says.
+pub fn is_administrator() -> io::Result<bool> {
     is_member(WinBuiltinAdministratorsSid)
 }
 
@@ -251,6 +303,14 @@ mod tests {
     /// Wine knows of no restricting SIDs, and of no user that is only to be denied something.
     fn is_wine() -> bool {
         Token::own().unwrap().information(TokenRestrictedSids).is_err()
+    }
+
+    #[test]
+    fn a_process_is_known_by_its_id() {
+        let known = Token::of_process(std::process::id()).unwrap();
+        assert_eq!(known.user().unwrap(), Token::own().unwrap().user().unwrap());
+        // The id of no process: they are multiples of four.
+        assert!(Token::of_process(u32::MAX).is_err());
     }
 
     #[test]

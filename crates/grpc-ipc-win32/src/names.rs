@@ -2,7 +2,7 @@ use std::io;
 
 use grpc_ipc_core::{GroupId, NameService, UserId};
 
-use super::sys::{self, AccountKind};
+use crate::sys::{self, AccountKind};
 
 /// The names of this system and of the domains it belongs to, by LookupAccountName.
 #[derive(Clone, Copy, Debug)]

@@ -9,10 +9,18 @@ use windows_sys::Win32::System::Threading::{
 
 const NO_TIME: FILETIME = FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 };
 
-/// The process that has this id now.
-pub(crate) fn open_process(pid: u32) -> io::Result<OwnedHandle> {
+/// The process that has this id now, to ask about it and to wait for its end.
+///
+/// # Errors
+/// When there is none, or this process may not.
+pub fn open_process(pid: u32) -> io::Result<OwnedHandle> {
+    open(pid, PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE)
+}
+
+/// The process that has this id now, with as much access as `rights` say.
+pub(super) fn open(pid: u32, rights: u32) -> io::Result<OwnedHandle> {
     // SAFETY: the call takes numbers.
-    let process = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE, FALSE, pid) };
+    let process = unsafe { OpenProcess(rights, FALSE, pid) };
     if process.is_null() {
         return Err(io::Error::last_os_error());
     }
@@ -21,7 +29,10 @@ pub(crate) fn open_process(pid: u32) -> io::Result<OwnedHandle> {
 }
 
 /// When a process was created, in steps of 100 ns.
-pub(crate) fn creation_time(process: &impl AsHandle) -> io::Result<u64> {
+///
+/// # Errors
+/// When the handle does not give the right to ask.
+pub fn creation_time(process: &impl AsHandle) -> io::Result<u64> {
     let process = process.as_handle();
     let [mut created, mut ended, mut kernel, mut user] = [NO_TIME; 4];
     // SAFETY: the handle is open as long as it is borrowed, and was opened with the right that this takes; the call writes
@@ -39,7 +50,7 @@ pub(crate) fn creation_time(process: &impl AsHandle) -> io::Result<u64> {
 }
 
 /// Now, on the clock that dates processes, in steps of 100 ns. It does not run ahead, as the precise one does.
-pub(crate) fn system_time() -> u64 {
+pub fn system_time() -> u64 {
     let mut now = NO_TIME;
     // SAFETY: the call writes one time.
     unsafe { GetSystemTimeAsFileTime(&raw mut now) };
@@ -47,7 +58,10 @@ pub(crate) fn system_time() -> u64 {
 }
 
 /// Whether a process has not ended.
-pub(crate) fn is_running(process: &impl AsHandle) -> io::Result<bool> {
+///
+/// # Errors
+/// When the handle does not give the right to wait.
+pub fn is_running(process: &impl AsHandle) -> io::Result<bool> {
     // SAFETY: the handle is open as long as it is borrowed; nothing is waited for.
     match unsafe { WaitForSingleObject(process.as_handle().as_raw_handle(), 0) } {
         WAIT_TIMEOUT => Ok(true),

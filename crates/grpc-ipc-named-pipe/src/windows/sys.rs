@@ -1,0 +1,111 @@
+//! The Win32 calls that no library makes safe.
+#![expect(unsafe_code, reason = "this is the one file of this crate that calls Win32")]
+
+use std::io;
+use std::os::windows::io::AsRawHandle;
+use std::ptr::null_mut;
+
+use grpc_ipc_win32::Descriptor;
+use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
+use windows_sys::Win32::Foundation::{FALSE, HANDLE};
+use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
+use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
+use windows_sys::Win32::System::Pipes::{
+    GetNamedPipeClientProcessId, GetNamedPipeClientSessionId, GetNamedPipeInfo, GetNamedPipeServerProcessId,
+    GetNamedPipeServerSessionId,
+};
+
+/// Creates an instance of the pipe `name`.
+pub(super) fn create(
+    options: &ServerOptions,
+    name: &str,
+    descriptor: &Descriptor,
+) -> io::Result<NamedPipeServer> {
+    let mut attributes = SECURITY_ATTRIBUTES {
+        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+        lpSecurityDescriptor: descriptor.as_ptr(),
+        bInheritHandle: FALSE,
+    };
+    // SAFETY: `attributes` is whole, and it and the descriptor that it points to live until the call returns; the
+    // system copies both.
+    unsafe { options.create_with_security_attributes_raw(name, (&raw mut attributes).cast()) }
+}
+
+/// A query of one number about a pipe.
+type Query = unsafe extern "system" fn(HANDLE, *mut u32) -> i32;
+
+/// The process id of a pipe's client.
+pub(super) fn client_process(pipe: &impl AsRawHandle) -> io::Result<u32> {
+    query(pipe, GetNamedPipeClientProcessId)
+}
+
+/// The session of a pipe's client.
+pub(super) fn client_session(pipe: &impl AsRawHandle) -> io::Result<u32> {
+    query(pipe, GetNamedPipeClientSessionId)
+}
+
+/// The process id of a pipe's server.
+pub(super) fn server_process(pipe: &impl AsRawHandle) -> io::Result<u32> {
+    query(pipe, GetNamedPipeServerProcessId)
+}
+
+/// The session of a pipe's server.
+pub(super) fn server_session(pipe: &impl AsRawHandle) -> io::Result<u32> {
+    query(pipe, GetNamedPipeServerSessionId)
+}
+
+fn query(pipe: &impl AsRawHandle, query: Query) -> io::Result<u32> {
+    let mut number = 0;
+    // SAFETY: all functions of this type take a handle, which is open as long as `pipe` is borrowed, and write one
+    // number.
+    check(unsafe { query(pipe.as_raw_handle(), &raw mut number) })?;
+    Ok(number)
+}
+
+/// Whether what was opened is a pipe: not a file, a device, or a socket.
+pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
+    let handle = opened.as_raw_handle();
+    // SAFETY: the handle is open as long as `opened` is borrowed. GetNamedPipeInfo may be given no place for what it knows.
+    unsafe {
+        GetFileType(handle) == FILE_TYPE_PIPE
+            && GetNamedPipeInfo(handle, null_mut(), null_mut(), null_mut(), null_mut()) != FALSE
+    }
+}
+
+fn check(succeeded: i32) -> io::Result<()> {
+    if succeeded == FALSE { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use tokio::net::windows::named_pipe::ClientOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_file_and_a_device_are_no_pipes() {
+        assert!(!is_pipe(&File::open(std::env::current_exe().unwrap()).unwrap()));
+        assert!(!is_pipe(&File::options().write(true).open("NUL").unwrap()));
+        assert!(!is_pipe(&std::net::UdpSocket::bind("127.0.0.1:0").map(AsSocketHandle).unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_named_pipe_is_one() {
+        let name = format!(r"\\.\pipe\{}", grpc_ipc_conformance::unique_name("is-pipe"));
+        let server = ServerOptions::new().create(&name).unwrap();
+        let client = ClientOptions::new().open(&name).unwrap();
+        assert!(is_pipe(&server) && is_pipe(&client));
+    }
+
+    /// A socket, which GetFileType calls a pipe, as a handle.
+    struct AsSocketHandle(std::net::UdpSocket);
+
+    impl AsRawHandle for AsSocketHandle {
+        fn as_raw_handle(&self) -> std::os::windows::io::RawHandle {
+            use std::os::windows::io::AsRawSocket as _;
+            self.0.as_raw_socket() as _
+        }
+    }
+}

@@ -1,0 +1,60 @@
+use std::io;
+
+use grpc_ipc_core::{GroupId, IntegrityLevel, Peer, UserId};
+
+use crate::Token;
+
+/// Who this process is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    user: UserId,
+    sid: String,
+}
+
+impl Identity {
+    /// By the token of this process.
+    ///
+    /// # Errors
+    /// When Windows does not tell which user it runs as.
+    pub fn own() -> io::Result<Self> {
+        let sid = Token::own()?.user()?;
+        Ok(Self { user: UserId::Sid(sid.as_str().into()), sid })
+    }
+
+    /// The SID of the user.
+    pub fn sid(&self) -> &str {
+        &self.sid
+    }
+
+    /// The user.
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// A peer over `transport` that is compared with this process.
+    pub fn peer(&self, transport: &'static str) -> Peer {
+        Peer::new(transport).same_user_as(&self.user)
+    }
+}
+
+/// Adds what a token says of a peer, each as far as Windows says.
+#[must_use = "the peer is moved into the returned one"]
+pub fn describe(mut peer: Peer, token: &Token) -> Peer {
+    if let (Ok(false), Ok(user)) = (token.is_user_deny_only(), token.user()) {
+        peer = peer.with_user(UserId::Sid(user.into()));
+    }
+    // What a token with restricting SIDs may do, its groups alone do not tell.
+    if let (Ok(false), Ok(groups)) = (token.is_restricted(), token.enabled_groups()) {
+        peer = peer.with_groups(groups.into_iter().map(|sid| GroupId::Sid(sid.into())));
+    }
+    if let Ok(rid) = token.integrity() {
+        peer = peer.with_integrity(IntegrityLevel::from_rid(rid));
+    }
+    if let Ok(elevated) = token.is_elevated() {
+        peer = peer.with_elevated(elevated);
+    }
+    if let Ok(Some(sid)) = token.package() {
+        peer = peer.with_package(sid);
+    }
+    peer
+}

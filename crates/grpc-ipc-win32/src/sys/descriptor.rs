@@ -1,0 +1,134 @@
+use std::ffi::c_void;
+use std::io;
+use std::os::windows::io::{AsHandle, AsRawHandle as _};
+use std::ptr::null_mut;
+
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSecurityDescriptorToStringSecurityDescriptorW,
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1, SE_KERNEL_OBJECT,
+};
+use windows_sys::Win32::Security::{
+    DACL_SECURITY_INFORMATION, LABEL_SECURITY_INFORMATION, OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR,
+    PSID,
+};
+
+use super::{Local, check, from_wide, sid_text, wide};
+
+/// What of a descriptor is shown.
+const SHOWN: u32 = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION;
+
+/// A security descriptor, ready to create objects with.
+pub struct Descriptor(Local);
+
+// SAFETY: nothing changes the memory of a descriptor once it is made, and the process's heap knows no threads.
+unsafe impl Send for Descriptor {}
+// SAFETY: as above; it is only read.
+unsafe impl Sync for Descriptor {}
+
+impl Descriptor {
+    /// What `sddl` says, in the [security descriptor definition
+    /// language](https://learn.microsoft.com/windows/win32/secauthz/security-descriptor-string-format).
+    ///
+    /// # Errors
+    /// When Windows does not understand it.
+    pub fn from_sddl(sddl: &str) -> io::Result<Self> {
+        let sddl = wide(sddl);
+        let mut descriptor = null_mut();
+        // SAFETY: `sddl` ends with a NUL; `descriptor` is written only on success, and then to be freed by LocalFree.
+        check(unsafe {
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                sddl.as_ptr(),
+                SDDL_REVISION_1,
+                &raw mut descriptor,
+                null_mut(),
+            )
+        })?;
+        Ok(Self(Local(descriptor)))
+    }
+
+    /// Owner, DACL and mandatory label, as Windows writes them in SDDL.
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn to_sddl(&self) -> io::Result<String> {
+        to_sddl(&self.0)
+    }
+
+    /// The `SECURITY_DESCRIPTOR`. It lives as long as this, and must not be changed.
+    pub fn as_ptr(&self) -> *mut c_void {
+        self.0.0
+    }
+}
+
+/// Owner, DACL and mandatory label of a kernel object, as SDDL.
+///
+/// # Errors
+/// When this process may not read them.
+pub fn descriptor_of(object: &impl AsHandle) -> io::Result<String> {
+    to_sddl(&security_info(object, SHOWN)?.0)
+}
+
+/// The SID of a kernel object's owner. Only a user's own SID, or one of his groups that may own, can be set as the owner
+/// by a program without the privilege to restore files: so it tells who made the object.
+///
+/// # Errors
+/// When this process may not read it.
+pub fn owner_of(object: &impl AsHandle) -> io::Result<String> {
+    let (_descriptor, owner) = security_info(object, OWNER_SECURITY_INFORMATION)?;
+    sid_text(owner)
+}
+
+/// The descriptor, and the owner that points into it.
+fn security_info(object: &impl AsHandle, wanted: u32) -> io::Result<(Local, PSID)> {
+    let mut descriptor: PSECURITY_DESCRIPTOR = null_mut();
+    let mut owner: PSID = null_mut();
+    // SAFETY: the handle is open as long as `object` is borrowed. The pointers are written only on success; the
+    // descriptor is then to be freed by LocalFree.
+    let error = unsafe {
+        GetSecurityInfo(
+            object.as_handle().as_raw_handle(),
+            SE_KERNEL_OBJECT,
+            wanted,
+            &raw mut owner,
+            null_mut(),
+            null_mut(),
+            null_mut(),
+            &raw mut descriptor,
+        )
+    };
+    if error != 0 {
+        return Err(io::Error::from_raw_os_error(error as i32));
+    }
+    Ok((Local(descriptor), owner))
+}
+
+fn to_sddl(descriptor: &Local) -> io::Result<String> {
+    let mut text = null_mut();
+    // SAFETY: the descriptor is one that a Win32 call made; `text` is written only on success, and then to be freed by
+    // LocalFree.
+    check(unsafe {
+        ConvertSecurityDescriptorToStringSecurityDescriptorW(
+            descriptor.0,
+            SDDL_REVISION_1,
+            SHOWN,
+            &raw mut text,
+            null_mut(),
+        )
+    })?;
+    Ok(from_wide(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_what_its_text_says() {
+        let sddl = "O:SYD:P(D;;GA;;;NU)(A;;0x12019b;;;AU)";
+        let shown = Descriptor::from_sddl(sddl).unwrap().to_sddl().unwrap();
+        // Windows may write rights by name.
+        assert!(shown.starts_with("O:SYD:P(D;;GA;;;NU)(A;;"), "{shown}");
+        assert_eq!(Descriptor::from_sddl(&shown).unwrap().to_sddl().unwrap(), shown);
+        assert!(Descriptor::from_sddl("D:P(A;;GA;;;nobody I know)").is_err());
+    }
+}

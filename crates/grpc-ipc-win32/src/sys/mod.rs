@@ -1,0 +1,58 @@
+//! The Win32 calls that no library makes safe.
+#![expect(unsafe_code, reason = "this is the one module of this crate that calls Win32")]
+
+mod account;
+mod descriptor;
+mod process;
+mod token;
+
+pub(crate) use account::{AccountKind, account};
+pub use descriptor::{Descriptor, descriptor_of, owner_of};
+pub use process::{creation_time, is_running, open_process, system_time};
+pub use token::{Token, is_administrator, is_network_logon};
+
+use std::ffi::c_void;
+use std::io;
+use std::ptr::null_mut;
+
+use windows_sys::Win32::Foundation::{FALSE, LocalFree};
+use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
+use windows_sys::Win32::Security::PSID;
+
+/// Memory that a Win32 call has allocated, freed by LocalFree.
+struct Local(*mut c_void);
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        // SAFETY: the pointer came from a call whose documentation says to free it with LocalFree, and nothing else
+        // frees it.
+        unsafe { LocalFree(self.0) };
+    }
+}
+
+/// A SID in its string form.
+fn sid_text(sid: PSID) -> io::Result<String> {
+    let mut text = null_mut();
+    // SAFETY: callers pass a SID that a Win32 call has written, in memory that still lives; the call checks that it is
+    // one. `text` is written only on success, and then to be freed by LocalFree.
+    check(unsafe { ConvertSidToStringSidW(sid, &raw mut text) })?;
+    Ok(from_wide(text))
+}
+
+fn check(succeeded: i32) -> io::Result<()> {
+    if succeeded == FALSE { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn wide(text: &str) -> Vec<u16> {
+    text.encode_utf16().chain([0]).collect()
+}
+
+/// Takes over a string that ends with a NUL, and that is to be freed by LocalFree.
+fn from_wide(text: *mut u16) -> String {
+    let text = Local(text.cast());
+    let start = text.0.cast::<u16>();
+    // SAFETY: the string ends with a NUL, up to which it is read.
+    let length = unsafe { (0..).take_while(|&at| *start.add(at) != 0).count() };
+    // SAFETY: as many units were just read; they live as long as `text`.
+    String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(start, length) })
+}
