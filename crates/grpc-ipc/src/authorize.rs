@@ -41,9 +41,16 @@ use crate::backend::Names;
 /// policy has an [asynchronous rule](AccessPolicy::custom_async) go the general way. As a layer of one service it sends all
 /// of that service's calls there.
 ///
-/// A policy with [names](AccessPolicy::user_names) refuses everyone until they are
-/// [looked up](Self::look_up_names). The interceptor cannot wait, and so refuses whom an
-/// [asynchronous rule](AccessPolicy::custom_async) would have to be asked about.
+/// As a layer of the server it is checked when the server [binds](crate::Server::bind): a rule for a service or a method that
+/// the server does not have is an error ([`ServeError::UnknownMethod`](crate::ServeError::UnknownMethod)), and
+/// [names](AccessPolicy::user_names) of users and groups are looked up. Services that `tonic-build` has generated, or that
+/// have a layer of their own, do not tell their methods, so only their names are checked. With
+/// [`Server::routes`](crate::Server::routes), which may hold any service, only the methods of services are checked that
+/// were added.
+///
+/// As an interceptor, or as a layer of one service, nothing is checked, and a policy with names refuses everyone until
+/// they are [looked up](Self::look_up_names). An interceptor cannot wait, so it refuses anyone about whom an
+/// [asynchronous rule](AccessPolicy::custom_async) would have to be asked.
 #[derive(Clone)]
 pub struct Authorize {
     rules: Arc<Rules>,
@@ -86,7 +93,8 @@ impl Authorize {
         self
     }
 
-    /// Looks up the names of users and groups in all policies, as a listener does with its own.
+    /// Looks up the names of users and groups in all policies, as a listener does with its own. A layer of a server does not
+    /// need it: [`Server::bind`](crate::Server::bind) looks them up.
     ///
     /// # Errors
     /// [`NameError`] for a name that nobody has, or that cannot be looked up.
@@ -100,6 +108,16 @@ impl Authorize {
             *policy = policy.look_up_names(Names).await?;
         }
         Ok(self)
+    }
+
+    /// The paths of methods that have a rule of their own.
+    pub(crate) fn methods(&self) -> impl Iterator<Item = &str> {
+        self.rules.methods.keys().map(String::as_str)
+    }
+
+    /// The names of services that have a rule of their own.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &str> {
+        self.rules.services.keys().map(String::as_str)
     }
 
     /// Who may call a method.

@@ -48,14 +48,14 @@ impl DirectMethods {
         self.services.push(service);
     }
 
-    /// Has calls decided about by `authorize`, before all that were added earlier. What cannot be decided at once goes the
+    /// Has calls decided about by `authorize`, after all that were added earlier. What cannot be decided at once goes the
     /// general way.
     pub(crate) fn authorize(&mut self, authorize: &Authorize) {
         for method in &mut self.methods {
             let path = method.served.path();
             let policy = authorize.policy(&MethodPath::of_method(path));
             if policy.is_immediate() {
-                method.policies.insert(0, policy.clone());
+                method.policies.push(policy.clone());
             } else {
                 self.paths.remove(path);
             }

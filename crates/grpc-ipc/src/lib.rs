@@ -17,6 +17,8 @@ mod fields;
 #[cfg(feature = "tonic-transport")]
 mod incoming;
 mod intercepted;
+mod known_methods;
+mod layers;
 mod listen_options;
 mod listeners;
 mod messages;

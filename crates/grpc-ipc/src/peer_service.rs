@@ -13,6 +13,7 @@ use crate::call_body::CallBody;
 use crate::content_type::is_grpc;
 use crate::fields;
 use crate::services::{BoxError, Services, ServicesFuture};
+use crate::status::status_from_service;
 
 /// All services, for the requests of one peer.
 #[derive(Clone)]
@@ -37,7 +38,7 @@ impl Service<http::Request<RecvBody>> for PeerService {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         if let Err(error) = std::task::ready!(self.services.poll_ready(cx)) {
-            self.failed = Some(Status::from_error(error));
+            self.failed = Some(status_from_service(error));
         }
         Poll::Ready(Ok(()))
     }

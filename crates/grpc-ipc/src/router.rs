@@ -67,11 +67,19 @@ impl Router {
         match &self.others {
             Some(routes) => routes.clone().oneshot(request).boxed(),
             None => {
-                let unknown = || Status::unimplemented("no such service").into_http();
+                let unknown = || unknown(path, name).into_http();
                 ready(Ok(refusal_of(&request).unwrap_or_else(unknown))).boxed()
             }
         }
     }
+}
+
+/// What a call ends with that is for no service.
+fn unknown(path: &str, service: Option<&str>) -> Status {
+    Status::unimplemented(match service {
+        Some(service) => format!("the server has no service {service:?}"),
+        None => format!("{path:?} is not the path of a method, such as \"/package.Service/Method\""),
+    })
 }
 
 /// The answer to a request that is none of gRPC, in terms of HTTP: 200 with a status of gRPC would be a success to its

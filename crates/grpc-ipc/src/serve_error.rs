@@ -1,6 +1,6 @@
 use std::io;
 
-use grpc_ipc_core::BindError;
+use grpc_ipc_core::{BindError, NameError};
 
 /// Why a server cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +12,19 @@ pub enum ServeError {
     /// Two of its services have the same name.
     #[error("the service {0} was added twice; one of them would never be called")]
     DuplicateService(&'static str),
+    /// An [`Authorize`](crate::Authorize) of it has a rule for a service or a method that no service has. Such a rule would
+    /// never be asked, and another one would decide about the method that it was meant for.
+    #[error("Authorize has a rule for {name}, which the server does not have{}", meant(similar))]
+    UnknownMethod {
+        /// The service or the method, as the rule has it.
+        name: String,
+        /// Those of the server that are most like it, the best first.
+        similar: Vec<&'static str>,
+    },
+    /// An [`Authorize`](crate::Authorize) of it has the name of a user or a group that does not exist, or that cannot be
+    /// looked up.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// It cannot listen on one of its addresses; it has let go of the others.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -47,4 +60,12 @@ pub enum ServeError {
         /// How many.
         handlers: usize,
     },
+}
+
+/// What a name was perhaps meant to be.
+fn meant(similar: &[&str]) -> String {
+    match similar {
+        [] => String::new(),
+        _ => format!("; did you mean {}?", similar.join(" or ")),
+    }
 }

@@ -1,4 +1,3 @@
-use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +11,10 @@ use tonic::service::Routes;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::authorize::Authorize;
 use crate::codegen;
 use crate::direct::DirectMethods;
+use crate::known_methods::KnownMethods;
+use crate::layers::Layers;
 use crate::listeners::Listeners;
 use crate::places::Places;
 use crate::router::Router;
@@ -41,10 +41,8 @@ use crate::{BoundServer, Http2Options, ListenOptions, ServeError, ServerStats, s
 pub struct Server {
     router: Router,
     direct: DirectMethods,
-    /// The layers that let calls be direct.
-    authorize: Vec<Authorize>,
-    /// All of them.
-    layers: Vec<Box<dyn FnOnce(Services) -> Services + Send>>,
+    known: KnownMethods,
+    layers: Layers,
     listen: Vec<ListenOptions>,
     listeners: Vec<BoxListener>,
     max_connections: Option<usize>,
@@ -72,11 +70,31 @@ impl Server {
         S::Future: Send + 'static,
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        if let Some(service) = codegen::probe(&mut service) {
+        let direct = codegen::probe(&mut service);
+        self.known.add(S::NAME, direct.as_deref());
+        if let Some(service) = direct {
             self.direct.add(service);
         }
         self.router.add(service);
         self
+    }
+
+    /// As [`add_service`](Self::add_service), if there is one: for a service that is switched on by an option of the program.
+    pub fn add_optional_service<S, B>(self, service: Option<S>) -> Self
+    where
+        S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        match service {
+            Some(service) => self.add_service(service),
+            None => self,
+        }
     }
 
     /// Where requests go that are for none of the services: tonic's [`Routes`], which can also hold routes of axum. They
@@ -84,12 +102,20 @@ impl Server {
     /// status 405 (a method other than POST) or 415 (a content-type other than `application/grpc`). Default: calls end
     /// with [`Unimplemented`](tonic::Code::Unimplemented).
     pub fn routes(mut self, routes: Routes) -> Self {
+        self.known.open();
         self.router.set_others(routes);
         self
     }
 
-    /// Puts a tower layer around all services, also around those that are added later. The last one added sees a
-    /// request first. An error of the layer becomes the status that the call ends with.
+    /// Puts a tower layer around all services, also around those that are added later. The first one added sees a
+    /// request first, as with tonic's server and with `tower::ServiceBuilder`.
+    ///
+    /// An error of the layer becomes the status that the call ends with. A [`Status`](tonic::Status) among its sources is
+    /// taken as it is; that of tower's time-out layer is
+    /// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), that of its load-shed layer
+    /// [`ResourceExhausted`](tonic::Code::ResourceExhausted), and any other [`Unknown`](tonic::Code::Unknown).
+    ///
+    /// Calls are not direct behind a layer, other than [`Authorize`](crate::Authorize).
     pub fn layer<L, B>(mut self, layer: L) -> Self
     where
         L: Layer<Services> + Send + 'static,
@@ -98,8 +124,7 @@ impl Server {
         <L::Service as Service<http::Request<Body>>>::Future: Send + 'static,
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        self.authorize.extend((&layer as &dyn Any).downcast_ref::<Authorize>().cloned());
-        self.layers.push(Box::new(move |services| Services::around(layer.layer(services))));
+        self.layers.add(layer);
         self
     }
 
@@ -142,17 +167,21 @@ impl Server {
     ///
     /// # Errors
     /// [`ServeError::NoRuntime`] outside of a tokio runtime, [`ServeError::NoListener`] without an address, [`ServeError::Bind`] for the first that cannot be listened on,
-    /// [`ServeError::DuplicateService`] when two services have the same name.
+    /// [`ServeError::DuplicateService`] when two services have the same name, [`ServeError::UnknownMethod`] when
+    /// [`Authorize`](crate::Authorize) has a rule for a service or a method that the server does not have, and
+    /// [`ServeError::Name`] when it has the name of a user or a group that does not exist.
     ///
     /// # Cancel safety
     /// Dropping the future lets go of all addresses.
-    pub async fn bind(self) -> Result<BoundServer, ServeError> {
+    pub async fn bind(mut self) -> Result<BoundServer, ServeError> {
         if !sync::in_runtime() {
             return Err(ServeError::NoRuntime);
         }
         if let Some(name) = self.router.duplicate() {
             return Err(ServeError::DuplicateService(name));
         }
+        self.layers.authorize().try_for_each(|authorize| self.known.check(authorize))?;
+        self.layers.look_up_names().await?;
         let stats = ServerStats::default();
         let places = Places::new(self.max_connections, self.max_connections_per_user);
         let mut listeners = Listeners::new(places, stats.clone());
@@ -166,13 +195,11 @@ impl Server {
             return Err(ServeError::NoListener);
         }
         let mut direct = self.direct;
-        self.authorize.iter().for_each(|authorize| direct.authorize(authorize));
-        // Other layers see every request.
-        if self.authorize.len() < self.layers.len() {
+        self.layers.authorize().for_each(|authorize| direct.authorize(authorize));
+        if self.layers.see_every_request() {
             direct = DirectMethods::default();
         }
-        let services = Services::from(self.router);
-        let services = self.layers.into_iter().fold(services, |services, layer| layer(services));
+        let services = self.layers.around(Services::from(self.router));
         Ok(BoundServer { services, direct: Arc::new(direct), stats, listeners, http2: self.http2 })
     }
 

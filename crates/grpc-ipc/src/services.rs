@@ -6,13 +6,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tonic::Status;
 use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneService;
 use tower_service::Service;
 
 use crate::router::{Answer, Router};
+use crate::status::status_from_service;
 
 pub(crate) type Request = http::Request<Body>;
 pub(crate) type Response = http::Response<Body>;
@@ -40,7 +40,7 @@ impl Services {
         let service = service.map_err(Into::into).map_future(async |response| {
             Ok::<_, BoxError>(match response.await {
                 Ok(response) => response.map(Body::new),
-                Err(error) => Status::from_error(error).into_http(),
+                Err(error) => status_from_service(error).into_http(),
             })
         });
         Self(Kind::Layered(service.boxed_clone()))

@@ -4,6 +4,10 @@ use std::fmt::Write as _;
 use grpc_ipc_core::ConnectError;
 use grpc_ipc_http2::{Error, Reason, Side};
 use tonic::{Code, Status};
+use tower::load_shed::error::Overloaded;
+use tower::timeout::error::Elapsed;
+
+use crate::services::BoxError;
 
 /// What a call ends with that cannot be made because its channel cannot connect.
 pub(crate) fn status_from_connect(error: &ConnectError) -> Status {
@@ -59,6 +63,32 @@ fn code_of(reason: Reason) -> Code {
         Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
         Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
         _ => Code::Internal,
+    }
+}
+
+/// What a call ends with that a layer of the server fails. tonic knows the errors of its own layers, and that of a server
+/// which sheds load only with its feature `server`.
+pub(crate) fn status_from_service(error: BoxError) -> Status {
+    Status::try_from_error(error).unwrap_or_else(|error| {
+        let code = match std::iter::successors(Some(&*error as &dyn error::Error), |error| error.source())
+            .find_map(code_from_tower)
+        {
+            Some(code) => code,
+            None => Code::Unknown,
+        };
+        let mut status = Status::new(code, error.to_string());
+        status.set_source(error.into());
+        status
+    })
+}
+
+fn code_from_tower(error: &(dyn error::Error + 'static)) -> Option<Code> {
+    if error.is::<Elapsed>() {
+        Some(Code::DeadlineExceeded)
+    } else if error.is::<Overloaded>() {
+        Some(Code::ResourceExhausted)
+    } else {
+        None
     }
 }
 

@@ -5,7 +5,7 @@ mod util;
 use std::time::Duration;
 
 use grpc_ipc::memory::Network;
-use grpc_ipc::{AccessPolicy, Authorize, Channel, MethodPath, Server, UserId};
+use grpc_ipc::{AccessPolicy, Authorize, Channel, MethodPath, ServeError, Server, UserId};
 use grpc_ipc_conformance::run;
 use grpc_ipc_proto::greet::HelloReply;
 use grpc_ipc_proto::greet::HelloRequest;
@@ -54,15 +54,17 @@ fn the_rule_counts_that_says_the_most() {
             (Authorize::new(anyone()), true),
             (Authorize::new(nobody()), false),
             (Authorize::new(nobody()).service("greet.Greeter", anyone()), true),
-            (Authorize::new(nobody()).service("greet.Other", anyone()), false),
+            (Authorize::new(nobody()).service("grpc.health.v1.Health", anyone()), false),
             (service(nobody()), false),
             (service(nobody()).method(METHOD, anyone()), true),
             (service(anyone()).method(METHOD, nobody()), false),
-            (service(anyone()).method("/greet.Greeter/Other", nobody()), true),
+            (service(anyone()).method("/grpc.health.v1.Health/Check", nobody()), true),
         ];
         for (authorize, admits) in cases {
             let shown = format!("{authorize:?}");
-            let (_running, channel) = serve(|server| greeter(server).layer(authorize)).await;
+            let (_, health) = tonic_health::server::health_reporter();
+            let (_running, channel) =
+                serve(|server| greeter(server).add_service(health).layer(authorize)).await;
             match admits {
                 true => assert!(greet(channel, "world").await.is_ok(), "{shown}"),
                 false => assert_eq!(refused(&channel).await.0, Code::PermissionDenied, "{shown}"),
@@ -171,7 +173,8 @@ fn names_refuse_until_they_are_looked_up() {
     run("names_refuse_until_they_are_looked_up", || async {
         let named =
             || Authorize::new(anyone()).method(METHOD, AccessPolicy::user_names(["no-such-user-as-this"]));
-        let (_running, channel) = serve(|server| greeter(server).layer(named())).await;
+        let service = InterceptedService::new(MyGreeter::default().service(), named());
+        let (_running, channel) = serve(|server| server.add_service(service)).await;
         assert_eq!(refused(&channel).await.0, Code::PermissionDenied);
         assert!(named().look_up_names().await.is_err());
         let numbers = Authorize::new(AccessPolicy::users([UserId::Uid(1)]));
@@ -204,4 +207,66 @@ fn a_rule_that_would_never_be_asked_is_an_error_of_the_program() {
     for name in ["", "/greet.Greeter", "greet.Greeter/SayHello"] {
         assert!(std::panic::catch_unwind(|| rules().service(name, anyone())).is_err(), "{name:?}");
     }
+}
+
+#[test]
+fn a_server_looks_up_the_names_of_its_rules() {
+    run("a_server_looks_up_the_names_of_its_rules", || async {
+        let bind = async |policy| {
+            let listener = Network::new().listen("greeter", AccessPolicy::default()).unwrap();
+            let authorize = Authorize::new(nobody()).method(METHOD, policy);
+            greeter(Server::builder()).layer(authorize).listener(listener).bind().await
+        };
+        let error = bind(AccessPolicy::user_names(["no-such-user-as-this"])).await.unwrap_err();
+        assert!(matches!(error, ServeError::Name(_)), "{error}");
+        assert_eq!(error.to_string(), "the user \"no-such-user-as-this\" of the access policy is not known");
+        assert!(bind(AccessPolicy::users([UserId::Uid(1)])).await.is_ok());
+    });
+}
+
+#[test]
+fn a_rule_for_what_the_server_does_not_have_is_an_error() {
+    run("a_rule_for_what_the_server_does_not_have_is_an_error", || async {
+        let bind = async |server: Server, authorize: Authorize| {
+            let listener = Network::new().listen("greeter", AccessPolicy::default()).unwrap();
+            greeter(server)
+                .layer(authorize)
+                .listener(listener)
+                .bind()
+                .await
+                .err()
+                .map(|error| error.to_string())
+        };
+        let rules = || Authorize::new(nobody());
+        let mistakes = [
+            (
+                rules().method("/greet.Greeter/SayHelo", anyone()),
+                "Authorize has a rule for /greet.Greeter/SayHelo, which the server does not have; did you mean \
+                 /greet.Greeter/SayHello?",
+            ),
+            (
+                rules().method("/greet.Greter/SayHello", anyone()),
+                "Authorize has a rule for /greet.Greter/SayHello, which the server does not have; did you mean \
+                 /greet.Greeter/SayHello or greet.Greeter?",
+            ),
+            (
+                rules().service("greet.Greter", anyone()),
+                "Authorize has a rule for greet.Greter, which the server does not have; did you mean greet.Greeter?",
+            ),
+        ];
+        for (authorize, error) in mistakes {
+            assert_eq!(bind(Server::builder(), authorize).await.as_deref(), Some(error));
+        }
+        assert_eq!(bind(Server::builder(), rules().method(METHOD, anyone())).await, None);
+        assert_eq!(bind(Server::builder(), rules().service("greet.Greeter", anyone())).await, None);
+        // What routes have is not known.
+        let open = || Server::builder().routes(tonic::service::Routes::default());
+        assert_eq!(bind(open(), rules().service("grpc.health.v1.Health", anyone())).await, None);
+        assert_eq!(bind(open(), rules().method("/grpc.health.v1.Health/Check", anyone())).await, None);
+        assert!(bind(open(), rules().method("/greet.Greeter/SayHelo", anyone())).await.is_some());
+        // Nor do other generators tell the methods of a service.
+        let (_, health) = tonic_health::server::health_reporter();
+        let health = Server::builder().add_service(health);
+        assert_eq!(bind(health, rules().method("/grpc.health.v1.Health/Check", anyone())).await, None);
+    });
 }

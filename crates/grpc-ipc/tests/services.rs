@@ -105,14 +105,25 @@ fn what_no_service_has_is_unimplemented() {
     run("what_no_service_has_is_unimplemented", || async {
         let (_running, mut channel) =
             serve(|server| server.add_service(MyGreeter::default().service())).await;
-        let paths =
-            ["/", "//", "/greet.Greeter", "/greet.Greeter/", "/greet.Greeter/No", "/no.Such/M", "//SayHello"];
-        for path in paths {
+        let no_path =
+            |path: &str| format!("{path:?} is not the path of a method, such as \"/package.Service/Method\"");
+        let paths = [
+            ("/", no_path("/")),
+            ("//", "the server has no service \"\"".to_owned()),
+            ("/greet.Greeter", no_path("/greet.Greeter")),
+            ("/greet.Greeter/", "the service greet.Greeter has no method \"\"".to_owned()),
+            ("/greet.Greeter/No", "the service greet.Greeter has no method \"No\"".to_owned()),
+            ("/no.Such/M", "the server has no service \"no.Such\"".to_owned()),
+            ("//SayHello", "the server has no service \"\"".to_owned()),
+        ];
+        for (path, why) in paths {
             let request = http::Request::post(path).header("content-type", "application/grpc");
             let response = channel.call(request.body(Body::empty()).unwrap()).await.unwrap();
             assert_eq!(response.status(), 200, "{path}");
             assert_eq!(response.headers()["content-type"], "application/grpc", "{path}");
             assert_eq!(response.headers()["grpc-status"], "12", "{path}");
+            let status = Status::from_header_map(response.headers()).unwrap();
+            assert_eq!(status.message(), why, "{path}");
         }
     });
 }
@@ -207,5 +218,37 @@ fn a_status_that_is_too_large_for_the_client_keeps_its_code() {
         let status = greet(channel, "world").await.unwrap_err();
         assert_eq!(status.code(), Code::NotFound);
         assert!(status.message().starts_with("xxx"));
+    });
+}
+
+#[test]
+fn a_service_may_be_left_out() {
+    run("a_service_may_be_left_out", || async {
+        let greeter = |is_on: bool| is_on.then(|| MyGreeter::default().service());
+        let (_running, channel) = serve(|server| server.add_optional_service(greeter(true))).await;
+        greet(channel, "world").await.unwrap();
+        let (_running, channel) = serve(|server| server.add_optional_service(greeter(false))).await;
+        assert_eq!(greet(channel, "world").await.unwrap_err().code(), Code::Unimplemented);
+    });
+}
+
+#[test]
+fn towers_errors_have_the_codes_of_what_they_mean() {
+    run("towers_errors_have_the_codes_of_what_they_mean", || async {
+        let greeter = MyGreeter::default();
+        let service = greeter.service();
+        let late = tower::timeout::TimeoutLayer::new(std::time::Duration::ZERO);
+        let (_running, channel) = serve(|server| server.add_service(service).layer(late)).await;
+        let status = greet(channel, "wait").await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::DeadlineExceeded, "request timed out"));
+
+        let service = greeter.service();
+        let full = tower::limit::GlobalConcurrencyLimitLayer::new(0);
+        let (_running, channel) = serve(|server| {
+            server.add_service(service).layer(tower::load_shed::LoadShedLayer::new()).layer(full)
+        })
+        .await;
+        let status = greet(channel, "world").await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
     });
 }

@@ -131,7 +131,10 @@ impl<'a> Call<'a> {
 
     /// The service has no such method.
     pub fn unimplemented(self) -> Called {
-        self.answered(|_| async { Status::unimplemented("").into_http() })
+        self.answered(|request| {
+            let status = no_such_method(request.uri().path());
+            async move { status.into_http() }
+        })
     }
 
     /// Answers the general way.
@@ -145,7 +148,8 @@ impl<'a> Call<'a> {
                 Called(Some(Box::pin(async { Ok(response.await) })))
             }
             Kind::Direct(call) => {
-                call.refuse(&Status::unimplemented(""));
+                let status = no_such_method(call.head.path());
+                call.refuse(&status);
                 Called(None)
             }
             Kind::Refused(called) => called,
@@ -171,6 +175,15 @@ impl<'a> Call<'a> {
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").finish_non_exhaustive()
+    }
+}
+
+fn no_such_method(path: &str) -> Status {
+    match path.strip_prefix('/').and_then(|path| path.split_once('/')) {
+        Some((service, method)) => {
+            Status::unimplemented(format!("the service {service} has no method {method:?}"))
+        }
+        None => Status::unimplemented(""),
     }
 }
 

@@ -146,14 +146,15 @@ fn rules_that_take_time_are_waited_for_the_general_way() {
             }
         }
         // Other methods do not have to wait.
-        let authorize = Authorize::new(anyone()).method("/greet.Greeter/Other", slow(true));
-        let scene = Scene::new(|server| server.layer(authorize)).await;
+        let authorize = Authorize::new(anyone()).method("/grpc.health.v1.Health/Check", slow(true));
+        let (_, health) = tonic_health::server::health_reporter();
+        let scene = Scene::new(|server| server.add_service(health).layer(authorize)).await;
         scene.call().await.unwrap();
         assert_eq!(scene.general(), 0);
     });
 }
 
-/// The last one added is asked first.
+/// The first one added is asked first.
 #[test]
 fn rules_that_are_added_one_after_the_other() {
     run("rules_that_are_added_one_after_the_other", || async {
@@ -167,16 +168,16 @@ fn rules_that_are_added_one_after_the_other() {
             })
             .await;
             assert!(scene.call().await.is_err());
-            assert_eq!((first.refused(), second.refused()), (0, 1));
+            assert_eq!((first.refused(), second.refused()), (1, 0));
             let scene = Scene::new(|server| {
-                let rules = [&first, &anyone()].map(|policy| Authorize::new(policy.clone()));
+                let rules = [&anyone(), &second].map(|policy| Authorize::new(policy.clone()));
                 let [first, second] = rules;
                 let server = server.layer(first).layer(second);
                 if is_general { general(server) } else { server }
             })
             .await;
             assert!(scene.call().await.is_err());
-            assert_eq!((first.refused(), scene.general()), (1, u64::from(is_general)));
+            assert_eq!((second.refused(), scene.general()), (1, u64::from(is_general)));
         }
     });
 }

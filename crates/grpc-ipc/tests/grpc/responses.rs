@@ -40,7 +40,7 @@ fn a_call_that_fails_at_once_is_answered_with_trailers_only() {
             field(":status", "200"),
             field("content-type", "application/grpc"),
             field("grpc-status", "12"),
-            field("grpc-message", "no%20such%20service"),
+            field("grpc-message", "the%20server%20has%20no%20service%20%22no.Such%22"),
         ];
         assert_eq!(only.fields, expected);
     });
