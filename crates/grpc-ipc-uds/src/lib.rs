@@ -19,7 +19,7 @@ mod platform;
 #[cfg(any(unix, windows))]
 pub use connect_options::ConnectOptions;
 #[cfg(unix)]
-pub use platform::LocalSocket;
+pub use platform::{LocalSocket, peer_of};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use platform::PidFd;
 #[cfg(any(unix, windows))]

@@ -43,7 +43,9 @@ impl LocalConnector {
 
     /// The stream, if it is known who the server at its other end is.
     fn identify(&self, stream: UnixStream) -> Result<LocalStream, ConnectError> {
-        identify(stream)
+        stream
+            .into_std()
+            .and_then(identify)
             .map_err(|error| ConnectError::from_io(&self.address, "find out who the server is", error))
     }
 

@@ -1,11 +1,11 @@
 use std::io;
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
 use grpc_ipc_core::{Acceptor, Address, BindError, Listener, Source};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::net::{UnixSocket, UnixStream};
+use tokio::net::UnixSocket;
 
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::kept_socket::{KeptSocket, accept};
@@ -35,7 +35,7 @@ impl Source for Socket {
             Self::Abstract(socket) => accept(socket).await,
         }?;
         stream.set_nonblocking(true)?;
-        UnixStream::from_std(stream)
+        Ok(stream)
     }
 
     async fn identify(client: UnixStream) -> io::Result<LocalStream> {

@@ -1,4 +1,5 @@
 mod connector;
+mod descriptor;
 mod directory;
 mod endpoint;
 mod found;
@@ -24,6 +25,7 @@ pub use connector::LocalConnector;
 pub use listener::LocalListener;
 pub use names::SystemNames;
 pub use options::ListenOptions;
+pub use peer::peer_of;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use pidfd::PidFd;
 pub use stream::{LocalSocket, LocalStream};

@@ -1,17 +1,68 @@
+use std::io;
+use std::os::fd::AsFd;
+
 use grpc_ipc_core::{GroupId, Peer, UserId};
 use rustix::process::geteuid;
 
-use super::LocalSocket;
-use super::sys::Credentials;
+use super::sys::{self, Credentials};
+use super::{LocalSocket, descriptor};
 
-/// Who is at the other end, as it was when the connection was made; of the server, of the process that called
-/// listen(2).
+/// The process at the other end of a connected Unix domain socket: user, groups, process and security label, as for a
+/// connection that a [`LocalListener`](crate::LocalListener) has accepted.
+///
+/// The system noted them when the connection was made, so this can be called at any time. For a socketpair(2), that is
+/// the process that made the pair, at both ends: a program that hands one end to a child process sees itself at the
+/// other end.
+///
+/// On Linux it opens a handle of the process ([`Peer::process`]), if the system has one and a descriptor is left. The
+/// handle stays open until the last clone of the peer is dropped.
+///
+/// # Errors
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) if `socket` is not a connected stream socket of the family AF_UNIX; the
+/// message says what it is. Otherwise the error of the system.
+pub fn peer_of(socket: &impl AsFd) -> io::Result<Peer> {
+    let socket = socket.as_fd();
+    descriptor::check_connected(socket)?;
+    let known = sys::credentials_of(socket)?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let pid = pid_of(&known);
+        let peer = describe(known);
+        Ok(match super::PidFd::of(socket, pid) {
+            Some(process) => peer.with_process(process),
+            None => peer,
+        })
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    Ok(describe(known))
+}
+
+/// The process at the other end of `socket`, as it was when the connection was made; the process of a server is the one
+/// that called listen(2).
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
     expect(unused_variables, reason = "other systems have no handle of a process")
 )]
-pub(super) fn peer_of(socket: &LocalSocket, known: Credentials) -> Peer {
+pub(super) fn of_socket(socket: &LocalSocket, known: Credentials) -> Peer {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let (socket, pid) = (socket.open().clone(), pid_of(&known));
+        describe(known).with_process_from(move || super::PidFd::of_peer(&socket, pid))
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    describe(known)
+}
+
+/// A process of a pid namespace that this one cannot see into has pid 0 here, which is nobody's.
+fn pid_of(known: &Credentials) -> Option<u32> {
+    known.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0)
+}
+
+fn describe(known: Credentials) -> Peer {
     let mut peer = Peer::new("unix").same_user_as(&own_user());
+    if let Some(pid) = pid_of(&known) {
+        peer = peer.with_pid(pid);
+    }
     if let Some(uid) = known.uid {
         peer = peer.with_user(UserId::Uid(uid));
     }
@@ -20,16 +71,6 @@ pub(super) fn peer_of(socket: &LocalSocket, known: Credentials) -> Peer {
     }
     if let Some(groups) = known.groups {
         peer = peer.with_groups(groups.into_iter().map(GroupId::Gid));
-    }
-    // A process of a pid namespace that this one cannot see into has pid 0 here, which is nobody's.
-    let pid = known.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-    if let Some(pid) = pid {
-        peer = peer.with_pid(pid);
-    }
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        let socket = socket.open().clone();
-        peer = peer.with_process_from(move || super::PidFd::of_peer(&socket, pid));
     }
     if let Some(label) = known.label {
         peer = peer.with_security_label(label);

@@ -19,7 +19,12 @@ impl PidFd {
     /// The process that the connection of `socket` was made by, which had the id `pid`; `None` when the socket has been
     /// closed, or the system has no handle of it.
     pub(super) fn of_peer(socket: &OpenSocket, pid: Option<u32>) -> Option<ProcessHandle> {
-        let fd = socket.ask(sys::pidfd_of)?.ok()?;
+        socket.ask(|socket| Self::of(socket, pid))?
+    }
+
+    /// The same, for a socket that is open.
+    pub(super) fn of(socket: BorrowedFd<'_>, pid: Option<u32>) -> Option<ProcessHandle> {
+        let fd = sys::pidfd_of(socket).ok()?;
         Some(ProcessHandle::new(Self { fd, pid }))
     }
 }

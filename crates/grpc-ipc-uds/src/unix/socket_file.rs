@@ -4,14 +4,14 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use grpc_ipc_core::{Address, BindError, Connection as _};
+use grpc_ipc_core::{Address, BindError};
 use rustix::fs::{FileType, Mode, RawMode, Stat, fchmod};
 use tokio::net::{UnixSocket, UnixStream};
 
 use super::directory::Directory;
 use super::found::Found;
+use super::peer::peer_of;
 use super::place::Place;
-use super::stream::identify;
 use super::{ListenOptions, trust};
 
 /// The file of a socket that this process has bound; removed when it is dropped, if it is still the same.
@@ -141,7 +141,7 @@ pub(super) async fn in_use(place: &Place<'_>) -> Result<Option<BindError>, BindE
 pub(super) async fn in_use_at(address: &Address, path: &Path) -> Result<Option<BindError>, BindError> {
     let in_use = |by| Some(BindError::InUse { address: address.clone(), by });
     match UnixStream::connect(path).await {
-        Ok(stream) => Ok(in_use(identify(stream).ok().map(|server| server.peer().clone()))),
+        Ok(stream) => Ok(in_use(peer_of(&stream).ok())),
         // Bound by nobody, or gone by now. On macOS and the BSDs also by a server whose backlog is full; one of ours
         // has the lock file, which was asked before.
         Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {

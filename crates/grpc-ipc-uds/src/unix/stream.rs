@@ -1,20 +1,41 @@
 use std::io::{self, IoSlice};
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream as StdStream;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use grpc_ipc_core::{Connection, Peer, PeerStream};
+use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 
-use super::peer::peer_of;
-use super::sys;
 pub use super::sys::LocalSocket;
+use super::{descriptor, peer, sys};
 
 /// A connected Unix domain socket that knows its peer.
 ///
+/// Listeners and connectors make them, and so does `try_from`, of any connected socket that the program has: one end of
+/// a socketpair(2), a descriptor that another process has passed on, a stream that the program has accepted or connected
+/// itself. [`peer_of`](crate::peer_of) says who the peer of a socketpair is.
+///
+/// ```no_run
+/// # async fn example() -> std::io::Result<()> {
+/// use std::os::fd::AsFd as _;
+/// use grpc_ipc_core::Connection as _;
+/// use grpc_ipc_uds::LocalStream;
+///
+/// // The program that has started this one has made a socket its standard input.
+/// let stream = LocalStream::try_from(std::io::stdin().as_fd().try_clone_to_owned()?)?;
+/// println!("connected to {}", stream.peer());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Writing to a peer that has gone is an error, [`BrokenPipe`](io::ErrorKind::BrokenPipe), and never the signal SIGPIPE,
 /// which ends a process where its action is the default: where this crate is part of a program in C, C++ or Swift.
-pub type LocalStream = grpc_ipc_core::PeerStream<LocalSocket>;
+#[derive(Debug)]
+pub struct LocalStream(PeerStream<LocalSocket>);
 
 /// writev(2) and write(2) raise SIGPIPE, and have no flag against it. Apple has an option of the socket instead of this
 /// flag, which [`LocalSocket::new`] sets.
@@ -26,13 +47,105 @@ const FLAGS: SendFlags = SendFlags::empty();
 /// The most slices that the system takes at a time, IOV_MAX; the rest is for the next write.
 const MAX_SLICES: usize = 1024;
 
-/// A connection, with who is at its other end.
-pub(super) fn identify(stream: UnixStream) -> io::Result<LocalStream> {
-    // tokio's stream knows some of it, and is none any more when the socket is registered with the runtime anew.
-    let known = sys::credentials_of(&stream)?;
+/// The connection, if it is known who is at its other end. `stream` does not block.
+pub(super) fn identify(stream: StdStream) -> io::Result<LocalStream> {
+    let known = sys::credentials_of(stream.as_fd())?;
     let socket = LocalSocket::new(stream)?;
-    let peer = peer_of(&socket, known);
-    Ok(LocalStream::new(socket, peer).reading_at_once())
+    let peer = peer::of_socket(&socket, known);
+    Ok(LocalStream(PeerStream::new(socket, peer).reading_at_once()))
+}
+
+impl LocalStream {
+    /// The socket itself.
+    pub fn get_ref(&self) -> &LocalSocket {
+        self.0.get_ref()
+    }
+}
+
+/// Takes a socket that another process may have made.
+///
+/// It is made not to block, and to be closed in programs that this process starts from now on (FD_CLOEXEC).
+///
+/// # Errors
+/// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is not a connected stream socket of the family AF_UNIX; the
+/// message says what it is. Otherwise the error of the system.
+///
+/// # Panics
+/// Outside of a tokio runtime, or in one without I/O.
+impl TryFrom<OwnedFd> for LocalStream {
+    type Error = io::Error;
+
+    fn try_from(socket: OwnedFd) -> io::Result<Self> {
+        descriptor::check_connected(socket.as_fd())?;
+        fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
+        let stream = StdStream::from(socket);
+        stream.set_nonblocking(true)?;
+        identify(stream)
+    }
+}
+
+/// As of an [`OwnedFd`].
+impl TryFrom<StdStream> for LocalStream {
+    type Error = io::Error;
+
+    fn try_from(stream: StdStream) -> io::Result<Self> {
+        OwnedFd::from(stream).try_into()
+    }
+}
+
+/// As of an [`OwnedFd`].
+impl TryFrom<UnixStream> for LocalStream {
+    type Error = io::Error;
+
+    fn try_from(stream: UnixStream) -> io::Result<Self> {
+        stream.into_std()?.try_into()
+    }
+}
+
+impl Connection for LocalStream {
+    fn peer(&self) -> &Peer {
+        self.0.peer()
+    }
+
+    fn reads_at_once(&self) -> bool {
+        self.0.reads_at_once()
+    }
+}
+
+impl AsyncRead for LocalStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for LocalStream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }
 
 impl AsyncRead for LocalSocket {

@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 #[cfg(target_os = "linux")]
 use libc::{SO_PEERGROUPS, SO_PEERPIDFD};
-use tokio::net::UnixStream;
 
 use super::{Credentials, socket_option};
 
@@ -17,28 +16,31 @@ const SO_PEERPIDFD: i32 = 77;
 
 /// SO_PEERCRED, SO_PEERGROUPS and SO_PEERSEC: [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
 /// and [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html). Only the first has to be there.
-pub(crate) fn credentials_of(stream: &UnixStream) -> io::Result<Credentials> {
-    let credentials = stream.peer_cred()?;
+pub(crate) fn credentials_of(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
+    // `struct ucred`: the process, its user, its group.
+    let mut ucred = [0_u32; 3];
+    socket_option(&socket, libc::SOL_SOCKET, libc::SO_PEERCRED, &mut ucred)?;
+    let [pid, uid, gid] = ucred;
     let (no_uid, no_gid) = unmapped();
     Ok(Credentials {
-        uid: Some(credentials.uid()).filter(|uid| Some(*uid) != no_uid),
-        gid: Some(credentials.gid()).filter(|gid| Some(*gid) != no_gid),
-        pid: credentials.pid(),
-        groups: groups_of(stream).ok().map(|mut groups| {
+        uid: Some(uid).filter(|uid| Some(*uid) != no_uid),
+        gid: Some(gid).filter(|gid| Some(*gid) != no_gid),
+        pid: i32::try_from(pid).ok(),
+        groups: groups_of(socket).ok().map(|mut groups| {
             groups.retain(|gid| Some(*gid) != no_gid);
             groups
         }),
-        label: label_of(stream).ok().flatten(),
+        label: label_of(socket).ok().flatten(),
         audit_token: None,
     })
 }
 
-fn groups_of(stream: &UnixStream) -> io::Result<Vec<u32>> {
+fn groups_of(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     /// NGROUPS_MAX, getgroups(2).
     const LIMIT: usize = 65_536;
     let mut groups = vec![0_u32; 64];
     loop {
-        match socket_option(stream, libc::SOL_SOCKET, SO_PEERGROUPS, &mut groups) {
+        match socket_option(&socket, libc::SOL_SOCKET, SO_PEERGROUPS, &mut groups) {
             Ok(length) => {
                 groups.truncate(length / size_of::<u32>());
                 return Ok(groups);
@@ -53,11 +55,11 @@ fn groups_of(stream: &UnixStream) -> io::Result<Vec<u32>> {
 }
 
 /// The label, if it is text. SELinux ends it with a NUL, AppArmor does not.
-fn label_of(stream: &UnixStream) -> io::Result<Option<String>> {
+fn label_of(socket: BorrowedFd<'_>) -> io::Result<Option<String>> {
     const LIMIT: usize = 65_536;
     let mut label = vec![0_u8; 256];
     loop {
-        match socket_option(stream, libc::SOL_SOCKET, libc::SO_PEERSEC, &mut label) {
+        match socket_option(&socket, libc::SOL_SOCKET, libc::SO_PEERSEC, &mut label) {
             Ok(length) => {
                 label.truncate(length);
                 let label = String::from_utf8(label).ok();

@@ -1,44 +1,60 @@
 #![expect(unsafe_code, reason = "no library has getpeereid")]
 
 use std::io;
-use std::os::fd::AsRawFd as _;
-
-use tokio::net::UnixStream;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use super::Credentials;
 
 /// getpeereid(3), the process id where there is one, and what macOS knows besides (`unix(4)`, `sys/un.h`). The process
 /// id is not known any more of a client that has left, the user is.
-pub(crate) fn credentials_of(stream: &UnixStream) -> io::Result<Credentials> {
+pub(crate) fn credentials_of(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
     let (mut uid, mut gid) = (0, 0);
-    // SAFETY: the descriptor is open as long as `stream` is borrowed; the call writes two numbers.
-    if unsafe { libc::getpeereid(stream.as_raw_fd(), &raw mut uid, &raw mut gid) } != 0 {
+    // SAFETY: the descriptor is open as long as `socket` is borrowed; the call writes two numbers.
+    if unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut uid, &raw mut gid) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    let pid = stream.peer_cred().ok().and_then(|credentials| credentials.pid());
-    let known = Credentials { uid: Some(uid), gid: Some(gid), pid, ..Credentials::default() };
+    let known = Credentials { uid: Some(uid), gid: Some(gid), pid: pid_of(socket), ..Credentials::default() };
     #[cfg(target_vendor = "apple")]
     let known =
-        Credentials { groups: apple::groups_of(stream), audit_token: apple::audit_token_of(stream), ..known };
+        Credentials { groups: apple::groups_of(socket), audit_token: apple::audit_token_of(socket), ..known };
     Ok(known)
 }
 
 #[cfg(target_vendor = "apple")]
+use apple::pid_of;
+
+/// What tokio knows of the process. It needs a socket of its own, and a runtime.
+#[cfg(not(target_vendor = "apple"))]
+fn pid_of(socket: BorrowedFd<'_>) -> Option<i32> {
+    tokio::runtime::Handle::try_current().ok()?;
+    let socket = std::os::unix::net::UnixStream::from(socket.try_clone_to_owned().ok()?);
+    socket.set_nonblocking(true).ok()?;
+    tokio::net::UnixStream::from_std(socket).ok()?.peer_cred().ok()?.pid()
+}
+
+#[cfg(target_vendor = "apple")]
 mod apple {
-    use tokio::net::UnixStream;
+    use std::os::fd::BorrowedFd;
 
     use super::super::socket_option;
 
     /// The level of the options of a Unix domain socket, `sys/un.h`.
     const SOL_LOCAL: i32 = 0;
 
+    /// What LOCAL_PEEREPID has: the process, or the one that it acts for.
+    pub(super) fn pid_of(socket: BorrowedFd<'_>) -> Option<i32> {
+        let mut pid = [0_u32];
+        socket_option(&socket, SOL_LOCAL, libc::LOCAL_PEEREPID, &mut pid).ok()?;
+        i32::try_from(pid[0]).ok()
+    }
+
     /// What LOCAL_PEERCRED has: the effective group, and then the others, 16 at most.
-    pub(super) fn groups_of(stream: &UnixStream) -> Option<Vec<u32>> {
+    pub(super) fn groups_of(socket: BorrowedFd<'_>) -> Option<Vec<u32>> {
         // As numbers: `struct xucred` is a version, a user, how many groups there are (16 bits, and 16 without a
         // meaning), and the groups.
         const HEAD: usize = std::mem::offset_of!(libc::xucred, cr_groups) / size_of::<u32>();
         let mut xucred = [0_u32; size_of::<libc::xucred>() / size_of::<u32>()];
-        let length = socket_option(stream, SOL_LOCAL, libc::LOCAL_PEERCRED, &mut xucred).ok()?;
+        let length = socket_option(&socket, SOL_LOCAL, libc::LOCAL_PEERCRED, &mut xucred).ok()?;
         if length != size_of_val(&xucred) || xucred[0] != libc::XUCRED_VERSION {
             return None;
         }
@@ -48,9 +64,9 @@ mod apple {
     }
 
     /// What LOCAL_PEERTOKEN has, `audit_token_t`.
-    pub(super) fn audit_token_of(stream: &UnixStream) -> Option<[u32; 8]> {
+    pub(super) fn audit_token_of(socket: BorrowedFd<'_>) -> Option<[u32; 8]> {
         let mut token = [0; 8];
-        let length = socket_option(stream, SOL_LOCAL, libc::LOCAL_PEERTOKEN, &mut token).ok()?;
+        let length = socket_option(&socket, SOL_LOCAL, libc::LOCAL_PEERTOKEN, &mut token).ok()?;
         (length == size_of_val(&token)).then_some(token)
     }
 }

@@ -1,12 +1,12 @@
 use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, RawFd};
+use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use rustix::net::{RecvFlags, Shutdown, recv, shutdown};
 use tokio::io::ReadBuf;
-use tokio::net::UnixStream;
 
 use super::super::registration::Registration;
 
@@ -22,8 +22,8 @@ pub struct LocalSocket {
 pub(crate) struct OpenSocket(Arc<Mutex<Option<RawFd>>>);
 
 impl LocalSocket {
+    /// `stream` does not block.
     pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
-        let stream = stream.into_std()?;
         // Without this option a write may raise SIGPIPE; everything else works.
         #[cfg(target_vendor = "apple")]
         {
@@ -50,7 +50,7 @@ impl LocalSocket {
     pub(crate) fn send(
         &mut self,
         cx: &mut Context<'_>,
-        send: impl FnMut(&std::os::unix::net::UnixStream) -> rustix::io::Result<usize>,
+        send: impl FnMut(&UnixStream) -> rustix::io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         self.registration.poll_send(cx, send)
     }

@@ -1,0 +1,70 @@
+//! Which kind of socket a descriptor is that comes from elsewhere.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
+
+use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketType, getpeername, getsockname, sockopt};
+
+use super::place::describe;
+
+/// An error unless `fd` is a connected stream socket of the family AF_UNIX.
+pub(super) fn check_connected(fd: BorrowedFd<'_>) -> io::Result<()> {
+    match found(fd)? {
+        Found::Connected => Ok(()),
+        found => Err(found.instead_of(fd, "a connected Unix domain socket (AF_UNIX, SOCK_STREAM)")),
+    }
+}
+
+/// What a descriptor is.
+enum Found {
+    Connected,
+    Listening,
+    /// A stream socket that is neither: nobody has called connect(2) or listen(2) yet, or, where the system forgets it,
+    /// the peer has gone.
+    Unconnected,
+    Other(&'static str),
+}
+
+impl Found {
+    fn instead_of(self, fd: BorrowedFd<'_>, wanted: &str) -> io::Error {
+        let number = fd.as_raw_fd();
+        let found = match self {
+            Self::Connected => "a connected Unix domain socket",
+            Self::Listening => "a Unix domain socket that listens",
+            Self::Unconnected => "a Unix domain socket that neither listens nor is connected",
+            Self::Other(found) => found,
+        };
+        let text = format!("descriptor {number} is {found}, expected {wanted}");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    }
+}
+
+fn found(fd: BorrowedFd<'_>) -> io::Result<Found> {
+    let kind = FileType::from_raw_mode(fstat(fd)?.st_mode);
+    if kind != FileType::Socket {
+        return Ok(Found::Other(describe(kind)));
+    }
+    match getsockname(fd)?.address_family() {
+        AddressFamily::UNIX => {}
+        AddressFamily::INET | AddressFamily::INET6 => return Ok(Found::Other("a socket of the Internet")),
+        _ => return Ok(Found::Other("a socket of another family")),
+    }
+    match sockopt::socket_type(fd)? {
+        SocketType::STREAM => {}
+        SocketType::DGRAM => return Ok(Found::Other("a datagram socket")),
+        SocketType::SEQPACKET => return Ok(Found::Other("a socket for packets (SOCK_SEQPACKET)")),
+        _ => return Ok(Found::Other("a socket of another type")),
+    }
+    // Apple's systems have the name SO_ACCEPTCONN, but not the option.
+    #[cfg(not(target_vendor = "apple"))]
+    if sockopt::socket_acceptconn(fd)? {
+        return Ok(Found::Listening);
+    }
+    match getpeername(fd) {
+        Err(Errno::NOTCONN) => Ok(Found::Unconnected),
+        // Whatever else the system says of the peer's address, it has a peer.
+        _ => Ok(Found::Connected),
+    }
+}
