@@ -30,18 +30,21 @@ mod unix {
     use std::error::Error;
     use std::io;
     use std::os::fd::{AsFd as _, OwnedFd};
-    use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
+    use std::os::unix::net::UnixListener as StdListener;
 
-    use grpc_ipc::{Address, Channel, ConnectError, Connector, Listener, Peer, PeerStream, Server};
+    use grpc_ipc::unix::LocalStream;
+    use grpc_ipc::{AccessPolicy, Address, Channel, ConnectOptions, Listener, Peer, PeerStream, Server};
     use grpc_ipc_proto::greet::greeter_client::GreeterClient;
     use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
     use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
     use tokio::net::{UnixListener, UnixStream};
-    use tokio::time::Instant;
     use tonic::{Request, Response, Status};
 
     pub(super) async fn call() -> Result<(), Box<dyn Error>> {
-        let channel = Channel::from_connector(Inherited(Address::custom("inherited", "0")));
+        // Whoever the server is.
+        let anyone = AccessPolicy::dangerous_allow_anyone();
+        let server = LocalStream::try_from(standard_input()?)?;
+        let channel = Channel::connect(ConnectOptions::from_connection(server).access(anyone)).await?;
         let request = HelloRequest { name: "world".to_owned() };
         println!("{}", GreeterClient::new(channel).say_hello(request).await?.into_inner().message);
         Ok(())
@@ -57,26 +60,6 @@ mod unix {
 
     fn standard_input() -> io::Result<OwnedFd> {
         io::stdin().as_fd().try_clone_to_owned()
-    }
-
-    struct Inherited(Address);
-
-    impl Connector for Inherited {
-        type Connection = PeerStream<UnixStream>;
-
-        async fn connect(&self, _: Instant) -> Result<Self::Connection, ConnectError> {
-            let open = || {
-                let socket = StdStream::from(standard_input()?);
-                socket.set_nonblocking(true)?;
-                UnixStream::from_std(socket)
-            };
-            let stream = open().map_err(|error| ConnectError::from_io(&self.0, "take the socket", error))?;
-            Ok(PeerStream::new(stream, Peer::new("inherited")))
-        }
-
-        fn address(&self) -> &Address {
-            &self.0
-        }
     }
 
     struct InheritedListener(UnixListener, Address);

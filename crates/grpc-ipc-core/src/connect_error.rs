@@ -132,6 +132,15 @@ pub enum ConnectError {
         /// How that was noticed.
         source: io::Error,
     },
+    /// The channel was made of one connection, which has ended. It cannot make another.
+    #[error(
+        "cannot connect to {address} again: this channel was made of one connection, which has ended; make another \
+         channel"
+    )]
+    Ended {
+        /// The address.
+        address: Address,
+    },
     /// The two ends do not come together in the handshake of TLS.
     #[error("cannot connect to {address}: TLS: {reason}")]
     Tls {
@@ -201,6 +210,7 @@ impl ConnectError {
             Self::Refused { .. } => io::ErrorKind::ConnectionRefused,
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,
             Self::Closed { .. } => io::ErrorKind::ConnectionReset,
+            Self::Ended { .. } => io::ErrorKind::NotConnected,
             Self::TooManyConnections { .. } => io::ErrorKind::QuotaExceeded,
             Self::PermissionDenied { .. } | Self::Untrusted { .. } | Self::Rejected { .. } => {
                 io::ErrorKind::PermissionDenied

@@ -18,9 +18,9 @@ mod platform;
 
 #[cfg(any(unix, windows))]
 pub use connect_options::ConnectOptions;
-#[cfg(unix)]
-pub use platform::{LocalSocket, peer_of};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use platform::PidFd;
 #[cfg(any(unix, windows))]
 pub use platform::{ListenOptions, LocalConnector, LocalListener, LocalStream, SystemNames};
+#[cfg(unix)]
+pub use platform::{LocalSocket, peer_of};

@@ -89,11 +89,8 @@ fn what_is_no_connected_stream_socket_is_refused() {
     run("what_is_no_connected_stream_socket_is_refused", || async {
         let directory = TempDir::new().unwrap();
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let unconnected = rustix::net::socket(
-            rustix::net::AddressFamily::UNIX,
-            rustix::net::SocketType::STREAM,
-            None,
-        );
+        let unconnected =
+            rustix::net::socket(rustix::net::AddressFamily::UNIX, rustix::net::SocketType::STREAM, None);
         let (packets, _other) = rustix::net::socketpair(
             rustix::net::AddressFamily::UNIX,
             rustix::net::SocketType::SEQPACKET,

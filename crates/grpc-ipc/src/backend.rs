@@ -35,8 +35,11 @@ fn refusing_with(answer: &'static [u8], options: ListenOptions) -> ListenOptions
 }
 
 async fn listen_without_tls(options: ListenOptions) -> Result<BoxListener, BindError> {
-    let ListenOptions { address, access, platform, .. } = options;
+    let ListenOptions { address, access, given, platform, .. } = options;
     let address = address?;
+    if let Some(given) = given {
+        return given.listen(address, access.unwrap_or_default()).await;
+    }
     match address {
         #[cfg(all(feature = "uds", windows))]
         Address::Unix { .. } | Address::UnixAbstract { .. } => {
@@ -69,8 +72,11 @@ pub(crate) fn connector(options: ConnectOptions) -> Result<BoxConnector, Connect
 }
 
 fn connector_without_tls(options: ConnectOptions) -> Result<BoxConnector, ConnectError> {
-    let ConnectOptions { address, access, platform, .. } = options;
+    let ConnectOptions { address, access, given, platform, .. } = options;
     let address = address?;
+    if let Some(given) = given {
+        return Ok(BoxConnector::new(given.connector(address, access.unwrap_or_default())));
+    }
     match address {
         #[cfg(all(feature = "uds", windows))]
         Address::Unix { .. } | Address::UnixAbstract { .. } => {

@@ -42,7 +42,8 @@ impl BoundServer {
         Arc::clone(self.stats.general_counter())
     }
 
-    /// Serves until the process ends.
+    /// Serves until the process ends; or, if it serves nothing but connections that the program has given it
+    /// ([`ListenOptions::from_incoming`](crate::ListenOptions::from_incoming)), until those have ended.
     ///
     /// # Errors
     /// [`ServeError::NoRuntime`] outside of a tokio runtime. What fails later is a single connection.
@@ -84,12 +85,18 @@ impl BoundServer {
         let Self { services, direct, stats, mut listeners, http2 } = self;
         let offered = Offered { services, direct, http2 };
         let mut connections = Served::new(stats);
-        tokio::pin!(signal);
+        let over = listeners.over();
+        tokio::pin!(signal, over);
+        let mut is_over = false;
         let drain = loop {
+            if is_over && connections.is_empty() {
+                return Ok(());
+            }
             tokio::select! {
                 drain = &mut signal => break drain,
                 Some(accepted) = listeners.connections().next() => connections.serve(accepted, &offered),
                 () = connections.ended() => {}
+                () = &mut over, if !is_over => is_over = true,
             }
         };
         drop(listeners);

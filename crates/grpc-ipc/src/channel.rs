@@ -85,7 +85,7 @@ impl Channel {
         Self::new(BoxConnector::new(connector), ConnectionsOptions::default())
     }
 
-    fn new(connector: BoxConnector, options: ConnectionsOptions) -> Self {
+    pub(crate) fn new(connector: BoxConnector, options: ConnectionsOptions) -> Self {
         Self { connections: Connections::new(connector, options) }
     }
 

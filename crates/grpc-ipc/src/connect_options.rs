@@ -5,6 +5,7 @@ use grpc_ipc_core::{AccessPolicy, Address, AddressError, IntoAddress};
 use crate::Http2Options;
 use crate::backend::PlatformConnectOptions;
 use crate::connections::ConnectionsOptions;
+use crate::from_connection::GivenConnection;
 
 /// Where a client connects, and whom it trusts there. A string or an [`Address`] alone converts into one with the
 /// defaults.
@@ -13,6 +14,7 @@ use crate::connections::ConnectionsOptions;
 pub struct ConnectOptions {
     pub(crate) address: Result<Address, AddressError>,
     pub(crate) access: Option<AccessPolicy>,
+    pub(crate) given: Option<GivenConnection>,
     pub(crate) connections: ConnectionsOptions,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::ClientTls>,
@@ -25,6 +27,7 @@ impl ConnectOptions {
         Self {
             address: address.into_address(),
             access: None,
+            given: None,
             connections: ConnectionsOptions::default(),
             #[cfg(feature = "tls")]
             tls: None,

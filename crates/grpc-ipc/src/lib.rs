@@ -14,6 +14,8 @@ mod connections;
 mod content_type;
 mod direct;
 mod fields;
+mod from_connection;
+mod from_incoming;
 #[cfg(feature = "tonic-transport")]
 mod incoming;
 mod intercepted;

@@ -1,6 +1,7 @@
 use grpc_ipc_core::{AccessPolicy, Address, AddressError, IntoAddress};
 
 use crate::backend::PlatformListenOptions;
+use crate::from_incoming::GivenConnections;
 
 /// Where a server listens, and whom it lets in there. A string or an [`Address`] alone converts into one with the
 /// defaults.
@@ -18,6 +19,7 @@ use crate::backend::PlatformListenOptions;
 pub struct ListenOptions {
     pub(crate) address: Result<Address, AddressError>,
     pub(crate) access: Option<AccessPolicy>,
+    pub(crate) given: Option<GivenConnections>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::ServerTls>,
     pub(crate) platform: PlatformListenOptions,
@@ -29,6 +31,7 @@ impl ListenOptions {
         Self {
             address: address.into_address(),
             access: None,
+            given: None,
             #[cfg(feature = "tls")]
             tls: None,
             platform: PlatformListenOptions::default(),

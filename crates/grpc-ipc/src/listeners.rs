@@ -1,3 +1,4 @@
+use std::future::pending;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -9,6 +10,7 @@ use grpc_ipc_http2::refusal::TOO_MANY_CONNECTIONS;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
+use crate::from_incoming::{GivenConnections, Over};
 use crate::places::{Place, Places};
 use crate::{ListenOptions, ServerStats, backend};
 
@@ -18,6 +20,8 @@ pub(crate) struct Listeners {
     connections: SelectAll<BoxStream<'static, Accepted>>,
     places: Places,
     stats: ServerStats,
+    /// What has to be over for the server to have nothing to wait for; `None` if one of the listeners never ends.
+    over: Option<Vec<Over>>,
 }
 
 /// A connection, and what counts it for as long as it is kept.
@@ -28,7 +32,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Listeners {
     pub(crate) fn new(places: Places, stats: ServerStats) -> Self {
-        Self { addresses: Vec::new(), connections: SelectAll::new(), places, stats }
+        Self { addresses: Vec::new(), connections: SelectAll::new(), places, stats, over: Some(Vec::new()) }
     }
 
     pub(crate) async fn listen(&mut self, mut options: ListenOptions) -> Result<(), BindError> {
@@ -38,11 +42,22 @@ impl Listeners {
         if let Some(access) = &options.access {
             self.stats.refuses_by(access);
         }
-        self.add(backend::listen(options).await?);
+        let given = options.given.as_ref().map(GivenConnections::over);
+        let listener = backend::listen(options).await?;
+        match (given, &mut self.over) {
+            (Some(given), Some(over)) => over.push(given),
+            _ => self.over = None,
+        }
+        self.add_listener(listener);
         Ok(())
     }
 
     pub(crate) fn add(&mut self, listener: BoxListener) {
+        self.over = None;
+        self.add_listener(listener);
+    }
+
+    fn add_listener(&mut self, listener: BoxListener) {
         self.addresses.push(listener.local_address().clone());
         let connections = unfold(
             (listener, self.places.clone(), self.stats.clone()),
@@ -65,6 +80,17 @@ impl Listeners {
     /// One for each listener.
     pub(crate) fn local_addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// Waits until there can be no further connection, and those that there were are closed.
+    pub(crate) fn over(&self) -> impl Future<Output = ()> + use<> {
+        let over = self.over.clone();
+        async move {
+            let Some(over) = over else { return pending().await };
+            for over in over {
+                over.wait().await;
+            }
+        }
     }
 
     /// The next connection of any listener.

@@ -1,6 +1,6 @@
 use std::io;
 
-use grpc_ipc_core::{BindError, NameError};
+use grpc_ipc_core::{AccessPolicy, BindError, NameError, Peer};
 
 /// Why a server cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +9,17 @@ pub enum ServeError {
     /// It was told no address.
     #[error("the server has no address: call Server::listen or Server::listener")]
     NoListener,
+    /// The access policy does not let in the one connection that the server was to serve.
+    #[error(
+        "the access policy refuses the connection: it lets in {policy}, and the peer is {peer}; set \
+         ListenOptions::access, or say who the peer is (PeerStream)"
+    )]
+    Refused {
+        /// Who is at the other end.
+        peer: Peer,
+        /// The access policy.
+        policy: AccessPolicy,
+    },
     /// Two of its services have the same name.
     #[error("the service {0} was added twice; one of them would never be called")]
     DuplicateService(&'static str),

@@ -62,6 +62,10 @@ impl Served {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     pub(crate) fn go_away(&self) {
         self.stats.for_each(Handle::graceful_shutdown);
     }

@@ -57,9 +57,7 @@ fn found(fd: BorrowedFd<'_>) -> io::Result<Found> {
         SocketType::SEQPACKET => return Ok(Found::Other("a socket for packets (SOCK_SEQPACKET)")),
         _ => return Ok(Found::Other("a socket of another type")),
     }
-    // Apple's systems have the name SO_ACCEPTCONN, but not the option.
-    #[cfg(not(target_vendor = "apple"))]
-    if sockopt::socket_acceptconn(fd)? {
+    if listens(fd)? {
         return Ok(Found::Listening);
     }
     match getpeername(fd) {
@@ -67,4 +65,16 @@ fn found(fd: BorrowedFd<'_>) -> io::Result<Found> {
         // Whatever else the system says of the peer's address, it has a peer.
         _ => Ok(Found::Connected),
     }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn listens(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(sockopt::socket_acceptconn(fd)?)
+}
+
+/// Apple's systems have the name SO_ACCEPTCONN, but not the option: a socket that listens looks like one that is not
+/// connected.
+#[cfg(target_vendor = "apple")]
+fn listens(_: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(false)
 }

@@ -2,6 +2,7 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use grpc_ipc_uds::PidFd;
+pub use grpc_ipc_uds::{LocalSocket, LocalStream, peer_of};
 
 use crate::{ConnectOptions, ListenOptions};
 

@@ -1,0 +1,43 @@
+use std::io;
+
+use crate::Connection;
+
+/// What a stream of connections may consist of: connections, or results with a connection in them.
+///
+/// An error is about one connection; whoever reads the stream logs it and goes on.
+pub trait IntoConnection: Send + sealed::Sealed {
+    /// The connection.
+    type Connection: Connection;
+
+    /// The connection, or why there is none.
+    ///
+    /// # Errors
+    /// The error of a result; a connection has none.
+    fn into_connection(self) -> io::Result<Self::Connection>;
+}
+
+impl<C: Connection> IntoConnection for C {
+    type Connection = C;
+
+    fn into_connection(self) -> io::Result<C> {
+        Ok(self)
+    }
+}
+
+impl<C: Connection, E: Into<io::Error> + Send> IntoConnection for Result<C, E> {
+    type Connection = C;
+
+    fn into_connection(self) -> io::Result<C> {
+        self.map_err(Into::into)
+    }
+}
+
+mod sealed {
+    use std::io;
+
+    use crate::Connection;
+
+    pub trait Sealed {}
+    impl<C: Connection> Sealed for C {}
+    impl<C: Connection, E: Into<io::Error>> Sealed for Result<C, E> {}
+}
