@@ -11,7 +11,7 @@ use crate::{Result, wine, workspace};
 pub(crate) const CURE: &str = "cargo xtask setup";
 
 /// Debian's packages, each with what shows that it, or something that does as well, is there.
-const PACKAGES: [(&[&str], &[&str]); 19] = [
+const PACKAGES: [(&[&str], &[&str]); 20] = [
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
     (&["npm", "--version"], &["npm"]),
@@ -37,6 +37,7 @@ const PACKAGES: [(&[&str], &[&str]); 19] = [
     (&["setfacl", "--version"], &["acl"]),
     (&["strace", "--version"], &["strace"]),
     (&["valgrind", "--version"], &["valgrind"]),
+    (&["systemd-socket-activate", "--version"], &["systemd"]),
 ];
 /// A toolchain with the source of its standard library.
 const RUST: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "libstd-rust-web-dev"];

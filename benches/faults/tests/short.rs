@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use grpc_ipc_conformance::Watchdog;
+use grpc_ipc_conformance::{Watchdog, skip};
 
 fn run(scenario: &str) {
     let _watchdog = Watchdog::start(scenario, Duration::from_secs(300));
@@ -13,6 +13,9 @@ fn run(scenario: &str) {
     let printed = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{printed}\n{complained}");
+    for why in printed.lines().filter_map(|line| line.trim().strip_prefix("skipped: ")) {
+        skip(scenario, why);
+    }
 }
 
 #[test]
@@ -33,4 +36,9 @@ fn stopped() {
 #[test]
 fn stalled() {
     run("stalled");
+}
+
+#[test]
+fn plugins() {
+    run("plugins");
 }

@@ -15,9 +15,21 @@ pub(crate) struct Child {
 impl Child {
     /// Starts this program with these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn()?;
+        Self::start_by(&[], arguments)
+    }
+
+    /// The same, started by another program, whose arguments come before.
+    pub(crate) fn start_by(launcher: &[&str], arguments: &[&str]) -> Result<Self> {
+        let own = std::env::current_exe()?;
+        let mut command = match launcher {
+            [] => Command::new(own),
+            [program, options @ ..] => {
+                let mut command = Command::new(program);
+                command.args(options).arg(own);
+                command
+            }
+        };
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take().ok_or("the child has no standard input")?;
         let stdout = BufReader::new(child.stdout.take().ok_or("the child has no standard output")?);
         Ok(Self { child, stdin, stdout })

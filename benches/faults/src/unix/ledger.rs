@@ -1,12 +1,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use clap::Args;
 use generated::ledger_server::{Ledger, LedgerServer};
 use generated::{Appended, Bytes, Entry, Range};
-use grpc_ipc::{Http2Options, Incoming, Server};
+use grpc_ipc::unix::ListenOptionsExt as _;
+use grpc_ipc::{AccessPolicy, GroupId, Http2Options, Incoming, ListenOptions, Server};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming};
@@ -26,7 +28,8 @@ pub(crate) mod generated {
 /// The server of the scenarios.
 #[derive(Args)]
 pub(crate) struct ServerOptions {
-    address: String,
+    #[arg(required = true)]
+    addresses: Vec<String>,
     /// Where entries are written
     #[arg(long)]
     journal: Option<PathBuf>,
@@ -36,6 +39,9 @@ pub(crate) struct ServerOptions {
     /// The interval of keepalive, in milliseconds
     #[arg(long)]
     keepalive: Option<u64>,
+    /// A group whose members may connect, too, by number
+    #[arg(long)]
+    group: Option<u32>,
     /// How many descriptors the process may have
     #[arg(long)]
     descriptors: Option<u64>,
@@ -53,7 +59,7 @@ pub(crate) fn serve(options: ServerOptions) -> Result {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         if options.tonic {
-            let incoming = Incoming::bind(options.address.as_str()).await?;
+            let incoming = Incoming::bind(options.addresses[0].as_str()).await?;
             println!("listening");
             let server = tonic::transport::Server::builder().add_service(service);
             return Ok(server.serve_with_incoming(incoming).await?);
@@ -62,7 +68,15 @@ pub(crate) fn serve(options: ServerOptions) -> Result {
         if let Some(interval) = options.keepalive.map(Duration::from_millis) {
             http2 = http2.keepalive(interval).keepalive_timeout(interval);
         }
-        let server = Server::builder().add_service(service).http2(http2).listen(options.address.as_str());
+        let mut server = Server::builder().add_service(service).http2(http2);
+        for address in options.addresses {
+            let mut listen = ListenOptions::new(address.as_str());
+            if let Some(group) = options.group {
+                let members = AccessPolicy::groups([GroupId::Gid(group)]);
+                listen = listen.access(AccessPolicy::default().or(members)).mode(0o666);
+            }
+            server = server.listen(listen);
+        }
         let server = server.bind().await?;
         println!("listening");
         Ok(server.serve().await?)
@@ -77,11 +91,15 @@ pub(crate) fn raise_descriptor_limit() -> Result<u64> {
 }
 
 /// The service.
-struct Book {
+#[derive(Default)]
+pub(crate) struct Book {
     journal: Option<File>,
 }
 
-type Answer<T> = std::result::Result<Response<T>, Status>;
+pub(crate) type FollowStream =
+    Pin<Box<dyn tokio_stream::Stream<Item = std::result::Result<Bytes, Status>> + Send + 'static>>;
+
+pub(crate) type Answer<T> = std::result::Result<Response<T>, Status>;
 
 fn appended() -> Appended {
     Appended { pid: std::process::id() }
@@ -103,11 +121,9 @@ impl Ledger for Book {
         Ok(Response::new(Bytes { bytes: vec![0; request.into_inner().length as usize] }))
     }
 
-    type FollowStream = std::pin::Pin<
-        Box<dyn tokio_stream::Stream<Item = std::result::Result<Bytes, Status>> + Send + 'static>,
-    >;
+    type FollowStream = FollowStream;
 
-    async fn follow(&self, request: Request<Range>) -> Answer<Self::FollowStream> {
+    async fn follow(&self, request: Request<Range>) -> Answer<FollowStream> {
         let chunk = Bytes { bytes: vec![0; request.into_inner().length as usize] };
         Ok(Response::new(Box::pin(tokio_stream::iter(std::iter::repeat(Ok(chunk))))))
     }

@@ -3,6 +3,7 @@ mod connections;
 mod descriptors;
 
 mod ledger;
+mod plugins;
 mod proc;
 mod report;
 mod stalled;
@@ -43,15 +44,21 @@ enum Scenario {
     Stopped,
     /// Readers and writers that stall, beside a steady client
     Stalled,
+    /// Plug-ins over socketpairs, and a host that is killed
+    Plugins,
 }
 
 /// The programs that a scenario starts.
 #[derive(Subcommand)]
 enum Role {
-    #[command(hide = true)]
-    RoleServer(ledger::ServerOptions),
-    #[command(hide = true)]
-    RoleClient(stopped::ClientOptions),
+    #[command(name = "role-server", hide = true)]
+    Server(ledger::ServerOptions),
+    #[command(name = "role-client", hide = true)]
+    Client(stopped::ClientOptions),
+    #[command(name = "role-host", hide = true)]
+    Host(plugins::HostOptions),
+    #[command(name = "role-plugin", hide = true)]
+    Plugin,
 }
 
 /// How much of a scenario is run.
@@ -70,8 +77,10 @@ impl Scale {
 pub(crate) fn main() -> ExitCode {
     let Arguments { short, role, scenarios } = Arguments::parse();
     let result = match role {
-        Some(Role::RoleServer(options)) => ledger::serve(options),
-        Some(Role::RoleClient(options)) => stopped::client(&options),
+        Some(Role::Server(options)) => ledger::serve(options),
+        Some(Role::Client(options)) => stopped::client(&options),
+        Some(Role::Host(options)) => plugins::host(&options),
+        Some(Role::Plugin) => plugins::plugin(),
         None if scenarios.is_empty() => run(Scenario::value_variants(), Scale { short }),
         None => run(&scenarios, Scale { short }),
     };
@@ -97,6 +106,7 @@ fn run(scenarios: &[Scenario], scale: Scale) -> Result {
                 Scenario::Descriptors => descriptors::run(scale, &mut report).await,
                 Scenario::Stopped => stopped::run(scale, &mut report).await,
                 Scenario::Stalled => stalled::run(scale, &mut report).await,
+                Scenario::Plugins => plugins::run(scale, &mut report).await,
             }
         });
         if let Err(error) = result {

@@ -29,3 +29,9 @@ pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
     let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok());
     Ok(Duration::from_secs_f64(ticks.sum::<u64>() as f64 / clock_ticks_per_second() as f64))
 }
+
+/// Whether a process has ended, also if nobody has waited for it.
+pub(crate) fn has_ended(pid: u32) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    stat.rsplit_once(')').is_none_or(|(_, fields)| fields.trim_start().starts_with(['Z', 'X']))
+}
