@@ -73,6 +73,44 @@ fn administrators_are_root_system_and_those_with_the_group_enabled() {
 }
 
 #[test]
+fn a_session_is_that_of_this_process_and_says_nothing_of_the_user() {
+    let sid = UserId::Sid("S-1-5-21-1-2-3-1001".into());
+    let bob = UserId::Sid("S-1-5-21-1-2-3-1002".into());
+    let in_session = |user: &UserId, session| {
+        Peer::new("npipe").with_user(user.clone()).with_session(session).same_session_as(2)
+    };
+    let policy = AccessPolicy::same_session();
+    assert!(admits(&policy, &in_session(&sid, 2)));
+    assert!(admits(&policy, &in_session(&bob, 2)));
+    assert!(!admits(&policy, &in_session(&sid, 3)));
+    assert!(!admits(&policy, &in_session(&UserId::Sid("S-1-5-18".into()), 0)), "a service");
+    assert!(!admits(&policy, &peer(1000)), "Unix has no sessions");
+    assert!(!admits(&policy, &peer(1000).with_session(2)), "this process's is not known");
+    let both = AccessPolicy::same_user().and(policy);
+    assert!(admits(&both, &in_session(&sid, 2).same_user_as(&sid)));
+    assert!(!admits(&both, &in_session(&sid, 3).same_user_as(&sid)));
+    assert!(!admits(&both, &in_session(&bob, 2).same_user_as(&sid)));
+}
+
+#[test]
+fn a_package_is_one_of_those_that_are_named_or_that_of_this_process() {
+    let (ours, other) = ("S-1-15-2-1-2-3-4-5-6-7", "S-1-15-2-7-6-5-4-3-2-1");
+    let contained = |package: &str| Peer::new("npipe").with_package(package);
+    let named = AccessPolicy::packages([ours]);
+    assert!(admits(&named, &contained(ours)));
+    assert!(!admits(&named, &contained(other)));
+    assert!(!admits(&named, &Peer::new("npipe")), "in no AppContainer");
+    assert!(!admits(&AccessPolicy::packages([""; 0]), &contained(ours)));
+    let same = AccessPolicy::same_package();
+    assert!(admits(&same, &contained(ours).same_package_as(ours)));
+    assert!(!admits(&same, &contained(other).same_package_as(ours)));
+    assert!(!admits(&same, &contained(ours)), "this process runs in none");
+    assert!(!admits(&same, &Peer::new("npipe")), "neither does");
+    assert!(named.is_constant() && same.is_immediate());
+    assert_eq!(same.or(named).to_string(), format!("the same package or package={ours}"));
+}
+
+#[test]
 fn or_lets_in_whom_either_does_and_and_whom_both_do() {
     let (five, six) = (AccessPolicy::users([UserId::Uid(5)]), AccessPolicy::groups([GroupId::Gid(6)]));
     let in_six = |uid| peer(uid).with_group(GroupId::Gid(6));

@@ -1,4 +1,5 @@
 use std::io;
+use std::sync::Arc;
 
 use grpc_ipc_core::{GroupId, IntegrityLevel, Peer, UserId};
 
@@ -9,6 +10,8 @@ use crate::Token;
 pub struct Identity {
     user: UserId,
     sid: String,
+    session: Option<u32>,
+    package: Option<Arc<str>>,
 }
 
 impl Identity {
@@ -17,8 +20,14 @@ impl Identity {
     /// # Errors
     /// When Windows does not tell which user it runs as.
     pub fn own() -> io::Result<Self> {
-        let sid = Token::own()?.user()?;
-        Ok(Self { user: UserId::Sid(sid.as_str().into()), sid })
+        let token = Token::own()?;
+        let sid = token.user()?;
+        Ok(Self {
+            user: UserId::Sid(sid.as_str().into()),
+            sid,
+            session: token.session().ok(),
+            package: token.package().ok().flatten().map(Into::into),
+        })
     }
 
     /// The SID of the user.
@@ -33,7 +42,14 @@ impl Identity {
 
     /// A peer over `transport` that is compared with this process.
     pub fn peer(&self, transport: &'static str) -> Peer {
-        Peer::new(transport).same_user_as(&self.user)
+        let mut peer = Peer::new(transport).same_user_as(&self.user);
+        if let Some(session) = self.session {
+            peer = peer.same_session_as(session);
+        }
+        if let Some(package) = &self.package {
+            peer = peer.same_package_as(Arc::clone(package));
+        }
+        peer
     }
 }
 
@@ -46,6 +62,9 @@ pub fn describe(mut peer: Peer, token: &Token) -> Peer {
     // What a token with restricting SIDs may do, its groups alone do not tell.
     if let (Ok(false), Ok(groups)) = (token.is_restricted(), token.enabled_groups()) {
         peer = peer.with_groups(groups.into_iter().map(|sid| GroupId::Sid(sid.into())));
+    }
+    if let Ok(session) = token.session() {
+        peer = peer.with_session(session);
     }
     if let Ok(rid) = token.integrity() {
         peer = peer.with_integrity(IntegrityLevel::from_rid(rid));

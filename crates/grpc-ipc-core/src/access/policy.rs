@@ -76,6 +76,52 @@ impl AccessPolicy {
         Self::new(Rule::Administrators)
     }
 
+    /// The session that this process runs in, and no other. A session is what Windows gives a user at logon, at the
+    /// console or by Remote Desktop; session 0 is that of the services. It says nothing of the user, so add
+    /// [`same_user`](Self::same_user):
+    ///
+    /// ```
+    /// use grpc_ipc_core::AccessPolicy;
+    ///
+    /// // The helper of a desktop program: not the same user's programs in another session.
+    /// let policy = AccessPolicy::same_user().and(AccessPolicy::same_session());
+    /// assert_eq!(policy.to_string(), "the same user and the same session");
+    /// ```
+    ///
+    /// It compares [`Peer::session`] with the session of this process's token. Transports other than those of Windows
+    /// know no sessions, so on Unix it refuses every peer: the sessions of setsid(2) belong to terminals, and tell no two
+    /// logons of a user apart. For the narrower *logon session* of a token, let in its SID (`S-1-5-5-X-Y`) by
+    /// [`groups`](Self::groups); an elevated program has another one than the desktop that started it.
+    pub fn same_session() -> Self {
+        Self::new(Rule::SameSession)
+    }
+
+    /// The [package](Peer::package) of the AppContainer that this process runs in, and no other. Everybody is refused if
+    /// this process runs in none, and by platforms and transports that know no packages.
+    pub fn same_package() -> Self {
+        Self::new(Rule::SamePackage)
+    }
+
+    /// Programs in the AppContainers of these packages, and nobody else. A package is named by its SID (`S-1-15-2-…`), which
+    /// [`DeriveAppContainerSidFromAppContainerName`](https://learn.microsoft.com/windows/win32/api/userenv/nf-userenv-deriveappcontainersidfromappcontainername)
+    /// makes of its family name.
+    ///
+    /// ```
+    /// use grpc_ipc_core::AccessPolicy;
+    ///
+    /// let sid = "S-1-15-2-1-2-3-4-5-6-7";
+    /// let policy = AccessPolicy::same_user().and(AccessPolicy::packages([sid]));
+    /// assert_eq!(policy.to_string(), "the same user and package=S-1-15-2-1-2-3-4-5-6-7");
+    /// ```
+    ///
+    /// The package is that of a pipe's client: of a server it is not known. The pipe's security descriptor has to let the
+    /// AppContainer in, too. A packaged program that runs in no AppContainer, as most desktop programs do, has no package
+    /// here.
+    pub fn packages(sids: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let rule = |sid: String| Rule::Package(sid.into());
+        Self::new(Rule::Any(sids.into_iter().map(Into::into).map(rule).collect()))
+    }
+
     /// These users and nobody else, so not even the one that this process runs as.
     pub fn users(users: impl IntoIterator<Item = UserId>) -> Self {
         Self::new(Rule::Any(users.into_iter().map(Rule::User).collect()))

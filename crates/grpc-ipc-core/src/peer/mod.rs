@@ -25,12 +25,12 @@ use process::LazyHandle;
 /// | [`pid`](Self::pid) | yes | yes | some | yes | yes | yes |
 /// | [`user`](Self::user) | yes | yes | yes | by its token | the pipe's owner | of the process that has the pid now |
 /// | [`group`](Self::group) | yes | yes | yes | – | – | – |
-/// | [`groups`](Self::groups) | yes | at most 16 | – | by its token | – | – |
+/// | [`groups`](Self::groups) | yes | at most 16 | – | by its token | – | as the user |
 /// | [`process`](Self::process) | since 6.5 | – | – | of some | – | – |
 /// | [`security_label`](Self::security_label) | with SELinux, AppArmor or Smack | – | – | – | – | – |
 /// | [`audit_token`](Self::audit_token) | – | yes | – | – | – | – |
-/// | [`session`](Self::session) | – | – | – | yes | yes | – |
-/// | [`integrity`](Self::integrity), [`is_elevated`](Self::is_elevated), [`package`](Self::package) | – | – | – | by its token | – | – |
+/// | [`session`](Self::session) | – | – | – | by its token | yes | as the user |
+/// | [`integrity`](Self::integrity), [`is_elevated`](Self::is_elevated), [`package`](Self::package) | – | – | – | by its token | – | as the user |
 /// | [`certificates`](Self::certificates) | with TLS | with TLS | with TLS | with TLS | with TLS | with TLS |
 ///
 /// ```
@@ -60,6 +60,8 @@ struct Facts {
     certificates: Option<Vec<Vec<u8>>>,
     /// The user that this process ran as when the connection was made.
     own_user: Option<UserId>,
+    own_session: Option<u32>,
+    own_package: Option<Arc<str>>,
     this_process: bool,
 }
 
@@ -93,6 +95,20 @@ impl Peer {
     #[must_use = "the peer is moved into the returned one"]
     pub fn same_user_as(self, own: &UserId) -> Self {
         self.with(|facts| facts.own_user = Some(own.clone()))
+    }
+
+    /// Sets the session that this process runs in: what [`is_same_session`](Self::is_same_session) compares
+    /// [`session`](Self::session) with.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn same_session_as(self, own: u32) -> Self {
+        self.with(|facts| facts.own_session = Some(own))
+    }
+
+    /// Sets the package that this process runs in: what [`is_same_package`](Self::is_same_package) compares
+    /// [`package`](Self::package) with.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn same_package_as(self, own: impl Into<Arc<str>>) -> Self {
+        self.with(|facts| facts.own_package = Some(own.into()))
     }
 
     /// Sets the primary group.
@@ -243,9 +259,16 @@ impl Peer {
         self.0.audit_token
     }
 
-    /// The Windows session: 0 is that of the services, each user that logs in gets another. Unix has none.
+    /// The Windows session: 0 is that of the services, and each logon at the console or by Remote Desktop gets another.
+    /// Of a client it is the session of its token; of the server of a pipe, that of the process that created the pipe.
+    /// Unix has none.
     pub fn session(&self) -> Option<u32> {
         self.0.session
+    }
+
+    /// Whether the [`session`](Self::session) is the one that this process runs in. `false` also when that is not known.
+    pub fn is_same_session(&self) -> bool {
+        self.0.this_process || self.0.own_session.is_some() && self.0.own_session == self.0.session
     }
 
     /// The mandatory integrity level of the client's token, on Windows.
@@ -261,6 +284,12 @@ impl Peer {
     /// The package SID (`S-1-15-2-…`) of the client's AppContainer, on Windows. `None` also of a client that is in none.
     pub fn package(&self) -> Option<&str> {
         self.0.package.as_deref()
+    }
+
+    /// Whether the [`package`](Self::package) is the one that this process runs in. `false` also when either runs in none,
+    /// or that is not known.
+    pub fn is_same_package(&self) -> bool {
+        self.0.this_process || self.0.own_package.is_some() && self.0.own_package.as_deref() == self.package()
     }
 
     /// The certificates that the peer has shown in the handshake of TLS and that were found to be in order, in DER: its
@@ -316,6 +345,20 @@ mod tests {
         assert!(unknown.clone().with_user(ALICE).same_user_as(&ALICE).is_same_user());
         assert!(unknown.same_user_as(&ALICE).with_user(ALICE).is_same_user(), "in any order");
         assert!(Peer::this_process("memory").is_same_user());
+    }
+
+    #[test]
+    fn an_unknown_session_or_package_is_not_the_same() {
+        let peer = Peer::new("npipe").with_session(1).with_package("S-1-15-2-1");
+        assert!(!peer.is_same_session() && !peer.is_same_package(), "without a word about this process");
+        let same = peer.clone().same_session_as(1).same_package_as("S-1-15-2-1");
+        assert!(same.is_same_session() && same.is_same_package());
+        let other = peer.same_session_as(2).same_package_as("S-1-15-2-2");
+        assert!(!other.is_same_session() && !other.is_same_package());
+        let unknown = Peer::new("npipe").same_session_as(1).same_package_as("S-1-15-2-1");
+        assert!(!unknown.is_same_session() && !unknown.is_same_package());
+        let here = Peer::this_process("memory");
+        assert!(here.is_same_session() && here.is_same_package());
     }
 
     #[test]

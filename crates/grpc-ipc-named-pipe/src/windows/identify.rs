@@ -22,7 +22,7 @@ const FIRST_BYTE: Duration = Duration::from_secs(5);
 /// each write; so the first is waited for. It is not looked at.
 pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &Identity) -> LocalStream {
     let pid = sys::client_process(&pipe);
-    let mut peer = process(own, &pid, sys::client_session(&pipe));
+    let mut peer = process(own, &pid);
     // Now, before the client can have gone while it is waited for.
     let opened = pid.and_then(|pid| ClientProcess::open(pid, &free));
     match opened {
@@ -48,7 +48,10 @@ pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &Identit
 /// belongs that such a process of `own` makes, which an elevated one shares with the other Administrators. They could
 /// become this user anyway; unless it is SYSTEM, which is more than they are.
 pub(super) fn server_of(pipe: &NamedPipeClient, own: &Identity) -> Peer {
-    let peer = process(own, &sys::server_process(pipe), sys::server_session(pipe));
+    let mut peer = process(own, &sys::server_process(pipe));
+    if let Ok(session) = sys::server_session(pipe) {
+        peer = peer.with_session(session);
+    }
     match owner_of(pipe) {
         Ok(owner)
             if !own.user().is_system()
@@ -71,14 +74,11 @@ pub(super) fn server_of(pipe: &NamedPipeClient, own: &Identity) -> Peer {
     }
 }
 
-/// A peer of which the process and its session are known, as far as Windows says.
-fn process(own: &Identity, pid: &io::Result<u32>, session: io::Result<u32>) -> Peer {
-    let mut peer = own.peer("npipe");
-    if let Ok(pid) = pid {
-        peer = peer.with_pid(*pid);
+/// A peer of which the process is known, if Windows says.
+fn process(own: &Identity, pid: &io::Result<u32>) -> Peer {
+    let peer = own.peer("npipe");
+    match pid {
+        Ok(pid) => peer.with_pid(*pid),
+        Err(_) => peer,
     }
-    if let Ok(session) = session {
-        peer = peer.with_session(session);
-    }
-    peer
 }

@@ -11,8 +11,7 @@ use windows_sys::Win32::Foundation::{FALSE, HANDLE};
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Pipes::{
-    GetNamedPipeClientProcessId, GetNamedPipeClientSessionId, GetNamedPipeInfo, GetNamedPipeServerProcessId,
-    GetNamedPipeServerSessionId,
+    GetNamedPipeClientProcessId, GetNamedPipeInfo, GetNamedPipeServerProcessId, GetNamedPipeServerSessionId,
 };
 
 /// Creates an instance of the pipe `name`.
@@ -37,11 +36,6 @@ type Query = unsafe extern "system" fn(HANDLE, *mut u32) -> i32;
 /// The process id of a pipe's client.
 pub(super) fn client_process(pipe: &impl AsRawHandle) -> io::Result<u32> {
     query(pipe, GetNamedPipeClientProcessId)
-}
-
-/// The session of a pipe's client.
-pub(super) fn client_session(pipe: &impl AsRawHandle) -> io::Result<u32> {
-    query(pipe, GetNamedPipeClientSessionId)
 }
 
 /// The process id of a pipe's server.

@@ -17,9 +17,14 @@ use grpc_ipc_named_pipe::{
     ClientProcess, ConnectOptions, ImpersonationLevel, ListenOptions, LocalConnector, LocalListener,
     LocalStream, SecurityDescriptor,
 };
+use sys::dacl;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeClient};
 use tokio::time::Instant;
+use windows_sys::Win32::Foundation::GENERIC_ALL;
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_APPEND_DATA, FILE_CREATE_PIPE_INSTANCE, FILE_GENERIC_READ, FILE_GENERIC_WRITE,
+};
 
 fn address() -> Address {
     Address::named_pipe(unique_name("pipes")).unwrap()
@@ -364,6 +369,63 @@ fn aces(sddl: &str) -> Vec<(String, String, String)> {
 }
 
 #[test]
+fn those_who_are_let_in_may_connect_and_not_serve() {
+    run("those_who_are_let_in_may_connect_and_not_serve", || async {
+        const SYSTEM: &str = "S-1-5-18";
+        const NETWORK: &str = "S-1-5-2";
+        const AUTHENTICATED_USERS: &str = "S-1-5-11";
+        const APP_CONTAINERS: &str = "S-1-15-2-1";
+        // Why nobody is granted GENERIC_WRITE: with it, they could create instances of the pipe.
+        assert_eq!(FILE_CREATE_PIPE_INSTANCE, FILE_APPEND_DATA);
+        assert_ne!(FILE_GENERIC_WRITE & FILE_CREATE_PIPE_INSTANCE, 0);
+
+        let UserId::Sid(own) = own_user().await else { panic!("a SID") };
+        let descriptor = SecurityDescriptor::current_user().authenticated_users().app_containers();
+        let listener = ListenOptions::new().descriptor(descriptor).listen(&address()).await.unwrap();
+        let entries = dacl(listener.security_descriptor().unwrap());
+        let of = |sid: &str| {
+            let mut masks = entries.iter().filter(|ace| ace.sid == sid).map(|ace| (ace.allows, ace.mask));
+            let (allows, mask) = masks.next().unwrap_or_else(|| panic!("nothing about {sid}: {entries:?}"));
+            assert_eq!(masks.next(), None, "{sid} has one entry");
+            (allows, mask)
+        };
+        for owner in [&*own, SYSTEM] {
+            let (allows, mask) = of(owner);
+            assert!(allows && mask & (FILE_CREATE_PIPE_INSTANCE | GENERIC_ALL) != 0, "{mask:#x}");
+        }
+        for other in [AUTHENTICATED_USERS, APP_CONTAINERS] {
+            let (allows, mask) = of(other);
+            let connect = (FILE_GENERIC_READ | FILE_GENERIC_WRITE) & !FILE_CREATE_PIPE_INSTANCE;
+            assert!(allows);
+            assert_eq!(
+                mask, connect,
+                "no more and no less: neither generic rights, nor to change the descriptor"
+            );
+        }
+        assert!(!of(NETWORK).0, "whoever comes over the network is denied");
+        assert!(!entries[0].allows, "what is denied comes first: {entries:?}");
+        assert_eq!(entries.len(), 5, "{entries:?}");
+    });
+}
+
+#[test]
+fn a_policy_asks_for_session_and_package() {
+    run("a_policy_asks_for_session_and_package", || async {
+        let in_session = AccessPolicy::same_user().and(AccessPolicy::same_session());
+        let mut listener = ListenOptions::new().access(in_session.clone()).listen(&address()).await.unwrap();
+        let client = ConnectOptions::new().access(in_session).connector(listener.local_address());
+        let (client, _server) = tokio::join!(client.connect(soon()), listener.accept());
+        drop(client.unwrap());
+
+        // This test runs in no AppContainer.
+        let packaged = AccessPolicy::same_package().or(AccessPolicy::packages(["S-1-15-2-1"]));
+        let client = ConnectOptions::new().access(packaged).connector(listener.local_address());
+        let error = client.connect(soon()).await.unwrap_err();
+        assert!(matches!(error, ConnectError::Untrusted { .. }), "{error:?}");
+    });
+}
+
+#[test]
 fn windows_refuses_whom_the_descriptor_does_not_let_in() {
     let test = "windows_refuses_whom_the_descriptor_does_not_let_in";
     run(test, || async {
@@ -386,7 +448,8 @@ fn both_ends_know_user_process_and_session() {
         for peer in [client.peer(), server.peer()] {
             assert_eq!(peer.user(), Some(&own));
             assert_eq!(peer.pid(), Some(std::process::id()));
-            assert!(peer.session().is_some());
+            assert!(peer.session().is_some() && peer.is_same_session());
+            assert!(peer.package().is_none() && !peer.is_same_package(), "a test runs in no AppContainer");
             assert_eq!(peer.to_string(), format!("npipe:{own},pid={}", std::process::id()));
         }
     });

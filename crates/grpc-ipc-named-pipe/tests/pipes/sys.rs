@@ -6,8 +6,12 @@ use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle as _};
 use std::ptr::null_mut;
 
+use grpc_ipc_win32::Descriptor;
+use windows_sys::Win32::Foundation::LocalFree;
+use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{
-    CheckTokenMembership, CreateWellKnownSid, SECURITY_MAX_SID_SIZE, WinBuiltinAdministratorsSid,
+    ACCESS_ALLOWED_ACE, ACL, CheckTokenMembership, CreateWellKnownSid, GetAce, GetSecurityDescriptorDacl,
+    SECURITY_MAX_SID_SIZE, WinBuiltinAdministratorsSid,
 };
 use windows_sys::Win32::System::Threading::GetProcessId;
 
@@ -30,4 +34,53 @@ pub(crate) fn is_administrator() -> bool {
 pub(crate) fn process_id(process: &impl AsHandle) -> u32 {
     // SAFETY: the handle is open as long as it is borrowed.
     unsafe { GetProcessId(process.as_handle().as_raw_handle()) }
+}
+
+/// An entry of an access control list.
+#[derive(Debug)]
+pub(crate) struct Ace {
+    /// Or denies.
+    pub(crate) allows: bool,
+    pub(crate) mask: u32,
+    pub(crate) sid: String,
+}
+
+/// The entries of the DACL in a security descriptor, out of what Windows makes of its text.
+pub(crate) fn dacl(sddl: &str) -> Vec<Ace> {
+    let descriptor = Descriptor::from_sddl(sddl).unwrap();
+    let (mut present, mut acl, mut defaulted) = (0, null_mut(), 0);
+    // SAFETY: the descriptor is whole and lives on; each pointer takes what the call writes.
+    let asked = unsafe {
+        GetSecurityDescriptorDacl(descriptor.as_ptr(), &raw mut present, &raw mut acl, &raw mut defaulted)
+    };
+    assert!(asked != 0 && present != 0 && !acl.is_null(), "{sddl} has no DACL");
+    // SAFETY: the call has written the place of the list, in the descriptor.
+    let count = unsafe { (*acl).AceCount };
+    // SAFETY: the list has as many entries, and is in the descriptor.
+    (0..count.into()).map(|index| unsafe { ace(acl, index) }).collect()
+}
+
+/// # Safety
+/// The list is whole, lives on, and has such an entry.
+unsafe fn ace(acl: *const ACL, index: u32) -> Ace {
+    const ACCESS_ALLOWED_ACE_TYPE: u8 = 0;
+    const ACCESS_DENIED_ACE_TYPE: u8 = 1;
+    let mut entry = null_mut();
+    // SAFETY: as the caller says.
+    assert_ne!(unsafe { GetAce(acl, index, &raw mut entry) }, 0, "{}", io::Error::last_os_error());
+    let entry = entry.cast::<ACCESS_ALLOWED_ACE>();
+    // SAFETY: both kinds of entries that are expected have this form, and begin as all others do.
+    let (kind, mask, sid) =
+        unsafe { ((*entry).Header.AceType, (*entry).Mask, (&raw mut (*entry).SidStart).cast()) };
+    assert!([ACCESS_ALLOWED_ACE_TYPE, ACCESS_DENIED_ACE_TYPE].contains(&kind), "an entry of the kind {kind}");
+    let mut text = null_mut();
+    // SAFETY: the SID follows in the entry; the text is written on success, ends with a NUL, and is then to be freed.
+    let sid = unsafe {
+        assert_ne!(ConvertSidToStringSidW(sid, &raw mut text), 0, "{}", io::Error::last_os_error());
+        let length = (0..).take_while(|&at| *text.add(at) != 0).count();
+        let sid = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
+        LocalFree(text.cast());
+        sid
+    };
+    Ace { allows: kind == ACCESS_ALLOWED_ACE_TYPE, mask, sid }
 }

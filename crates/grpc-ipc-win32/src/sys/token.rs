@@ -8,7 +8,7 @@ use windows_sys::Win32::Security::{
     GetTokenInformation, RevertToSelf, SECURITY_MAX_SID_SIZE, SID_AND_ATTRIBUTES,
     TOKEN_APPCONTAINER_INFORMATION, TOKEN_GROUPS, TOKEN_INFORMATION_CLASS, TOKEN_MANDATORY_LABEL,
     TOKEN_OWNER, TOKEN_QUERY, TOKEN_USER, TokenAppContainerSid, TokenElevation, TokenGroups,
-    TokenIntegrityLevel, TokenIsAppContainer, TokenOwner, TokenRestrictedSids, TokenUser,
+    TokenIntegrityLevel, TokenIsAppContainer, TokenOwner, TokenRestrictedSids, TokenSessionId, TokenUser,
     WELL_KNOWN_SID_TYPE, WinBuiltinAdministratorsSid, WinNetworkSid,
 };
 use windows_sys::Win32::System::Pipes::ImpersonateNamedPipeClient;
@@ -169,6 +169,14 @@ impl Token {
         // SAFETY: the system writes a TOKEN_APPCONTAINER_INFORMATION for this class.
         let sid = unsafe { information.read::<TOKEN_APPCONTAINER_INFORMATION>() }?.TokenAppContainer;
         if sid.is_null() { Ok(None) } else { sid_text(sid).map(Some) }
+    }
+
+    /// The session that it belongs to.
+    ///
+    /// # Errors
+    /// As Windows says.
+    pub fn session(&self) -> io::Result<u32> {
+        self.information(TokenSessionId)?.number()
     }
 
     fn information(&self, class: TOKEN_INFORMATION_CLASS) -> io::Result<Information> {
