@@ -4,24 +4,44 @@ use std::time::Duration;
 /// Pauses between tries.
 #[derive(Clone, Debug)]
 pub struct Backoff {
+    first: Duration,
     limit: Duration,
+    /// Each pause is so many times as long as the one before.
+    growth: f64,
+    /// What each pause is multiplied with: a random number between these.
+    jitter: (f64, f64),
     next: Duration,
-    /// Whether each pause is shortened at random.
-    jitter: bool,
 }
 
 impl Backoff {
     /// What a listener waits after an accept that failed for want of a resource: 5 ms, and twice as long each time, up to
     /// 1 s.
     pub fn accept() -> Self {
-        Self { limit: Duration::from_secs(1), next: Duration::from_millis(5), jitter: false }
+        Self::new(Duration::from_millis(5), Duration::from_secs(1), 2.0, (1.0, 1.0))
     }
 
     /// What a connector waits when the server is there but busy: a random time, up to 1 ms, and up to twice as long each
     /// time, up to 10 ms. No system queues the clients, so one that waited longer would come after all that have just
     /// begun to wait.
     pub fn connect() -> Self {
-        Self { limit: Duration::from_millis(10), next: Duration::from_millis(1), jitter: true }
+        Self::new(Duration::from_millis(1), Duration::from_millis(10), 2.0, (0.0, 1.0))
+    }
+
+    /// What a client waits between attempts to reach a server that is not there: 10 ms, and 1.6 times as long each time, up
+    /// to 1 s, each up to 20 % shorter or longer at random. It has the shape of
+    /// [gRPC's connection back-off](https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), with the times of
+    /// one machine.
+    pub fn reconnect() -> Self {
+        Self::new(Duration::from_millis(10), Duration::from_secs(1), 1.6, (0.8, 1.2))
+    }
+
+    fn new(first: Duration, limit: Duration, growth: f64, jitter: (f64, f64)) -> Self {
+        Self { first, limit, growth, jitter, next: first }
+    }
+
+    /// Begins again with the first pause, as after a success.
+    pub fn reset(&mut self) {
+        self.next = self.first;
     }
 
     /// Waits for the next pause.
@@ -35,11 +55,12 @@ impl Backoff {
     /// How long to wait now. Each call counts as a pause.
     pub fn pause(&mut self) -> Duration {
         let mut pause = self.next;
-        self.next = (pause * 2).min(self.limit);
-        if self.jitter {
+        self.next = pause.mul_f64(self.growth).min(self.limit);
+        let (least, most) = self.jitter;
+        if least < most {
             // Each has keys of its own, which are random enough to keep clients apart.
-            let random = RandomState::new().hash_one(0_u8) as u32;
-            pause = pause.mul_f64(f64::from(random) / f64::from(u32::MAX));
+            let random = f64::from(RandomState::new().hash_one(0_u8) as u32) / f64::from(u32::MAX);
+            pause = pause.mul_f64(least + (most - least) * random);
         }
         pause
     }
@@ -76,5 +97,23 @@ mod tests {
             }
         }
         assert_ne!(waited[0], waited[1], "two clients come in step");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_pauses_longer_and_longer_and_begins_again_after_a_success() {
+        let mut backoff = Backoff::reconnect();
+        for _ in 0..2 {
+            let mut expected = 10.0_f64;
+            for _ in 0..20 {
+                let start = tokio::time::Instant::now();
+                backoff.wait().await;
+                let waited = start.elapsed().as_secs_f64() * 1_000.0;
+                // The runtime's clock counts whole milliseconds.
+                let range = expected * 0.8..=expected * 1.2 + 1.0;
+                assert!(range.contains(&waited), "{waited} ms, not {expected}");
+                expected = (expected * 1.6).min(1_000.0);
+            }
+            backoff.reset();
+        }
     }
 }

@@ -46,6 +46,10 @@ impl Connector for BoxConnector {
         self.0.connect(deadline).await
     }
 
+    async fn appears(&self) {
+        self.0.appears().await;
+    }
+
     fn address(&self) -> &Address {
         self.0.address()
     }
@@ -72,12 +76,17 @@ impl<L: Listener> AnyListener for L {
 /// [`Connector`] in a form that can be a trait object.
 trait AnyConnector: Send + Sync {
     fn connect(&self, deadline: Instant) -> BoxFuture<'_, Result<BoxConnection, ConnectError>>;
+    fn appears(&self) -> BoxFuture<'_, ()>;
     fn address(&self) -> &Address;
 }
 
 impl<C: Connector> AnyConnector for C {
     fn connect(&self, deadline: Instant) -> BoxFuture<'_, Result<BoxConnection, ConnectError>> {
         Box::pin(async move { Ok(Box::new(Connector::connect(self, deadline).await?) as BoxConnection) })
+    }
+
+    fn appears(&self) -> BoxFuture<'_, ()> {
+        Box::pin(Connector::appears(self))
     }
 
     fn address(&self) -> &Address {

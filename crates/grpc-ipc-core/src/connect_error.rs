@@ -141,6 +141,16 @@ pub enum ConnectError {
         /// The address.
         address: Address,
     },
+    /// The process that was to serve the address has ended before it did.
+    #[error("cannot connect to {address}: the server's process has ended: {status}")]
+    ServerEnded {
+        /// The address.
+        address: Address,
+        /// How it has ended.
+        status: String,
+        /// Why the last attempt to connect had failed, if there was one.
+        source: Option<Box<ConnectError>>,
+    },
     /// The two ends do not come together in the handshake of TLS.
     #[error("cannot connect to {address}: TLS: {reason}")]
     Tls {
@@ -197,6 +207,32 @@ impl ConnectError {
         Self::InvalidOption { address: address.clone(), option, source }
     }
 
+    /// Whether a later attempt may succeed with nothing changed at this end: the server is not there yet, is restarting,
+    /// or is short of something. It is what [`ConnectOptions::wait`] and calls that wait for a ready connection wait out.
+    ///
+    /// A server that is not trusted, that refuses this client, or that speaks something else stays as it is, and so does a
+    /// wrong address.
+    ///
+    /// [`ConnectOptions::wait`]: https://docs.rs/grpc-ipc/latest/grpc_ipc/struct.ConnectOptions.html#method.wait
+    pub fn is_transient(&self) -> bool {
+        use io::ErrorKind::{InvalidInput, NotADirectory, Unsupported};
+
+        match self {
+            Self::NotFound { .. }
+            | Self::Refused { .. }
+            | Self::TimedOut { .. }
+            | Self::Closed { .. }
+            | Self::TooManyConnections { .. }
+            | Self::NoRuntimeDirectory { .. } => true,
+            // What the system says, such as that no descriptor is left, and not what another program does.
+            Self::Io { source, .. } => {
+                let stays = matches!(source.kind(), InvalidInput | NotADirectory | Unsupported);
+                source.raw_os_error().is_some() && !stays
+            }
+            _ => false,
+        }
+    }
+
     /// The kind that this is as an [`io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
@@ -211,6 +247,7 @@ impl ConnectError {
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,
             Self::Closed { .. } => io::ErrorKind::ConnectionReset,
             Self::Ended { .. } => io::ErrorKind::NotConnected,
+            Self::ServerEnded { .. } => io::ErrorKind::ConnectionAborted,
             Self::TooManyConnections { .. } => io::ErrorKind::QuotaExceeded,
             Self::PermissionDenied { .. } | Self::Untrusted { .. } | Self::Rejected { .. } => {
                 io::ErrorKind::PermissionDenied

@@ -26,6 +26,20 @@ pub trait Connector: Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Result<Self::Connection, ConnectError>> + Send;
 
+    /// Waits until the server may have appeared, so that another attempt is worth making.
+    ///
+    /// Poll it once *before* an attempt, which begins to watch, and wait for it when the attempt has failed: then a server
+    /// that appears in between is not missed. It may be ready too early, and is then asked for anew; callers do not make
+    /// attempts at the rate at which it is ready.
+    ///
+    /// Default: never, for transports that cannot tell. Callers try from time to time in any case.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the watch.
+    fn appears(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
     /// Where this connects to.
     fn address(&self) -> &Address;
 }

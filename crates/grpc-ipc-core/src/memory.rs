@@ -29,7 +29,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::DuplexStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
@@ -46,6 +46,8 @@ const BUFFER: usize = 64 * 1024;
 #[derive(Clone, Default)]
 pub struct Network {
     listeners: Arc<Mutex<HashMap<String, mpsc::Sender<DuplexStream>>>>,
+    /// Tells connectors that a listener has been added.
+    added: Arc<Notify>,
 }
 
 impl Network {
@@ -68,6 +70,7 @@ impl Network {
         }
         let (sender, incoming) = mpsc::channel(BACKLOG);
         listeners.insert(name.to_owned(), sender);
+        self.added.notify_waiters();
         let acceptor = Acceptor::new(Incoming(incoming), address, access);
         Ok(MemoryListener { network: self.clone(), name: name.to_owned(), acceptor })
     }
@@ -136,6 +139,15 @@ impl Connector for MemoryConnector {
             Ok(Ok(())) => Ok(client),
             Ok(Err(_)) => Err(ConnectError::Refused { address: address() }),
             Err(_) => Err(ConnectError::TimedOut { address: address() }),
+        }
+    }
+
+    async fn appears(&self) {
+        loop {
+            self.network.added.notified().await;
+            if self.network.lock().contains_key(&self.name) {
+                return;
+            }
         }
     }
 

@@ -194,6 +194,16 @@ impl SendRequest {
         .await
     }
 
+    /// Waits until the connection takes no more calls: it has failed, or one of its ends goes away. The future does not
+    /// keep the connection open.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        poll_fn(move |cx| shared.with(|state| state.connection.poll_gone(cx)))
+    }
+
     /// Has every call that waits for a stream of this connection polled again: there may be another connection for it.
     pub fn wake_waiting(&self) {
         self.shared.with(|state| state.connection.wake_all_waiting());

@@ -1,22 +1,26 @@
 use std::fmt;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use grpc_ipc_core::{BoxConnector, ConnectError, Connector, Peer};
+use futures_util::future::BoxFuture;
+use grpc_ipc_core::{Backoff, BoxConnector, ConnectError, Connector, Peer};
 use grpc_ipc_http2::client::{Call, SendRequest};
 use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use crate::ConnectOptions;
 use crate::backend;
 use crate::call_body::CallBody;
-use crate::connections::{Connecting, Connections, ConnectionsOptions, Place};
+use crate::connections::{Connecting, Connections, ConnectionsOptions, Place, deadline_after};
 use crate::content_type::is_grpc;
 use crate::response::response_of_grpc;
 use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_because};
+use crate::sync::{in_runtime, spawn};
+use crate::{ConnectOptions, ConnectivityState, StateWatch, WaitForReady};
 
 /// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
 ///
@@ -61,14 +65,63 @@ impl Channel {
     /// # Cancel safety
     /// Dropping the future closes what it had opened.
     pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
+        let options = options.into();
+        let deadline = options.wait.map(deadline_after);
         let channel = Self::lazy(options)?;
-        channel.connections.connect().await?;
+        channel.connections.connect(deadline, &mut None).await?;
         Ok(channel)
+    }
+
+    /// Connects to a server that has just been started, and gives up when its process ends. It waits as
+    /// [`ConnectOptions::wait`] says, and without a limit if that is not set.
+    ///
+    /// `ended` is any future that is ready when the process has ended, and tells how. With tokio's `Child` that is
+    /// `child.wait()`. A program that starts the server in the background and ends itself is not the server's process.
+    ///
+    /// ```no_run
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// # trait Process { async fn wait(&mut self) -> std::io::Result<std::process::ExitStatus>; }
+    /// # async fn start(mut child: impl Process) -> Result<(), Box<dyn std::error::Error>> {
+    /// use grpc_ipc::{Channel, ConnectOptions};
+    /// use std::time::Duration;
+    ///
+    /// let options = ConnectOptions::new("local:greeter").wait(Duration::from_secs(10));
+    /// let channel = Channel::connect_unless(options, child.wait()).await?;
+    /// # Ok(()) }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ConnectError::ServerEnded`] when `ended` is ready first, and those of [`connect`](Self::connect).
+    ///
+    /// # Cancel safety
+    /// Dropping the future closes what it had opened.
+    pub async fn connect_unless(
+        options: impl Into<ConnectOptions>,
+        ended: impl Future<Output = io::Result<impl fmt::Display>>,
+    ) -> Result<Self, ConnectError> {
+        let options = options.into();
+        let deadline = Some(deadline_after(options.wait.unwrap_or(Duration::MAX)));
+        let channel = Self::lazy(options)?;
+        let mut last = None;
+        tokio::select! {
+            biased;
+            connected = channel.connections.connect(deadline, &mut last) => connected.map(|()| channel),
+            ended = ended => {
+                let status = match ended {
+                    Ok(status) => status.to_string(),
+                    Err(error) => error.to_string(),
+                };
+                let address = channel.connections.address().clone();
+                Err(ConnectError::ServerEnded { address, status, source: last.map(Box::new) })
+            }
+        }
     }
 
     /// Connects at the first call, which fails with [`Unavailable`](tonic::Code::Unavailable) if there is no server by
     /// then, and with [`PermissionDenied`](tonic::Code::PermissionDenied) if that does not let this client in; each later
-    /// call tries again.
+    /// call tries again. A call that [waits for ready](crate::WaitForReady) waits for the server instead.
     ///
     /// # Errors
     /// [`ConnectError::Address`] for a wrong address, [`ConnectError::Unsupported`] for one of a transport that this
@@ -99,6 +152,48 @@ impl Channel {
         self.connections.general_calls.load(Ordering::Relaxed)
     }
 
+    /// Whether there is a connection, or one is being made.
+    pub fn state(&self) -> ConnectivityState {
+        self.connections.connectivity()
+    }
+
+    /// Tells of each change of [`state`](Self::state).
+    pub fn watch_state(&self) -> StateWatch {
+        StateWatch::new(self.connections.watch_connectivity())
+    }
+
+    /// Has a connection made, if there is none, without waiting for it. It makes one attempt; [`state`](Self::state)
+    /// tells what becomes of it. Outside of a tokio runtime it does nothing.
+    pub fn try_to_connect(&self) {
+        if in_runtime()
+            && let Some(connecting) = self.connections.ready(false)
+        {
+            spawn(connecting);
+        }
+    }
+
+    /// Waits until there is a connection: for a server that is missing, starting or restarting, with attempts as of
+    /// [`ConnectOptions::wait`], and without a limit of time.
+    ///
+    /// # Errors
+    /// [`Status`] as of a call, if the server cannot be reached for a reason that does not pass by itself
+    /// ([`ConnectError::is_transient`]).
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the attempts, unless calls wait for them.
+    pub async fn wait_until_ready(&self) -> Result<(), Status> {
+        let mut attempts = MAX_ATTEMPTS;
+        while let Some(connecting) = self.connections.ready(true) {
+            match connecting.await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error.status()),
+                None if attempts == 0 => return Err(runtime_ends()),
+                None => attempts -= 1,
+            }
+        }
+        Ok(())
+    }
+
     /// The server that was connected to last, if there was one.
     pub fn peer(&self) -> Option<Peer> {
         self.connections.server()
@@ -122,12 +217,15 @@ impl Service<http::Request<Body>> for Channel {
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
         self.connections.general_calls.fetch_add(1, Ordering::Relaxed);
+        let wait = request.extensions().get().map(|WaitForReady(wait)| *wait);
         ResponseFuture {
+            wait: wait.unwrap_or(self.connections.options().wait_for_ready),
             connections: Arc::clone(&self.connections),
             is_grpc: is_grpc(request.headers()),
             call: Call::new(request),
             stage: Stage::Begin,
             attempts: MAX_ATTEMPTS,
+            pauses: None,
         }
     }
 }
@@ -135,19 +233,28 @@ impl Service<http::Request<Body>> for Channel {
 /// How often a call is made that no server looks at.
 const MAX_ATTEMPTS: u32 = 5;
 
+fn runtime_ends() -> Status {
+    Status::unavailable("cannot connect: the tokio runtime is shutting down")
+}
+
 /// The response to a call on a [`Channel`], or the status it failed with. Dropping it cancels the call.
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture {
     connections: Arc<Connections>,
     /// Whether the response has to be one of gRPC.
     is_grpc: bool,
+    /// Whether it waits for a server.
+    wait: bool,
     call: Call<Body>,
     stage: Stage,
     attempts: u32,
+    /// Between attempts of a call that waits, beyond the first ones.
+    pauses: Option<Box<Backoff>>,
 }
 
 enum Stage {
     Begin,
+    Pausing(BoxFuture<'static, Box<Backoff>>),
     Connecting(Connecting),
     Connected(Arc<SendRequest>),
 }
@@ -159,7 +266,7 @@ impl Future for ResponseFuture {
         let this = &mut *self;
         loop {
             this.stage = match &mut this.stage {
-                Stage::Begin => match this.connections.place() {
+                Stage::Begin => match this.connections.place(this.wait) {
                     Place::Connection(connection) => Stage::Connected(connection),
                     Place::Connecting(connecting) => Stage::Connecting(connecting),
                     Place::Full(connections, generation) => {
@@ -177,18 +284,24 @@ impl Future for ResponseFuture {
                         Stage::Begin
                     }
                 },
+                Stage::Pausing(pause) => {
+                    if this.call.poll_deadline(cx).is_ready() {
+                        return Poll::Ready(Err(deadline_exceeded()));
+                    }
+                    this.pauses = Some(ready!(pause.as_mut().poll(cx)));
+                    Stage::Begin
+                }
                 Stage::Connecting(connecting) => {
                     if this.call.poll_deadline(cx).is_ready() {
                         return Poll::Ready(Err(deadline_exceeded()));
                     }
                     match ready!(connecting.as_mut().poll(cx)) {
-                        Some(opened) => Stage::Connected(opened?),
+                        Some(Ok(connection)) => Stage::Connected(connection),
+                        Some(Err(error)) => return Poll::Ready(Err(error.status())),
                         None => {
-                            this.attempts -= 1;
+                            this.attempts = this.attempts.saturating_sub(1);
                             if this.attempts == 0 {
-                                return Poll::Ready(Err(Status::unavailable(
-                                    "cannot connect: the tokio runtime is shutting down",
-                                )));
+                                return Poll::Ready(Err(runtime_ends()));
                             }
                             Stage::Begin
                         }
@@ -205,12 +318,22 @@ impl Future for ResponseFuture {
                         if !error.is_unprocessed() {
                             return Poll::Ready(Err(status_from_http2(&error)));
                         }
-                        this.attempts -= 1;
-                        if !this.call.can_be_sent_again() || this.attempts == 0 {
-                            let cause = connection.failure();
-                            return Poll::Ready(Err(status_from_http2_because(&error, cause.as_ref())));
+                        this.attempts = this.attempts.saturating_sub(1);
+                        match this.attempts {
+                            1.. if this.call.can_be_sent_again() => Stage::Begin,
+                            0 if this.wait && this.call.can_be_sent_again() => {
+                                let mut backoff =
+                                    this.pauses.take().unwrap_or_else(|| Backoff::reconnect().into());
+                                Stage::Pausing(Box::pin(async move {
+                                    backoff.wait().await;
+                                    backoff
+                                }))
+                            }
+                            _ => {
+                                let cause = connection.failure();
+                                return Poll::Ready(Err(status_from_http2_because(&error, cause.as_ref())));
+                            }
                         }
-                        Stage::Begin
                     }
                     Poll::Pending if this.call.is_begun() => return Poll::Pending,
                     // There is no room by now; there may be on another connection, or one more.

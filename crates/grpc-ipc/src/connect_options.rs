@@ -16,6 +16,7 @@ pub struct ConnectOptions {
     pub(crate) access: Option<AccessPolicy>,
     pub(crate) given: Option<GivenConnection>,
     pub(crate) connections: ConnectionsOptions,
+    pub(crate) wait: Option<Duration>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::ClientTls>,
     pub(crate) platform: PlatformConnectOptions,
@@ -29,6 +30,7 @@ impl ConnectOptions {
             access: None,
             given: None,
             connections: ConnectionsOptions::default(),
+            wait: None,
             #[cfg(feature = "tls")]
             tls: None,
             platform: PlatformConnectOptions::default(),
@@ -53,6 +55,25 @@ impl ConnectOptions {
     /// [`Http2Options::handshake_timeout`], too. Default: 5 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connections.connect_timeout = timeout;
+        self
+    }
+
+    /// How long [`Channel::connect`](crate::Channel::connect) waits for a server that is not up yet: one that is missing,
+    /// starting or restarting, or has not answered within [`connect_timeout`](Self::connect_timeout). It makes attempts
+    /// with pauses of 10 ms, which grow to 1 s, and at once when the server appears, where the system tells of that (on
+    /// Linux). An attempt that has begun is completed. What does not pass by itself
+    /// ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) is not waited for.
+    ///
+    /// Default: it does not wait; [`Channel::connect_unless`](crate::Channel::connect_unless) waits without a limit.
+    pub fn wait(self, limit: Duration) -> Self {
+        Self { wait: Some(limit), ..self }
+    }
+
+    /// Whether calls wait until there is a connection, if they do not say themselves
+    /// ([`WaitForReady`](crate::WaitForReady)). Default: they do not, and fail with
+    /// [`Unavailable`](tonic::Code::Unavailable) without a server.
+    pub fn wait_for_ready(mut self, wait: bool) -> Self {
+        self.connections.wait_for_ready = wait;
         self
     }
 

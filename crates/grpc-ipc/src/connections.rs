@@ -1,4 +1,6 @@
-use std::any::Any;
+mod failure;
+mod pace;
+
 use std::future::ready;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -15,11 +17,11 @@ use grpc_ipc_http2::client::{self, SendRequest};
 use grpc_ipc_http2::{Error, Reason, Side};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
-use tonic::Status;
 
-use crate::Http2Options;
-use crate::status::status_from_connect;
+use self::failure::NotConnected;
+use self::pace::Pace;
 use crate::sync::{Mutex, MutexGuard, in_runtime, spawn};
+use crate::{ConnectivityState, Http2Options};
 
 /// The connections of a channel: usually one, made when it is needed and again when it broke; more when the server
 /// allows no more calls on it.
@@ -27,6 +29,8 @@ pub(crate) struct Connections {
     connector: BoxConnector,
     options: ConnectionsOptions,
     state: Mutex<State>,
+    /// What the state comes to, for those who watch it.
+    connectivity: watch::Sender<ConnectivityState>,
     /// How many calls have gone the general way.
     pub(crate) general_calls: AtomicU64,
 }
@@ -36,11 +40,17 @@ pub(crate) struct ConnectionsOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) max_connections: usize,
     pub(crate) http2: Http2Options,
+    pub(crate) wait_for_ready: bool,
 }
 
 impl Default for ConnectionsOptions {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(5), max_connections: 8, http2: Http2Options::new() }
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            max_connections: 8,
+            http2: Http2Options::new(),
+            wait_for_ready: false,
+        }
     }
 }
 
@@ -48,7 +58,13 @@ impl Default for ConnectionsOptions {
 struct State {
     connections: Vec<Arc<SendRequest>>,
     /// The first connection, while it is being made, for all calls that wait for it.
-    connecting: Option<Weak<watch::Sender<Option<Opened>>>>,
+    connecting: Option<Shared>,
+    /// The same, for those who wait until an attempt succeeds.
+    waiting: Option<Shared>,
+    /// How many connections are being made.
+    opening: usize,
+    /// The last attempt has failed, and no connection has ended since.
+    failed: bool,
     /// One more is being made.
     growing: bool,
     /// Counts the connections that were added.
@@ -62,7 +78,10 @@ struct State {
 /// A connection that is being made; `None` if the runtime that makes it ends first.
 pub(crate) type Connecting = BoxFuture<'static, Option<Opened>>;
 
-type Opened = Result<Arc<SendRequest>, Status>;
+type Opened = Result<Arc<SendRequest>, NotConnected>;
+
+/// What many wait for.
+type Shared = Weak<watch::Sender<Option<Opened>>>;
 
 /// Where a call can be made.
 pub(crate) enum Place {
@@ -74,7 +93,17 @@ pub(crate) enum Place {
 
 impl Connections {
     pub(crate) fn new(connector: BoxConnector, options: ConnectionsOptions) -> Arc<Self> {
-        Arc::new(Self { connector, options, state: Mutex::default(), general_calls: AtomicU64::new(0) })
+        let (connectivity, _) = watch::channel(ConnectivityState::default());
+        let general_calls = AtomicU64::new(0);
+        Arc::new(Self { connector, options, state: Mutex::default(), connectivity, general_calls })
+    }
+
+    pub(crate) fn options(&self) -> &ConnectionsOptions {
+        &self.options
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        self.connector.address()
     }
 
     /// Who answered last.
@@ -82,16 +111,53 @@ impl Connections {
         self.state().server.clone()
     }
 
-    /// Makes a connection now, for the next call.
-    pub(crate) async fn connect(self: &Arc<Self>) -> Result<(), ConnectError> {
-        let connection = self.open().await?;
-        self.state().connections.push(connection);
-        Ok(())
+    pub(crate) fn connectivity(&self) -> ConnectivityState {
+        self.state().connectivity()
+    }
+
+    pub(crate) fn watch_connectivity(&self) -> watch::Receiver<ConnectivityState> {
+        self.connectivity.subscribe()
+    }
+
+    /// Makes a connection now, for the next call. Until the deadline, further attempts follow one that has failed; `last` is
+    /// told why it has.
+    pub(crate) async fn connect(
+        self: &Arc<Self>,
+        deadline: Option<Instant>,
+        last: &mut Option<ConnectError>,
+    ) -> Result<(), ConnectError> {
+        if !in_runtime() {
+            return Err(self.no_runtime());
+        }
+        let mut pace = Pace::new();
+        loop {
+            let attempt = pace.begin(self.connector.appears()).await;
+            let error = match self.open().await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let Some(deadline) = deadline.filter(|_| error.is_transient()) else { return Err(error) };
+            *last = Some(error);
+            if timeout_at(deadline, pace.pause(attempt)).await.is_err()
+                && let Some(error) = last.take()
+            {
+                return Err(error);
+            }
+        }
+    }
+
+    /// A connection without a call. `None` if the runtime that makes it ends first.
+    pub(crate) fn ready(self: &Arc<Self>, wait: bool) -> Option<Connecting> {
+        let mut state = self.state();
+        if state.is_ready() {
+            return None;
+        }
+        Some(self.connecting(&mut state, wait))
     }
 
     /// Where the next call is made. If no connection has room, one more is made beside it, and the call may look again
-    /// when it is woken.
-    pub(crate) fn place(self: &Arc<Self>) -> Place {
+    /// when it is woken. If there is none, and no server, the call fails, or waits for one.
+    pub(crate) fn place(self: &Arc<Self>, wait: bool) -> Place {
         let mut state = self.state();
         if let Some(first) = state.connections.first()
             && first.has_room()
@@ -103,7 +169,7 @@ impl Connections {
             return Place::Connection(Arc::clone(connection));
         }
         if state.connections.is_empty() {
-            return Place::Connecting(self.connecting(&mut state));
+            return Place::Connecting(self.connecting(&mut state, wait));
         }
         // Outside of a runtime a call waits for room.
         if !state.growing && in_runtime() && state.connections.len() < self.options.max_connections {
@@ -122,24 +188,30 @@ impl Connections {
         self.state().generation
     }
 
-    /// The one attempt that all calls wait for. It has a task of its own, which goes on while any of them waits.
-    fn connecting(self: &Arc<Self>, state: &mut State) -> Connecting {
+    /// The one attempt that all calls wait for, or all attempts until one succeeds. It has a task of its own, which goes on
+    /// while any of them waits.
+    fn connecting(self: &Arc<Self>, state: &mut State, wait: bool) -> Connecting {
         if !in_runtime() {
-            let error = ConnectError::NoRuntime { address: self.connector.address().clone() };
-            return ready(Some(Err(status_from_connect(&error)))).boxed();
+            return ready(Some(Err(NotConnected::new(self.no_runtime())))).boxed();
         }
-        let attempt = state.connecting.as_ref().and_then(Weak::upgrade);
+        let shared = if wait { &mut state.waiting } else { &mut state.connecting };
+        let attempt = shared.as_ref().and_then(Weak::upgrade);
         let mut opened = match attempt.filter(|attempt| attempt.borrow().is_none()) {
             Some(attempt) => attempt.subscribe(),
             None => {
                 let (attempt, opened) = watch::channel(None);
                 let attempt = Arc::new(attempt);
-                state.connecting = Some(Arc::downgrade(&attempt));
+                *shared = Some(Arc::downgrade(&attempt));
                 let this = Arc::clone(self);
                 spawn(async move {
+                    // A panic would leave the calls waiting.
+                    let opening = AssertUnwindSafe(this.first(wait)).catch_unwind();
                     tokio::select! {
                         biased;
-                        opened = this.first() => drop(attempt.send(Some(opened))),
+                        opened = opening => {
+                            let opened = opened.unwrap_or_else(|panic| Err(NotConnected::panicked(&*panic)));
+                            drop(attempt.send(Some(opened)));
+                        }
                         () = attempt.closed() => {}
                     }
                 });
@@ -149,13 +221,38 @@ impl Connections {
         async move { opened.wait_for(Option::is_some).await.ok()?.clone() }.boxed()
     }
 
-    async fn first(self: &Arc<Self>) -> Opened {
-        // A panic would leave the calls waiting.
-        let opened = AssertUnwindSafe(self.open()).catch_unwind().await;
-        let opened = opened.map_err(|panic| Status::internal(panicked(&*panic)))?;
-        let connection = opened.map_err(|error| status_from_connect(&error))?;
-        self.state().connections.push(Arc::clone(&connection));
-        Ok(connection)
+    async fn first(self: &Arc<Self>, wait: bool) -> Opened {
+        match wait {
+            true => self.sooner_or_later().await,
+            false => self.open().await.map_err(NotConnected::new),
+        }
+    }
+
+    /// Waits for attempts, which calls that do not wait share, until one succeeds, or another would not.
+    async fn sooner_or_later(self: &Arc<Self>) -> Opened {
+        let mut states = self.connectivity.subscribe();
+        let mut pace = Pace::new();
+        loop {
+            let watch = pace.begin(self.connector.appears()).await;
+            let attempt = {
+                let mut state = self.state();
+                if let Some(connection) = state.connections.iter().find(|connection| connection.is_usable()) {
+                    return Ok(Arc::clone(connection));
+                }
+                self.connecting(&mut state, false)
+            };
+            match attempt.await {
+                Some(Err(error)) if error.is_transient() => {}
+                Some(opened) => return opened,
+                // It was another runtime's.
+                None => {}
+            }
+            tokio::select! {
+                () = pace.pause(watch) => {}
+                // By a call that did not wait.
+                _ = states.wait_for(|state| *state == ConnectivityState::Ready) => {}
+            }
+        }
     }
 
     /// Makes one more connection, and has those look again who wait for a stream. It is given up when none is left that
@@ -168,8 +265,7 @@ impl Connections {
         loop {
             let opened = AssertUnwindSafe(this.open()).catch_unwind().await;
             drop(this);
-            let opened = opened.ok().and_then(Result::ok).filter(|connection| connection.is_usable());
-            let failed = opened.is_none();
+            let failed = !opened.ok().and_then(Result::ok).is_some_and(|connection| connection.is_usable());
             if failed {
                 backoff.wait().await;
             }
@@ -177,26 +273,28 @@ impl Connections {
                 Some(connections) => this = connections,
                 None => return,
             }
-            let mut state = this.state();
-            state.connections.extend(opened);
+            let state = this.state();
             let full = |connection: &Arc<SendRequest>| connection.is_usable() && !connection.has_room();
-            if !failed || !state.connections.iter().all(full) {
+            if !failed || state.connections.is_empty() || !state.connections.iter().all(full) {
                 return;
             }
         }
     }
 
-    /// A connection on which the server has begun with HTTP/2.
+    /// A connection on which the server has begun with HTTP/2, which calls can be made on now.
     async fn open(self: &Arc<Self>) -> Result<Arc<SendRequest>, ConnectError> {
         if !in_runtime() {
-            return Err(ConnectError::NoRuntime { address: self.connector.address().clone() });
+            return Err(self.no_runtime());
         }
+        let opening = Opening::begin(self);
         let deadline = deadline_after(self.options.connect_timeout);
-        match self.try_open(deadline).await {
+        let opened = match self.try_open(deadline).await {
             // As a server does that ends, with those whom it has not accepted. Another may be there already.
             Err(ConnectError::Closed { .. }) => self.try_open(deadline).await,
             opened => opened,
-        }
+        };
+        opening.end(&opened);
+        opened
     }
 
     async fn try_open(self: &Arc<Self>, deadline: Instant) -> Result<Arc<SendRequest>, ConnectError> {
@@ -215,6 +313,11 @@ impl Connections {
         http2 = http2.reads_at_once(connection.reads_at_once());
         let (calls, connection) = client::handshake(connection, &http2);
         let this = Arc::downgrade(self);
+        let gone = (calls.gone(), Gone(Weak::clone(&this)));
+        spawn(async move {
+            let (gone, _told) = gone;
+            gone.await;
+        });
         spawn(async move {
             let Err(error) = connection.await else { return };
             tracing::debug!(%error, "a connection to the server has ended");
@@ -239,9 +342,75 @@ impl Connections {
         Err(connect_error(self.connector.address().clone(), failed))
     }
 
+    /// Changes what those see who watch the state.
+    fn update(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        change(&mut state);
+        let now = state.connectivity();
+        self.connectivity.send_if_modified(|told| std::mem::replace(told, now) != now);
+    }
+
+    fn no_runtime(&self) -> ConnectError {
+        ConnectError::NoRuntime { address: self.address().clone() }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // What it guards is whole at every point where it could panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_ready(&self) -> bool {
+        self.connections.iter().any(|connection| connection.is_usable())
+    }
+
+    fn connectivity(&self) -> ConnectivityState {
+        match self {
+            _ if self.is_ready() => ConnectivityState::Ready,
+            Self { opening: 1.., .. } => ConnectivityState::Connecting,
+            Self { failed: true, .. } => ConnectivityState::TransientFailure,
+            _ => ConnectivityState::Idle,
+        }
+    }
+}
+
+/// That a connection is being made, until it is dropped.
+struct Opening<'a>(&'a Connections);
+
+impl<'a> Opening<'a> {
+    fn begin(connections: &'a Connections) -> Self {
+        connections.update(|state| state.opening += 1);
+        Self(connections)
+    }
+
+    fn end(self, opened: &Result<Arc<SendRequest>, ConnectError>) {
+        self.0.update(|state| {
+            state.opening -= 1;
+            state.failed = opened.is_err();
+            if let Ok(connection) = opened {
+                state.connections.retain(|connection| connection.is_usable());
+                state.connections.extend(connection.is_usable().then(|| Arc::clone(connection)));
+            }
+        });
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.update(|state| state.opening -= 1);
+    }
+}
+
+/// Tells that a connection takes no more calls, when it is dropped: also when the runtime ends that the connection is of.
+struct Gone(Weak<Connections>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if let Some(connections) = self.0.upgrade() {
+            connections.update(|state| state.failed = false);
+        }
     }
 }
 
@@ -264,16 +433,6 @@ fn connect_error(address: Address, error: Error) -> ConnectError {
             ConnectError::Closed { address, source: io::ErrorKind::ConnectionReset.into() }
         }
         error => ConnectError::Io { address, action: "speak HTTP/2", source: io::Error::other(error) },
-    }
-}
-
-/// That the connector has panicked, and with which words: tokio's name what the runtime lacks.
-fn panicked(panic: &(dyn Any + Send)) -> String {
-    let words =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    match words {
-        Some(words) => format!("the connector has panicked: {words}"),
-        None => "the connector has panicked".to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod codegen;
 mod connect;
 mod connect_options;
 mod connections;
+mod connectivity;
 mod content_type;
 mod direct;
 mod fields;
@@ -43,6 +44,7 @@ mod sync;
 mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod wait_for_ready;
 
 pub use authorize::{Authorize, Authorized};
 #[allow(
@@ -59,6 +61,7 @@ pub use channel::{Channel, ResponseFuture};
 #[cfg(feature = "tonic-transport")]
 pub use connect::EndpointConnector;
 pub use connect_options::ConnectOptions;
+pub use connectivity::{ConnectivityState, StateWatch};
 pub use grpc_ipc_core::{
     Acceptor, AccessPolicy, Address, AddressError, Admission, Backoff, BindError, BoxConnection,
     BoxConnector, BoxListener, ConnectError, Connection, Connector, GroupId, IntegrityLevel, IntoAddress,
@@ -79,3 +82,4 @@ pub use shutdown_signal::{ShutdownSignal, shutdown_signal};
 pub use spawn::ServerHandle;
 /// tonic, of the version that generated code and this crate speak of.
 pub use tonic;
+pub use wait_for_ready::{RequestExt, WaitForReady};

@@ -48,6 +48,7 @@ impl Connection {
             }),
             _ => self.say_last_stream(),
         }
+        self.wake_if_gone();
     }
 
     /// Takes no more streams from now on.
@@ -112,7 +113,7 @@ impl Connection {
                 self.role == Role::Client && self.written.is_some_and(|written| begins_at >= written);
             self.fail_stream(id, if unheard { Error::Unprocessed } else { error.clone() });
         }
-        self.wake_all_waiting();
         self.failed = Some(error);
+        self.wake_all_waiting();
     }
 }

@@ -24,6 +24,8 @@ impl Connection {
         self.check_direct();
         let output = self.output.len();
         assert!(output <= self.options.max_output + MAX_OUTPUT, "{output} bytes wait to be written");
+        let goes = self.failed.is_some() || self.going_away.peer.is_some() || self.going_away.announced;
+        assert!(!goes || self.when_gone.is_empty(), "somebody waits for the end of a connection that goes");
         // A connection that has failed may have done so on the way.
         if self.failed.is_some() {
             return;

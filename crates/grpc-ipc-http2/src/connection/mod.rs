@@ -113,6 +113,8 @@ pub(crate) struct Connection {
     frames: u64,
     /// To be woken when no handler is left.
     when_finished: Vec<Waker>,
+    /// Those that wait until the connection takes no more calls.
+    when_gone: Vec<Waker>,
     pub(crate) direct: Direct,
 }
 
@@ -210,6 +212,7 @@ impl Connection {
             failed: None,
             frames: 0,
             when_finished: Vec::new(),
+            when_gone: Vec::new(),
             direct: Direct::default(),
             options,
         };

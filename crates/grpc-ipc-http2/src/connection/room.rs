@@ -1,6 +1,6 @@
 //! Callers that wait until a request can be sent.
 
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use super::{Connection, send};
 use crate::frame::MAX_WINDOW;
@@ -61,5 +61,24 @@ impl Connection {
 
     pub(crate) fn wake_all_waiting(&mut self) {
         self.wakers.extend(self.waiting.drain(..).map(|(_, waker)| waker));
+        self.wake_if_gone();
+    }
+
+    /// The connection may take no more calls.
+    pub(super) fn wake_if_gone(&mut self) {
+        if !self.when_gone.is_empty() && !self.accepts_calls() {
+            self.wakers.append(&mut self.when_gone);
+        }
+    }
+
+    /// Ready when the connection takes no more calls. It is not the queue for room, because it does not wait for that.
+    pub(crate) fn poll_gone(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if !self.accepts_calls() {
+            return Poll::Ready(());
+        }
+        if !self.when_gone.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.when_gone.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }

@@ -1,4 +1,5 @@
 use std::io;
+use std::time::Duration;
 
 use grpc_ipc_core::{Address, Backoff, ConnectError, Connector, PeerStream};
 use grpc_ipc_win32::{Identity, SystemNames};
@@ -65,10 +66,26 @@ impl Connector for LocalConnector {
         }
     }
 
+    /// Looks every 20 ms whether the pipe is there: Windows tells nobody that one is created. `WaitNamedPipe` fails at once
+    /// for a name that has no pipe.
+    async fn appears(&self) {
+        let names = Identity::own().ok().and_then(|own| Names::new(&self.address, own.sid()).ok());
+        let paths = names.map(|names| names.to_connect()).unwrap_or_default();
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if paths.iter().any(|path| sys::pipe_exists(path)) {
+                return;
+            }
+        }
+    }
+
     fn address(&self) -> &Address {
         &self.address
     }
 }
+
+/// How long a pipe may be there before a client that waits for it sees it.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Opens the first of the pipes that there is.
 fn open(client: &ClientOptions, paths: &[String]) -> io::Result<NamedPipeClient> {

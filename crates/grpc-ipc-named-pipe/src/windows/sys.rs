@@ -7,11 +7,12 @@ use std::ptr::null_mut;
 
 use grpc_ipc_win32::Descriptor;
 use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
-use windows_sys::Win32::Foundation::{FALSE, HANDLE};
+use windows_sys::Win32::Foundation::{ERROR_FILE_NOT_FOUND, FALSE, HANDLE};
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Pipes::{
     GetNamedPipeClientProcessId, GetNamedPipeInfo, GetNamedPipeServerProcessId, GetNamedPipeServerSessionId,
+    WaitNamedPipeW,
 };
 
 /// Creates an instance of the pipe `name`.
@@ -56,6 +57,15 @@ fn query(pipe: &impl AsRawHandle, query: Query) -> io::Result<u32> {
     Ok(number)
 }
 
+/// Whether there is a pipe with this path: one of its instances waits for a client, or all of them have one. A pipe whose
+/// instances are all busy is waited for, but no longer than a millisecond.
+pub(super) fn pipe_exists(path: &str) -> bool {
+    let path: Vec<u16> = path.encode_utf16().chain([0]).collect();
+    // SAFETY: the path ends with a NUL, and lives until the call is over.
+    let free = unsafe { WaitNamedPipeW(path.as_ptr(), 1) } != FALSE;
+    free || io::Error::last_os_error().raw_os_error() != Some(ERROR_FILE_NOT_FOUND as i32)
+}
+
 /// Whether what was opened is a pipe: not a file, a device, or a socket.
 pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
     let handle = opened.as_raw_handle();
@@ -83,6 +93,18 @@ mod tests {
         assert!(!is_pipe(&File::open(std::env::current_exe().unwrap()).unwrap()));
         assert!(!is_pipe(&File::options().write(true).open("NUL").unwrap()));
         assert!(!is_pipe(&std::net::UdpSocket::bind("127.0.0.1:0").map(AsSocketHandle).unwrap()));
+    }
+
+    #[tokio::test]
+    async fn a_pipe_exists_as_long_as_one_instance_does() {
+        let name = format!(r"\\.\pipe\{}", grpc_ipc_conformance::unique_name("exists"));
+        assert!(!pipe_exists(&name));
+        let server = ServerOptions::new().create(&name).unwrap();
+        assert!(pipe_exists(&name));
+        let client = ClientOptions::new().open(&name).unwrap();
+        assert!(pipe_exists(&name), "it is busy");
+        drop((server, client));
+        assert!(!pipe_exists(&name));
     }
 
     #[tokio::test]

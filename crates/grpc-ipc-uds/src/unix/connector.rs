@@ -12,7 +12,7 @@ use super::names::SystemNames;
 use super::place::describe;
 use super::runtime_dir::Create;
 use super::stream::identify;
-use super::{LocalStream, trust};
+use super::{LocalStream, appearance, runtime_dir, trust};
 use crate::ConnectOptions;
 
 /// Connects to a Unix domain socket.
@@ -101,6 +101,16 @@ impl Connector for LocalConnector {
                 Err(error) => return Err(ConnectError::from_io(&self.address, "connect", error)),
             }
         }
+    }
+
+    /// Watches the directory of the socket on Linux. Elsewhere, and in the abstract namespace, nothing tells.
+    async fn appears(&self) {
+        let paths = match (&self.anchored, &self.address) {
+            (Some(path), _) => vec![path.clone()],
+            (None, Address::Local { name, .. }) => runtime_dir::candidates(name),
+            _ => Vec::new(),
+        };
+        appearance::wait(paths).await;
     }
 
     fn address(&self) -> &Address {

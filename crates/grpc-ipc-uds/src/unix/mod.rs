@@ -1,3 +1,4 @@
+mod appearance;
 mod connector;
 mod descriptor;
 mod directory;

@@ -20,22 +20,19 @@ pub(super) enum Create {
 /// first of the directories that there are; a client looks into all of them. For root it is always the same one: `sudo`
 /// may leave the environment pointing at somebody else's.
 pub(super) fn socket_path(name: &str, create: Create) -> Result<PathBuf, String> {
-    let file = format!("{name}.sock");
+    let file = file_name(name);
     if geteuid().is_root() {
-        let run = if Path::new("/run").is_dir() { "/run" } else { "/var/run" };
-        return Ok(Path::new(run).join(file));
+        return Ok(run_directory().join(file));
     }
-    let mut directories = session_directories();
-    directories.retain(|directory| is_private(directory));
+    let mut directories = private_session_directories();
     match create {
         Create::Yes => {
-            let directory = directories.into_iter().next().map_or_else(make_home_directory, Ok)?;
+            let directory = directories.next().map_or_else(make_home_directory, Ok)?;
             Ok(directory.join(file))
         }
         Create::No => {
             let home = home_directory().ok().filter(|directory| is_private(directory));
-            let paths: Vec<_> =
-                directories.into_iter().chain(home).map(|directory| directory.join(&file)).collect();
+            let paths: Vec<_> = directories.chain(home).map(|directory| directory.join(&file)).collect();
             let found = paths.iter().find(|path| path.symlink_metadata().is_ok());
             match found.or(paths.first()) {
                 Some(path) => Ok(path.clone()),
@@ -44,6 +41,27 @@ pub(super) fn socket_path(name: &str, create: Create) -> Result<PathBuf, String>
             }
         }
     }
+}
+
+/// The paths where a server may make the socket for `local:name`.
+pub(super) fn candidates(name: &str) -> Vec<PathBuf> {
+    let file = file_name(name);
+    if geteuid().is_root() {
+        return vec![run_directory().join(file)];
+    }
+    private_session_directories().chain(home_directory()).map(|directory| directory.join(&file)).collect()
+}
+
+fn file_name(name: &str) -> String {
+    format!("{name}.sock")
+}
+
+fn run_directory() -> &'static Path {
+    Path::new(if Path::new("/run").is_dir() { "/run" } else { "/var/run" })
+}
+
+fn private_session_directories() -> impl Iterator<Item = PathBuf> {
+    session_directories().into_iter().filter(|directory| is_private(directory))
 }
 
 /// The directory of last resort, created if it is missing.

@@ -141,6 +141,7 @@ where
 struct Call<S: Stream> {
     method: &'static Method,
     metadata: MetadataMap,
+    extensions: Extensions,
     deadline: Option<Instant>,
     messages: Option<Requests<S>>,
     /// What goes the general way.
@@ -152,9 +153,9 @@ where
     S: Stream<Item: Message + 'static> + Send + 'static,
 {
     fn new(method: &'static Method, request: Request<S>, options: &ClientOptions) -> Self {
-        let (metadata, _, stream) = request.into_parts();
+        let (metadata, extensions, stream) = request.into_parts();
         let messages = Some(Requests::of_request(stream, options.encoding_limit()));
-        Self { method, metadata, deadline: None, messages, body: None }
+        Self { method, metadata, extensions, deadline: None, messages, body: None }
     }
 
     /// Makes the call directly, if that is possible now.
@@ -207,6 +208,7 @@ where
         *request.uri_mut() = Uri::from_static(self.method.path());
         *request.version_mut() = http::Version::HTTP_2;
         *request.headers_mut() = self.metadata.into_headers();
+        *request.extensions_mut() = self.extensions;
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         request.headers_mut().insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
         channel.call(request).await

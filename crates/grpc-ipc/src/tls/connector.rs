@@ -82,6 +82,10 @@ impl<C: Connector> Connector for TlsConnector<C> {
         Ok(TlsStream::new(stream.into(), peer))
     }
 
+    async fn appears(&self) {
+        self.connector.appears().await;
+    }
+
     fn address(&self) -> &Address {
         self.connector.address()
     }

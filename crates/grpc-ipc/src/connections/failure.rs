@@ -1,0 +1,41 @@
+use std::any::Any;
+use std::sync::Arc;
+
+use grpc_ipc_core::ConnectError;
+use tonic::Status;
+
+use crate::status::status_from_connect;
+
+/// The reason there is no connection, for all who wait for it.
+#[derive(Clone, Debug)]
+pub(crate) enum NotConnected {
+    Failed(Arc<ConnectError>),
+    /// The connector, which may be a program's own, has panicked, with these words: tokio's name what the runtime lacks.
+    Panicked(Arc<str>),
+}
+
+impl NotConnected {
+    pub(super) fn new(error: ConnectError) -> Self {
+        Self::Failed(Arc::new(error))
+    }
+
+    pub(super) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let words = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self::Panicked(words.unwrap_or_default().into())
+    }
+
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.is_transient())
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Failed(error) => status_from_connect(error),
+            Self::Panicked(words) if words.is_empty() => Status::internal("the connector has panicked"),
+            Self::Panicked(words) => Status::internal(format!("the connector has panicked: {words}")),
+        }
+    }
+}

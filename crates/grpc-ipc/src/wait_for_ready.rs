@@ -1,0 +1,42 @@
+use tonic::Request;
+
+/// Whether a call waits until its channel has a connection: in the extensions of a request.
+///
+/// With `true`, a call waits for a server that is missing, starting or restarting, until its deadline; without a deadline
+/// it waits for ever. All calls of a channel share the attempts to connect, with pauses between them. A failure that does
+/// not pass by itself ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) ends the call at once.
+///
+/// With `false`, a call fails with [`Unavailable`](tonic::Code::Unavailable) when an attempt to connect fails.
+///
+/// It has precedence over [`ConnectOptions::wait_for_ready`](crate::ConnectOptions::wait_for_ready). See gRPC's
+/// [wait-for-ready](https://github.com/grpc/grpc/blob/master/doc/wait-for-ready.md).
+///
+/// A call that may have reached the server when the connection broke is not made again; it fails with `Unavailable` either
+/// way.
+///
+/// ```
+/// use grpc_ipc::{RequestExt as _, WaitForReady};
+///
+/// let mut request = tonic::Request::new(());
+/// request.set_wait_for_ready(true);
+/// assert_eq!(request.extensions().get(), Some(&WaitForReady(true)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitForReady(
+    /// Whether the call waits.
+    pub bool,
+);
+
+/// What a [`Channel`](crate::Channel) lets a caller say of one call, beside what tonic does.
+pub trait RequestExt {
+    /// Says whether the call waits until its channel has a connection ([`WaitForReady`]).
+    ///
+    /// Default: [`ConnectOptions::wait_for_ready`](crate::ConnectOptions::wait_for_ready).
+    fn set_wait_for_ready(&mut self, wait: bool);
+}
+
+impl<T> RequestExt for Request<T> {
+    fn set_wait_for_ready(&mut self, wait: bool) {
+        self.extensions_mut().insert(WaitForReady(wait));
+    }
+}
