@@ -33,6 +33,34 @@ impl Deadline {
     }
 }
 
+/// How long a call may take that a server answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Timeouts {
+    /// All of it: its `grpc-timeout`.
+    pub(crate) call: Option<Duration>,
+    /// Until its answer begins.
+    pub(crate) answer: Option<Duration>,
+}
+
+/// The same, as points in time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadlines {
+    pub(crate) call: Option<Instant>,
+    pub(crate) answer: Option<Instant>,
+}
+
+impl Timeouts {
+    /// They begin now; `None` if there are none.
+    pub(crate) fn begin(self) -> Option<Deadlines> {
+        if self.call.is_none() && self.answer.is_none() {
+            return None;
+        }
+        let now = Instant::now();
+        let at = |timeout: Option<Duration>| timeout.map(|timeout| after(now, timeout));
+        Some(Deadlines { call: at(self.call), answer: at(self.answer) })
+    }
+}
+
 /// So much later; in 30 years if that is beyond what the clock counts.
 pub(crate) fn after(start: Instant, time: Duration) -> Instant {
     start.checked_add(time).unwrap_or_else(|| start + Duration::from_secs(30 * 365 * 86_400))

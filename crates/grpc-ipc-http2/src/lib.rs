@@ -23,6 +23,7 @@ mod hpack;
 mod message;
 mod options;
 mod output;
+mod panics;
 mod pieces;
 mod pump;
 pub mod refusal;

@@ -48,6 +48,7 @@ pub struct Options {
     pub(crate) max_connection_idle: Option<Duration>,
     pub(crate) max_connection_age: Option<Duration>,
     pub(crate) max_connection_age_grace: Option<Duration>,
+    pub(crate) handler_timeout: Option<Duration>,
     pub(crate) poll_in_place: bool,
     pub(crate) busy_poll: Duration,
     pub(crate) reads_at_once: bool,
@@ -78,6 +79,7 @@ impl Options {
             max_connection_idle: None,
             max_connection_age: None,
             max_connection_age_grace: None,
+            handler_timeout: None,
             poll_in_place: true,
             busy_poll: DEFAULT_BUSY_POLL,
             reads_at_once: false,
@@ -247,6 +249,13 @@ impl Options {
     /// byte a second. Default: no limit.
     pub fn max_connection_age_grace(self, grace: Duration) -> Self {
         Self { max_connection_age_grace: Some(grace), ..self }
+    }
+
+    /// How long a handler may take to answer, from when it is called. Then it is dropped, and the call ends with gRPC's
+    /// `DEADLINE_EXCEEDED`. If the caller's deadline (`grpc-timeout`) is earlier, that one counts. A response that has begun,
+    /// such as a stream of messages, may take as long as the caller allows. Ignored on clients. Default: no limit.
+    pub fn handler_timeout(self, timeout: Duration) -> Self {
+        Self { handler_timeout: Some(timeout), ..self }
     }
 
     /// Whether a handler is first polled in the task of its connection. A handler that is ready at once then needs no task

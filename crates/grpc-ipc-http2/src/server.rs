@@ -12,6 +12,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::uri::PathAndQuery;
 use http::{Request, Response, Version};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,10 +23,11 @@ use tower_service::Service;
 use crate::body::{RecvBody, RecvStream};
 use crate::connection::direct::{Request as DirectRequest, Requests, Source};
 use crate::connection::{Admission, Role, room_for_one};
-use crate::deadline::{after, timeout_of};
-use crate::direct::{self, Reply};
+use crate::deadline::{Deadlines, Timeouts, after, timeout_of};
+use crate::direct::{self, Outcome, Reply};
 use crate::driver::Driver;
 use crate::message::RequestHead;
+use crate::panics;
 use crate::pump::{Beginning, Pump};
 use crate::shared::{SendStream, Shared, State, ToAnswer};
 use crate::spin::Awake;
@@ -34,8 +37,9 @@ use crate::{Error, Options, Reason};
 /// A connection that serves requests: a future that runs it, and is ready when it is over.
 ///
 /// A request's deadline (`grpc-timeout`) is kept: its handler is dropped when it has passed, and the call ends with
-/// gRPC's `DEADLINE_EXCEEDED`. A handler is dropped, too, when the client resets its stream or goes away. A handler
-/// that panics, or fails, resets its stream with `INTERNAL_ERROR`; the others go on.
+/// gRPC's `DEADLINE_EXCEEDED`. A handler is dropped, too, when the client resets its stream or goes away. A call whose handler
+/// panics ends with gRPC's `UNKNOWN`, or if it is not gRPC's, as one whose handler fails: its stream is reset with
+/// `INTERNAL_ERROR`. The others go on.
 ///
 /// # Panics
 /// When it is made or polled outside of a tokio runtime.
@@ -44,6 +48,7 @@ pub struct Connection<IO, S> {
     driver: Driver<IO>,
     service: S,
     poll_in_place: bool,
+    handler_timeout: Option<Duration>,
     /// Those of one turn, to be answered, or those that wait for the client to take responses.
     requests: VecDeque<(u32, Waiting)>,
     /// The other service, and the requests of one turn that are for it.
@@ -89,10 +94,11 @@ fn call_direct(
     id: u32,
     head: &mut Arc<direct::Head>,
     input: Input<'_>,
+    answer: Option<Duration>,
     waker: Option<&Waker>,
 ) -> bool {
     let Some(service) = service else { return false };
-    let (input, timeout) = match input {
+    let (input, call) = match input {
         Input::Message(message) => (Ok(direct::Message::Slice(message)), head.timeout()),
         Input::Gathered => {
             let gathered = shared.with(|state| state.connection.take_gathered(id));
@@ -102,15 +108,24 @@ fn call_direct(
         }
         Input::Stream(body) => (Err(body), head.timeout()),
     };
-    let mut overfull = false;
-    let reply = Reply::in_turn(shared, id, timeout, &mut overfull, waker);
+    let mut outcome = Outcome::default();
+    let reply = Reply::in_turn(shared, id, Timeouts { call, answer }, &mut outcome, waker);
     let call = || match input {
         Ok(message) => service.call(head, message, reply),
         Err(body) => service.call_with_stream(head, *body, reply),
     };
-    // A panic has been reported by its hook, and the reply has been dropped.
-    _ = catch_unwind(AssertUnwindSafe(call));
-    overfull
+    let caught = catch_unwind(AssertUnwindSafe(call));
+    if let Err(panic) = caught {
+        panics::log(head.path(), &*panic);
+        // Unless the handler goes on elsewhere, or has answered.
+        if outcome.panicked {
+            shared.with(|state| {
+                state.connection.end_panicked(id, head.path());
+                state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
+            });
+        }
+    }
+    outcome.overfull
 }
 
 /// The body of a request that is being answered.
@@ -228,6 +243,7 @@ where
             driver,
             service,
             poll_in_place: options.poll_in_place,
+            handler_timeout: options.handler_timeout,
             requests: VecDeque::new(),
             direct: None,
             stalled: None,
@@ -289,7 +305,12 @@ where
     /// Has the direct requests of a turn answered, unless they have to wait.
     fn serve_direct(&mut self, overfull: &mut bool, cx: &mut Context<'_>) {
         let Self {
-            direct: Some(Direct { service, requests: come }), requests, driver, poll_in_place, ..
+            direct: Some(Direct { service, requests: come }),
+            requests,
+            driver,
+            poll_in_place,
+            handler_timeout,
+            ..
         } = self
         else {
             return;
@@ -309,7 +330,8 @@ where
                 };
                 requests.push_back((id, waiting));
             } else {
-                *overfull = call_direct(service, &driver.shared, id, &mut head, input, waker);
+                *overfull =
+                    call_direct(service, &driver.shared, id, &mut head, input, *handler_timeout, waker);
             }
         }
         come.clear();
@@ -323,9 +345,10 @@ where
         input: Input<'_>,
         cx: &mut Context<'_>,
     ) -> bool {
-        let Self { direct, driver, poll_in_place, .. } = self;
+        let Self { direct, driver, poll_in_place, handler_timeout, .. } = self;
         let Some(Direct { service, .. }) = direct else { return false };
-        call_direct(service, &driver.shared, id, head, input, poll_in_place.then(|| cx.waker()))
+        let waker = poll_in_place.then(|| cx.waker());
+        call_direct(service, &driver.shared, id, head, input, *handler_timeout, waker)
     }
 
     /// Goes on with what waits for the client to take responses, if it has taken some, or refuses it, if it has taken
@@ -355,7 +378,8 @@ where
 
     /// Calls the handler of a request; whether what is kept for the client is too much for another one.
     fn call(&mut self, id: u32, request: Request<RecvBody>, cx: &mut Context<'_>) -> bool {
-        let timeout = timeout_of(request.headers());
+        let timeouts = Timeouts { call: timeout_of(request.headers()), answer: self.handler_timeout };
+        let method = method_of(&request);
         let Self { service, poll_in_place, driver, .. } = self;
         let shared = &driver.shared;
         // A response is sent at once, and the rest is left here: what goes through `catch_unwind` is copied twice.
@@ -389,7 +413,7 @@ where
                     respond(&mut state.connection, id, &response, beginning);
                     if ended {
                         // A response that the client does not let through ends with its deadline.
-                        if let Some(timeout) = timeout
+                        if let Some(timeout) = timeouts.call
                             && state.connection.stream(id).is_some_and(|stream| !stream.is_send_over())
                         {
                             state.set_deadline(id, after(Instant::now(), timeout));
@@ -406,26 +430,32 @@ where
         match progress {
             Ok(Ok(overfull)) => {
                 if let Some(rest) = rest {
-                    self.spawn(id, timeout, rest);
+                    self.spawn(id, timeouts, method, rest);
                 }
                 overfull
             }
             failed => {
-                // A panic has been reported by its hook.
-                if let Ok(Err(error)) = failed {
-                    tracing::debug!(error, "a handler has failed");
+                match &failed {
+                    Ok(Err(error)) => tracing::debug!(error, "a handler has failed"),
+                    Err(panic) => panics::log(method.as_ref().map_or("", PathAndQuery::path), &**panic),
+                    Ok(Ok(_)) => {}
                 }
-                self.driver.shared.with(|state| state.connection.drop_sender(id, Reason::INTERNAL_ERROR));
+                self.driver.shared.with(|state| {
+                    if let (Err(_), Some(method)) = (&failed, &method) {
+                        state.connection.end_panicked(id, method.path());
+                    }
+                    state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
+                });
                 false
             }
         }
     }
 
     /// Goes on with a call in a task of its own.
-    fn spawn(&self, id: u32, timeout: Option<Duration>, rest: Rest<S, B>) {
+    fn spawn(&self, id: u32, timeouts: Timeouts, method: Option<PathAndQuery>, rest: Rest<S, B>) {
         let shared = Arc::clone(&self.driver.shared);
         let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
-        spawn(Call { sender, deadline: timeout.map(|timeout| after(Instant::now(), timeout)), rest });
+        spawn(Call { sender, deadlines: timeouts.begin(), method, rest });
     }
 }
 
@@ -494,6 +524,15 @@ fn request(head: RequestHead, body: RecvBody) -> Request<RecvBody> {
         request.extensions_mut().insert(authority);
     }
     request
+}
+
+/// The path of a request, if it is one of gRPC: to others, a status would say nothing.
+fn method_of(request: &Request<RecvBody>) -> Option<PathAndQuery> {
+    let content_type = request.headers().iter().find(|(name, _)| **name == CONTENT_TYPE)?.1;
+    match content_type.as_bytes().starts_with(b"application/grpc") {
+        true => request.uri().path_and_query().cloned(),
+        false => None,
+    }
 }
 
 fn respond(
@@ -652,8 +691,10 @@ struct Call<S: Service<Request<RecvBody>>, B> {
     // Before the sender, whose drop says that there is no handler any more.
     rest: Rest<S, B>,
     sender: SendStream,
-    /// Until the connection has it.
-    deadline: Option<Instant>,
+    /// Until the connection has them.
+    deadlines: Option<Deadlines>,
+    /// The path of a call of gRPC.
+    method: Option<PathAndQuery>,
 }
 
 enum Rest<S: Service<Request<RecvBody>>, B> {
@@ -672,6 +713,27 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        catch_unwind(AssertUnwindSafe(|| this.poll_answer(cx))).unwrap_or_else(|panic| {
+            let method = this.method.as_ref().map(PathAndQuery::path);
+            panics::log(method.unwrap_or_default(), &*panic);
+            if let Some(method) = method {
+                this.sender.send(|connection, id| connection.end_panicked(id, method));
+            }
+            Poll::Ready(())
+        })
+    }
+}
+
+impl<S, B> Call<S, B>
+where
+    S: Service<Request<RecvBody>, Response = Response<B>, Future: Unpin>,
+    S::Error: Into<Box<dyn error::Error + Send + Sync>>,
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    #[inline]
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self;
         let Some(ToAnswer { has_room, is_late }) = this.sender.to_answer(cx) else { return Poll::Ready(()) };
         // Before the deadline is looked at: what is ready in time, or at once, counts.
         if let Rest::Handler(handler) = &mut this.rest {
@@ -685,8 +747,8 @@ where
                     let ended = beginning.ended;
                     this.sender.send(|connection, id| respond(connection, id, &response, beginning));
                     if ended {
-                        if let Some(deadline) = this.deadline.take() {
-                            this.sender.set_deadline(deadline);
+                        if let Some(deadlines) = this.deadlines.take() {
+                            this.sender.set_deadlines(deadlines);
                         }
                         return Poll::Ready(());
                     }
@@ -698,8 +760,8 @@ where
             this.sender.send(|connection, id| connection.end_late(id));
             return Poll::Ready(());
         }
-        if let Some(deadline) = this.deadline.take() {
-            this.sender.set_deadline(deadline);
+        if let Some(deadlines) = this.deadlines.take() {
+            this.sender.set_deadlines(deadlines);
         }
         let Rest::Body(pump) = &mut this.rest else { return Poll::Pending };
         if let Err(error) = ready!(pump.poll_send(&this.sender, cx)) {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
 use crate::connection::Connection;
+use crate::deadline::Deadlines;
 use crate::direct::Batch;
 use crate::output::SLICES;
 use crate::sync::{Mutex, MutexGuard};
@@ -197,6 +198,13 @@ impl State {
         }
     }
 
+    /// As [`set_deadline`](Self::set_deadline), for a call that a handler is to answer.
+    fn set_deadlines(&mut self, id: u32, deadlines: Deadlines) {
+        if self.connection.set_deadlines(id, deadlines) {
+            self.wake_driver();
+        }
+    }
+
     /// Nothing is under way on the connection, and nobody can call.
     pub(crate) fn is_unused(&self) -> bool {
         self.callers == Some(0) && self.connection.is_idle()
@@ -370,9 +378,9 @@ impl SendStream {
         })
     }
 
-    /// Has the task that [waits to answer](Self::to_answer) woken at `deadline`.
-    pub(crate) fn set_deadline(&self, deadline: Instant) {
-        self.shared.with(|state| state.set_deadline(self.id, deadline));
+    /// Has the task that [waits to answer](Self::to_answer) woken at the first of the deadlines.
+    pub(crate) fn set_deadlines(&self, deadlines: Deadlines) {
+        self.shared.with(|state| state.set_deadlines(self.id, deadlines));
     }
 
     /// Does something with the stream, and has the result written.

@@ -237,6 +237,12 @@ fn a_handler_that_panics_ends_its_call_only() {
             let reset = matches!(error, Error::Reset { by: Side::Peer, reason: Reason::INTERNAL_ERROR });
             assert!(reset, "{error:?}");
             assert_eq!(pair.call("/echo", 3).await.unwrap(), 3);
+            // gRPC has a status for it.
+            let request = Request::post("/panic").header("content-type", "application/grpc+proto");
+            let response = pair.calls.send(request.body(Full::new(Bytes::new())).unwrap()).await.unwrap();
+            assert_eq!(response.headers()["grpc-status"], "2");
+            assert_eq!(response.headers()["grpc-message"], "the handler of /panic panicked");
+            assert_eq!(pair.call("/echo", 3).await.unwrap(), 3);
         }
     });
 }

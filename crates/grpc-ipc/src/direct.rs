@@ -146,7 +146,7 @@ impl PeerMethods {
             head,
             input,
             extensions: &called.extensions,
-            reply,
+            reply: reply.of_method(method.served.path()),
             slot: &mut self.slot,
             intercepted: None,
         };

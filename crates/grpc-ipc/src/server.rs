@@ -47,6 +47,7 @@ pub struct Server {
     listeners: Vec<BoxListener>,
     max_connections: Option<usize>,
     max_connections_per_user: Option<usize>,
+    timeout: Option<Duration>,
     http2: Http2Options,
     /// Of [`spawn`](Self::spawn).
     pub(crate) worker_threads: usize,
@@ -157,6 +158,14 @@ impl Server {
         Self { max_connections_per_user: Some(connections.max(1)), ..self }
     }
 
+    /// How long a handler may take to answer, from when it is called. Then it is dropped, and the call ends with
+    /// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded). A caller's own deadline counts if it is earlier. A response that has
+    /// begun, such as a stream of messages, may take as long as the caller allows, as with tonic's server (whose code is
+    /// `Cancelled`). It is [`Http2Options::handler_timeout`], over which it has precedence. Default: no limit.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
     /// How HTTP/2 is spoken: the bounds on what one connection may cost, and how calls are run. Default:
     /// [`Http2Options::new`].
     pub fn http2(self, options: Http2Options) -> Self {
@@ -199,8 +208,12 @@ impl Server {
         if self.layers.see_every_request() {
             direct = DirectMethods::default();
         }
+        let http2 = match self.timeout {
+            Some(timeout) => self.http2.handler_timeout(timeout),
+            None => self.http2,
+        };
         let services = self.layers.around(Services::from(self.router));
-        Ok(BoundServer { services, direct: Arc::new(direct), stats, listeners, http2: self.http2 })
+        Ok(BoundServer { services, direct: Arc::new(direct), stats, listeners, http2 })
     }
 
     /// Binds, and serves until the process ends.

@@ -4,10 +4,12 @@
 //! A connection has one timer for all of them. It is set for the first one, and not set back when that call ends before: when
 //! it fires, the others are looked at.
 
+use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::stream::End;
 use super::{Connection, Role, Stream};
+use crate::deadline::Deadlines;
 use crate::{Error, Reason, Side};
 
 impl Connection {
@@ -16,9 +18,22 @@ impl Connection {
     pub(crate) fn set_deadline(&mut self, id: u32, deadline: Instant) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return false };
         stream.deadline = Some(deadline);
-        let is_first = self.next_deadline.is_none_or(|next| deadline < next);
+        self.see_deadline(id)
+    }
+
+    /// As [`set_deadline`](Self::set_deadline), for a call that a handler is to answer.
+    pub(crate) fn set_deadlines(&mut self, id: u32, deadlines: Deadlines) -> bool {
+        let Some(stream) = self.streams.get_mut(id) else { return false };
+        stream.deadline = deadlines.call;
+        stream.answer_by = deadlines.answer;
+        self.see_deadline(id)
+    }
+
+    fn see_deadline(&mut self, id: u32) -> bool {
+        let Some(due) = self.streams.get(id).and_then(Stream::due) else { return false };
+        let is_first = self.next_deadline.is_none_or(|next| due < next);
         if is_first {
-            self.next_deadline = Some(deadline);
+            self.next_deadline = Some(due);
         }
         is_first
     }
@@ -34,7 +49,7 @@ impl Connection {
         let mut passed = Vec::new();
         self.next_deadline = None;
         for stream in self.streams.iter() {
-            match stream.deadline.filter(|_| stream.awaits_deadline(role)) {
+            match stream.due().filter(|_| stream.awaits_deadline(role)) {
                 Some(deadline) if deadline <= now => passed.push(stream.id),
                 Some(deadline) if self.next_deadline.is_none_or(|next| deadline < next) => {
                     self.next_deadline = Some(deadline);
@@ -70,11 +85,15 @@ impl Connection {
     /// Ends a call with gRPC's status for a deadline that has passed. What the client has not let through is not sent any
     /// more: the call is cancelled then.
     pub(crate) fn end_late(&mut self, id: u32) {
-        if self.streams.get(id).is_some_and(|stream| !stream.is_drained()) {
-            self.reset(id, Reason::CANCEL);
-        } else {
-            self.end_with_status(id, "4", "the deadline of the call has passed");
+        let Some(stream) = self.streams.get(id) else { return };
+        if !stream.is_drained() {
+            return self.reset(id, Reason::CANCEL);
         }
+        let message = match stream.due() {
+            due if due == stream.deadline => "the deadline of the call has passed",
+            _ => "the handler has not answered within the time that the server allows",
+        };
+        self.end_with_status(id, "4", HeaderValue::from_static(message));
     }
 
     /// Why the call of a stream has failed. A server that notices the deadline first cancels the call.
@@ -93,6 +112,14 @@ impl Connection {
 }
 
 impl Stream {
+    /// The first of its deadlines.
+    pub(super) fn due(&self) -> Option<Instant> {
+        match (self.deadline, self.answer_by.filter(|_| !self.has_answer)) {
+            (Some(deadline), Some(answer_by)) => Some(deadline.min(answer_by)),
+            (deadline, answer_by) => deadline.or(answer_by),
+        }
+    }
+
     /// Whether its call is not over.
     pub(super) fn awaits_deadline(&self, role: Role) -> bool {
         match role {

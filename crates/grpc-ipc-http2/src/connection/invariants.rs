@@ -47,7 +47,7 @@ impl Connection {
             assert!(stream.closed || stream.failed.is_none(), "stream {id} has failed and is open");
             let queued = queued.get(id).copied().unwrap_or_default();
             assert_eq!(queued, usize::from(stream.queued), "stream {id} in the queue");
-            if let Some(deadline) = stream.deadline.filter(|_| stream.awaits_deadline(self.role)) {
+            if let Some(deadline) = stream.due().filter(|_| stream.awaits_deadline(self.role)) {
                 let is_seen = self.next_deadline.is_some_and(|next| next <= deadline);
                 assert!(is_seen, "nobody looks at the deadline of stream {id}");
             }

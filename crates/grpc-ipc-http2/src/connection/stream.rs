@@ -58,6 +58,8 @@ pub(crate) struct Stream {
     pub(crate) has_sender: bool,
     /// When it is to be over.
     pub(super) deadline: Option<Instant>,
+    /// When its answer is to have begun.
+    pub(super) answer_by: Option<Instant>,
     /// It has passed, and the handler has not heard of that.
     pub(crate) is_late: bool,
     /// Why it is over before its end.
@@ -114,6 +116,7 @@ impl Stream {
             send_waker: None,
             has_sender: true,
             deadline: None,
+            answer_by: None,
             is_late: false,
             failed: None,
             woken: false,
@@ -151,6 +154,7 @@ impl Stream {
         self.queued = false;
         self.has_sender = true;
         self.deadline = None;
+        self.answer_by = None;
         self.is_late = false;
         self.woken = false;
         self.closed = false;
@@ -262,6 +266,7 @@ mod tests {
             send_waker: Some(Waker::noop().clone()),
             has_sender: false,
             deadline: Some(Instant::now()),
+            answer_by: Some(Instant::now()),
             is_late: true,
             failed: Some(Error::Closed),
             woken: true,

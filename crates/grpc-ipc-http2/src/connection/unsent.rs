@@ -218,14 +218,14 @@ impl Connection {
     /// The status that gRPC has for it.
     fn refuse_for_unsent(&mut self, id: u32) {
         let message = "the client does not read the responses that it has asked for";
-        self.end_with_status(id, "8", message);
+        self.end_with_status(id, "8", HeaderValue::from_static(message));
     }
 
     /// Ends a call with a status of gRPC, whether or not its answer has begun.
-    pub(crate) fn end_with_status(&mut self, id: u32, code: &'static str, message: &'static str) {
+    pub(crate) fn end_with_status(&mut self, id: u32, code: &'static str, message: HeaderValue) {
         let mut status = HeaderMap::with_capacity(3);
         status.insert("grpc-status", HeaderValue::from_static(code));
-        status.insert("grpc-message", HeaderValue::from_static(message));
+        status.insert("grpc-message", message);
         let answered = self.streams.get(id).is_some_and(|stream| stream.has_answer);
         if answered {
             self.send_end(id, Some(status));

@@ -167,7 +167,7 @@ impl SendRequest {
                 let mut again = None;
                 if !ended {
                     let stream = SendStream { shared: Arc::clone(shared), id, when_dropped: Reason::CANCEL };
-                    spawn(Sending::new(messages, batch, stream, None));
+                    spawn(Sending::new(messages, batch, stream, None, None));
                 } else if is_whole {
                     again = Some(MessagesBody::new(batch.into_pieces(), None));
                 }

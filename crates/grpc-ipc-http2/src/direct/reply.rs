@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::thread;
 
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
@@ -13,7 +14,8 @@ use tokio::time::Instant;
 use super::{Batch, EncodeMessage, Head, Message, Messages, Parts, Sending};
 use crate::connection::Connection;
 use crate::connection::direct::{Encode, IN_PLACE};
-use crate::deadline::after;
+use crate::deadline::{Timeouts, after};
+use crate::panics;
 use crate::shared::{SendStream, Shared, ToAnswer};
 use crate::sync::spawn;
 use crate::{Reason, RecvBody};
@@ -35,7 +37,7 @@ pub trait Service: Send {
     /// Answers a request, now or [later](Reply::later). A handler is polled with the [waker](Reply::waker) of the task of the
     /// connection; one that is not ready then has to be moved to a task of its own.
     ///
-    /// A panic resets the stream of the request with [`INTERNAL_ERROR`](Reason::INTERNAL_ERROR); others go on.
+    /// A panic ends the call with gRPC's `UNKNOWN`; others go on.
     fn call(&mut self, head: &mut Arc<Head>, message: Message<'_>, reply: Reply<'_>);
 
     /// As [`call`](Self::call), for a request whose messages are still to come, or some of them. By default it resets the
@@ -50,21 +52,31 @@ pub trait Service: Send {
 pub struct Reply<'a> {
     shared: &'a Arc<Shared>,
     id: u32,
-    /// Until the connection has the deadline.
-    timeout: Option<Duration>,
+    /// Until the connection has the deadlines.
+    timeouts: Timeouts,
+    /// Its path, for the status of a handler that panics.
+    method: &'static str,
     place: Place<'a>,
     answered: bool,
 }
 
 /// Who answers.
 enum Place<'a> {
-    /// The task of the connection, which writes all the answers of a turn at once. It is told whether too much is kept for
-    /// the client.
+    /// The task of the connection, which writes all the answers of a turn at once.
     ///
     /// `waker` is that of the task, if handlers may be polled in it.
-    Turn { overfull: &'a mut bool, waker: Option<&'a Waker> },
+    Turn { outcome: &'a mut Outcome, waker: Option<&'a Waker> },
     /// Another task, which goes on with what is left to do.
     Task { sender: &'a mut Option<SendStream>, rest: &'a mut Option<Rest> },
+}
+
+/// What the task of a connection is told.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// Too much is kept for the client.
+    pub(crate) overfull: bool,
+    /// The handler has panicked before it has answered.
+    pub(crate) panicked: bool,
 }
 
 /// What is left of an answer.
@@ -75,11 +87,19 @@ impl<'a> Reply<'a> {
     pub(crate) fn in_turn(
         shared: &'a Arc<Shared>,
         id: u32,
-        timeout: Option<Duration>,
-        overfull: &'a mut bool,
+        timeouts: Timeouts,
+        outcome: &'a mut Outcome,
         waker: Option<&'a Waker>,
     ) -> Self {
-        Self { shared, id, timeout, place: Place::Turn { overfull, waker }, answered: false }
+        Self { shared, id, timeouts, method: "", place: Place::Turn { outcome, waker }, answered: false }
+    }
+
+    /// The path of the method, for the status of a handler that panics.
+    #[must_use]
+    pub fn of_method(self, path: &'static str) -> Self {
+        let mut this = self;
+        this.method = path;
+        this
     }
 
     /// The waker to poll the handler with in the task of the connection, if it may be polled there, which is then to be done
@@ -122,7 +142,7 @@ impl<'a> Reply<'a> {
             }
             _ => Poll::Pending,
         };
-        let (id, timeout) = (self.id, self.timeout);
+        let (id, timeout) = (self.id, self.timeouts.call);
         let mut ended = false;
         let mut unwritten = None;
         self.shared.with(|state| {
@@ -147,8 +167,8 @@ impl<'a> Reply<'a> {
             if ended {
                 state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
             }
-            if let Place::Turn { overfull, .. } = &mut self.place {
-                **overfull = state.connection.is_overfull();
+            if let Place::Turn { outcome, .. } = &mut self.place {
+                outcome.overfull = state.connection.is_overfull();
             }
         });
         self.answered = true;
@@ -159,11 +179,12 @@ impl<'a> Reply<'a> {
             Place::Turn { .. } => {
                 let shared = Arc::clone(self.shared);
                 let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
-                spawn(Sending::new(messages, batch, sender, None));
+                spawn(Sending::new(messages, batch, sender, None, Some(self.method)));
             }
             Place::Task { sender, rest } => {
                 if let Some(sender) = sender.take() {
-                    **rest = Some(Box::pin(Sending::new(messages, batch, sender, unwritten)));
+                    **rest =
+                        Some(Box::pin(Sending::new(messages, batch, sender, unwritten, Some(self.method))));
                 }
             }
         }
@@ -179,7 +200,7 @@ impl<'a> Reply<'a> {
         self.answered = true;
         let shared = Arc::clone(self.shared);
         let sender = SendStream { shared, id: self.id, when_dropped: Reason::INTERNAL_ERROR };
-        spawn(answer_later(sender, self.timeout, future, answer));
+        spawn(answer_later(sender, self.timeouts, self.method, future, answer));
     }
 
     /// Does something with the stream, after which nobody sends on it any more: what is not ended then is reset.
@@ -189,14 +210,14 @@ impl<'a> Reply<'a> {
             let alone = state.connection.output.is_empty();
             act(&mut state.connection, id);
             // An answer that the client does not let through ends with its deadline.
-            if let Some(timeout) = self.timeout
+            if let Some(timeout) = self.timeouts.call
                 && state.connection.stream(id).is_some_and(|stream| !stream.is_send_over())
             {
                 state.set_deadline(id, after(Instant::now(), timeout));
             }
             state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
             match &mut self.place {
-                Place::Turn { overfull, .. } => **overfull = state.connection.is_overfull(),
+                Place::Turn { outcome, .. } => outcome.overfull = state.connection.is_overfull(),
                 Place::Task { .. } => state.send(alone),
             }
         });
@@ -206,8 +227,14 @@ impl<'a> Reply<'a> {
 
 impl Drop for Reply<'_> {
     fn drop(&mut self) {
-        if !self.answered {
-            self.answer(|_, _| {});
+        if self.answered {
+            return;
+        }
+        match &mut self.place {
+            // Whoever catches the panic answers.
+            Place::Turn { outcome, .. } if thread::panicking() => outcome.panicked = true,
+            Place::Task { .. } if thread::panicking() => {}
+            _ => self.answer(|_, _| {}),
         }
     }
 }
@@ -219,12 +246,17 @@ impl fmt::Debug for Reply<'_> {
 }
 
 /// Polls a handler until it is ready or the call is over, and answers.
-async fn answer_later<F, A>(sender: SendStream, timeout: Option<Duration>, future: F, answer: A)
-where
+async fn answer_later<F, A>(
+    sender: SendStream,
+    timeouts: Timeouts,
+    method: &'static str,
+    future: F,
+    answer: A,
+) where
     F: Future,
     A: FnOnce(F::Output, Reply<'_>),
 {
-    let mut deadline = timeout.map(|timeout| after(Instant::now(), timeout));
+    let mut deadlines = timeouts.begin();
     let output = {
         let mut future = pin!(future);
         let mut output = None;
@@ -233,10 +265,16 @@ where
                 return Poll::Ready(None);
             };
             // Before the deadline is looked at: what is ready in time, or at once, counts.
-            if output.is_none()
-                && let Poll::Ready(ready) = future.as_mut().poll(cx)
-            {
-                output = Some(ready);
+            if output.is_none() {
+                match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+                    Ok(Poll::Ready(ready)) => output = Some(ready),
+                    Ok(Poll::Pending) => {}
+                    Err(panic) => {
+                        panics::log(method, &*panic);
+                        sender.send(|connection, id| connection.end_panicked(id, method));
+                        return Poll::Ready(None);
+                    }
+                }
             }
             if output.is_some() && !room {
                 // It is not encoded before less is kept for the client.
@@ -252,8 +290,8 @@ where
                 sender.send(|connection, id| connection.end_late(id));
                 return Poll::Ready(None);
             }
-            if let Some(deadline) = deadline.take() {
-                sender.set_deadline(deadline);
+            if let Some(deadlines) = deadlines.take() {
+                sender.set_deadlines(deadlines);
             }
             Poll::Pending
         })
@@ -261,12 +299,18 @@ where
     };
     if let Some(output) = output {
         // The connection may have it already.
-        let timeout = timeout.filter(|_| deadline.is_some());
+        let timeouts = if deadlines.is_some() { timeouts } else { Timeouts::default() };
         let (shared, id) = (Arc::clone(&sender.shared), sender.id);
         let mut sender = Some(sender);
         let mut rest = None;
         let place = Place::Task { sender: &mut sender, rest: &mut rest };
-        answer(output, Reply { shared: &shared, id, timeout, place, answered: false });
+        let reply = Reply { shared: &shared, id, timeouts, method, place, answered: false };
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| answer(output, reply))) {
+            panics::log(method, &*panic);
+            if let Some(sender) = &sender {
+                sender.send(|connection, id| connection.end_panicked(id, method));
+            }
+        }
         if let Some(rest) = rest {
             rest.await;
         }

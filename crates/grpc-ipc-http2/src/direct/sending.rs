@@ -1,9 +1,11 @@
 //! The task that sends the messages of a stream.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::{Batch, Messages};
+use crate::panics;
 use crate::shared::{Part, SendStream};
 
 /// Sends messages as they come, and as the peer takes them, until they or the call end.
@@ -16,12 +18,20 @@ pub(crate) struct Sending<M> {
     has_room: bool,
     /// Something is left to write; whether there was nothing else to write before it.
     unwritten: Option<bool>,
+    /// The method that answers with them, if it is not a request that is sent.
+    method: Option<&'static str>,
 }
 
 impl<M: Messages> Sending<M> {
     /// Sends what comes after the beginning, which may be `unwritten`.
-    pub(crate) fn new(messages: M, batch: Batch, stream: SendStream, unwritten: Option<bool>) -> Self {
-        Self { messages, batch, stream, has_room: false, unwritten }
+    pub(crate) fn new(
+        messages: M,
+        batch: Batch,
+        stream: SendStream,
+        unwritten: Option<bool>,
+        method: Option<&'static str>,
+    ) -> Self {
+        Self { messages, batch, stream, has_room: false, unwritten, method }
     }
 }
 
@@ -29,7 +39,22 @@ impl<M: Messages> Future for Sending<M> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let Self { messages, batch, stream, has_room, unwritten } = &mut *self;
+        let this = &mut *self;
+        catch_unwind(AssertUnwindSafe(|| this.poll_send(cx))).unwrap_or_else(|panic| match this.method {
+            Some(method) => {
+                panics::log(method, &*panic);
+                this.stream.send(|connection, id| connection.end_panicked(id, method));
+                Poll::Ready(())
+            }
+            None => resume_unwind(panic),
+        })
+    }
+}
+
+impl<M: Messages> Sending<M> {
+    #[inline]
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { messages, batch, stream, has_room, unwritten, method: _ } = self;
         loop {
             let had_room = *has_room;
             let polled = if had_room { messages.poll(cx, batch) } else { Poll::Pending };

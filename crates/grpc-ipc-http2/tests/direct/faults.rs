@@ -11,13 +11,22 @@ use http::HeaderMap;
 use tokio::io::duplex;
 
 use super::demoted_responses::{response, still_calls};
-use super::scene::{both, client, message};
+use super::scene::{Answered, both, client, message};
 use super::service::{ECHO, LATER, LATER_PANIC, PANIC, PANIC_ENCODING, SILENT, Seen, TestService};
 use crate::util::frame::kind;
 use crate::util::raw::RawPeer;
 
 #[track_caller]
-fn fails(method: &'static Method, message: &'static [u8]) {
+fn panics(method: &'static Method, message: &'static [u8], expected: &'static str) {
+    fails(method, message, |outcome| {
+        let Answered::General { head, .. } = outcome.unwrap() else { panic!("a direct answer") };
+        assert_eq!(head.headers()["grpc-status"], "2");
+        assert_eq!(head.headers()["grpc-message"], expected);
+    });
+}
+
+#[track_caller]
+fn fails(method: &'static Method, message: &'static [u8], check: impl Fn(Result<Answered, Error>)) {
     both(async |client, handle, mut seen| {
         for _ in 0..5 {
             // In the same read as others.
@@ -30,12 +39,7 @@ fn fails(method: &'static Method, message: &'static [u8]) {
                     break;
                 }
             }
-            let error = call.await.unwrap().unwrap_err();
-            let expected = Reason::INTERNAL_ERROR;
-            assert!(
-                matches!(error, Error::Reset { by: Side::Peer, reason } if reason == expected),
-                "{error:?}"
-            );
+            check(call.await.unwrap());
             assert_eq!(before.await.unwrap().unwrap().direct(), b"before");
             assert_eq!(behind.await.unwrap().unwrap().direct(), b"behind");
             handle.finished().await;
@@ -45,24 +49,29 @@ fn fails(method: &'static Method, message: &'static [u8]) {
 
 #[test]
 fn a_handler_panics() {
-    fails(&PANIC, b"message");
+    panics(&PANIC, b"message", "the handler of /test.Test/Panic panicked");
 }
 
 #[test]
 fn a_handler_panics_in_a_task_of_its_own() {
-    fails(&LATER_PANIC, b"message");
+    panics(&LATER_PANIC, b"message", "the handler of /test.Test/LaterPanic panicked");
 }
 
 #[test]
 fn a_handler_drops_its_reply() {
-    fails(&SILENT, b"message");
+    fails(&SILENT, b"message", |outcome| {
+        let error = outcome.unwrap_err();
+        let expected = Reason::INTERNAL_ERROR;
+        assert!(matches!(error, Error::Reset { by: Side::Peer, reason } if reason == expected), "{error:?}");
+    });
 }
 
 #[test]
 fn the_encoder_of_an_answer_panics() {
-    fails(&PANIC_ENCODING, b"a part of a message");
+    let expected = "the handler of /test.Test/PanicEncoding panicked";
+    panics(&PANIC_ENCODING, b"a part of a message", expected);
     // One that is not encoded in place.
-    fails(&PANIC_ENCODING, &[7; 10_000]);
+    panics(&PANIC_ENCODING, &[7; 10_000], expected);
 }
 
 /// The part of a message that an encoder has appended is not sent.

@@ -138,6 +138,7 @@ impl Service for TestService {
                 });
             }
             path if path == LATER_PANIC.path() => {
+                let reply = reply.of_method(LATER_PANIC.path());
                 let waits = self.wait();
                 let handler = async move {
                     waits.await;

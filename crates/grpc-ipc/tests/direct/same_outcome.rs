@@ -242,7 +242,7 @@ fn handlers_that_panic() {
             })
         });
         let outcome = usual(panics, || Request::new(request("panic"))).await;
-        assert!(outcome.starts_with("Internal"), "{outcome}");
+        assert!(outcome.starts_with("Unknown"), "{outcome}");
     });
 }
 
