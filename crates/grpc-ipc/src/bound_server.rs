@@ -14,7 +14,7 @@ use crate::served::{Offered, Served};
 use crate::services::Services;
 use crate::{Http2Options, ServeError, ServerStats, sync};
 
-/// A [`Server`] that listens on all of its addresses.
+/// A [`Server`](crate::Server) that listens on all of its addresses.
 #[must_use = "a server does nothing until it serves"]
 pub struct BoundServer {
     pub(crate) services: Services,
@@ -26,7 +26,8 @@ pub struct BoundServer {
 
 impl BoundServer {
     /// Where clients can connect, as it came out in the end: with the path behind `local:NAME`, and with the port that
-    /// was chosen for `http://HOST:0`. First those of [`Server::listener`], then those of [`Server::listen`].
+    /// was chosen for `http://HOST:0`. First those of [`Server::listener`](crate::Server::listener), then those of
+    /// [`Server::listen`](crate::Server::listen).
     pub fn local_addresses(&self) -> &[Address] {
         self.listeners.local_addresses()
     }
