@@ -27,6 +27,18 @@ pub trait Source: Send + 'static {
     /// about an earlier client, and whenever its own `accept` is dropped.
     fn next(&mut self) -> impl Future<Output = io::Result<Self::Client>> + Send;
 
+    /// Gives up the address, as dropping the source does, and returns one of the clients that had connected before; `None`
+    /// if there are no more. It does not wait for others. The acceptor calls it until then, and does not call
+    /// [`next`](Self::next) any more.
+    ///
+    /// The default returns `None`.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is ready must lose no client.
+    fn last(&mut self) -> impl Future<Output = Option<Self::Client>> + Send {
+        async { None }
+    }
+
     /// Finds out who has connected. It may take its time: further clients are accepted meanwhile.
     ///
     /// # Errors
@@ -116,6 +128,15 @@ impl<S: Source> Listener for Acceptor<S> {
                 return connection;
             }
         }
+    }
+
+    async fn accept_last(&mut self) -> Option<S::Connection> {
+        while let Some(client) = self.source.last().await {
+            if let Some(connection) = self.admission.ask(identify::<S>(client, Arc::clone(&self.address))) {
+                return Some(connection);
+            }
+        }
+        self.admission.last().await
     }
 
     fn local_address(&self) -> &Address {

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, poll_fn};
-use futures_util::stream::{FuturesUnordered, Stream as _};
+use futures_util::stream::{FuturesUnordered, Stream as _, StreamExt as _};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
@@ -52,8 +52,22 @@ impl<C: Connection> Admission<C> {
         }
     }
 
+    /// The next connection that is let in of those that wait; `None` if none of them is. Nobody else connects any more.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses no connection.
+    pub async fn last(&mut self) -> Option<C> {
+        loop {
+            match self.waiting.next().await {
+                Some(None) => {}
+                Some(connection) => return connection,
+                None => return None,
+            }
+        }
+    }
+
     /// The connection, if it is let in at once.
-    fn ask(&mut self, client: impl Future<Output = Option<C>> + Send + 'static) -> Option<C> {
+    pub(crate) fn ask(&mut self, client: impl Future<Output = Option<C>> + Send + 'static) -> Option<C> {
         let access = self.access.clone();
         let mut admitted = async move {
             let connection = client.await?;

@@ -27,6 +27,10 @@ impl Listener for BoxListener {
         self.0.accept().await
     }
 
+    async fn accept_last(&mut self) -> Option<BoxConnection> {
+        self.0.accept_last().await
+    }
+
     fn local_address(&self) -> &Address {
         self.0.local_address()
     }
@@ -60,12 +64,17 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// [`Listener`] in a form that can be a trait object.
 trait AnyListener: Send {
     fn accept(&mut self) -> BoxFuture<'_, BoxConnection>;
+    fn accept_last(&mut self) -> BoxFuture<'_, Option<BoxConnection>>;
     fn local_address(&self) -> &Address;
 }
 
 impl<L: Listener> AnyListener for L {
     fn accept(&mut self) -> BoxFuture<'_, BoxConnection> {
         Box::pin(async { Box::new(Listener::accept(self).await) as BoxConnection })
+    }
+
+    fn accept_last(&mut self) -> BoxFuture<'_, Option<BoxConnection>> {
+        Box::pin(async { Some(Box::new(Listener::accept_last(self).await?) as BoxConnection) })
     }
 
     fn local_address(&self) -> &Address {

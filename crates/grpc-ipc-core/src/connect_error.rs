@@ -38,6 +38,14 @@ pub enum ConnectError {
         /// The address.
         address: Address,
     },
+    /// Nobody serves the address, and the client cannot start a server.
+    #[error("cannot connect to {address}: cannot start a server there")]
+    NotStarted {
+        /// The address.
+        address: Address,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What is at the path is no socket. A symbolic link is not taken for one either, unless the client is told to follow
     /// it: who can replace the link chooses the server.
     #[error("cannot connect to {address}: {found} is at this path, and no socket; {}", instead(.found))]
@@ -241,7 +249,7 @@ impl ConnectError {
             | Self::NotASocket { .. }
             | Self::InvalidOption { .. } => io::ErrorKind::InvalidInput,
             Self::Unsupported { .. } => io::ErrorKind::Unsupported,
-            Self::NoRuntime { .. } => io::ErrorKind::Other,
+            Self::NoRuntime { .. } | Self::NotStarted { .. } => io::ErrorKind::Other,
             Self::NotFound { .. } | Self::NoRuntimeDirectory { .. } => io::ErrorKind::NotFound,
             Self::Refused { .. } => io::ErrorKind::ConnectionRefused,
             Self::TimedOut { .. } => io::ErrorKind::TimedOut,

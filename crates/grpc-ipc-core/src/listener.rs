@@ -22,6 +22,18 @@ pub trait Listener: Send + 'static {
     /// Dropping the future before it is ready loses no connection.
     fn accept(&mut self) -> impl Future<Output = Self::Connection> + Send;
 
+    /// Gives up the address, as dropping the listener does, and returns one of the clients that had connected before. A
+    /// server that ends calls it again until it returns `None`, which says that there are no more; then it drops the
+    /// listener. It does not call [`accept`](Self::accept) any more.
+    ///
+    /// The default returns `None` at once: the clients that have not been accepted see their connections closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future before it is ready loses no connection.
+    fn accept_last(&mut self) -> impl Future<Output = Option<Self::Connection>> + Send {
+        async { None }
+    }
+
     /// Where a client can connect: the address as it came out in the end, such as the path behind `local:NAME`.
     fn local_address(&self) -> &Address;
 }

@@ -72,7 +72,7 @@ impl Network {
         listeners.insert(name.to_owned(), sender);
         self.added.notify_waiters();
         let acceptor = Acceptor::new(Incoming(incoming), address, access);
-        Ok(MemoryListener { network: self.clone(), name: name.to_owned(), acceptor })
+        Ok(MemoryListener { network: self.clone(), name: Some(name.to_owned()), acceptor })
     }
 
     /// Connects to the listener under `name`, if `access` lets it in.
@@ -93,7 +93,8 @@ fn address(name: &str) -> Address {
 /// The [`Listener`] of a [`Network`].
 pub struct MemoryListener {
     network: Network,
-    name: String,
+    /// `None` once it is given up.
+    name: Option<String>,
     acceptor: Acceptor<Incoming>,
 }
 
@@ -104,14 +105,28 @@ impl Listener for MemoryListener {
         self.acceptor.accept().await
     }
 
+    async fn accept_last(&mut self) -> Option<MemoryStream> {
+        self.give_up();
+        self.acceptor.accept_last().await
+    }
+
     fn local_address(&self) -> &Address {
         self.acceptor.local_address()
     }
 }
 
+impl MemoryListener {
+    /// Has nobody find it any more; once, because another may have the name after that.
+    fn give_up(&mut self) {
+        if let Some(name) = self.name.take() {
+            self.network.lock().remove(&name);
+        }
+    }
+}
+
 impl Drop for MemoryListener {
     fn drop(&mut self) {
-        self.network.lock().remove(&self.name);
+        self.give_up();
     }
 }
 
@@ -172,6 +187,11 @@ impl Source for Incoming {
             // The network holds a sender until the listener is dropped.
             None => pending().await,
         }
+    }
+
+    async fn last(&mut self) -> Option<DuplexStream> {
+        self.0.close();
+        self.0.recv().await
     }
 
     async fn identify(half: DuplexStream) -> io::Result<MemoryStream> {

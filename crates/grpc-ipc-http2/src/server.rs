@@ -177,6 +177,12 @@ impl Handle {
         self.shared.with(|state| state.connection.running())
     }
 
+    /// Whether the connection has failed, or goes away and has no call any more.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.shared.with(|state| state.connection.is_over())
+    }
+
     /// How many calls the client has begun, by the ids of their streams.
     #[must_use]
     pub fn calls_started(&self) -> u64 {

@@ -302,3 +302,40 @@ fn the_peer_is_this_user() {
         }
     });
 }
+
+/// Also at an abstract name, which is free when the listener is dropped.
+#[test]
+fn a_server_that_gives_up_its_path_gets_those_who_had_connected() {
+    run("a_server_that_gives_up_its_path_gets_those_who_had_connected", || async {
+        let place = place();
+        let mut addresses = vec![Address::unix(&place.path).unwrap()];
+        if cfg!(target_os = "linux") {
+            addresses.push(Address::unix_abstract(grpc_ipc_conformance::unique_name("last")).unwrap());
+        }
+        for address in addresses {
+            let mut listener = ListenOptions::new().listen(&address).await.unwrap();
+            let connector = ConnectOptions::new().connector(&address);
+            let mut clients = Vec::new();
+            for _ in 0..3 {
+                clients.push(connector.connect(Instant::now()).await.unwrap());
+            }
+            listener.accept_last().await.unwrap();
+            let error = connector.connect(Instant::now()).await.unwrap_err();
+            assert!(
+                matches!(error, ConnectError::NotFound { .. } | ConnectError::Refused { .. }),
+                "nobody is served there any more: {error:?}"
+            );
+            if matches!(address, Address::Unix { .. }) {
+                assert!(!place.path.with_extension("lock").exists());
+                let next = ListenOptions::new().listen(&address).await.expect("the path is free");
+                for _ in 0..2 {
+                    listener.accept_last().await.unwrap();
+                }
+                assert!(listener.accept_last().await.is_none());
+                drop(listener);
+                assert!(connects(&place.path).await, "the next server's files stay");
+                drop(next);
+            }
+        }
+    });
+}

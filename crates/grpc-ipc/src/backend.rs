@@ -1,5 +1,6 @@
 //! Which transports this platform has, and what else differs between platforms: the one place that asks.
 
+pub(crate) mod start;
 pub(crate) mod stop_signals;
 pub(crate) mod tcp_socket;
 #[cfg(all(feature = "uds", unix))]

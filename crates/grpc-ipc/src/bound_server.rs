@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use grpc_ipc_core::Address;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::direct::DirectMethods;
+use crate::lifecycle::{End, Ending, leave};
 use crate::listeners::Listeners;
 use crate::served::{Offered, Served};
 use crate::services::Services;
@@ -20,6 +21,7 @@ pub struct BoundServer {
     pub(crate) services: Services,
     pub(crate) direct: Arc<DirectMethods>,
     pub(crate) stats: ServerStats,
+    pub(crate) ending: Ending,
     pub(crate) listeners: Listeners,
     pub(crate) http2: Http2Options,
 }
@@ -83,11 +85,12 @@ impl BoundServer {
         if !sync::in_runtime() {
             return Err(ServeError::NoRuntime);
         }
-        let Self { services, direct, stats, mut listeners, http2 } = self;
-        let offered = Offered { services, direct, http2 };
+        let Self { services, direct, stats, ending, mut listeners, http2 } = self;
+        let mut offered = Offered { services, direct, http2 };
+        let ending = ending.wait(stats.clone());
         let mut connections = Served::new(stats);
         let over = listeners.over();
-        tokio::pin!(signal, over);
+        tokio::pin!(signal, over, ending);
         let mut is_over = false;
         let drain = loop {
             if is_over && connections.is_empty() {
@@ -95,9 +98,22 @@ impl BoundServer {
             }
             tokio::select! {
                 drain = &mut signal => break drain,
-                Some(accepted) = listeners.connections().next() => connections.serve(accepted, &offered),
+                Some(accepted) = listeners.connections().next() => drop(connections.serve(accepted, &offered)),
                 () = connections.ended() => {}
                 () = &mut over, if !is_over => is_over = true,
+                end = &mut ending => {
+                    let limit = async {
+                        match end {
+                            End::Asked(drain) => sleep(drain).await,
+                            End::Idle => pending().await,
+                        }
+                    };
+                    tokio::select! {
+                        drain = &mut signal => break drain,
+                        () = leave(&mut listeners, &mut connections, &mut offered) => return Ok(()),
+                        () = limit => break Duration::ZERO,
+                    }
+                }
             }
         };
         drop(listeners);

@@ -142,6 +142,11 @@ impl Channel {
         Self { connections: Connections::new(connector, options) }
     }
 
+    /// Connects now, for the next call.
+    pub(crate) async fn open_first(&self) -> Result<(), ConnectError> {
+        self.connections.connect(None, &mut None).await
+    }
+
     pub(crate) fn connections(&self) -> &Connections {
         &self.connections
     }

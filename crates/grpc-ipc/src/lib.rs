@@ -21,7 +21,9 @@ mod from_incoming;
 mod incoming;
 mod intercepted;
 mod known_methods;
+mod launcher;
 mod layers;
+mod lifecycle;
 mod listen_options;
 mod listeners;
 mod messages;
@@ -72,6 +74,8 @@ pub use grpc_ipc_http2::{Authority, Options as Http2Options, refusal};
 #[cfg(feature = "tonic-transport")]
 pub use incoming::{Incoming, IncomingConnection};
 pub use intercepted::{Intercepted, InterceptedFuture, InterceptedServer};
+pub use launcher::{LaunchError, Launcher};
+pub use lifecycle::{Announcement, Description};
 pub use listen_options::ListenOptions;
 pub use method_path::MethodPath;
 pub use serve_error::ServeError;

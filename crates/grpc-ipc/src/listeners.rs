@@ -8,6 +8,7 @@ use grpc_ipc_core::{
 };
 use grpc_ipc_http2::refusal::TOO_MANY_CONNECTIONS;
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::from_incoming::{GivenConnections, Over};
@@ -22,6 +23,7 @@ pub(crate) struct Listeners {
     stats: ServerStats,
     /// What has to be over for the server to have nothing to wait for; `None` if one of the listeners never ends.
     over: Option<Vec<Over>>,
+    closing: watch::Sender<bool>,
 }
 
 /// A connection, and what counts it for as long as it is kept.
@@ -32,7 +34,14 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Listeners {
     pub(crate) fn new(places: Places, stats: ServerStats) -> Self {
-        Self { addresses: Vec::new(), connections: SelectAll::new(), places, stats, over: Some(Vec::new()) }
+        Self {
+            addresses: Vec::new(),
+            connections: SelectAll::new(),
+            places,
+            stats,
+            over: Some(Vec::new()),
+            closing: watch::Sender::new(false),
+        }
     }
 
     pub(crate) async fn listen(&mut self, mut options: ListenOptions) -> Result<(), BindError> {
@@ -59,21 +68,13 @@ impl Listeners {
 
     fn add_listener(&mut self, listener: BoxListener) {
         self.addresses.push(listener.local_address().clone());
-        let connections = unfold(
-            (listener, self.places.clone(), self.stats.clone()),
-            async |(mut listener, places, stats)| {
-                loop {
-                    let connection = listener.accept().await;
-                    match places.take(connection.peer()).await {
-                        Some(place) => return Some(((connection, place), (listener, places, stats))),
-                        None => {
-                            stats.too_many();
-                            refuse(connection);
-                        }
-                    }
-                }
-            },
-        );
+        let state = Accepting {
+            listener,
+            places: self.places.clone(),
+            stats: self.stats.clone(),
+            closing: self.closing.subscribe(),
+        };
+        let connections = unfold(state, async |mut state| Some((state.next().await?, state)));
         self.connections.push(connections.boxed());
     }
 
@@ -93,9 +94,49 @@ impl Listeners {
         }
     }
 
+    /// Has the listeners give up their addresses, and hand out only those who had connected before. That takes effect when
+    /// their [`connections`](Self::connections) are polled, which end then.
+    pub(crate) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
     /// The next connection of any listener.
     pub(crate) fn connections(&mut self) -> &mut SelectAll<BoxStream<'static, Accepted>> {
         &mut self.connections
+    }
+}
+
+/// One listener.
+struct Accepting {
+    listener: BoxListener,
+    places: Places,
+    stats: ServerStats,
+    /// Whether it has to give up its address.
+    closing: watch::Receiver<bool>,
+}
+
+impl Accepting {
+    /// The next connection; `None` once the address is given up and there are no more.
+    async fn next(&mut self) -> Option<Accepted> {
+        loop {
+            let closing = *self.closing.borrow_and_update();
+            let connection = if closing {
+                self.listener.accept_last().await?
+            } else {
+                tokio::select! {
+                    biased;
+                    Ok(()) = self.closing.changed() => continue,
+                    connection = self.listener.accept() => connection,
+                }
+            };
+            match self.places.take(connection.peer()).await {
+                Some(place) => return Some((connection, place)),
+                None => {
+                    self.stats.too_many();
+                    refuse(connection);
+                }
+            }
+        }
     }
 }
 

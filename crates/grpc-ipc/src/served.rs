@@ -29,7 +29,7 @@ impl Served {
         Self { tasks: JoinSet::new(), stats }
     }
 
-    pub(crate) fn serve(&mut self, (connection, place): Accepted, offered: &Offered) {
+    pub(crate) fn serve(&mut self, (connection, place): Accepted, offered: &Offered) -> Handle {
         let peer = connection.peer().clone();
         let general_calls = Arc::clone(self.stats.general_counter());
         let service = PeerService::new(offered.services.clone(), general_calls, peer.clone());
@@ -48,7 +48,14 @@ impl Served {
             handlers.finished().await;
             drop(place);
         });
-        self.stats.opened(task.id(), handle);
+        self.stats.opened(task.id(), handle.clone());
+        handle
+    }
+
+    pub(crate) fn handles(&self) -> Vec<Handle> {
+        let mut handles = Vec::new();
+        self.stats.for_each(|handle| handles.push(handle.clone()));
+        handles
     }
 
     /// Waits until one more has ended; for ever while there is none.

@@ -15,6 +15,7 @@ use crate::codegen;
 use crate::direct::DirectMethods;
 use crate::known_methods::KnownMethods;
 use crate::layers::Layers;
+use crate::lifecycle::Ending;
 use crate::listeners::Listeners;
 use crate::places::Places;
 use crate::router::Router;
@@ -51,6 +52,7 @@ pub struct Server {
     http2: Http2Options,
     /// Of [`spawn`](Self::spawn).
     pub(crate) worker_threads: usize,
+    pub(crate) ending: Ending,
 }
 
 impl Server {
@@ -213,7 +215,8 @@ impl Server {
             None => self.http2,
         };
         let services = self.layers.around(Services::from(self.router));
-        Ok(BoundServer { services, direct: Arc::new(direct), stats, listeners, http2 })
+        let (direct, ending) = (Arc::new(direct), self.ending);
+        Ok(BoundServer { services, direct, stats, ending, listeners, http2 })
     }
 
     /// Binds, and serves until the process ends.

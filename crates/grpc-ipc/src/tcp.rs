@@ -2,7 +2,9 @@
 
 mod socket;
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 use grpc_ipc_core::{
     Acceptor, AccessPolicy, Address, BindError, ConnectError, Connector, NoNames, Peer, PeerStream, Source,
@@ -46,6 +48,15 @@ impl Source for Listening {
 
     async fn next(&mut self) -> io::Result<TcpStream> {
         Ok(self.0.accept().await?.0)
+    }
+
+    async fn last(&mut self) -> Option<TcpStream> {
+        // The port is free when the listener is dropped.
+        poll_fn(|cx| match self.0.poll_accept(cx) {
+            Poll::Ready(Ok((client, _))) => Poll::Ready(Some(client)),
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+        })
+        .await
     }
 
     async fn identify(client: TcpStream) -> io::Result<Stream> {

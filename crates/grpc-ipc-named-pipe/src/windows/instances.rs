@@ -9,7 +9,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use grpc_ipc_core::{Address, Backoff, BindError};
 use grpc_ipc_win32::{Descriptor, Identity, descriptor_of};
 use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use windows_sys::Win32::Storage::FileSystem::SECURITY_ANONYMOUS;
 
@@ -18,6 +18,8 @@ use super::{endpoint, identify, sys};
 
 /// How long the pipe of a server that has ended may take to go away.
 const TAKE_OVER: Duration = Duration::from_secs(2);
+/// How long the runtime may take to hear of a client that has connected.
+const LAST_MOMENT: Duration = Duration::from_millis(20);
 /// When to create the instances that are missing while others wait for clients.
 const FILL_AGAIN: Duration = Duration::from_secs(1);
 
@@ -87,6 +89,21 @@ impl Instances {
                     }
                 }
                 () = sleep(FILL_AGAIN), if self.missing() => {}
+            }
+        }
+    }
+
+    /// An instance that had a client when the server gave up the name. Windows cannot close a pipe for new clients alone, so
+    /// the instances that are there take some more; when none has come for a moment, this returns `None`, and whoever
+    /// connects from then on until the instances are closed finds the connection closed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub(super) async fn last(&mut self) -> Option<Connected> {
+        loop {
+            let (mut instance, connected) = timeout(LAST_MOMENT, self.waiting.next()).await.ok()??;
+            if let (Some(pipe), Ok(())) = (instance.0.take(), connected) {
+                return Some(Connected { pipe, free: instance.1 });
             }
         }
     }

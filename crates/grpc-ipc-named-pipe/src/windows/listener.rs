@@ -52,6 +52,10 @@ impl Listener for LocalListener {
         self.0.accept().await
     }
 
+    async fn accept_last(&mut self) -> Option<LocalStream> {
+        self.0.accept_last().await
+    }
+
     fn local_address(&self) -> &Address {
         self.0.local_address()
     }
@@ -64,6 +68,10 @@ impl Source for Pipe {
 
     async fn next(&mut self) -> io::Result<Self::Client> {
         Ok((self.instances.next().await?, self.own.clone()))
+    }
+
+    async fn last(&mut self) -> Option<Self::Client> {
+        Some((self.instances.last().await?, self.own.clone()))
     }
 
     async fn identify((connected, own): Self::Client) -> io::Result<LocalStream> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use grpc_ipc_core::{Address, BindError};
 use rustix::fs::{AtFlags, CWD, Stat, statat};
+use rustix::net::{Shutdown, shutdown};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::{Instant, sleep_until};
@@ -60,7 +61,7 @@ impl KeptSocket {
         let owner = Owner::of(&options, address).await?;
         let place = Place::open(&options, owner, address, &path)?;
         place.socket()?;
-        let lock = LockFile::acquire(&place).await?;
+        let lock = LockFile::acquire(&place, place.lock_name()).await?;
         let (file, socket) = bind(&place, &options).await?;
         let watch = watch(&place, &lock);
         let mut kept = Self {
@@ -105,6 +106,15 @@ impl KeptSocket {
                 }
             }
         }
+    }
+
+    /// Gives up the path, and returns one of those who had connected before. Nobody can connect any more when this has
+    /// returned `None`.
+    pub(super) fn last(&mut self) -> Option<UnixStream> {
+        // As when they are dropped, and both before the backlog is empty: whoever finds nothing here may start a server.
+        self.file.remove();
+        self.lock.release();
+        self.left.pop_front().or_else(|| last(&self.socket))
     }
 
     /// Looks whether the path leads to this socket, and its lock's to the lock.
@@ -162,7 +172,7 @@ impl KeptSocket {
         let found = place.socket()?;
         let lock = match place.directory.stat(&place.lock_name()).is_ok_and(|found| self.lock.is(&found)) {
             true => None,
-            false => Some(LockFile::acquire(&place).await?),
+            false => Some(LockFile::acquire(&place, place.lock_name()).await?),
         };
         if !found.is_some_and(|found| self.file.is(&found)) {
             let (file, socket) = bind(&place, &self.options).await?;
@@ -194,6 +204,21 @@ async fn bind(
 
 pub(super) async fn accept(socket: &AsyncFd<UnixListener>) -> io::Result<UnixStream> {
     socket.async_io(Interest::READABLE, |socket| socket.accept()).await.map(|(stream, _)| stream)
+}
+
+/// One of those who have connected to a socket that nobody can connect to any more.
+pub(super) fn last(socket: &AsyncFd<UnixListener>) -> Option<UnixStream> {
+    // Linux refuses clients from here on, and hands out those that have come. Elsewhere the call fails, and the socket
+    // takes clients until it is closed: only those that have looked up the path before can be among them.
+    _ = shutdown(socket.get_ref(), Shutdown::Read);
+    loop {
+        match socket.get_ref().accept() {
+            Ok((stream, _)) => return Some(stream),
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted) => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 fn watch(place: &Place<'_>, lock: &LockFile) -> Watch {

@@ -8,7 +8,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixSocket;
 
 use super::endpoint::{Endpoint, NoEndpoint};
-use super::kept_socket::{KeptSocket, accept};
+use super::kept_socket::{KeptSocket, accept, last};
 use super::names::SystemNames;
 use super::runtime_dir::Create;
 use super::socket_file::in_use_at;
@@ -36,6 +36,15 @@ impl Source for Socket {
         }?;
         stream.set_nonblocking(true)?;
         Ok(stream)
+    }
+
+    async fn last(&mut self) -> Option<UnixStream> {
+        let stream = match self {
+            Self::AtPath(socket) => socket.last(),
+            Self::Abstract(socket) => last(socket),
+        }?;
+        stream.set_nonblocking(true).ok()?;
+        Some(stream)
     }
 
     async fn identify(client: UnixStream) -> io::Result<LocalStream> {
@@ -66,6 +75,10 @@ impl Listener for LocalListener {
 
     async fn accept(&mut self) -> LocalStream {
         self.0.accept().await
+    }
+
+    async fn accept_last(&mut self) -> Option<LocalStream> {
+        self.0.accept_last().await
     }
 
     fn local_address(&self) -> &Address {

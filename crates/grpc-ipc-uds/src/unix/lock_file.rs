@@ -30,9 +30,8 @@ pub(super) struct LockFile {
 }
 
 impl LockFile {
-    /// The lock, or who has it instead.
-    pub(super) async fn acquire(place: &Place<'_>) -> Result<Self, BindError> {
-        let name = place.lock_name();
+    /// The lock on the file called `name`, or who has it instead.
+    pub(super) async fn acquire(place: &Place<'_>, name: OsString) -> Result<Self, BindError> {
         loop {
             let mut file = match open(place, &name) {
                 Ok(file) => file,
@@ -80,13 +79,21 @@ impl LockFile {
     }
 }
 
-impl Drop for LockFile {
-    fn drop(&mut self) {
+impl LockFile {
+    /// Lets another server have the path.
+    pub(super) fn release(&self) {
         // A process forked off this one has not locked it.
         let own = self.process == std::process::id();
         if own && self.directory.stat(&self.name).is_ok_and(|found| self.is(&found)) {
             _ = self.directory.remove(&self.name);
+            _ = flock(&self.file, FlockOperation::Unlock);
         }
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 
@@ -106,7 +113,7 @@ async fn not_opened(place: &Place<'_>, name: &OsStr, error: io::Error) -> BindEr
         },
         _ => BindError::from_io(
             place.address,
-            "open the lock file beside the socket (its path with .lock)",
+            "open the lock file beside the socket (its path with .lock, or .start)",
             error,
         ),
     }

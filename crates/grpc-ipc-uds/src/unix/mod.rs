@@ -17,6 +17,7 @@ mod place;
 mod registration;
 mod runtime_dir;
 mod socket_file;
+mod start;
 mod stream;
 mod sys;
 mod trust;
@@ -29,4 +30,6 @@ pub use options::ListenOptions;
 pub use peer::peer_of;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use pidfd::PidFd;
+pub use start::{StartLock, StartPlace};
 pub use stream::{LocalSocket, LocalStream};
+pub use sys::detach;

@@ -81,6 +81,17 @@ impl SocketFile {
         Ok(file)
     }
 
+    /// Removes the file, if it is still the same.
+    pub(super) fn remove(&self) {
+        // A process forked off this one has not bound it. And no server replaces the file in between: it finds this
+        // one alive, because the socket is closed after this.
+        if self.process == std::process::id()
+            && self.directory.stat(&self.name).is_ok_and(|found| self.is(&found))
+        {
+            _ = self.directory.remove(&self.name);
+        }
+    }
+
     /// Whether this is still the file that was bound. Its inode is not used again while the socket is open.
     pub(super) fn is(&self, found: &Stat) -> bool {
         trust::is(found, FileType::Socket)
@@ -90,13 +101,7 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // A process forked off this one has not bound it. And no server replaces the file in between: it finds this
-        // one alive, because the socket is closed after this.
-        if self.process == std::process::id()
-            && self.directory.stat(&self.name).is_ok_and(|found| self.is(&found))
-        {
-            _ = self.directory.remove(&self.name);
-        }
+        self.remove();
     }
 }
 

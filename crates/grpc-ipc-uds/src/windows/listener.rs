@@ -17,11 +17,11 @@ pub struct LocalListener(Acceptor<Listening>);
 
 struct Listening {
     // Dropped in this order: the file goes while nobody else can have the path.
-    _file: SocketFile,
+    file: Option<SocketFile>,
     /// The listening socket. It is no stream, but it becomes readable when there is a connection to accept, and tokio's
     /// own listener cannot accept one that is not of TCP.
     socket: TcpStream,
-    _lock: Lock,
+    lock: Option<Lock>,
 }
 
 impl LocalListener {
@@ -43,7 +43,7 @@ impl LocalListener {
         let file = SocketFile(absolute(&path));
         socket.listen(options.backlog).map_err(failed("listen"))?;
         let socket = into_tokio(socket).map_err(failed("listen"))?;
-        let listening = Listening { _file: file, socket, _lock: lock };
+        let listening = Listening { file: Some(file), socket, lock: Some(lock) };
         Ok(Self(Acceptor::new(listening, anchored(address), access)))
     }
 }
@@ -59,6 +59,15 @@ impl Source for Listening {
         Ok(client)
     }
 
+    async fn last(&mut self) -> Option<Socket> {
+        // As when they are dropped.
+        self.file = None;
+        self.lock = None;
+        let (client, _) = SockRef::from(&self.socket).accept().ok()?;
+        client.set_nonblocking(true).ok()?;
+        Some(client)
+    }
+
     async fn identify(client: Socket) -> io::Result<LocalStream> {
         let peer = peer_of(&client);
         Ok(PeerStream::new(into_tokio(client)?, peer))
@@ -70,6 +79,10 @@ impl Listener for LocalListener {
 
     async fn accept(&mut self) -> LocalStream {
         self.0.accept().await
+    }
+
+    async fn accept_last(&mut self) -> Option<LocalStream> {
+        self.0.accept_last().await
     }
 
     fn local_address(&self) -> &Address {

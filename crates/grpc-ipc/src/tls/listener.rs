@@ -74,6 +74,29 @@ impl<L: Listener> Listener for TlsListener<L> {
         }
     }
 
+    async fn accept_last(&mut self) -> Option<Self::Connection> {
+        loop {
+            let has_room = self.handshakes.len() < self.max_handshakes;
+            tokio::select! {
+                Some(ended) = self.handshakes.join_next() => {
+                    if let Ok(Some(stream)) = ended {
+                        return Some(stream);
+                    }
+                }
+                connection = self.listener.accept_last(), if has_room => match connection {
+                    Some(connection) => self.begin(connection),
+                    None => break,
+                }
+            }
+        }
+        while let Some(ended) = self.handshakes.join_next().await {
+            if let Ok(Some(stream)) = ended {
+                return Some(stream);
+            }
+        }
+        None
+    }
+
     fn local_address(&self) -> &Address {
         self.listener.local_address()
     }

@@ -1,8 +1,10 @@
 //! What differs between the Unixes, and the calls that no library makes safe.
 
+mod detach;
 mod socket;
 mod user_database;
 
+pub use detach::detach;
 pub use socket::LocalSocket;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) use socket::OpenSocket;

@@ -1,0 +1,136 @@
+//! What a launcher needs of a platform: a lock that one client has at a time, a file for the output of the server, and how
+//! a program is started that outlives this one.
+
+pub(crate) use platform::{StartPlace, detach};
+
+#[cfg(all(feature = "uds", unix))]
+mod platform {
+    pub(crate) use grpc_ipc_uds::{StartPlace, detach};
+}
+
+#[cfg(windows)]
+mod platform {
+    use std::fs::{self, File, OpenOptions};
+    use std::io;
+    use std::os::windows::fs::OpenOptionsExt as _;
+    use std::os::windows::process::CommandExt as _;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use grpc_ipc_core::{Address, BindError};
+
+    /// Files in the user's own directory for local data, which nobody else can write to.
+    pub(crate) struct StartPlace {
+        address: Address,
+        path: PathBuf,
+    }
+
+    /// A file that nobody else can open. Windows removes it when it is closed, also when the process dies.
+    pub(crate) struct StartLock(#[expect(dead_code, reason = "closing the file ends the lock")] File);
+
+    const ERROR_SHARING_VIOLATION: i32 = 32;
+    /// It is being removed, after the last one was closed.
+    const ERROR_ACCESS_DENIED: i32 = 5;
+    const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
+    const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+    const DETACHED_PROCESS: u32 = 0x0000_0008;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x0000_0200;
+
+    impl StartPlace {
+        pub(crate) fn new(address: &Address) -> Result<Self, BindError> {
+            let local = std::env::var_os("LOCALAPPDATA").map(PathBuf::from).filter(|path| path.is_absolute());
+            let Some(local) = local else {
+                let reason = "LOCALAPPDATA names no directory".to_owned();
+                return Err(BindError::NoRuntimeDirectory { address: address.clone(), reason });
+            };
+            // Names of pipes and files are the same in upper and lower case.
+            let name = address.to_string().to_lowercase();
+            let readable: String = name
+                .chars()
+                .map(|char| if char.is_ascii_alphanumeric() || char == '-' { char } else { '_' })
+                .take(64)
+                .collect();
+            // FNV-1a, because the standard library's hash may change with its version.
+            let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+            let path = local.join("grpc-ipc").join(format!("{readable}~{hash:016x}"));
+            Ok(Self { address: address.clone(), path })
+        }
+
+        #[expect(clippy::unused_async, reason = "elsewhere it waits")]
+        pub(crate) async fn try_lock(&self) -> Result<Option<StartLock>, BindError> {
+            let failed =
+                |error| BindError::from_io(&self.address, "create the lock file of the start", error);
+            self.create_directory().map_err(failed)?;
+            let mut options = OpenOptions::new();
+            options
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .share_mode(0)
+                // What a link leads to is not this program's to delete.
+                .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT);
+            match options.open(self.path.with_extension("start")) {
+                Ok(file) => Ok(Some(StartLock(file))),
+                Err(error)
+                    if matches!(
+                        error.raw_os_error(),
+                        Some(ERROR_SHARING_VIOLATION | ERROR_ACCESS_DENIED)
+                    ) =>
+                {
+                    Ok(None)
+                }
+                Err(error) => Err(failed(error)),
+            }
+        }
+
+        #[expect(clippy::unused_async, reason = "elsewhere it waits")]
+        pub(crate) async fn create_log(&self) -> io::Result<(File, PathBuf)> {
+            self.create_directory()?;
+            let path = self.path.with_extension("log");
+            // The last server may still write to it.
+            File::create(&path)?;
+            Ok((OpenOptions::new().append(true).open(&path)?, path))
+        }
+
+        fn create_directory(&self) -> io::Result<()> {
+            self.path.parent().map_or(Ok(()), fs::create_dir_all)
+        }
+    }
+
+    /// Has the program run without this console, and out of reach of its Ctrl-C.
+    pub(crate) fn detach(command: &mut Command) {
+        command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+    }
+}
+
+#[cfg(not(any(windows, all(feature = "uds", unix))))]
+mod platform {
+    use std::convert::Infallible;
+    use std::fs::File;
+    use std::io;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    use grpc_ipc_core::{Address, BindError};
+
+    pub(crate) enum StartPlace {}
+
+    impl StartPlace {
+        pub(crate) fn new(address: &Address) -> Result<Self, BindError> {
+            let reason = "a launcher needs Windows, or the feature `uds` of grpc-ipc on Unix".to_owned();
+            Err(BindError::Unsupported { address: address.clone(), reason })
+        }
+
+        pub(crate) async fn try_lock(&self) -> Result<Option<Infallible>, BindError> {
+            match *self {}
+        }
+
+        pub(crate) async fn create_log(&self) -> io::Result<(File, PathBuf)> {
+            match *self {}
+        }
+    }
+
+    pub(crate) fn detach(_: &mut Command) {}
+}

@@ -1,0 +1,173 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use grpc_ipc_core::{Address, Backoff, BoxConnection, BoxConnector, ConnectError, Connector};
+use tokio::time::{Instant, sleep};
+
+use super::error::LaunchError;
+use super::program::Program;
+use super::version::{Found, Requirement};
+use crate::backend::start::StartPlace;
+use crate::connections::deadline_after;
+
+/// A connector that starts the server if nobody is there.
+#[derive(Clone)]
+pub(super) struct LaunchConnector {
+    pub(super) inner: Arc<BoxConnector>,
+    pub(super) program: Program,
+    pub(super) requirement: Option<Requirement>,
+    /// How long a server that is there may take.
+    pub(super) connect_timeout: Duration,
+}
+
+/// How long another server, which may have been faster than the one that was started, may take to listen once it has bound
+/// its address.
+const OTHER_SERVER: Duration = Duration::from_millis(200);
+
+impl LaunchConnector {
+    /// How long a start may take: one's own after another client's, and one of each before if a server has to leave.
+    pub(super) fn longest(&self) -> Duration {
+        self.program.timeout.saturating_mul(4)
+    }
+
+    /// A connection to a server of the right version; `None` if nobody is there. A server of another version is an error
+    /// if it is not to be replaced.
+    async fn find(&self) -> Result<Option<Seen>, LaunchError> {
+        let connection = match self.inner.connect(deadline_after(self.connect_timeout)).await {
+            Ok(connection) => connection,
+            Err(ConnectError::NotFound { .. } | ConnectError::Refused { .. }) => return Ok(None),
+            Err(error) => return Err(LaunchError::Connect(error)),
+        };
+        let Some(requirement) = &self.requirement else { return Ok(Some(Seen::Right(connection))) };
+        match requirement.check(&self.inner, self.connect_timeout).await? {
+            Found::Right => Ok(Some(Seen::Right(connection))),
+            Found::Gone => Ok(None),
+            Found::Other(found) if requirement.replace => {
+                Ok(Some(Seen::ToReplace(requirement.clone(), found)))
+            }
+            Found::Other(found) => Err(requirement.mismatch(found)),
+        }
+    }
+
+    async fn find_or_start(&self) -> Result<BoxConnection, LaunchError> {
+        if let Some(Seen::Right(connection)) = self.find().await? {
+            return Ok(connection);
+        }
+        let place = StartPlace::new(self.inner.address()).map_err(LaunchError::Lock)?;
+        let (began, mut backoff) = (Instant::now(), Backoff::connect());
+        loop {
+            if let Some(lock) = place.try_lock().await.map_err(LaunchError::Lock)? {
+                // Others wait for it, too, so it goes on if this client does not want it any more.
+                let this = self.clone();
+                let starting = tokio::spawn(async move {
+                    let connected = this.start(&place).await;
+                    drop(lock);
+                    connected
+                });
+                return match starting.await {
+                    Ok(connected) => connected,
+                    Err(error) => Err(LaunchError::Connect(ConnectError::Io {
+                        address: self.inner.address().clone(),
+                        action: "start the server",
+                        source: error.into(),
+                    })),
+                };
+            }
+            if began.elapsed() >= self.program.timeout.saturating_mul(2) {
+                return Err(LaunchError::Waiting { waited: began.elapsed() });
+            }
+            backoff.wait().await;
+            if let Some(Seen::Right(connection)) = self.find().await? {
+                return Ok(connection);
+            }
+        }
+    }
+
+    /// What the client does that has the lock.
+    async fn start(&self, place: &StartPlace) -> Result<BoxConnection, LaunchError> {
+        // Another client may have started it before this one got the lock.
+        match self.find().await? {
+            Some(Seen::Right(connection)) => return Ok(connection),
+            Some(Seen::ToReplace(requirement, found)) => self.replace(&requirement, found).await?,
+            None => {}
+        }
+        let mut started = self.program.start(place).await?;
+        let (began, mut backoff) = (Instant::now(), Backoff::connect());
+        loop {
+            if let Some(connection) = self.find_started().await? {
+                return Ok(connection);
+            }
+            if let Some(error) = started.ended() {
+                return self.find_other().await?.ok_or(error);
+            }
+            if began.elapsed() >= self.program.timeout {
+                return Err(started.give_up(self.program.timeout));
+            }
+            backoff.wait().await;
+        }
+    }
+
+    /// A connection to the server that this client has started.
+    async fn find_started(&self) -> Result<Option<BoxConnection>, LaunchError> {
+        match self.find().await? {
+            Some(Seen::Right(connection)) => Ok(Some(connection)),
+            // It is no better than the one that it has replaced.
+            Some(Seen::ToReplace(requirement, found)) => Err(requirement.mismatch(found)),
+            None => Ok(None),
+        }
+    }
+
+    /// The program may have ended because another server was faster, which somebody has started without this lock.
+    async fn find_other(&self) -> Result<Option<BoxConnection>, LaunchError> {
+        let began = Instant::now();
+        loop {
+            let found = self.find_started().await?;
+            if found.is_some() || began.elapsed() >= OTHER_SERVER {
+                return Ok(found);
+            }
+            sleep(OTHER_SERVER / 10).await;
+        }
+    }
+
+    /// Has a server leave, and waits until nobody serves the address.
+    async fn replace(&self, requirement: &Requirement, found: crate::Description) -> Result<(), LaunchError> {
+        requirement.ask_to_leave(&self.inner, &found, self.connect_timeout).await?;
+        let (began, mut backoff) = (Instant::now(), Backoff::connect());
+        loop {
+            match self.inner.connect(deadline_after(self.connect_timeout)).await {
+                Err(ConnectError::NotFound { .. } | ConnectError::Refused { .. }) => return Ok(()),
+                _ if began.elapsed() >= self.program.timeout => {
+                    return Err(requirement.does_not_leave(found, None));
+                }
+                _ => backoff.wait().await,
+            }
+        }
+    }
+}
+
+/// A server that is there.
+enum Seen {
+    Right(BoxConnection),
+    ToReplace(Requirement, crate::Description),
+}
+
+impl Connector for LaunchConnector {
+    type Connection = BoxConnection;
+
+    async fn connect(&self, _: Instant) -> Result<BoxConnection, ConnectError> {
+        self.find_or_start().await.map_err(|error| match error {
+            LaunchError::Connect(error) => error,
+            error => {
+                ConnectError::NotStarted { address: self.inner.address().clone(), source: Box::new(error) }
+            }
+        })
+    }
+
+    async fn appears(&self) {
+        self.inner.appears().await;
+    }
+
+    fn address(&self) -> &Address {
+        self.inner.address()
+    }
+}

@@ -1,0 +1,66 @@
+use std::ffi::OsString;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use super::error::LaunchError;
+use super::output::{Log, Output};
+use crate::backend::start::{self, StartPlace};
+
+/// The program of a server.
+#[derive(Clone)]
+pub(super) struct Program {
+    pub(super) command: Arc<dyn Fn() -> Command + Send + Sync>,
+    pub(super) timeout: Duration,
+    pub(super) output: Output,
+}
+
+/// A program that has been started, and does not listen yet.
+pub(super) struct Started {
+    program: OsString,
+    child: Option<Child>,
+    log: Log,
+}
+
+impl Program {
+    pub(super) async fn start(&self, place: &StartPlace) -> Result<Started, LaunchError> {
+        let mut command = (self.command)();
+        let log = self.output.set(&mut command, place).await?;
+        start::detach(&mut command);
+        let program = command.get_program().to_owned();
+        match command.spawn() {
+            Ok(child) => Ok(Started { program, child: Some(child), log }),
+            Err(source) => Err(LaunchError::Spawn { program, source }),
+        }
+    }
+}
+
+impl Started {
+    /// How the program has ended, if it has.
+    pub(super) fn ended(&mut self) -> Option<LaunchError> {
+        let status = self.child.as_mut()?.try_wait().ok()??;
+        self.child = None;
+        Some(LaunchError::Exited { program: self.program.clone(), status, output: self.log.tail() })
+    }
+
+    /// Ends the program, which has had long enough.
+    pub(super) fn give_up(mut self, waited: Duration) -> LaunchError {
+        if let Some(child) = &mut self.child {
+            _ = child.kill();
+        }
+        LaunchError::TimedOut { program: self.program.clone(), waited, output: self.log.tail() }
+    }
+}
+
+/// Lets the program go on by itself. On Unix its parent has to take its exit status, or it stays behind as a zombie; a
+/// thread sleeps until there is one.
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // Without a thread, the system does that when this process has ended.
+            let wait = move || drop(child.wait());
+            _ = thread::Builder::new().name("grpc-ipc-reaper".to_owned()).stack_size(64 * 1024).spawn(wait);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use grpc_ipc_core::{Address, BoxConnection, BoxConnector, ConnectError, Connector};
+use tokio::time::{Instant, timeout};
+use tonic::{Code, Status};
+
+use super::error::LaunchError;
+use crate::{Channel, Description};
+
+/// Which servers will do.
+#[derive(Clone)]
+pub(super) struct Requirement {
+    pub(super) required: String,
+    pub(super) matches: Arc<dyn Fn(&Description) -> bool + Send + Sync>,
+    /// Others are asked to leave.
+    pub(super) replace: bool,
+}
+
+/// What a server is found to be.
+pub(super) enum Found {
+    Right,
+    Other(Description),
+    /// It has gone, or is about to.
+    Gone,
+}
+
+impl Requirement {
+    /// Asks the server, on a connection of its own.
+    pub(super) async fn check(
+        &self,
+        connector: &Arc<BoxConnector>,
+        limit: Duration,
+    ) -> Result<Found, LaunchError> {
+        let channel = Channel::from_connector(Shared(Arc::clone(connector)));
+        let described = match timeout(limit, channel.describe()).await {
+            Ok(described) => described,
+            Err(_) => {
+                let address = connector.address().clone();
+                return Err(LaunchError::Connect(ConnectError::TimedOut { address }));
+            }
+        };
+        match described {
+            Ok(found) if (self.matches)(&found) => Ok(Found::Right),
+            Ok(found) => Ok(Found::Other(found)),
+            Err(status) if status.code() == Code::Unavailable => Ok(Found::Gone),
+            Err(status) => Err(LaunchError::NotAnnounced { required: self.required.clone(), status }),
+        }
+    }
+
+    /// Asks a server to leave.
+    pub(super) async fn ask_to_leave(
+        &self,
+        connector: &Arc<BoxConnector>,
+        found: &Description,
+        limit: Duration,
+    ) -> Result<(), LaunchError> {
+        let channel = Channel::from_connector(Shared(Arc::clone(connector)));
+        let asked = match timeout(limit, channel.ask_to_leave(Some(found.pid))).await {
+            Ok(asked) => asked,
+            Err(_) => Err(Status::deadline_exceeded("no answer")),
+        };
+        match asked {
+            Ok(()) => Ok(()),
+            // It has gone, or another one has taken its place.
+            Err(status) if matches!(status.code(), Code::Unavailable | Code::FailedPrecondition) => Ok(()),
+            Err(status) => Err(self.does_not_leave(found.clone(), Some(status))),
+        }
+    }
+
+    pub(super) fn does_not_leave(&self, found: Description, status: Option<Status>) -> LaunchError {
+        LaunchError::DoesNotLeave { required: self.required.clone(), found, status }
+    }
+
+    pub(super) fn mismatch(&self, found: Description) -> LaunchError {
+        LaunchError::Version { required: self.required.clone(), found }
+    }
+}
+
+/// A connector that others have, too.
+struct Shared(Arc<BoxConnector>);
+
+impl Connector for Shared {
+    type Connection = BoxConnection;
+
+    async fn connect(&self, deadline: Instant) -> Result<BoxConnection, ConnectError> {
+        self.0.connect(deadline).await
+    }
+
+    fn address(&self) -> &Address {
+        self.0.address()
+    }
+}

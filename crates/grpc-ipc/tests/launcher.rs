@@ -1,0 +1,358 @@
+//! Clients that start their server: this program, run again.
+//!
+//! `GRPC_IPC_RACES` says how many times each race is run, such as 200.
+#![cfg(all(unix, feature = "uds"))]
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use grpc_ipc::{Announcement, Channel, LaunchError, Launcher, Server};
+use grpc_ipc_conformance::{Watchdog, run};
+use grpc_ipc_proto::greet::greeter_client::GreeterClient;
+use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
+use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
+use tempfile::TempDir;
+use tonic::{Request, Response, Status};
+
+/// Where a server listens, and what tells the program to be one.
+const SERVE: &str = "GRPC_IPC_TEST_SERVE";
+/// Where a client connects, and what tells the program to be one.
+const CALL: &str = "GRPC_IPC_TEST_CALL";
+const VERSION: &str = "GRPC_IPC_TEST_VERSION";
+const IDLE_MS: &str = "GRPC_IPC_TEST_IDLE_MS";
+/// What a server does instead of listening.
+const INSTEAD: &str = "GRPC_IPC_TEST_INSTEAD";
+
+/// Answers with the number of its process.
+struct WhoAmI;
+
+#[tonic::async_trait]
+impl Greeter for WhoAmI {
+    async fn say_hello(&self, _: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+        Ok(Response::new(HelloReply { message: std::process::id().to_string() }))
+    }
+}
+
+async fn pid_of(channel: &Channel) -> Result<u32, Status> {
+    let reply = GreeterClient::new(channel.clone()).say_hello(HelloRequest::default()).await?;
+    Ok(reply.into_inner().message.parse().unwrap())
+}
+
+/// This program as the process that `role` is a test of.
+fn again(role: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["--exact", role, "--nocapture", "--test-threads=1"]);
+    command
+}
+
+/// The server, when another test has started it.
+#[test]
+fn as_server() {
+    let Ok(path) = env::var(SERVE) else { return };
+    let mut starts = OpenOptions::new().append(true).create(true).open(format!("{path}.starts")).unwrap();
+    writeln!(starts, "{}", std::process::id()).unwrap();
+    match env::var(INSTEAD).as_deref() {
+        Ok("fail") => {
+            let lines: String = (0..1000).map(|line| format!("line {line} of the output\n")).collect();
+            eprintln!("{lines}cannot read the configuration");
+            std::process::exit(3);
+        }
+        Ok("hang") => loop {
+            std::thread::park();
+        },
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let version = env::var(VERSION).unwrap_or_default();
+    let mut server = Server::builder()
+        .add_service(GreeterServer::new(WhoAmI))
+        .announce(Announcement::new("who-am-i", version))
+        .listen(format!("unix:{path}"));
+    if let Ok(idle) = env::var(IDLE_MS) {
+        server = server.exit_when_idle(Duration::from_millis(idle.parse().unwrap()));
+    }
+    runtime.block_on(server.serve()).unwrap();
+    // Without what the test harness prints.
+    std::process::exit(0);
+}
+
+/// A client of the race between processes.
+#[test]
+fn as_client() {
+    let Ok(path) = env::var(CALL) else { return };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let pid = runtime.block_on(async { pid_of(&launcher(&path).connect().await.unwrap()).await.unwrap() });
+    println!("answered by {pid}");
+    std::process::exit(0);
+}
+
+struct Scene {
+    directory: TempDir,
+    path: String,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("s").to_str().unwrap().to_owned();
+        Self { directory, path }
+    }
+
+    fn launcher_with(&self, set: impl Fn(&mut Command) + Send + Sync + 'static) -> Launcher {
+        launcher_with(&self.path, set)
+    }
+
+    fn launcher(&self) -> Launcher {
+        launcher(&self.path)
+    }
+
+    /// The processes that were started.
+    fn starts(&self) -> Vec<u32> {
+        let starts = fs::read_to_string(format!("{}.starts", self.path)).unwrap_or_default();
+        starts.lines().map(|pid| pid.parse().unwrap()).collect()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.path().join("s.log")
+    }
+}
+
+/// Ends the servers, also when a test has failed.
+impl Drop for Scene {
+    fn drop(&mut self) {
+        for pid in self.starts() {
+            // One that has gone is not found; its number is hardly another's by now.
+            _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+    }
+}
+
+fn launcher(path: &str) -> Launcher {
+    launcher_with(path, |_| {})
+}
+
+fn launcher_with(path: &str, set: impl Fn(&mut Command) + Send + Sync + 'static) -> Launcher {
+    let address = format!("unix:{path}");
+    let path = path.to_owned();
+    Launcher::new(address, move || {
+        let mut command = again("as_server");
+        command.env(SERVE, &path).env_remove(CALL);
+        set(&mut command);
+        command
+    })
+    .start_timeout(Duration::from_secs(60))
+}
+
+/// How often a race is run.
+fn races(short: usize) -> usize {
+    env::var("GRPC_IPC_RACES").map_or(short, |races| races.parse().unwrap())
+}
+
+/// As `run`, for races that are run many times.
+fn run_races<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F) {
+    let _watchdog = Watchdog::start(name, Duration::from_secs(600));
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test());
+}
+
+#[test]
+fn clients_of_one_process_start_one_server() {
+    run_races("clients_of_one_process_start_one_server", || async {
+        for _ in 0..races(3) {
+            let scene = Scene::new();
+            let clients: Vec<_> = (0..8)
+                .map(|_| {
+                    let launcher = scene.launcher();
+                    tokio::spawn(async move { pid_of(&launcher.connect().await.unwrap()).await.unwrap() })
+                })
+                .collect();
+            let mut answered = Vec::new();
+            for client in clients {
+                answered.push(client.await.unwrap());
+            }
+            let starts = scene.starts();
+            assert_eq!(starts.len(), 1, "{starts:?}");
+            assert_eq!(answered, vec![starts[0]; 8]);
+            assert!(!scene.directory.path().join("s.start").exists());
+        }
+    });
+}
+
+#[test]
+fn clients_of_many_processes_start_one_server() {
+    run_races("clients_of_many_processes_start_one_server", || async {
+        for _ in 0..races(2) {
+            let scene = Scene::new();
+            let clients: Vec<_> = (0..8)
+                .map(|_| again("as_client").env(CALL, &scene.path).stdout(Stdio::piped()).spawn().unwrap())
+                .collect();
+            let outputs: Vec<_> =
+                clients.into_iter().map(|client| client.wait_with_output().unwrap().stdout).collect();
+            let starts = scene.starts();
+            assert_eq!(starts.len(), 1, "{starts:?}");
+            for output in outputs {
+                let output = String::from_utf8(output).unwrap();
+                assert!(output.contains(&format!("answered by {}\n", starts[0])), "{output}");
+            }
+        }
+    });
+}
+
+/// The pauses between calls are about as long as the server waits for one.
+#[test]
+fn no_call_is_lost_when_the_server_ends() {
+    run_races("no_call_is_lost_when_the_server_ends", || async {
+        let scene = Scene::new();
+        let idle = |command: &mut Command| {
+            command.env(IDLE_MS, "8");
+        };
+        let channel = scene.launcher_with(idle).connect().await.unwrap();
+        let mut servers = vec![pid_of(&channel).await.unwrap()];
+        let wanted = races(5);
+        // From before the end of the server's patience to after it, in small steps, again and again.
+        for pause in (0..).map(|call| Duration::from_micros(7_000 + call * 137 % 4_000)) {
+            // The channel hears of the server's end before the call, or not.
+            match servers.len() % 2 {
+                0 => std::thread::sleep(pause),
+                _ => tokio::time::sleep(pause).await,
+            }
+            let pid = pid_of(&channel).await.unwrap();
+            if servers.last() != Some(&pid) {
+                servers.push(pid);
+                if servers.len() > wanted {
+                    break;
+                }
+            }
+        }
+        assert!(scene.starts().len() > wanted);
+    });
+}
+
+#[test]
+fn the_server_is_started_again_when_it_has_gone() {
+    run("the_server_is_started_again_when_it_has_gone", || async {
+        let scene = Scene::new();
+        let channel = scene.launcher().connect().await.unwrap();
+        let first = pid_of(&channel).await.unwrap();
+        channel.ask_to_leave(Some(first)).await.unwrap();
+        // A call may reach it before it has begun to leave.
+        let second = loop {
+            match pid_of(&channel).await.unwrap() {
+                pid if pid == first => {}
+                pid => break pid,
+            }
+        };
+        assert_eq!(scene.starts(), [first, second]);
+        let stat = format!("/proc/{second}/stat");
+        if let Ok(stat) = fs::read_to_string(stat) {
+            let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap();
+            assert_eq!(session, second.to_string(), "it has a session of its own");
+        }
+        // The first one is no zombie, once its thread has run.
+        while fs::read_to_string(format!("/proc/{first}/stat")).is_ok() {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_program_that_ends_is_an_error_with_its_output() {
+    run("a_program_that_ends_is_an_error_with_its_output", || async {
+        let scene = Scene::new();
+        let fail = |command: &mut Command| {
+            command.env(INSTEAD, "fail");
+        };
+        let error = scene.launcher_with(fail).connect().await.unwrap_err();
+        let LaunchError::Exited { status, output, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(status.code(), Some(3));
+        assert!(output.ends_with("line 999 of the output\ncannot read the configuration"), "{output}");
+        assert!(output.starts_with("line ") && output.len() <= 8 * 1024, "{output}");
+        assert!(error.to_string().contains("ended before it listened: exit status: 3; its last output:"));
+        assert!(fs::read_to_string(scene.log()).unwrap().len() > 8 * 1024);
+
+        let error = scene.launcher_with(fail).discard_output().connect().await.unwrap_err();
+        assert!(matches!(&error, LaunchError::Exited { output, .. } if output.is_empty()), "{error:?}");
+        let own = scene.directory.path().join("own.log");
+        fs::write(&own, "before\n").unwrap();
+        let error = scene.launcher_with(fail).log_file(&own).connect().await.unwrap_err();
+        assert!(
+            matches!(&error, LaunchError::Exited { output, .. } if output.starts_with("line")),
+            "{error:?}"
+        );
+        assert!(fs::read_to_string(&own).unwrap().starts_with("before\n"));
+
+        // A call says it, too.
+        let status = pid_of(&scene.launcher_with(fail).lazy().unwrap()).await.unwrap_err();
+        assert!(status.message().contains("cannot read the configuration"), "{status:?}");
+    });
+}
+
+#[test]
+fn a_program_that_does_not_listen_is_ended() {
+    run("a_program_that_does_not_listen_is_ended", || async {
+        let scene = Scene::new();
+        let hang = |command: &mut Command| {
+            command.env(INSTEAD, "hang");
+        };
+        let launcher = scene.launcher_with(hang).start_timeout(Duration::from_millis(300));
+        let error = launcher.connect().await.unwrap_err();
+        assert!(matches!(error, LaunchError::TimedOut { .. }), "{error:?}");
+        for pid in scene.starts() {
+            while fs::read_to_string(format!("/proc/{pid}/stat")).is_ok() {
+                tokio::task::yield_now().await;
+            }
+        }
+        let missing = Launcher::new(format!("unix:{}", scene.path), || Command::new("/does/not/exist"));
+        let error = missing.connect().await.unwrap_err();
+        assert!(matches!(error, LaunchError::Spawn { .. }), "{error:?}");
+        let nowhere = Launcher::new("unix:/does/not/exist/s", || again("as_server"));
+        let error = nowhere.connect().await.unwrap_err();
+        assert!(matches!(error, LaunchError::Lock(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn another_version_is_an_error_or_replaced() {
+    run("another_version_is_an_error_or_replaced", || async {
+        let scene = Scene::new();
+        let version = |version: &'static str| {
+            move |command: &mut Command| {
+                command.env(VERSION, version);
+            }
+        };
+        let old = scene.launcher_with(version("1")).version("1").connect().await.unwrap();
+        let first = pid_of(&old).await.unwrap();
+        let error = scene.launcher_with(version("2")).version("2").connect().await.unwrap_err();
+        assert!(
+            matches!(&error, LaunchError::Version { required, found } if required == "2" && found.version == "1"),
+            "{error:?}"
+        );
+        let launcher = scene.launcher_with(version("2")).version("2").replace_other_versions();
+        let second = pid_of(&launcher.connect().await.unwrap()).await.unwrap();
+        assert_eq!(scene.starts(), [first, second]);
+
+        // What it starts has to be right.
+        let launcher = scene.launcher_with(version("2")).version("3").replace_other_versions();
+        let error = launcher.connect().await.unwrap_err();
+        assert!(matches!(&error, LaunchError::Version { .. }), "{error:?}");
+        let matching =
+            scene.launcher().version_matching("2 or later", |server| server.version.as_str() >= "2");
+        matching.connect().await.unwrap();
+    });
+}
+
+/// A server of another kind.
+#[test]
+fn a_server_that_does_not_tell_its_version_is_an_error() {
+    run("a_server_that_does_not_tell_its_version_is_an_error", || async {
+        let scene = Scene::new();
+        let server = Server::builder().listen(format!("unix:{}", scene.path)).bind().await.unwrap();
+        tokio::spawn(server.serve());
+        let error = scene.launcher().version("1").connect().await.unwrap_err();
+        assert!(matches!(error, LaunchError::NotAnnounced { .. }), "{error:?}");
+        assert!(scene.starts().is_empty());
+    });
+}

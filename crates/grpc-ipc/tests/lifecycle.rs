@@ -1,0 +1,154 @@
+//! A server that says who it is, leaves when it is asked to, and ends when it is idle.
+
+mod util;
+
+use std::time::Duration;
+
+use grpc_ipc::memory::Network;
+use grpc_ipc::{AccessPolicy, Announcement, BoundServer, Channel, Connector as _, Listener as _, Server};
+use grpc_ipc_conformance::{LIMIT, Watchdog, run};
+use tokio::time::Instant;
+use tonic::Code;
+use util::{DRAIN, MyGreeter, Running, greet};
+
+const IDLE: Duration = Duration::from_secs(60);
+
+async fn server(network: &Network, greeter: &MyGreeter, set: impl FnOnce(Server) -> Server) -> BoundServer {
+    let listener = network.listen("server", AccessPolicy::default()).unwrap();
+    set(Server::builder().add_service(greeter.service()).listener(listener)).bind().await.unwrap()
+}
+
+fn channel(network: &Network) -> Channel {
+    Channel::from_connector(network.connector("server", AccessPolicy::default()))
+}
+
+#[test]
+fn a_server_says_who_it_is() {
+    run("a_server_says_who_it_is", || async {
+        let network = Network::new();
+        let announce = |server: Server| server.announce(Announcement::new("greeter", "1.2.3"));
+        let running = Running::start(server(&network, &MyGreeter::default(), announce).await, DRAIN);
+        let described = channel(&network).describe().await.unwrap();
+        assert_eq!((&*described.name, &*described.version), ("greeter", "1.2.3"));
+        assert_eq!(described.pid, std::process::id());
+        assert!(described.started.elapsed().unwrap() < Duration::from_secs(3600));
+        running.stop().await.unwrap().unwrap();
+
+        let running = Running::start(server(&network, &MyGreeter::default(), |server| server).await, DRAIN);
+        assert_eq!(channel(&network).describe().await.unwrap_err().code(), Code::Unimplemented);
+        running.stop().await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_server_leaves_when_it_is_asked_to() {
+    run("a_server_leaves_when_it_is_asked_to", || async {
+        let (network, greeter) = (Network::new(), MyGreeter::default());
+        let announce = |server: Server| server.announce(Announcement::new("greeter", "1"));
+        let serving = tokio::spawn(server(&network, &greeter, announce).await.serve());
+        let channel = channel(&network);
+        let call = tokio::spawn(greet(channel.clone(), "wait"));
+        greeter.called.notified().await;
+
+        let pid = std::process::id();
+        let other = channel.ask_to_leave(Some(pid + 1)).await.unwrap_err();
+        assert_eq!(other.code(), Code::FailedPrecondition, "{other:?}");
+        channel.ask_to_leave(Some(pid)).await.unwrap();
+        // The name is free while the call goes on.
+        while network.listen("server", AccessPolicy::default()).is_err() {
+            tokio::task::yield_now().await;
+        }
+        assert!(!call.is_finished() && !serving.is_finished());
+        greeter.go_on.notify_one();
+        call.await.unwrap().unwrap();
+        serving.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn calls_end_when_a_server_that_leaves_has_drained_for_long_enough() {
+    run("calls_end_when_a_server_that_leaves_has_drained_for_long_enough", || async {
+        let (network, greeter) = (Network::new(), MyGreeter::default());
+        let announcement = Announcement::new("greeter", "1").drain(Duration::from_millis(20));
+        let serving =
+            tokio::spawn(server(&network, &greeter, |server| server.announce(announcement)).await.serve());
+        let channel = channel(&network);
+        let call = tokio::spawn(greet(channel.clone(), "wait"));
+        greeter.called.notified().await;
+        channel.ask_to_leave(None).await.unwrap();
+        serving.await.unwrap().unwrap();
+        call.await.unwrap().unwrap_err();
+    });
+}
+
+#[test]
+fn a_server_may_refuse_to_leave() {
+    run("a_server_may_refuse_to_leave", || async {
+        let network = Network::new();
+        let announcement = Announcement::new("greeter", "1").allow_leave(false);
+        let server = server(&network, &MyGreeter::default(), |server| server.announce(announcement)).await;
+        let running = Running::start(server, DRAIN);
+        let refused = channel(&network).ask_to_leave(None).await.unwrap_err();
+        assert_eq!(refused.code(), Code::Unimplemented, "{refused:?}");
+        running.stop().await.unwrap().unwrap();
+    });
+}
+
+/// A connection without calls does not keep it, and a call does. The clock goes on when nothing else does.
+#[test]
+fn an_idle_server_ends() {
+    let _watchdog = Watchdog::start("an_idle_server_ends", LIMIT);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let (network, greeter) = (Network::new(), MyGreeter::default());
+        let idle = |server: Server| server.exit_when_idle(IDLE);
+        let serving = tokio::spawn(server(&network, &greeter, idle).await.serve());
+        let channel = channel(&network);
+        greet(channel.clone(), "world").await.unwrap();
+        let call = tokio::spawn(greet(channel.clone(), "wait"));
+        greeter.called.notified().await;
+        tokio::time::sleep(10 * IDLE).await;
+        assert!(!serving.is_finished(), "a call is under way");
+        greeter.go_on.notify_one();
+        call.await.unwrap().unwrap();
+        let answered = Instant::now();
+        serving.await.unwrap().unwrap();
+        let after = answered.elapsed();
+        assert!((IDLE..IDLE * 3 / 2).contains(&after), "{after:?}");
+        let status = greet(channel, "world").await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "there is nobody: {status:?}");
+    });
+}
+
+/// The one that has started it may need some time.
+#[test]
+fn a_server_waits_for_its_first_client() {
+    let _watchdog = Watchdog::start("a_server_waits_for_its_first_client", LIMIT);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let (network, began) = (Network::new(), Instant::now());
+        let idle = |server: Server| server.exit_when_idle(Duration::from_millis(10));
+        server(&network, &MyGreeter::default(), idle).await.serve().await.unwrap();
+        assert_eq!(began.elapsed().as_secs(), 5);
+    });
+}
+
+/// Of this listener, nothing is accepted before the server has decided to leave.
+#[test]
+fn whoever_had_connected_before_is_served() {
+    run("whoever_had_connected_before_is_served", || async {
+        let network = Network::new();
+        let mut listener = network.listen("server", AccessPolicy::default()).unwrap();
+        let connector = network.connector("server", AccessPolicy::default());
+        let deadline = Instant::now() + DRAIN;
+        let early = connector.connect(deadline).await.unwrap();
+        let late = connector.connect(deadline).await.unwrap();
+        assert!(listener.accept_last().await.is_some());
+        let error = connector.connect(deadline).await.map(drop).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+        network.listen("server", AccessPolicy::default()).expect("the name is free");
+        assert!(listener.accept_last().await.is_some());
+        assert!(listener.accept_last().await.is_none());
+        drop((early, late));
+    });
+}
