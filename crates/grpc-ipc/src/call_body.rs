@@ -11,7 +11,7 @@ use crate::codegen::Aside;
 use crate::fields::{STATUS, mend, separate, set_status};
 use crate::messages::Messages;
 use crate::response::without_status;
-use crate::status::status_from_http2;
+use crate::status::{status_from_http2, status_of_request};
 
 /// The body of a message that comes from the other end. It fails with the status that gRPC has for what went wrong.
 ///
@@ -128,10 +128,10 @@ impl Body for CallBody {
             Ok(Some(Err(frame))) => self.end(frame.into_trailers().ok()),
             Ok(None) => self.end(None),
             Err(error) => {
-                let mut status = status_from_http2(&error);
-                if matches!(self.kind, Kind::Request(_)) && status.code() == Code::Cancelled {
-                    status = Status::aborted(status.message());
-                }
+                let status = match self.kind {
+                    Kind::Request(_) => status_of_request(&error),
+                    Kind::Any | Kind::Response(..) => status_from_http2(&error),
+                };
                 self.fail(status)
             }
         })

@@ -18,16 +18,17 @@ use crate::call_body::CallBody;
 use crate::connections::{Connecting, Connections, ConnectionsOptions, Place, deadline_after};
 use crate::content_type::is_grpc;
 use crate::response::response_of_grpc;
-use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_because};
+use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_because, status_of_unsent};
 use crate::sync::{in_runtime, spawn};
-use crate::{ConnectOptions, ConnectivityState, StateWatch, WaitForReady};
+use crate::{CallError, ConnectOptions, ConnectivityState, StateWatch, WaitForReady};
 
 /// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
 ///
 /// It goes into any generated client: `GreeterClient::new(channel)`. Requests carry `:authority: localhost`. A call whose
 /// deadline ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends with
 /// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses. A call that a server
-/// which goes away has certainly not looked at is made again on the next connection. A server that ends a connection for too
+/// which goes away has certainly not looked at is made again on the next connection; [`errors`](crate::errors) tells which
+/// other calls may be made again. A server that ends a connection for too
 /// many pings gets half as many on the next ones
 /// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
 ///
@@ -239,7 +240,7 @@ impl Service<http::Request<Body>> for Channel {
 const MAX_ATTEMPTS: u32 = 5;
 
 fn runtime_ends() -> Status {
-    Status::unavailable("cannot connect: the tokio runtime is shutting down")
+    CallError::never().of(Status::unavailable("cannot connect: the tokio runtime is shutting down"))
 }
 
 /// The response to a call on a [`Channel`], or the status it failed with. Dropping it cancels the call.
@@ -312,38 +313,46 @@ impl Future for ResponseFuture {
                         }
                     }
                 }
-                Stage::Connected(connection) => match this.call.poll_on(connection, cx) {
-                    Poll::Ready(Ok(response)) => {
-                        return Poll::Ready(match this.is_grpc {
-                            true => response_of_grpc(response),
-                            false => Ok(response.map(CallBody::any)),
-                        });
-                    }
-                    Poll::Ready(Err(error)) => {
-                        if !error.is_unprocessed() {
+                Stage::Connected(connection) => {
+                    match (this.call.is_begun(), this.call.poll_on(connection, cx)) {
+                        (_, Poll::Ready(Ok(response))) => {
+                            return Poll::Ready(match this.is_grpc {
+                                true => response_of_grpc(response),
+                                false => Ok(response.map(CallBody::any)),
+                            });
+                        }
+                        (false, Poll::Ready(Err(error))) if !error.is_unprocessed() => {
+                            return Poll::Ready(Err(status_of_unsent(&error)));
+                        }
+                        (true, Poll::Ready(Err(error))) if !error.is_unprocessed() => {
                             return Poll::Ready(Err(status_from_http2(&error)));
                         }
-                        this.attempts = this.attempts.saturating_sub(1);
-                        match this.attempts {
-                            1.. if this.call.can_be_sent_again() => Stage::Begin,
-                            0 if this.wait && this.call.can_be_sent_again() => {
-                                let mut backoff =
-                                    this.pauses.take().unwrap_or_else(|| Backoff::reconnect().into());
-                                Stage::Pausing(Box::pin(async move {
-                                    backoff.wait().await;
-                                    backoff
-                                }))
-                            }
-                            _ => {
-                                let cause = connection.failure();
-                                return Poll::Ready(Err(status_from_http2_because(&error, cause.as_ref())));
+                        (_, Poll::Ready(Err(error))) => {
+                            this.attempts = this.attempts.saturating_sub(1);
+                            match this.attempts {
+                                1.. if this.call.can_be_sent_again() => Stage::Begin,
+                                0 if this.wait && this.call.can_be_sent_again() => {
+                                    let mut backoff =
+                                        this.pauses.take().unwrap_or_else(|| Backoff::reconnect().into());
+                                    Stage::Pausing(Box::pin(async move {
+                                        backoff.wait().await;
+                                        backoff
+                                    }))
+                                }
+                                _ => {
+                                    let cause = connection.failure();
+                                    return Poll::Ready(Err(status_from_http2_because(
+                                        &error,
+                                        cause.as_ref(),
+                                    )));
+                                }
                             }
                         }
+                        (_, Poll::Pending) if this.call.is_begun() => return Poll::Pending,
+                        // There is no room by now; there may be on another connection, or one more.
+                        (_, Poll::Pending) => Stage::Begin,
                     }
-                    Poll::Pending if this.call.is_begun() => return Poll::Pending,
-                    // There is no room by now; there may be on another connection, or one more.
-                    Poll::Pending => Stage::Begin,
-                },
+                }
             };
         }
     }

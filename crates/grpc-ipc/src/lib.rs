@@ -5,6 +5,7 @@ mod authorize;
 mod backend;
 mod bound_server;
 mod call_body;
+mod call_error;
 mod channel;
 pub mod codegen;
 #[cfg(feature = "tonic-transport")]
@@ -14,6 +15,8 @@ mod connections;
 mod connectivity;
 mod content_type;
 mod direct;
+#[doc = include_str!("../docs/errors.md")]
+pub mod errors {}
 mod fields;
 mod from_connection;
 mod from_incoming;
@@ -59,6 +62,7 @@ pub use authorize::{Authorize, Authorized};
 pub use backend::platform::*;
 pub use bound_server::BoundServer;
 pub use call_body::CallBody;
+pub use call_error::{CallError, StatusExt};
 pub use channel::{Channel, ResponseFuture};
 #[cfg(feature = "tonic-transport")]
 pub use connect::EndpointConnector;
@@ -70,7 +74,7 @@ pub use grpc_ipc_core::{
     Listener, NameError, NameService, NoNames, Peer, PeerStream, Process, ProcessHandle, Refused, Source,
     UserId, memory,
 };
-pub use grpc_ipc_http2::{Authority, Options as Http2Options, refusal};
+pub use grpc_ipc_http2::{Authority, Error as Http2Error, Options as Http2Options, Reason, Side, refusal};
 #[cfg(feature = "tonic-transport")]
 pub use incoming::{Incoming, IncomingConnection};
 pub use intercepted::{Intercepted, InterceptedFuture, InterceptedServer};

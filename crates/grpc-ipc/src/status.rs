@@ -1,17 +1,25 @@
 use std::error;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use grpc_ipc_core::ConnectError;
 use grpc_ipc_http2::{Error, Reason, Side};
 use tonic::{Code, Status};
+
+use crate::CallError;
 use tower::load_shed::error::Overloaded;
 use tower::timeout::error::Elapsed;
 
 use crate::services::BoxError;
 
 /// What a call ends with that cannot be made because its channel cannot connect.
-pub(crate) fn status_from_connect(error: &ConnectError) -> Status {
-    let code = match error {
+pub(crate) fn status_from_connect(error: &Arc<ConnectError>) -> Status {
+    let status = Status::new(code_of_connect(error), with_sources(&**error));
+    CallError::connect(Arc::clone(error)).of(status)
+}
+
+pub(crate) fn code_of_connect(error: &ConnectError) -> Code {
+    match error {
         ConnectError::Address(_) | ConnectError::TooLong { .. } | ConnectError::InvalidOption { .. } => {
             Code::InvalidArgument
         }
@@ -22,37 +30,64 @@ pub(crate) fn status_from_connect(error: &ConnectError) -> Status {
         | ConnectError::Rejected { .. } => Code::PermissionDenied,
         // Trying again may help.
         _ => Code::Unavailable,
+    }
+}
+
+/// What a call ends with that was sent.
+pub(crate) fn status_from_http2(error: &Error) -> Status {
+    CallError::sent(error.clone()).of(status_of(error))
+}
+
+/// What a call ends with that was not sent.
+pub(crate) fn status_of_unsent(error: &Error) -> Status {
+    CallError::unsent(error.clone()).of(status_of(error))
+}
+
+/// What a call ends with that no server has looked at, with the reason that none did.
+pub(crate) fn status_from_http2_because(error: &Error, cause: Option<&Error>) -> Status {
+    let status = status_of(error);
+    let status = match cause {
+        Some(cause) => Status::new(status.code(), format!("{}: {}", status.message(), with_sources(cause))),
+        None => status,
     };
-    Status::new(code, with_sources(error))
+    CallError::sent(error.clone()).of(status)
+}
+
+/// What a handler is told of a request that has broken off.
+pub(crate) fn status_of_request(error: &Error) -> Status {
+    // tonic takes this code for the end of a request.
+    let mut status = status_of(error);
+    if status.code() == Code::Cancelled {
+        status = Status::aborted(status.message());
+    }
+    status.set_source(Arc::new(error.clone()));
+    status
+}
+
+fn status_of(error: &Error) -> Status {
+    match error {
+        Error::Body(cause) if cause.is::<Status>() => {
+            cause.downcast_ref().map_or_else(|| Status::new(Code::Cancelled, ""), Status::clone)
+        }
+        Error::DeadlineExceeded => Status::deadline_exceeded("the deadline of the call has passed"),
+        error => Status::new(code_of_http2(error), with_sources(error)),
+    }
 }
 
 /// What gRPC has for a failure of HTTP/2
 /// ([gRPC over HTTP/2, errors](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors)).
-pub(crate) fn status_from_http2(error: &Error) -> Status {
-    let code = match error {
-        Error::Body(cause) => match cause.downcast_ref::<Status>() {
-            Some(status) => return status.clone(),
-            None => Code::Cancelled,
-        },
+pub(crate) fn code_of_http2(error: &Error) -> Code {
+    match error {
+        Error::Body(cause) => cause.downcast_ref().map_or(Code::Cancelled, Status::code),
         // The answer ended before the request, or nobody reads any more.
         Error::Reset { by: Side::Local, reason: Reason::NO_ERROR } => Code::Cancelled,
         Error::Reset { reason, .. } => code_of(*reason),
         Error::GoAway { by: Side::Local, .. } | Error::Malformed(_) => Code::Internal,
-        Error::DeadlineExceeded => return deadline_exceeded(),
+        Error::DeadlineExceeded => Code::DeadlineExceeded,
         Error::Forbidden => Code::PermissionDenied,
         Error::Unsendable(_) | Error::TooLarge => Code::ResourceExhausted,
         // Trying again may help.
         _ => Code::Unavailable,
-    };
-    Status::new(code, with_sources(error))
-}
-
-/// The same, with what a call was not looked at for.
-pub(crate) fn status_from_http2_because(error: &Error, cause: Option<&Error>) -> Status {
-    let status = status_from_http2(error);
-    match cause {
-        Some(cause) => Status::new(status.code(), format!("{}: {}", status.message(), with_sources(cause))),
-        None => status,
     }
 }
 
@@ -92,8 +127,9 @@ fn code_from_tower(error: &(dyn error::Error + 'static)) -> Option<Code> {
     }
 }
 
+/// What a call ends with whose deadline passes before it is sent.
 pub(crate) fn deadline_exceeded() -> Status {
-    Status::deadline_exceeded("the deadline of the call has passed")
+    status_of_unsent(&Error::DeadlineExceeded)
 }
 
 fn with_sources(error: &dyn error::Error) -> String {
@@ -146,6 +182,7 @@ mod tests {
             (from_kind(io::ErrorKind::OutOfMemory), Code::Unavailable),
         ];
         for (error, code) in cases {
+            let error = Arc::new(error);
             let status = status_from_connect(&error);
             assert_eq!(status.code(), code, "{error}");
             assert!(status.message().starts_with(&error.to_string()));
@@ -196,11 +233,11 @@ mod tests {
 
     #[test]
     fn a_status_tells_the_whole_cause() {
-        let error = ConnectError::Io {
+        let error = Arc::new(ConnectError::Io {
             address: Address::local("greeter").unwrap(),
             action: "connect",
             source: io::Error::other("the disk is on fire"),
-        };
+        });
         assert_eq!(
             status_from_connect(&error).message(),
             "cannot connect to local:greeter: failed to connect: the disk is on fire"

@@ -20,14 +20,14 @@ use super::messages::{Encoded, encoded_len};
 use super::metadata::shorten;
 use super::options::ClientOptions;
 use super::outgoing::Requests;
-use super::unary_client::{is_usual, read, received};
+use super::unary_client::{is_usual, read, received, too_large};
 use super::unusual::{self, Read};
 use super::{Method, general};
 use crate::Channel;
 use crate::call_body::CallBody;
 use crate::connections::deadline_after;
 use crate::response::response_of_grpc;
-use crate::status::status_from_http2;
+use crate::status::{status_from_http2, status_of_unsent};
 
 /// Sends one message, and gets a stream of them.
 pub(super) async fn server_streaming<T, M, R>(
@@ -41,7 +41,7 @@ where
     R: Message + Default + 'static,
 {
     let mut request = client.intercept(method, request)?;
-    let length = encoded_len(request.get_ref(), client.options.encoding_limit())?;
+    let length = encoded_len(request.get_ref(), client.options.encoding_limit()).map_err(too_large)?;
     let mut channel = channel_of(client)?;
     let mut deadline = None;
     if is_usual(request.metadata())
@@ -66,7 +66,7 @@ where
                 }
             }
             Begun::Elsewhere => {}
-            Begun::Failed(error) => return Err(status_from_http2(&error)),
+            Begun::Failed(error) => return Err(status_of_unsent(&error)),
         }
     }
     shorten(&mut request, deadline)?;
@@ -180,7 +180,7 @@ where
                 self.body = Some(body);
                 Ok(None)
             }
-            Some(BegunStream::Failed(error)) => Err(status_from_http2(&error)),
+            Some(BegunStream::Failed(error)) => Err(status_of_unsent(&error)),
             None => Ok(None),
         }
     }

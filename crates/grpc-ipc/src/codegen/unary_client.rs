@@ -16,9 +16,10 @@ use super::client::Client;
 use super::messages::{Encoded, decode, encoded_len};
 use super::metadata::{is_left_to_tonic, shorten};
 use super::{Method, general, unusual};
+use crate::CallError;
 use crate::connections::deadline_after;
 use crate::fields::mend;
-use crate::status::status_from_http2;
+use crate::status::{status_from_http2, status_of_unsent};
 
 /// The response to a unary call.
 #[must_use = "futures do nothing unless polled"]
@@ -128,7 +129,8 @@ where
         }
         // It stays where it is: to move it costs more than to look at it.
         let Some(request) = &self.request else { return Err(polled_again()) };
-        let length = encoded_len(request.get_ref(), self.client.options.encoding_limit())?;
+        let length =
+            encoded_len(request.get_ref(), self.client.options.encoding_limit()).map_err(too_large)?;
         let connection = match self.client.channel() {
             Some(channel) if is_usual(request.metadata()) => channel.connections().front(),
             _ => None,
@@ -144,7 +146,7 @@ where
                 Ok(())
             }
             Begun::Elsewhere => self.elsewhere(None),
-            Begun::Failed(error) => Err(status_from_http2(&error)),
+            Begun::Failed(error) => Err(status_of_unsent(&error)),
         }
     }
 
@@ -202,6 +204,11 @@ pub(super) fn received<R>(
             Err(status)
         }
     }
+}
+
+/// What a call ends with whose message is too large to be sent.
+pub(super) fn too_large(status: Status) -> Status {
+    CallError::never().of(status)
 }
 
 fn polled_again() -> Status {

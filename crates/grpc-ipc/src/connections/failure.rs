@@ -4,6 +4,7 @@ use std::sync::Arc;
 use grpc_ipc_core::ConnectError;
 use tonic::Status;
 
+use crate::CallError;
 use crate::status::status_from_connect;
 
 /// The reason there is no connection, for all who wait for it.
@@ -34,8 +35,11 @@ impl NotConnected {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Failed(error) => status_from_connect(error),
-            Self::Panicked(words) if words.is_empty() => Status::internal("the connector has panicked"),
-            Self::Panicked(words) => Status::internal(format!("the connector has panicked: {words}")),
+            Self::Panicked(words) => {
+                let colon = if words.is_empty() { "" } else { ": " };
+                let status = Status::internal(format!("the connector has panicked{colon}{words}"));
+                CallError::never().of(status)
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! and a `Server` under test, with a peer at the other end that sends raw frames. A test quotes the sentence it pins, or
 //! has it in its name. What of it lives in the engine alone is tested there (`grpc_…`).
 
+mod call_errors;
 mod deadlines;
 mod direct_streams;
 mod hostile_fields;

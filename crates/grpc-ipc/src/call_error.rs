@@ -1,0 +1,163 @@
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use grpc_ipc_core::ConnectError;
+use grpc_ipc_http2 as http2;
+use tonic::{Code, Status};
+
+use crate::status::code_of_http2;
+
+/// Why a [`Channel`](crate::Channel) has ended a call with a status of its own, and whether the server may have processed
+/// the call: the [source](Error::source) of that status.
+///
+/// Its own source is the [`ConnectError`] or the [HTTP/2 error](http2::Error) behind it. [`errors`](crate::errors) has a
+/// table of all of them.
+///
+/// ```
+/// use grpc_ipc::{CallError, ConnectError, StatusExt as _};
+///
+/// fn explain(status: &tonic::Status) -> &'static str {
+///     match status.call_error().and_then(CallError::connect_error) {
+///         Some(ConnectError::NotFound { .. }) => "the server is not running",
+///         Some(_) => "the server cannot be reached",
+///         None if status.may_have_been_processed() => "nobody knows whether it was done",
+///         None => "it was not done",
+///     }
+/// }
+/// # assert_eq!(explain(&tonic::Status::unavailable("busy")), "nobody knows whether it was done");
+/// ```
+#[derive(Clone)]
+pub struct CallError {
+    cause: Cause,
+    processed: bool,
+}
+
+#[derive(Clone)]
+enum Cause {
+    Connect(Arc<ConnectError>),
+    Http2(http2::Error),
+    /// There is no other error to tell of.
+    None,
+}
+
+impl CallError {
+    pub(crate) fn connect(error: Arc<ConnectError>) -> Self {
+        Self { cause: Cause::Connect(error), processed: false }
+    }
+
+    /// Of a call that was sent, at least in part.
+    pub(crate) fn sent(error: http2::Error) -> Self {
+        let never = matches!(error, http2::Error::Unsendable(_));
+        Self { processed: !never && !error.is_unprocessed(), cause: Cause::Http2(error) }
+    }
+
+    /// Of a call of which nothing was sent.
+    pub(crate) fn unsent(error: http2::Error) -> Self {
+        Self { cause: Cause::Http2(error), processed: false }
+    }
+
+    /// Of a call of which nothing was sent, for a reason that its status tells.
+    pub(crate) fn never() -> Self {
+        Self { cause: Cause::None, processed: false }
+    }
+
+    /// The status with this as its source.
+    pub(crate) fn of(self, mut status: Status) -> Status {
+        status.set_source(Arc::new(self));
+        status
+    }
+
+    /// Whether the server may have processed the call. If not, it certainly has not begun to: to make the call again
+    /// does nothing twice.
+    pub fn may_have_been_processed(&self) -> bool {
+        self.processed
+    }
+
+    /// Whether the same call may succeed later, with nothing changed at this end. Whether it may be made again is another
+    /// question: see [`may_have_been_processed`](Self::may_have_been_processed).
+    pub fn is_transient(&self) -> bool {
+        match &self.cause {
+            Cause::Connect(error) => error.is_transient(),
+            Cause::Http2(error) => code_of_http2(error) == Code::Unavailable,
+            Cause::None => false,
+        }
+    }
+
+    /// Why the channel could not connect, if that is what ended the call.
+    pub fn connect_error(&self) -> Option<&ConnectError> {
+        match &self.cause {
+            Cause::Connect(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What went wrong on the connection, if that is what ended the call.
+    pub fn http2_error(&self) -> Option<&http2::Error> {
+        match &self.cause {
+            Cause::Http2(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.processed {
+            true => "the call may have been processed",
+            false => "the call was not processed",
+        })
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = f.debug_struct("CallError");
+        said.field("may_have_been_processed", &self.processed);
+        match &self.cause {
+            Cause::Connect(error) => said.field("cause", error),
+            Cause::Http2(error) => said.field("cause", error),
+            Cause::None => &mut said,
+        }
+        .finish()
+    }
+}
+
+impl Error for CallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            Cause::Connect(error) => Some(&**error),
+            Cause::Http2(error) => Some(error),
+            Cause::None => None,
+        }
+    }
+}
+
+/// What a [`Status`] tells about the call that it has ended, beside its code.
+pub trait StatusExt {
+    /// Why the channel has ended the call; `None` if the server did, or somebody between the caller and the channel.
+    fn call_error(&self) -> Option<&CallError>;
+
+    /// Whether the server may have processed the call, at least in part. Only a channel knows that it has not: a status
+    /// that a server has sent, and one of unknown origin, says `true`.
+    fn may_have_been_processed(&self) -> bool {
+        self.call_error().is_none_or(CallError::may_have_been_processed)
+    }
+}
+
+impl StatusExt for Status {
+    fn call_error(&self) -> Option<&CallError> {
+        // Layers and tonic may have made another status around that of the channel.
+        let mut source = self.source();
+        while let Some(error) = source {
+            if let Some(error) = error.downcast_ref() {
+                return Some(error);
+            }
+            source = error.source();
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;
