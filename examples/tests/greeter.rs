@@ -60,7 +60,7 @@ fn tcp_by_the_same_commands() {
     let server = Server::start(&mut greeter(&["serve", "http://127.0.0.1:0"]));
     let reached = server.ready.split(['(', ')']).nth(1).unwrap().to_owned();
     let printed = succeed(&mut greeter(&["call", &reached, "Ada"]));
-    assert_eq!(printed.lines().collect::<Vec<_>>(), ["Hello Ada", "answered by tcp:user=?,pid=?"]);
+    assert!(printed.starts_with("Hello Ada\nanswered by tcp:127.0.0.1:"), "{printed}");
     server.stop();
 }
 

@@ -36,7 +36,7 @@ fn refusing_with(answer: &'static [u8], options: ListenOptions) -> ListenOptions
 }
 
 async fn listen_without_tls(options: ListenOptions) -> Result<BoxListener, BindError> {
-    let ListenOptions { address, access, given, platform, .. } = options;
+    let ListenOptions { address, access, given, backlog, platform, .. } = options;
     let address = address?;
     if let Some(given) = given {
         return given.listen(address, access.unwrap_or_default()).await;
@@ -44,20 +44,20 @@ async fn listen_without_tls(options: ListenOptions) -> Result<BoxListener, BindE
     match address {
         #[cfg(all(feature = "uds", windows))]
         Address::Unix { .. } | Address::UnixAbstract { .. } => {
-            uds::listen(&address, access, platform).await.map(BoxListener::new)
+            uds::listen(&address, access, backlog, platform).await.map(BoxListener::new)
         }
         #[cfg(all(feature = "uds", unix))]
         Address::Unix { .. } | Address::UnixAbstract { .. } | Address::Local { .. } => {
-            uds::listen(&address, access, platform).await.map(BoxListener::new)
+            uds::listen(&address, access, backlog, platform).await.map(BoxListener::new)
         }
         #[cfg(all(feature = "named-pipe", windows))]
         Address::NamedPipe { .. } | Address::Local { .. } => {
-            named_pipe::listen(&address, access, platform).await.map(BoxListener::new)
+            named_pipe::listen(&address, access, backlog, platform).await.map(BoxListener::new)
         }
-        Address::Tcp { .. } => tcp::listen(&address, access).await.map(BoxListener::new),
+        Address::Tcp { .. } => tcp::listen(&address, access, backlog).await.map(BoxListener::new),
         _ => {
             // It has something in it only where there is a branch above that takes it.
-            _ = platform;
+            _ = (backlog, platform);
             Err(BindError::Unsupported { reason: unsupported(&address), address })
         }
     }
@@ -159,6 +159,7 @@ mod uds {
     pub(super) async fn listen(
         address: &Address,
         access: Option<AccessPolicy>,
+        backlog: Option<u32>,
         platform: PlatformListenOptions,
     ) -> Result<LocalListener, BindError> {
         #[cfg(unix)]
@@ -166,6 +167,10 @@ mod uds {
         // Windows has no options of sockets.
         #[cfg(windows)]
         let (options, _) = (ListenOptions::new(), platform);
+        let options = match backlog {
+            Some(backlog) => options.backlog(backlog),
+            None => options,
+        };
         options.access(access.unwrap_or_default()).listen(address).await
     }
 
@@ -192,9 +197,14 @@ mod named_pipe {
     pub(super) async fn listen(
         address: &Address,
         access: Option<AccessPolicy>,
+        backlog: Option<u32>,
         platform: PlatformListenOptions,
     ) -> Result<LocalListener, BindError> {
-        platform.pipe.access(access.unwrap_or_default()).listen(address).await
+        let options = match backlog {
+            Some(backlog) => platform.pipe.backlog(backlog),
+            None => platform.pipe,
+        };
+        options.access(access.unwrap_or_default()).listen(address).await
     }
 
     pub(super) fn connector(

@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::direct::DirectMethods;
 use crate::lifecycle::{End, Ending, leave};
+use crate::limits::Limits;
 use crate::listeners::Listeners;
 use crate::served::{Offered, Served};
 use crate::services::Services;
@@ -20,6 +21,7 @@ use crate::{Http2Options, ServeError, ServerStats, sync};
 pub struct BoundServer {
     pub(crate) services: Services,
     pub(crate) direct: Arc<DirectMethods>,
+    pub(crate) limits: Limits,
     pub(crate) stats: ServerStats,
     pub(crate) ending: Ending,
     pub(crate) listeners: Listeners,
@@ -85,8 +87,8 @@ impl BoundServer {
         if !sync::in_runtime() {
             return Err(ServeError::NoRuntime);
         }
-        let Self { services, direct, stats, ending, mut listeners, http2 } = self;
-        let mut offered = Offered { services, direct, http2 };
+        let Self { services, direct, limits, stats, ending, mut listeners, http2 } = self;
+        let mut offered = Offered { services, direct, limits, http2 };
         let ending = ending.wait(stats.clone());
         let mut connections = Served::new(stats);
         let over = listeners.over();

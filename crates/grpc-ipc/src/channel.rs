@@ -49,6 +49,8 @@ use crate::{CallError, ConnectOptions, ConnectivityState, StateWatch, WaitForRea
 /// # Ok(())
 /// # }
 /// ```
+///
+/// [`from_tonic`](crate::from_tonic) has the options of tonic's `Endpoint`, and what stands for each here.
 #[derive(Clone)]
 pub struct Channel {
     connections: Arc<Connections>,

@@ -9,9 +9,9 @@ use grpc_ipc_http2::RecvBody;
 use grpc_ipc_http2::direct::{Head, Message, Reply, Service};
 use tonic::{Extensions, Status};
 
-use crate::MethodPath;
 use crate::authorize::{Authorize, refusal};
 use crate::codegen::{Call, DirectCall, DirectService, Input, Served, Slot};
+use crate::{MethodPath, connect_info};
 
 /// The methods of generated servers.
 #[derive(Default)]
@@ -138,7 +138,7 @@ impl PeerMethods {
         // To copy a map costs less than to fill one.
         let called = self.called[place].get_or_insert_with(|| {
             let mut extensions = Extensions::new();
-            extensions.insert(self.peer.clone());
+            connect_info::tell(&mut extensions, &self.peer);
             extensions.insert(MethodPath::of_method(method.served.path()));
             Called { extensions, is_allowed: method.policies.is_empty() }
         });

@@ -7,10 +7,15 @@ use tower_service::Service;
 
 use crate::authorize::Authorize;
 use crate::services::{BoxError, Request, Services};
+use crate::traced::{TraceFn, Traced};
 
 /// The layers of a server, in the order in which they see a request.
 #[derive(Default)]
-pub(crate) struct Layers(Vec<AnyLayer>);
+pub(crate) struct Layers {
+    list: Vec<AnyLayer>,
+    /// Around all of them.
+    pub(crate) trace: Option<TraceFn>,
+}
 
 enum AnyLayer {
     /// It lets calls be direct.
@@ -28,7 +33,7 @@ impl Layers {
         B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let authorize = (&layer as &dyn Any).downcast_ref::<Authorize>().cloned();
-        self.0.push(match authorize {
+        self.list.push(match authorize {
             Some(authorize) => AnyLayer::Authorize(authorize),
             None => AnyLayer::Other(Box::new(move |services| Services::around(layer.layer(services)))),
         });
@@ -36,7 +41,7 @@ impl Layers {
 
     /// Looks up the names of users and groups that the layers have.
     pub(crate) async fn look_up_names(&mut self) -> Result<(), NameError> {
-        for layer in &mut self.0 {
+        for layer in &mut self.list {
             if let AnyLayer::Authorize(authorize) = layer {
                 *authorize = authorize.clone().look_up_names().await?;
             }
@@ -46,7 +51,7 @@ impl Layers {
 
     /// Those that direct calls ask, too, in the order in which they are asked.
     pub(crate) fn authorize(&self) -> impl Iterator<Item = &Authorize> {
-        self.0.iter().filter_map(|layer| match layer {
+        self.list.iter().filter_map(|layer| match layer {
             AnyLayer::Authorize(authorize) => Some(authorize),
             AnyLayer::Other(_) => None,
         })
@@ -54,15 +59,19 @@ impl Layers {
 
     /// One of them has to see every request, so that no call is direct.
     pub(crate) fn see_every_request(&self) -> bool {
-        self.0.iter().any(|layer| matches!(layer, AnyLayer::Other(_)))
+        self.trace.is_some() || self.list.iter().any(|layer| matches!(layer, AnyLayer::Other(_)))
     }
 
     /// Puts them around the services.
     pub(crate) fn around(self, services: Services) -> Services {
         // The first one sees a request first, so it is put around all others.
-        self.0.into_iter().rev().fold(services, |services, layer| match layer {
+        let services = self.list.into_iter().rev().fold(services, |services, layer| match layer {
             AnyLayer::Authorize(authorize) => Services::around(authorize.layer(services)),
             AnyLayer::Other(layer) => layer(services),
-        })
+        });
+        match self.trace {
+            Some(trace) => Services::around(Traced { service: services, trace }),
+            None => services,
+        }
     }
 }

@@ -10,6 +10,7 @@ mod channel;
 pub mod codegen;
 #[cfg(feature = "tonic-transport")]
 mod connect;
+mod connect_info;
 mod connect_options;
 mod connections;
 mod connectivity;
@@ -27,6 +28,7 @@ mod known_methods;
 mod launcher;
 mod layers;
 mod lifecycle;
+mod limits;
 mod listen_options;
 mod listeners;
 mod messages;
@@ -35,6 +37,8 @@ mod peer_service;
 mod places;
 mod response;
 mod router;
+#[doc = include_str!("../docs/tonic.md")]
+pub mod from_tonic {}
 #[doc = include_str!("../docs/security.md")]
 pub mod security {}
 mod serve_error;
@@ -49,6 +53,7 @@ mod sync;
 mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod traced;
 mod wait_for_ready;
 
 pub use authorize::{Authorize, Authorized};

@@ -20,6 +20,7 @@ pub struct ListenOptions {
     pub(crate) address: Result<Address, AddressError>,
     pub(crate) access: Option<AccessPolicy>,
     pub(crate) given: Option<GivenConnections>,
+    pub(crate) backlog: Option<u32>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::ServerTls>,
     pub(crate) platform: PlatformListenOptions,
@@ -32,6 +33,7 @@ impl ListenOptions {
             address: address.into_address(),
             access: None,
             given: None,
+            backlog: None,
             #[cfg(feature = "tls")]
             tls: None,
             platform: PlatformListenOptions::default(),
@@ -43,6 +45,15 @@ impl ListenOptions {
     /// Default: [`AccessPolicy::same_user_or_system`]; over TCP anyone who reaches the port.
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access: Some(access), ..self }
+    }
+
+    /// How many connections wait to be accepted before further clients have to wait or are refused. For sockets and TCP it is
+    /// the backlog of [listen(2)](https://man7.org/linux/man-pages/man2/listen.2.html), which the system may lower
+    /// (`net.core.somaxconn`). For named pipes it is the number of instances that wait for a client, at least 2.
+    ///
+    /// Default: 1024 for sockets and TCP, 16 for named pipes.
+    pub fn backlog(self, connections: u32) -> Self {
+        Self { backlog: Some(connections), ..self }
     }
 
     /// Has clients speak TLS, once the access policy has let them in. Default: nobody does.

@@ -8,17 +8,17 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use crate::MethodPath;
 use crate::call_body::CallBody;
 use crate::content_type::is_grpc;
 use crate::fields;
-use crate::services::{BoxError, Services, ServicesFuture};
-use crate::status::status_from_service;
+use crate::limits::LimitedServices;
+use crate::services::{BoxError, ServicesFuture};
+use crate::{MethodPath, connect_info};
 
 /// All services, for the requests of one peer.
 #[derive(Clone)]
 pub(crate) struct PeerService {
-    services: Services,
+    services: LimitedServices,
     general_calls: Arc<AtomicU64>,
     peer: Peer,
     /// Why the services cannot take the next request.
@@ -26,7 +26,7 @@ pub(crate) struct PeerService {
 }
 
 impl PeerService {
-    pub(crate) fn new(services: Services, general_calls: Arc<AtomicU64>, peer: Peer) -> Self {
+    pub(crate) fn new(services: LimitedServices, general_calls: Arc<AtomicU64>, peer: Peer) -> Self {
         Self { services, general_calls, peer, failed: None }
     }
 }
@@ -37,9 +37,7 @@ impl Service<http::Request<RecvBody>> for PeerService {
     type Future = ServicesFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        if let Err(error) = std::task::ready!(self.services.poll_ready(cx)) {
-            self.failed = Some(status_from_service(error));
-        }
+        self.failed = std::task::ready!(self.services.poll_ready(cx)).err();
         Poll::Ready(Ok(()))
     }
 
@@ -57,7 +55,7 @@ impl Service<http::Request<RecvBody>> for PeerService {
             fields::separate(request.headers_mut());
         }
         let path = MethodPath::of(request.uri());
-        request.extensions_mut().insert(self.peer.clone());
+        connect_info::tell(request.extensions_mut(), &self.peer);
         request.extensions_mut().insert(path);
         self.services.call(request)
     }

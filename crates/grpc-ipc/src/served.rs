@@ -6,6 +6,7 @@ use grpc_ipc_http2::server::{self, Handle};
 use tokio::task::JoinSet;
 
 use crate::direct::{DirectMethods, PeerMethods};
+use crate::limits::{LimitedServices, Limits};
 use crate::listeners::Accepted;
 use crate::peer_service::PeerService;
 use crate::services::Services;
@@ -15,6 +16,7 @@ use crate::{Http2Options, ServerStats};
 pub(crate) struct Offered {
     pub(crate) services: Services,
     pub(crate) direct: Arc<DirectMethods>,
+    pub(crate) limits: Limits,
     pub(crate) http2: Http2Options,
 }
 
@@ -31,8 +33,9 @@ impl Served {
 
     pub(crate) fn serve(&mut self, (connection, place): Accepted, offered: &Offered) -> Handle {
         let peer = connection.peer().clone();
+        let services = LimitedServices::new(offered.services.clone(), offered.limits);
         let general_calls = Arc::clone(self.stats.general_counter());
-        let service = PeerService::new(offered.services.clone(), general_calls, peer.clone());
+        let service = PeerService::new(services, general_calls, peer.clone());
         let http2 = offered.http2.clone().reads_at_once(connection.reads_at_once());
         let mut connection = server::Connection::new(connection, service, http2);
         if !offered.direct.is_empty() {

@@ -16,6 +16,7 @@ use crate::direct::DirectMethods;
 use crate::known_methods::KnownMethods;
 use crate::layers::Layers;
 use crate::lifecycle::Ending;
+use crate::limits::Limits;
 use crate::listeners::Listeners;
 use crate::places::Places;
 use crate::router::Router;
@@ -37,6 +38,7 @@ use crate::{BoundServer, Http2Options, ListenOptions, ServeError, ServerStats, s
 /// # Ok(())
 /// # }
 /// ```
+/// [`from_tonic`](crate::from_tonic) has tonic's options, and what stands for each here.
 #[derive(Default)]
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {
@@ -49,6 +51,7 @@ pub struct Server {
     max_connections: Option<usize>,
     max_connections_per_user: Option<usize>,
     timeout: Option<Duration>,
+    limits: Limits,
     http2: Http2Options,
     /// Of [`spawn`](Self::spawn).
     pub(crate) worker_threads: usize,
@@ -168,6 +171,37 @@ impl Server {
         Self { timeout: Some(timeout), ..self }
     }
 
+    /// How many calls of one connection have a handler that has not answered, at least 1. Further calls wait for one of those,
+    /// or are refused with [`load_shed`](Self::load_shed). A stream of messages counts until it begins.
+    ///
+    /// It counts in the server. [`Http2Options::max_concurrent_streams`] tells clients how many calls they may have at a time,
+    /// so that they wait themselves, and counts streams until they end. Calls are not direct with this limit. Default: no
+    /// limit.
+    pub fn concurrency_limit_per_connection(mut self, calls: usize) -> Self {
+        self.limits.concurrency = Some(calls.max(1));
+        self
+    }
+
+    /// Whether a call for which the services are not ready is refused with
+    /// [`ResourceExhausted`](tonic::Code::ResourceExhausted), instead of waiting. They are not when
+    /// [`concurrency_limit_per_connection`](Self::concurrency_limit_per_connection) is reached, or when a layer says so.
+    /// Default: `false`.
+    pub fn load_shed(mut self, load_shed: bool) -> Self {
+        self.limits.load_shed = load_shed;
+        self
+    }
+
+    /// Runs each request in a span that `trace` makes of its head, whose extensions have the [`Peer`](crate::Peer) and the
+    /// [`MethodPath`](crate::MethodPath). The span is left when the handler has answered; it does not cover the messages of a
+    /// stream. It is around all layers. Calls are not direct with it. Default: no spans.
+    pub fn trace_fn<F>(mut self, trace: F) -> Self
+    where
+        F: Fn(&http::Request<()>) -> tracing::Span + Send + Sync + 'static,
+    {
+        self.layers.trace = Some(Arc::new(trace));
+        self
+    }
+
     /// How HTTP/2 is spoken: the bounds on what one connection may cost, and how calls are run. Default:
     /// [`Http2Options::new`].
     pub fn http2(self, options: Http2Options) -> Self {
@@ -207,7 +241,7 @@ impl Server {
         }
         let mut direct = self.direct;
         self.layers.authorize().for_each(|authorize| direct.authorize(authorize));
-        if self.layers.see_every_request() {
+        if self.layers.see_every_request() || self.limits.concurrency.is_some() {
             direct = DirectMethods::default();
         }
         let http2 = match self.timeout {
@@ -215,8 +249,8 @@ impl Server {
             None => self.http2,
         };
         let services = self.layers.around(Services::from(self.router));
-        let (direct, ending) = (Arc::new(direct), self.ending);
-        Ok(BoundServer { services, direct, stats, ending, listeners, http2 })
+        let (direct, limits, ending) = (Arc::new(direct), self.limits, self.ending);
+        Ok(BoundServer { services, direct, limits, stats, ending, listeners, http2 })
     }
 
     /// Binds, and serves until the process ends.

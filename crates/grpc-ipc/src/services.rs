@@ -89,6 +89,10 @@ enum Answering {
 }
 
 impl ServicesFuture {
+    pub(crate) fn boxed(answer: BoxFuture<'static, Result<Response, BoxError>>) -> Self {
+        Self(Answering::Layered(answer))
+    }
+
     pub(crate) fn ready(response: Response) -> Self {
         Self(Answering::Plain(Box::pin(ready(Ok(response)))))
     }

@@ -9,11 +9,16 @@ use std::task::Poll;
 use grpc_ipc_core::{
     Acceptor, AccessPolicy, Address, BindError, ConnectError, Connector, NoNames, Peer, PeerStream, Source,
 };
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 
 use socket::Socket;
+
+use crate::backend::tcp_socket;
+
+/// How many connections wait to be accepted, if nothing else is said.
+const BACKLOG: u32 = 1024;
 
 type Stream = PeerStream<Socket>;
 
@@ -25,10 +30,11 @@ pub(crate) struct Listening(tokio::net::TcpListener);
 pub(crate) async fn listen(
     address: &Address,
     access: Option<AccessPolicy>,
+    backlog: Option<u32>,
 ) -> Result<TcpListener, BindError> {
     let failed = |error| BindError::from_io(address, "listen", error);
     let socket =
-        tokio::net::TcpListener::bind(host_port(address)).await.map_err(|error| match error.kind() {
+        bind(host_port(address), backlog.unwrap_or(BACKLOG)).await.map_err(|error| match error.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse { address: address.clone(), by: None },
             _ => failed(error),
         })?;
@@ -40,6 +46,26 @@ pub(crate) async fn listen(
     });
     let access = access.resolve(&NoNames).map_err(|error| BindError::unknown_name(&address, error))?;
     Ok(Acceptor::new(Listening(socket), address, access))
+}
+
+/// As [`TcpListener::bind`](tokio::net::TcpListener::bind), with a backlog.
+async fn bind(address: (&str, u16), backlog: u32) -> io::Result<tokio::net::TcpListener> {
+    let mut failed = None;
+    for address in lookup_host(address).await? {
+        let bound = (|| {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+            if tcp_socket::REUSES_ADDRESSES {
+                socket.set_reuseaddr(true)?;
+            }
+            socket.bind(address)?;
+            socket.listen(backlog)
+        })();
+        match bound {
+            Ok(socket) => return Ok(socket),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the host has no address")))
 }
 
 impl Source for Listening {
@@ -99,7 +125,13 @@ impl Connector for TcpConnector {
 }
 
 fn with_peer(stream: TcpStream) -> Stream {
-    PeerStream::new(Socket::new(stream), Peer::new("tcp"))
+    let peer = Peer::new("tcp");
+    let peer = match stream.peer_addr() {
+        Ok(address) => peer.with_remote_addr(address),
+        // It has gone.
+        Err(_) => peer,
+    };
+    PeerStream::new(Socket::new(stream), peer)
 }
 
 fn host_port(address: &Address) -> (&str, u16) {

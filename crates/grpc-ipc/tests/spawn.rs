@@ -50,7 +50,7 @@ fn it_serves_and_shuts_down_without_a_runtime() {
     let client = client();
     let channel = client.block_on(Channel::connect(&address)).unwrap();
     let greeted = client.block_on(greet(channel, "world")).unwrap();
-    assert_eq!(greeted, "Hello world, tcp:user=?,pid=?");
+    assert!(greeted.starts_with("Hello world, tcp:127.0.0.1:"), "{greeted}");
     assert!(!server.is_finished());
 
     server.shutdown(DRAIN).unwrap();

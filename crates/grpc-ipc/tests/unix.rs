@@ -343,3 +343,23 @@ fn the_server_counts_those_whom_a_policy_refuses() {
         running.stop().await.unwrap().unwrap();
     });
 }
+
+#[test]
+fn the_backlog_is_the_programs() {
+    run("the_backlog_is_the_programs", || async {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("s");
+        let options = ListenOptions::new(format!("unix:{}", path.display())).backlog(1);
+        let server = Server::builder().listen(options).bind().await.unwrap();
+        // Nobody accepts yet. Linux lets one more wait than the backlog says.
+        let mut waiting = Vec::new();
+        let error = loop {
+            match tokio::net::UnixStream::connect(&path).await {
+                Ok(stream) => waiting.push(stream),
+                Err(error) => break error,
+            }
+        };
+        assert!((1..=2).contains(&waiting.len()), "{} clients wait, then {error}", waiting.len());
+        drop(server);
+    });
+}

@@ -7,6 +7,7 @@ pub use integrity::IntegrityLevel;
 pub use process::{Process, ProcessHandle};
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use process::LazyHandle;
@@ -18,7 +19,7 @@ use process::LazyHandle;
 /// [`user`](Self::user) and [`groups`](Self::groups), which cannot be recycled while it matters; a process id can.
 ///
 /// A clone costs a reference count. `Display` is made for logs: `unix:uid=1000,pid=4242`, with `?` for what is not
-/// known.
+/// known, and `tcp:127.0.0.1:4711` where there is an address.
 ///
 /// | | Linux | macOS | other Unixes | named pipe: the client | named pipe: the server | AF_UNIX on Windows |
 /// |---|---|---|---|---|---|---|
@@ -58,6 +59,7 @@ struct Facts {
     elevated: Option<bool>,
     package: Option<String>,
     certificates: Option<Vec<Vec<u8>>>,
+    remote_addr: Option<SocketAddr>,
     /// The user that this process ran as when the connection was made.
     own_user: Option<UserId>,
     own_session: Option<u32>,
@@ -179,6 +181,12 @@ impl Peer {
         self.with(|facts| facts.certificates = Some(certificates.into_iter().collect()))
     }
 
+    /// Sets the address of a peer over TCP.
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_remote_addr(self, address: SocketAddr) -> Self {
+        self.with(|facts| facts.remote_addr = Some(address))
+    }
+
     fn with(mut self, set: impl FnOnce(&mut Facts)) -> Self {
         set(Arc::make_mut(&mut self.0));
         self
@@ -298,6 +306,11 @@ impl Peer {
         self.0.certificates.as_deref()
     }
 
+    /// The address and port of the peer, over TCP. Local transports have none.
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.0.remote_addr
+    }
+
     /// Whether both ends are certain to be in this process, as with the in-memory transport.
     pub fn is_this_process(&self) -> bool {
         self.0.this_process
@@ -307,6 +320,9 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.transport())?;
+        if let Some(address) = self.remote_addr() {
+            return write!(f, "{address}");
+        }
         match self.user() {
             Some(user) => write!(f, "{user}")?,
             None => f.write_str("user=?")?,
@@ -328,6 +344,8 @@ mod tests {
     fn unknown_is_shown_as_unknown() {
         assert_eq!(Peer::new("unix").to_string(), "unix:user=?,pid=?");
         assert_eq!(Peer::new("unix").with_user(ALICE).with_pid(4242).to_string(), "unix:uid=1000,pid=4242");
+        let address = SocketAddr::from(([127, 0, 0, 1], 4711));
+        assert_eq!(Peer::new("tcp").with_remote_addr(address).to_string(), "tcp:127.0.0.1:4711");
         let sid = UserId::Sid("S-1-5-21-1-2-3-1001".into());
         assert_eq!(
             Peer::new("npipe").with_user(sid).with_pid(7).to_string(),

@@ -11,10 +11,6 @@ pub trait ListenOptionsExt: Sized + sealed::Sealed {
     #[must_use = "options do nothing until a server listens with them"]
     fn descriptor(self, descriptor: SecurityDescriptor) -> Self;
 
-    /// How many instances of the pipe wait for clients, at least 2. Default: 16.
-    #[must_use = "options do nothing until a server listens with them"]
-    fn backlog(self, instances: u32) -> Self;
-
     /// How many bytes Windows keeps for a reader, in each direction. Default: 65536 (64 KiB).
     #[must_use = "options do nothing until a server listens with them"]
     fn buffer_size(self, bytes: u32) -> Self;
@@ -23,11 +19,6 @@ pub trait ListenOptionsExt: Sized + sealed::Sealed {
 impl ListenOptionsExt for ListenOptions {
     fn descriptor(mut self, descriptor: SecurityDescriptor) -> Self {
         self.platform.pipe = self.platform.pipe.descriptor(descriptor);
-        self
-    }
-
-    fn backlog(mut self, instances: u32) -> Self {
-        self.platform.pipe = self.platform.pipe.backlog(instances);
         self
     }
 

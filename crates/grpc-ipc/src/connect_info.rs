@@ -1,0 +1,15 @@
+//! What a request tells of its connection: its extensions.
+
+use grpc_ipc_core::Peer;
+use http::Extensions;
+
+/// Puts the peer into the extensions of a request. With tonic's transport, its `Request::remote_addr` knows the address of a
+/// peer over TCP, too.
+pub(crate) fn tell(extensions: &mut Extensions, peer: &Peer) {
+    extensions.insert(peer.clone());
+    #[cfg(feature = "tonic-transport")]
+    if let Some(address) = peer.remote_addr() {
+        let info = tonic::transport::server::TcpConnectInfo { local_addr: None, remote_addr: Some(address) };
+        extensions.insert(info);
+    }
+}
