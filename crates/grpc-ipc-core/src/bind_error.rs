@@ -26,6 +26,22 @@ pub enum BindError {
         /// Who serves there, where that is known.
         by: Option<Peer>,
     },
+    /// The service manager, systemd or launchd, has passed no such socket to this process.
+    #[error("cannot listen on {address}: {reason}")]
+    NotPassed {
+        /// The address.
+        address: Address,
+        /// What it has passed instead, and what would help.
+        reason: String,
+    },
+    /// A descriptor that comes from elsewhere is not a socket that a server can listen on.
+    #[error("cannot listen on {address}: {found}")]
+    NotListening {
+        /// The address.
+        address: Address,
+        /// What the descriptor is, and what was expected.
+        found: String,
+    },
     /// Something that is no socket is at the path. It is left alone.
     #[error(
         "cannot listen on {address}: {found} is at this path; choose another, or remove it if it is not needed"
@@ -156,13 +172,16 @@ impl BindError {
     /// The kind that this is as an [`io::Error`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
-            Self::Address(_) | Self::TooLong { .. } | Self::InvalidOption { .. } => {
-                io::ErrorKind::InvalidInput
-            }
+            Self::Address(_)
+            | Self::TooLong { .. }
+            | Self::NotListening { .. }
+            | Self::InvalidOption { .. } => io::ErrorKind::InvalidInput,
             Self::Unsupported { .. } => io::ErrorKind::Unsupported,
             Self::InUse { .. } => io::ErrorKind::AddrInUse,
             Self::NotASocket { .. } | Self::InTheWay { .. } => io::ErrorKind::AlreadyExists,
-            Self::NoParent { .. } | Self::NoRuntimeDirectory { .. } => io::ErrorKind::NotFound,
+            Self::NoParent { .. } | Self::NoRuntimeDirectory { .. } | Self::NotPassed { .. } => {
+                io::ErrorKind::NotFound
+            }
             Self::PermissionDenied { .. } | Self::UnsafeParent { .. } => io::ErrorKind::PermissionDenied,
             Self::Io { source, .. } => source.kind(),
         }

@@ -13,6 +13,7 @@ fn pipe(name: &str) -> Address {
 #[test]
 fn every_form_parses() {
     let long_pipe = "x".repeat(247);
+    let long_name = "x".repeat(255);
     let forms = [
         ("unix:/run/greeter.sock", unix("/run/greeter.sock")),
         ("unix:greeter.sock", unix("greeter.sock")),
@@ -51,6 +52,12 @@ fn every_form_parses() {
         (&format!("npipe:{long_pipe}"), pipe(&long_pipe)),
         ("local:greeter", Address::local("greeter").unwrap()),
         ("local:My_app-2.1", Address::local("My_app-2.1").unwrap()),
+        ("systemd:", Address::systemd("").unwrap()),
+        ("systemd:greeter.socket", Address::systemd("greeter.socket").unwrap()),
+        ("systemd:a b%20~", Address::systemd("a b%20~").unwrap()),
+        (&format!("systemd:{long_name}"), Address::systemd(long_name.as_str()).unwrap()),
+        ("launchd:Listeners", Address::launchd("Listeners").unwrap()),
+        ("launchd:a:b é", Address::launchd("a:b é").unwrap()),
         ("http://unix:/run/greeter.sock", unix("/run/greeter.sock")),
         ("http://unix:/run/greeter.sock:/", unix("/run/greeter.sock")),
         ("http://unix:/run/a%20b.sock", unix("/run/a%20b.sock")),
@@ -90,7 +97,11 @@ fn a_wrong_address_says_what_would_be_right() {
     let long_pipe = format!("npipe:{}", "x".repeat(248));
     let long_local = format!("local:{}", "x".repeat(65));
     let wrong = [
-        ("", "is empty: expected unix:PATH, unix-abstract:NAME, npipe:NAME, local:NAME or http://HOST:PORT"),
+        (
+            "",
+            "is empty: expected unix:PATH, unix-abstract:NAME, npipe:NAME, local:NAME, systemd:NAME, launchd:NAME or \
+             http://HOST:PORT",
+        ),
         ("greeter", "no known scheme: expected unix:PATH"),
         ("/run/greeter.sock", "did you mean unix:/run/greeter.sock?"),
         (r"C:\run\greeter.sock", r"did you mean unix:C:\run\greeter.sock?"),
@@ -150,6 +161,13 @@ fn a_wrong_address_says_what_would_be_right() {
         ),
         ("local:grüße", "has no portable name"),
         (&long_local, "has no portable name"),
+        ("systemd:a:b", "has a name that systemd gives to no socket: expected systemd:NAME of at most 255"),
+        ("systemd:é", "has a name that systemd gives to no socket"),
+        ("systemd:a\0", "has a name that systemd gives to no socket"),
+        ("systemd:a\n", "has a name that systemd gives to no socket"),
+        (&format!("systemd:{}", "x".repeat(256)), "has a name that systemd gives to no socket"),
+        ("launchd:", "has no name: expected for example launchd:Listeners"),
+        ("launchd:a\0", "has a NUL inside"),
         ("http://", "has no host and port: expected for example http://127.0.0.1:50051"),
         ("http://localhost", "has no host and port"),
         ("http://localhost:", "has no host and port"),

@@ -11,7 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use grpc_ipc_conformance::{run, skip, unique_name};
-use grpc_ipc_core::{AccessPolicy, Address, BindError, ConnectError, Connector as _, Peer, UserId};
+use grpc_ipc_core::{
+    AccessPolicy, Address, BindError, ConnectError, Connection as _, Connector as _, GroupId, Listener as _,
+    Peer, UserId,
+};
 use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalListener};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Gid, Uid};
@@ -104,6 +107,30 @@ fn unsafe_parent(result: Result<(), BindError>, unsafe_one: &Path, expected: &st
 
 fn lock_of(path: &Path) -> PathBuf {
     path.with_extension("lock")
+}
+
+/// Whoever has made the socket.
+#[test]
+fn a_supplementary_group_lets_in_on_a_socket_from_elsewhere() {
+    let test = "a_supplementary_group_lets_in_on_a_socket_from_elsewhere";
+    let Some(place) = place(test) else { return };
+    run(test, || async move {
+        let path = place.path().join("s");
+        let socket = UnixListener::bind(&path).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+        let friends = AccessPolicy::groups([GroupId::Gid(FRIENDS)]);
+        let mut listener = ListenOptions::new().access(friends.clone()).listen_on(socket).await.unwrap();
+        let connect = |user, groups: &'static [u32]| {
+            let path = path.clone();
+            tokio::task::spawn_blocking(move || as_user(user, groups, async || UnixStream::connect(path)))
+        };
+        let _alice = connect(ALICE, &[FRIENDS]).await.unwrap().unwrap();
+        assert_eq!(listener.accept().await.peer().user(), Some(&UserId::Uid(ALICE)));
+        let _bob = connect(BOB, &[]).await.unwrap().unwrap();
+        let _alice = connect(ALICE, &[BOB, FRIENDS]).await.unwrap().unwrap();
+        assert_eq!(listener.accept().await.peer().user(), Some(&UserId::Uid(ALICE)));
+        assert_eq!(friends.refused(), 1, "Bob");
+    });
 }
 
 #[test]

@@ -41,15 +41,22 @@ async fn listen_without_tls(options: ListenOptions) -> Result<BoxListener, BindE
     if let Some(given) = given {
         return given.listen(address, access.unwrap_or_default()).await;
     }
+    #[cfg(all(feature = "uds", unix))]
+    if let Some(socket) = platform.descriptor {
+        let options = platform.socket.access(access.unwrap_or_default());
+        return unix::listen_on(&socket, options, &address).await.map(BoxListener::new);
+    }
     match address {
         #[cfg(all(feature = "uds", windows))]
         Address::Unix { .. } | Address::UnixAbstract { .. } => {
             uds::listen(&address, access, backlog, platform).await.map(BoxListener::new)
         }
         #[cfg(all(feature = "uds", unix))]
-        Address::Unix { .. } | Address::UnixAbstract { .. } | Address::Local { .. } => {
-            uds::listen(&address, access, backlog, platform).await.map(BoxListener::new)
-        }
+        Address::Unix { .. }
+        | Address::UnixAbstract { .. }
+        | Address::Local { .. }
+        | Address::Systemd { .. }
+        | Address::Launchd { .. } => uds::listen(&address, access, backlog, platform).await.map(BoxListener::new),
         #[cfg(all(feature = "named-pipe", windows))]
         Address::NamedPipe { .. } | Address::Local { .. } => {
             named_pipe::listen(&address, access, backlog, platform).await.map(BoxListener::new)
@@ -120,6 +127,12 @@ fn unsupported(address: &Address) -> String {
             "a transport of your own goes into Server::listener or Channel::from_connector".to_owned()
         }
         Address::NamedPipe { .. } | Address::Local { .. } if cfg!(windows) => without("named-pipe"),
+        Address::Systemd { .. } | Address::Launchd { .. } if cfg!(windows) => {
+            "systemd and launchd are not on Windows; use npipe:NAME or local:NAME".to_owned()
+        }
+        Address::Systemd { .. } | Address::Launchd { .. } if cfg!(all(unix, feature = "uds")) => {
+            "a server listens on it; a client connects to the path of the socket (unix:PATH)".to_owned()
+        }
         _ if cfg!(any(unix, windows)) => without("uds"),
         _ => format!("grpc-ipc has no Unix domain sockets on {}", std::env::consts::OS),
     }
@@ -134,6 +147,9 @@ fn without(feature: &str) -> String {
 pub(crate) struct PlatformListenOptions {
     #[cfg(all(feature = "uds", unix))]
     socket: grpc_ipc_uds::ListenOptions,
+    /// A socket that listens already.
+    #[cfg(all(feature = "uds", unix))]
+    descriptor: Option<std::sync::Arc<std::os::fd::OwnedFd>>,
     #[cfg(all(feature = "named-pipe", windows))]
     pipe: grpc_ipc_named_pipe::ListenOptions,
 }

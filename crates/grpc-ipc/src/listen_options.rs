@@ -1,3 +1,5 @@
+use std::ffi::{OsStr, OsString};
+
 use grpc_ipc_core::{AccessPolicy, Address, AddressError, IntoAddress};
 
 use crate::backend::PlatformListenOptions;
@@ -63,8 +65,15 @@ impl ListenOptions {
     }
 }
 
-impl<A: IntoAddress> From<A> for ListenOptions {
-    fn from(address: A) -> Self {
-        Self::new(address)
-    }
+// Not for every `IntoAddress`: sockets become options, too.
+macro_rules! from_address {
+    ($($address:ty),*) => {$(
+        impl From<$address> for ListenOptions {
+            fn from(address: $address) -> Self {
+                Self::new(address)
+            }
+        }
+    )*};
 }
+
+from_address!(Address, &Address, &str, String, &String, OsString, &OsStr);

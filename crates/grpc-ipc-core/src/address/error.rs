@@ -82,6 +82,15 @@ pub enum AddressError {
         /// The address as given.
         address: String,
     },
+    /// The name of a socket of systemd has a character that systemd does not allow in it, or is too long.
+    #[error(
+        "address {address:?} has a name that systemd gives to no socket: expected systemd:NAME of at most 255 printable \
+         ASCII characters without ':', or systemd: for the only socket"
+    )]
+    SocketName {
+        /// The address as given.
+        address: String,
+    },
     /// `http://` is not followed by a host and a port.
     #[error("address {address:?} has no host and port: expected for example http://127.0.0.1:50051")]
     HostPort {
@@ -106,7 +115,8 @@ pub enum AddressError {
     },
 }
 
-const FORMS: &str = "unix:PATH, unix-abstract:NAME, npipe:NAME, local:NAME or http://HOST:PORT";
+const FORMS: &str =
+    "unix:PATH, unix-abstract:NAME, npipe:NAME, local:NAME, systemd:NAME, launchd:NAME or http://HOST:PORT";
 
 /// A path, or a host and its port, without the scheme or with the one of another program.
 fn did_you_mean(address: &str) -> String {

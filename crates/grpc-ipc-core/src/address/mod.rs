@@ -50,6 +50,20 @@ pub enum Address {
         /// The port; 0 lets a listener choose one.
         port: u16,
     },
+    /// A listening socket that systemd passes to the service, `systemd:` or `systemd:NAME`. A server listens on it; a client
+    /// connects to the path of the socket.
+    #[non_exhaustive]
+    Systemd {
+        /// Its `FileDescriptorName=`: at most 255 printable ASCII characters without `:`. Empty for the only socket.
+        name: String,
+    },
+    /// A listening socket that launchd of macOS passes to the service, `launchd:NAME`. A server listens on it; a client
+    /// connects to the path of the socket.
+    #[non_exhaustive]
+    Launchd {
+        /// Its key in the `Sockets` dictionary of the property list; never empty, no NUL.
+        name: String,
+    },
     /// The address of a transport of your own. It names the endpoint in logs and errors; it is never parsed.
     #[non_exhaustive]
     Custom {
@@ -114,6 +128,22 @@ impl Address {
         parse::tcp(host.into(), port)
     }
 
+    /// The listening socket called `name` that systemd passes to the service; an empty name for the only one.
+    ///
+    /// # Errors
+    /// [`AddressError::SocketName`] for a name that systemd does not allow.
+    pub fn systemd(name: impl Into<String>) -> Result<Self, AddressError> {
+        parse::systemd(name.into())
+    }
+
+    /// The listening socket called `name` that launchd passes to the service.
+    ///
+    /// # Errors
+    /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one with a NUL inside.
+    pub fn launchd(name: impl Into<String>) -> Result<Self, AddressError> {
+        parse::launchd(name.into())
+    }
+
     /// The address of a transport of your own, shown as `scheme:name`.
     pub fn custom(scheme: impl Into<String>, name: impl Into<String>) -> Self {
         Self::Custom { scheme: scheme.into(), name: name.into() }
@@ -149,6 +179,8 @@ impl fmt::Display for Address {
             Self::Local { name } => write!(f, "local:{name}"),
             Self::Tcp { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Systemd { name } => write!(f, "systemd:{name}"),
+            Self::Launchd { name } => write!(f, "launchd:{name}"),
             Self::Custom { scheme, name } => write!(f, "{scheme}:{name}"),
         }
     }

@@ -10,6 +10,7 @@ use super::{Address, AddressError, percent};
 const PIPE_PREFIX: &str = r"\\.\pipe\";
 const PIPE_NAME_MAX: usize = 256 - PIPE_PREFIX.len();
 const LOCAL_NAME_MAX: usize = 64;
+const SYSTEMD_NAME_MAX: usize = 255;
 
 pub(super) fn parse(text: &OsStr) -> Result<Address, AddressError> {
     if text.is_empty() {
@@ -30,6 +31,10 @@ pub(super) fn parse(text: &OsStr) -> Result<Address, AddressError> {
         Err(AddressError::RemotePipe { address: text.to_owned() })
     } else if let Some(name) = text.strip_prefix("local:") {
         local(name.to_owned())
+    } else if let Some(name) = text.strip_prefix("systemd:") {
+        systemd(name.to_owned())
+    } else if let Some(name) = text.strip_prefix("launchd:") {
+        launchd(name.to_owned())
     } else if let Some(rest) = text.strip_prefix("http://") {
         http_form(text, rest)
     } else {
@@ -182,6 +187,27 @@ pub(super) fn local(name: String) -> Result<Address, AddressError> {
         return Err(AddressError::LocalName { address });
     }
     Ok(Address::Local { name })
+}
+
+/// As systemd checks `FileDescriptorName=`
+/// ([systemd.socket(5)](https://www.freedesktop.org/software/systemd/man/systemd.socket.html)).
+pub(super) fn systemd(name: String) -> Result<Address, AddressError> {
+    let possible = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b':';
+    if name.len() > SYSTEMD_NAME_MAX || !name.bytes().all(possible) {
+        return Err(AddressError::SocketName { address: format!("systemd:{name}") });
+    }
+    Ok(Address::Systemd { name })
+}
+
+pub(super) fn launchd(name: String) -> Result<Address, AddressError> {
+    let address = format!("launchd:{name}");
+    if name.is_empty() {
+        return Err(AddressError::Missing { address, what: "name", example: "launchd:Listeners" });
+    }
+    if name.contains('\0') {
+        return Err(AddressError::Nul { address });
+    }
+    Ok(Address::Launchd { name })
 }
 
 pub(super) fn tcp(host: String, port: u16) -> Result<Address, AddressError> {

@@ -1,7 +1,7 @@
 //! Which kind of socket a descriptor is that comes from elsewhere.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
@@ -13,7 +13,17 @@ use super::place::describe;
 pub(super) fn check_connected(fd: BorrowedFd<'_>) -> io::Result<()> {
     match found(fd)? {
         Found::Connected => Ok(()),
-        found => Err(found.instead_of(fd, "a connected Unix domain socket (AF_UNIX, SOCK_STREAM)")),
+        found => Err(found.instead_of("a connected Unix domain socket (AF_UNIX, SOCK_STREAM)")),
+    }
+}
+
+/// An error unless `fd` is a stream socket of the family AF_UNIX that listens. Apple's systems cannot tell that from one
+/// that neither listens nor is connected.
+pub(super) fn check_listening(fd: BorrowedFd<'_>) -> io::Result<()> {
+    match found(fd)? {
+        Found::Listening => Ok(()),
+        Found::Unconnected if cfg!(target_vendor = "apple") => Ok(()),
+        found => Err(found.instead_of("a Unix domain socket that listens (AF_UNIX, SOCK_STREAM)")),
     }
 }
 
@@ -28,15 +38,14 @@ enum Found {
 }
 
 impl Found {
-    fn instead_of(self, fd: BorrowedFd<'_>, wanted: &str) -> io::Error {
-        let number = fd.as_raw_fd();
+    fn instead_of(self, wanted: &str) -> io::Error {
         let found = match self {
             Self::Connected => "a connected Unix domain socket",
             Self::Listening => "a Unix domain socket that listens",
             Self::Unconnected => "a Unix domain socket that neither listens nor is connected",
             Self::Other(found) => found,
         };
-        let text = format!("descriptor {number} is {found}, expected {wanted}");
+        let text = format!("the descriptor is {found}, expected {wanted}");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     }
 }

@@ -1,4 +1,5 @@
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
@@ -8,12 +9,13 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixSocket;
 
 use super::endpoint::{Endpoint, NoEndpoint};
+use super::given_socket::GivenSocket;
 use super::kept_socket::{KeptSocket, accept, last};
 use super::names::SystemNames;
 use super::runtime_dir::Create;
 use super::socket_file::in_use_at;
-use super::stream;
-use super::{ListenOptions, LocalStream, sys};
+use super::systemd::{self, Lease};
+use super::{ListenOptions, LocalStream, launchd, stream, sys};
 
 /// A Unix domain socket that a server listens on. [`ListenOptions::listen`] makes one.
 pub struct LocalListener(Acceptor<Socket>);
@@ -23,6 +25,7 @@ pub struct LocalListener(Acceptor<Socket>);
 enum Socket {
     AtPath(Box<KeptSocket>),
     Abstract(AsyncFd<UnixListener>),
+    Given(GivenSocket),
 }
 
 impl Source for Socket {
@@ -33,6 +36,7 @@ impl Source for Socket {
         let stream = match self {
             Self::AtPath(socket) => socket.accept().await,
             Self::Abstract(socket) => accept(socket).await,
+            Self::Given(socket) => socket.accept().await,
         }?;
         stream.set_nonblocking(true)?;
         Ok(stream)
@@ -42,6 +46,8 @@ impl Source for Socket {
         let stream = match self {
             Self::AtPath(socket) => socket.last(),
             Self::Abstract(socket) => last(socket),
+            // Others may have the socket open. Those who have connected wait for the next one to accept them.
+            Self::Given(_) => None,
         }?;
         stream.set_nonblocking(true).ok()?;
         Some(stream)
@@ -54,6 +60,17 @@ impl Source for Socket {
 
 impl LocalListener {
     pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
+        match address {
+            Address::Systemd { name, .. } => {
+                let (socket, lease) = systemd::take(name, address)?;
+                return Self::of_given(options, socket, Some(lease), address).await;
+            }
+            Address::Launchd { name, .. } => {
+                let socket = launchd::take(name, address)?;
+                return Self::of_given(options, socket, None, address).await;
+            }
+            _ => {}
+        }
         let endpoint =
             Endpoint::new(address, Create::Yes).map_err(|why| no_endpoint(address, why))?.anchored();
         let access = options.access.look_up_names(SystemNames).await;
@@ -67,6 +84,19 @@ impl LocalListener {
             }
         };
         Ok(Self(Acceptor::new(socket, endpoint.address(address), access)))
+    }
+
+    /// Listens on a socket that somebody else has bound, and that errors call `given`.
+    pub(super) async fn of_given(
+        options: ListenOptions,
+        socket: OwnedFd,
+        lease: Option<Lease>,
+        given: &Address,
+    ) -> Result<Self, BindError> {
+        let (socket, address) = GivenSocket::new(socket, lease, given)?;
+        let access = options.access.look_up_names(SystemNames).await;
+        let access = access.map_err(|error| BindError::unknown_name(&address, error))?;
+        Ok(Self(Acceptor::new(Socket::Given(socket), address, access)))
     }
 }
 

@@ -4,7 +4,9 @@ mod descriptor;
 mod directory;
 mod endpoint;
 mod found;
+mod given_socket;
 mod kept_socket;
+mod launchd;
 mod listener;
 mod lock_file;
 mod names;
@@ -20,6 +22,7 @@ mod socket_file;
 mod start;
 mod stream;
 mod sys;
+mod systemd;
 mod trust;
 mod watch;
 

@@ -1,3 +1,5 @@
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
 use grpc_ipc_core::{AccessPolicy, Address, BindError};
 
 use super::LocalListener;
@@ -120,6 +122,29 @@ impl ListenOptions {
     #[doc = include_str!("../../docs/listen.md")]
     pub async fn listen(self, address: &Address) -> Result<LocalListener, BindError> {
         LocalListener::bind(self, address).await
+    }
+
+    /// Listens on a socket that already listens: a [`UnixListener`](std::os::unix::net::UnixListener), or the descriptor
+    /// of one that another process has passed on. [`local_address`](grpc_ipc_core::Listener::local_address) is where it
+    /// is bound.
+    ///
+    /// Dropping the listener closes the descriptor, and leaves the socket's file where it is: whoever has bound the socket
+    /// may have it open still. Only [`access`](Self::access) is applied. The socket's mode, owner, directory and backlog
+    /// are those that its maker gave it, and the options for them have no effect.
+    ///
+    /// The descriptor is made not to block, and to be closed in programs that this process starts from now on.
+    ///
+    /// # Errors
+    /// [`BindError::NotListening`] if it is not a stream socket of the family AF_UNIX that listens (which macOS cannot
+    /// tell from one that is only bound), and [`BindError::InvalidOption`] for a name in the access policy that nobody
+    /// has.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime, or in one without I/O.
+    pub async fn listen_on(self, socket: impl Into<OwnedFd>) -> Result<LocalListener, BindError> {
+        let socket = socket.into();
+        let given = Address::custom("descriptor", socket.as_raw_fd().to_string());
+        LocalListener::of_given(self, socket, None, &given).await
     }
 }
 

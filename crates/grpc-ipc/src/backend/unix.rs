@@ -1,10 +1,75 @@
 //! What only Unix has.
 
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::sync::Arc;
+
+use grpc_ipc_core::{Address, BindError};
+use grpc_ipc_uds::LocalListener;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use grpc_ipc_uds::PidFd;
 pub use grpc_ipc_uds::{LocalSocket, LocalStream, peer_of};
 
 use crate::{ConnectOptions, ListenOptions};
+
+/// Listens on a socket that already listens, such as one that another process has passed on. It must be a stream socket of
+/// the family AF_UNIX; otherwise binding fails with [`BindError::NotListening`].
+///
+/// The access policy is applied as on a socket of the server's own, and handlers know as much about their
+/// [`Peer`](crate::Peer). The socket's file stays when the server ends. Its mode, owner and directory are those that its
+/// maker gave it: the options for them have no effect.
+///
+/// The options keep the descriptor open, and each server gets a duplicate of it.
+///
+/// ```no_run
+/// # fn example() -> std::io::Result<()> {
+/// use std::os::fd::AsFd as _;
+/// use grpc_ipc::{AccessPolicy, ListenOptions};
+///
+/// // The program that has started this one has made the socket its standard input.
+/// let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
+/// let options = ListenOptions::from(socket).access(AccessPolicy::same_user());
+/// # Ok(())
+/// # }
+/// ```
+impl From<OwnedFd> for ListenOptions {
+    fn from(socket: OwnedFd) -> Self {
+        let mut options = Self::new(Address::custom("descriptor", socket.as_raw_fd().to_string()));
+        options.platform.descriptor = Some(Arc::new(socket));
+        options
+    }
+}
+
+/// As of an [`OwnedFd`].
+impl From<std::os::unix::net::UnixListener> for ListenOptions {
+    fn from(listener: std::os::unix::net::UnixListener) -> Self {
+        OwnedFd::from(listener).into()
+    }
+}
+
+/// As of an [`OwnedFd`].
+///
+/// # Errors
+/// That of [`into_std`](tokio::net::UnixListener::into_std).
+impl TryFrom<tokio::net::UnixListener> for ListenOptions {
+    type Error = io::Error;
+
+    fn try_from(listener: tokio::net::UnixListener) -> io::Result<Self> {
+        Ok(listener.into_std()?.into())
+    }
+}
+
+/// Listens on a duplicate of `socket`, which errors call `address`.
+pub(super) async fn listen_on(
+    socket: &OwnedFd,
+    options: grpc_ipc_uds::ListenOptions,
+    address: &Address,
+) -> Result<LocalListener, BindError> {
+    let socket = socket.try_clone();
+    let socket =
+        socket.map_err(|error| BindError::from_io(address, "copy the descriptor of the socket", error))?;
+    options.listen_on(socket).await
+}
 
 /// Options of Unix domain sockets. Addresses that are no file ignore them.
 pub trait ListenOptionsExt: Sized + sealed::Sealed {

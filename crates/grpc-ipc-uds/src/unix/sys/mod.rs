@@ -1,10 +1,16 @@
 //! What differs between the Unixes, and the calls that no library makes safe.
 
 mod detach;
+mod inherited;
+#[cfg(target_vendor = "apple")]
+mod launchd;
 mod socket;
 mod user_database;
 
 pub use detach::detach;
+pub(super) use inherited::passed_descriptors;
+#[cfg(target_vendor = "apple")]
+pub(super) use launchd::activate_socket;
 pub use socket::LocalSocket;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) use socket::OpenSocket;
