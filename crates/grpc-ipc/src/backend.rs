@@ -2,6 +2,8 @@
 
 pub(crate) mod start;
 pub(crate) mod stop_signals;
+#[cfg(unix)]
+pub mod systemd;
 pub(crate) mod tcp_socket;
 #[cfg(all(feature = "uds", unix))]
 pub mod unix;
@@ -11,6 +13,7 @@ pub mod windows;
 use grpc_ipc_core::{AccessPolicy, Address, BindError, BoxConnector, BoxListener, ConnectError};
 use grpc_ipc_http2::refusal::FORBIDDEN;
 
+use crate::service_manager::Notice;
 use crate::{ConnectOptions, ListenOptions, tcp};
 
 /// Listens with the transport that `options`' address belongs to, and with TLS over it if that is wanted. Clients that are
@@ -104,6 +107,31 @@ fn connector_without_tls(options: ConnectOptions) -> Result<BoxConnector, Connec
             Err(ConnectError::Unsupported { reason: unsupported(&address), address })
         }
     }
+}
+
+/// Tells systemd, where there is one. What it cannot be told is logged.
+#[cfg(unix)]
+pub(crate) fn notify_systemd(notice: Notice) {
+    let state = match notice {
+        Notice::Ready => systemd::State::Ready,
+        Notice::Stopping => systemd::State::Stopping,
+        Notice::Watchdog => systemd::State::Watchdog,
+    };
+    if let Err(error) = systemd::notify(state) {
+        tracing::warn!(%error, "systemd cannot be told {state:?}");
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn notify_systemd(_: Notice) {}
+
+/// How often systemd wants to hear that this process is alive.
+#[cfg(unix)]
+pub(crate) use systemd::watchdog as systemd_watchdog;
+
+#[cfg(not(unix))]
+pub(crate) fn systemd_watchdog() -> Option<std::time::Duration> {
+    None
 }
 
 /// Where the names of users and groups are looked up.

@@ -13,6 +13,7 @@ use crate::lifecycle::{End, Ending, leave};
 use crate::limits::Limits;
 use crate::listeners::Listeners;
 use crate::served::{Offered, Served};
+use crate::service_manager::{Notice, ServiceManager};
 use crate::services::Services;
 use crate::{Http2Options, ServeError, ServerStats, sync};
 
@@ -26,6 +27,7 @@ pub struct BoundServer {
     pub(crate) ending: Ending,
     pub(crate) listeners: Listeners,
     pub(crate) http2: Http2Options,
+    pub(crate) notify_systemd: bool,
 }
 
 impl BoundServer {
@@ -87,40 +89,51 @@ impl BoundServer {
         if !sync::in_runtime() {
             return Err(ServeError::NoRuntime);
         }
-        let Self { services, direct, limits, stats, ending, mut listeners, http2 } = self;
+        let Self { services, direct, limits, stats, ending, mut listeners, http2, notify_systemd } = self;
         let mut offered = Offered { services, direct, limits, http2 };
         let ending = ending.wait(stats.clone());
         let mut connections = Served::new(stats);
         let over = listeners.over();
         tokio::pin!(signal, over, ending);
         let mut is_over = false;
+        let mut manager = ServiceManager::new(notify_systemd);
+        manager.tell(Notice::Ready);
         let drain = loop {
             if is_over && connections.is_empty() {
-                return Ok(());
+                break Duration::ZERO;
             }
             tokio::select! {
                 drain = &mut signal => break drain,
                 Some(accepted) = listeners.connections().next() => drop(connections.serve(accepted, &offered)),
                 () = connections.ended() => {}
                 () = &mut over, if !is_over => is_over = true,
+                () = manager.ping() => {}
                 end = &mut ending => {
+                    manager.tell(Notice::Stopping);
                     let limit = async {
                         match end {
                             End::Asked(drain) => sleep(drain).await,
                             End::Idle => pending().await,
                         }
                     };
-                    tokio::select! {
-                        drain = &mut signal => break drain,
-                        () = leave(&mut listeners, &mut connections, &mut offered) => return Ok(()),
-                        () = limit => break Duration::ZERO,
+                    let drain = async {
+                        tokio::select! {
+                            drain = &mut signal => Some(drain),
+                            () = leave(&mut listeners, &mut connections, &mut offered) => None,
+                            () = limit => Some(Duration::ZERO),
+                        }
+                    };
+                    match manager.ping_until(drain).await {
+                        Some(drain) => break drain,
+                        None => return Ok(()),
                     }
                 }
             }
         };
         drop(listeners);
+        manager.tell(Notice::Stopping);
         connections.go_away();
-        if timeout(drain, connections.all_ended()).await.is_err() {
+        if manager.ping_until(timeout(drain, connections.all_ended())).await.is_err() {
             connections.close();
             if timeout(AFTER_CUT, connections.all_ended()).await.is_err() {
                 let handlers = connections.running();

@@ -45,6 +45,7 @@ mod serve_error;
 mod served;
 mod server;
 mod server_stats;
+mod service_manager;
 mod services;
 mod shutdown_signal;
 mod spawn;

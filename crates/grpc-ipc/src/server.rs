@@ -56,6 +56,7 @@ pub struct Server {
     /// Of [`spawn`](Self::spawn).
     pub(crate) worker_threads: usize,
     pub(crate) ending: Ending,
+    pub(crate) notify_systemd: bool,
 }
 
 impl Server {
@@ -249,8 +250,16 @@ impl Server {
             None => self.http2,
         };
         let services = self.layers.around(Services::from(self.router));
-        let (direct, limits, ending) = (Arc::new(direct), self.limits, self.ending);
-        Ok(BoundServer { services, direct, limits, stats, ending, listeners, http2 })
+        Ok(BoundServer {
+            services,
+            direct: Arc::new(direct),
+            limits: self.limits,
+            stats,
+            ending: self.ending,
+            listeners,
+            http2,
+            notify_systemd: self.notify_systemd,
+        })
     }
 
     /// Binds, and serves until the process ends.

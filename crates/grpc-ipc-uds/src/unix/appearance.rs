@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Dropping the future ends the watch.
 pub(super) async fn wait(paths: Vec<PathBuf>) {
     if paths.is_empty() || platform::wait(&paths).await.is_err() {
-        std::future::pending::<()>().await;
+        std::future::pending().await
     }
 }
 
@@ -136,6 +136,6 @@ mod platform {
 
     /// kqueue(2) tells of changes, but rustix's is unsafe to use: a client tries from time to time.
     pub(super) async fn wait(_: &[PathBuf]) -> io::Result<()> {
-        std::future::pending::<()>().await;
+        std::future::pending().await
     }
 }

@@ -10,6 +10,7 @@ use grpc_ipc_uds::LocalListener;
 pub use grpc_ipc_uds::PidFd;
 pub use grpc_ipc_uds::{LocalSocket, LocalStream, peer_of};
 
+pub use super::systemd;
 use crate::{ConnectOptions, ListenOptions};
 
 /// Listens on a socket that already listens, such as one that another process has passed on. It must be a stream socket of
