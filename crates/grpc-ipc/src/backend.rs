@@ -59,7 +59,9 @@ async fn listen_without_tls(options: ListenOptions) -> Result<BoxListener, BindE
         | Address::UnixAbstract { .. }
         | Address::Local { .. }
         | Address::Systemd { .. }
-        | Address::Launchd { .. } => uds::listen(&address, access, backlog, platform).await.map(BoxListener::new),
+        | Address::Launchd { .. } => {
+            uds::listen(&address, access, backlog, platform).await.map(BoxListener::new)
+        }
         #[cfg(all(feature = "named-pipe", windows))]
         Address::NamedPipe { .. } | Address::Local { .. } => {
             named_pipe::listen(&address, access, backlog, platform).await.map(BoxListener::new)

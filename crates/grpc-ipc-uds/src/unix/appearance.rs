@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Dropping the future ends the watch.
 pub(super) async fn wait(paths: Vec<PathBuf>) {
     if paths.is_empty() || platform::wait(&paths).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 
