@@ -7,7 +7,7 @@ use std::ptr::null_mut;
 
 use grpc_ipc_win32::Descriptor;
 use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
-use windows_sys::Win32::Foundation::{ERROR_FILE_NOT_FOUND, FALSE, HANDLE};
+use windows_sys::Win32::Foundation::{FALSE, HANDLE};
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Pipes::{
@@ -63,7 +63,8 @@ pub(super) fn pipe_exists(path: &str) -> bool {
     let path: Vec<u16> = path.encode_utf16().chain([0]).collect();
     // SAFETY: the path ends with a NUL, and lives until the call is over.
     let free = unsafe { WaitNamedPipeW(path.as_ptr(), 1) } != FALSE;
-    free || io::Error::last_os_error().raw_os_error() != Some(ERROR_FILE_NOT_FOUND as i32)
+    // A folder in the name that there is not, such as a protected prefix that nobody uses, is another error of that kind.
+    free || io::Error::last_os_error().kind() != io::ErrorKind::NotFound
 }
 
 /// Whether what was opened is a pipe: not a file, a device, or a socket.
