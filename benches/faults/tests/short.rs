@@ -19,6 +19,11 @@ fn run(scenario: &str) {
 }
 
 #[test]
+fn kill() {
+    run("kill");
+}
+
+#[test]
 fn connections() {
     run("connections");
 }

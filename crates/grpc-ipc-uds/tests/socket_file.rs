@@ -230,6 +230,25 @@ fn a_lock_that_another_process_holds_is_an_address_in_use() {
 }
 
 #[test]
+fn a_server_that_is_ending_is_waited_for() {
+    run("a_server_that_is_ending_is_waited_for", || async {
+        let place = place();
+        let ending = UnixListener::bind(&place.path).unwrap();
+        let lock = fs::File::create(place.path.with_extension("lock")).unwrap();
+        rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        // As the system does that closes the files of a process that was killed: the lock last.
+        let end = async {
+            tokio::task::yield_now().await;
+            drop(ending);
+            tokio::task::yield_now().await;
+            drop(lock);
+        };
+        let (listener, ()) = tokio::join!(listen(&place.path), end);
+        drop(listener.unwrap());
+    });
+}
+
+#[test]
 fn the_file_is_removed_at_the_end() {
     run("the_file_is_removed_at_the_end", || async {
         let place = place();

@@ -2,6 +2,7 @@ mod child;
 mod connections;
 mod descriptors;
 
+mod kill;
 mod ledger;
 mod plugins;
 mod proc;
@@ -36,6 +37,8 @@ struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Scenario {
+    /// The server is killed with SIGKILL again and again under clients that write to its journal
+    Kill,
     /// As many connections as descriptors allow, idle and after a call, beside tonic's server
     Connections,
     /// The server has no descriptor left
@@ -102,6 +105,7 @@ fn run(scenarios: &[Scenario], scale: Scale) -> Result {
         let mut report = Report::new(&name);
         let result = runtime.block_on(async {
             match scenario {
+                Scenario::Kill => kill::run(scale, &mut report).await,
                 Scenario::Connections => connections::run(scale, &mut report).await,
                 Scenario::Descriptors => descriptors::run(scale, &mut report).await,
                 Scenario::Stopped => stopped::run(scale, &mut report).await,

@@ -61,7 +61,7 @@ impl KeptSocket {
         let owner = Owner::of(&options, address).await?;
         let place = Place::open(&options, owner, address, &path)?;
         place.socket()?;
-        let lock = LockFile::acquire(&place, place.lock_name()).await?;
+        let lock = LockFile::await_end(&place).await?;
         let (file, socket) = bind(&place, &options).await?;
         let watch = watch(&place, &lock);
         let mut kept = Self {

@@ -2,15 +2,17 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
-use grpc_ipc_core::{BindError, Peer};
+use grpc_ipc_core::{Backoff, BindError, Peer};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, openat};
 use rustix::io::Errno;
+use tokio::time::Instant;
 
 use super::directory::Directory;
 use super::peer::own_user;
 use super::place::{Place, describe};
-use super::socket_file::in_use;
+use super::socket_file::{in_use, is_served};
 use super::trust;
 
 /// The right to the socket at a path, from before it is looked at until the listener is dropped: an exclusive flock(2)
@@ -28,6 +30,9 @@ pub(super) struct LockFile {
     file: File,
     process: u32,
 }
+
+/// How long the lock of a server that does not listen is waited for.
+const ENDING: Duration = Duration::from_secs(1);
 
 impl LockFile {
     /// The lock on the file called `name`, or who has it instead.
@@ -66,6 +71,21 @@ impl LockFile {
             _ = lock.file.set_len(0);
             _ = writeln!(&lock.file, "{}", lock.process);
             return Ok(lock);
+        }
+    }
+
+    /// As [`acquire`](Self::acquire), for a server that starts: it waits a moment for one that ends, or that is about to
+    /// listen.
+    pub(super) async fn await_end(place: &Place<'_>) -> Result<Self, BindError> {
+        let deadline = Instant::now() + ENDING;
+        let mut backoff = Backoff::connect();
+        loop {
+            match Self::acquire(place, place.lock_name()).await {
+                Err(BindError::InUse { .. }) if Instant::now() < deadline && !is_served(place).await => {
+                    backoff.wait().await;
+                }
+                acquired => return acquired,
+            }
         }
     }
 

@@ -3,10 +3,13 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use grpc_ipc_core::{Address, BindError};
 use rustix::fs::{FileType, Mode, RawMode, Stat, fchmod};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::{UnixSocket, UnixStream};
+use tokio::time::timeout;
 
 use super::directory::Directory;
 use super::found::Found;
@@ -141,6 +144,29 @@ pub(super) async fn in_use(place: &Place<'_>) -> Result<Option<BindError>, BindE
         Err(error) => Err(BindError::from_io(place.address, "look at the path", error)),
     }
 }
+
+/// Whether a server is alive behind the socket at the place, and not about to end: it keeps a connection, or answers on it.
+/// Linux closes the files of a process that was killed one by one, which takes milliseconds. A client that was connected
+/// hears of it first, and the listening socket accepts for so long.
+pub(super) async fn is_served(place: &Place<'_>) -> bool {
+    let connected = match Found::open(place.directory.as_fd(), &place.name) {
+        Ok(found) => UnixStream::connect(found.reached_by(place.path)).await,
+        Err(error) => Err(error),
+    };
+    match connected {
+        Ok(mut stream) => {
+            let answer = timeout(ENDING, stream.read_u8()).await;
+            !matches!(answer, Ok(Err(_)))
+        }
+        Err(error) => {
+            use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
+            !matches!(error.kind(), ConnectionRefused | ConnectionReset | NotFound)
+        }
+    }
+}
+
+/// How long a process that ends may take to close a connection that it has not accepted.
+const ENDING: Duration = Duration::from_millis(100);
 
 /// As [`in_use`], of a socket that is reached by `path`.
 pub(super) async fn in_use_at(address: &Address, path: &Path) -> Result<Option<BindError>, BindError> {

@@ -1,7 +1,7 @@
 //! The host: starts plug-ins, calls them, and answers their calls. (Unix)
 //!
 //! ```text
-//! $ cargo run --bin host
+//! $ cargo build && cargo run --bin host
 //! plug-in 1: bonjour Ada
 //! plug-in 2: bonjour Ada
 //! plug-in 1 has ended: exit status: 0

@@ -1,0 +1,154 @@
+//! A server that is killed again and again, and started again by a loop, while clients write to its journal.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use grpc_ipc::{Channel, ConnectOptions, may_have_been_processed};
+use tonic::Request;
+
+use super::child::Child;
+use super::ledger::generated::Entry;
+use super::ledger::generated::ledger_client::LedgerClient;
+use super::report::{Report, median_and_worst};
+use super::{DEADLINE, Result, Scale};
+
+const CLIENTS: u32 = 8;
+
+/// How long a server runs before it is killed: so many milliseconds, and a few more, which differ.
+const RUNS: std::ops::Range<u64> = 1..40;
+
+pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
+    let directory = tempfile::tempdir()?;
+    let address = format!("unix:{}/s.sock", directory.path().display());
+    let journal = directory.path().join("journal");
+    let stop = Arc::new(AtomicBool::new(false));
+    let answers = Answers::default();
+    let mut clients = Vec::new();
+    for client in 0..CLIENTS {
+        let options = ConnectOptions::new(address.as_str()).wait_for_ready(true);
+        clients.push(tokio::spawn(append(Channel::lazy(options)?, client, stop.clone(), answers.clone())));
+    }
+
+    let kills = scale.of(1000, 25);
+    let restarts = {
+        let (address, journal) = (address.clone(), journal.clone());
+        tokio::task::spawn_blocking(move || restart(&address, &journal, kills, &stop)).await??
+    };
+    let mut written = Vec::new();
+    for client in clients {
+        written.push(client.await?);
+    }
+
+    let found = read(&journal)?;
+    let acknowledged: usize = written.iter().map(|client| client.acknowledged.len()).sum();
+    let lost =
+        |client: &Written| client.acknowledged.iter().filter(|entry| !found.contains_key(entry)).count();
+    report.expect("servers killed", restarts.listening.len(), kills);
+    report.expect("starts refused", restarts.refused, 0);
+    report.count("calls acknowledged", acknowledged);
+    report.expect("acknowledged calls that are not in the journal", written.iter().map(lost).sum(), 0);
+    report.expect("entries written twice", found.values().filter(|count| **count > 1).count(), 0);
+    report.count(
+        "calls cut off by a kill, which say that they may have been processed",
+        written.iter().map(|client| client.cut_off).sum::<usize>(),
+    );
+    let failed: Vec<_> = written.iter().flat_map(|client| &client.failed).collect();
+    report.expect("calls that failed otherwise", failed.len(), 0);
+    if let Some(first) = failed.first() {
+        report.fail(first);
+    }
+    let answers = answers.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut times: Vec<_> = restarts
+        .listening
+        .iter()
+        .filter_map(|(pid, listening)| Some(answers.get(pid)?.saturating_duration_since(*listening)))
+        .collect();
+    report.count("servers that answered before they were killed", times.len());
+    report.require(times.len() * 2 > kills, "most of them did");
+    report.count("from `listening` to the first answer: median / longest", median_and_worst(&mut times));
+    Ok(())
+}
+
+/// When each server answered first, by process.
+#[derive(Clone, Default)]
+struct Answers(Arc<Mutex<HashMap<u32, Instant>>>);
+
+/// What a client knows of its entries.
+#[derive(Default)]
+struct Written {
+    acknowledged: Vec<(u32, u64)>,
+    cut_off: usize,
+    /// Statuses which no kill explains.
+    failed: Vec<String>,
+}
+
+async fn append(channel: Channel, client: u32, stop: Arc<AtomicBool>, answers: Answers) -> Written {
+    let mut ledger = LedgerClient::new(channel);
+    let mut written = Written::default();
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let mut request = Request::new(Entry { client, number });
+        request.set_timeout(DEADLINE);
+        match ledger.append(request).await {
+            Ok(appended) => {
+                written.acknowledged.push((client, number));
+                let mut answers = answers.0.lock().unwrap_or_else(PoisonError::into_inner);
+                answers.entry(appended.into_inner().pid).or_insert_with(Instant::now);
+            }
+            // It may be in the journal or not; this client does not try it again.
+            Err(status) if status.code() == tonic::Code::Unavailable && may_have_been_processed(&status) => {
+                written.cut_off += 1;
+            }
+            Err(status) => written.failed.push(status.to_string()),
+        }
+    }
+    written
+}
+
+struct Restarts {
+    /// When each server said that it listens.
+    listening: Vec<(u32, Instant)>,
+    refused: usize,
+}
+
+/// Starts a server and kills it, so many times, and then one more that stays until the clients have seen `stop`.
+fn restart(address: &str, journal: &Path, kills: usize, stop: &AtomicBool) -> Result<Restarts> {
+    let mut restarts = Restarts { listening: Vec::new(), refused: 0 };
+    let journal = journal.to_str().ok_or("the directory is not Unicode")?;
+    let start = || Child::start(&["role-server", address, "--journal", journal]);
+    for kill in 0..kills {
+        let mut server = start()?;
+        match server.line() {
+            Ok(_) => restarts.listening.push((server.id(), Instant::now())),
+            Err(error) => {
+                println!("  refused: {error}");
+                restarts.refused += 1;
+            }
+        }
+        let spread = RUNS.end - RUNS.start;
+        // A part of a run: from before the first client is back until all of them call.
+        std::thread::sleep(Duration::from_millis(RUNS.start + kill as u64 * 7 % spread));
+    }
+    let mut server = start()?;
+    server.line()?;
+    stop.store(true, Ordering::Relaxed);
+    // Calls under way are answered: a client that waits has a deadline.
+    std::thread::sleep(Duration::from_secs(1));
+    Ok(restarts)
+}
+
+/// How often each entry is in the journal.
+fn read(journal: &PathBuf) -> Result<BTreeMap<(u32, u64), usize>> {
+    let mut found = BTreeMap::new();
+    for line in fs::read_to_string(journal)?.lines() {
+        let (client, number) = line.split_once(' ').ok_or_else(|| format!("half a line: {line:?}"))?;
+        *found.entry((client.parse()?, number.parse()?)).or_default() += 1;
+    }
+    Ok(found)
+}
