@@ -47,3 +47,8 @@ fn stalled() {
 fn plugins() {
     run("plugins");
 }
+
+#[test]
+fn activation() {
+    run("activation");
+}

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use grpc_ipc::{Channel, ConnectOptions, may_have_been_processed};
+use grpc_ipc::{Channel, ConnectOptions, StatusExt as _};
 use tonic::Request;
 
 use super::child::Child;
@@ -102,7 +102,7 @@ async fn append(channel: Channel, client: u32, stop: Arc<AtomicBool>, answers: A
                 answers.entry(appended.into_inner().pid).or_insert_with(Instant::now);
             }
             // It may be in the journal or not; this client does not try it again.
-            Err(status) if status.code() == tonic::Code::Unavailable && may_have_been_processed(&status) => {
+            Err(status) if status.code() == tonic::Code::Unavailable && status.may_have_been_processed() => {
                 written.cut_off += 1;
             }
             Err(status) => written.failed.push(status.to_string()),

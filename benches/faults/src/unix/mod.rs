@@ -1,3 +1,4 @@
+mod activation;
 mod child;
 mod connections;
 mod descriptors;
@@ -49,6 +50,8 @@ enum Scenario {
     Stalled,
     /// Plug-ins over socketpairs, and a host that is killed
     Plugins,
+    /// Sockets that systemd has made
+    Activation,
 }
 
 /// The programs that a scenario starts.
@@ -111,6 +114,7 @@ fn run(scenarios: &[Scenario], scale: Scale) -> Result {
                 Scenario::Stopped => stopped::run(scale, &mut report).await,
                 Scenario::Stalled => stalled::run(scale, &mut report).await,
                 Scenario::Plugins => plugins::run(scale, &mut report).await,
+                Scenario::Activation => activation::run(scale, &mut report).await,
             }
         });
         if let Err(error) = result {

@@ -32,6 +32,11 @@ impl Report {
         self.failed |= !holds;
     }
 
+    /// What cannot be tried here, and why.
+    pub(crate) fn skip(&self, why: &str) {
+        println!("  skipped: {why}");
+    }
+
     pub(crate) fn fail(&mut self, why: &str) {
         println!("  FAILED: {why}");
         self.failed = true;

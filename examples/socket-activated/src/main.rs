@@ -1,0 +1,48 @@
+//! A service that systemd starts for its first client, and that ends when nobody needs it.
+//!
+//! `clock.socket` and `clock.service` are its units. Without them:
+//!
+//! ```text
+//! $ cargo build && systemd-socket-activate --listen=/tmp/clock.sock target/debug/socket-activated
+//! ```
+//!
+//! Or at an address of its own, without systemd: `cargo run -- unix:/tmp/clock.sock`.
+
+use std::time::{Duration, Instant};
+
+use clock::clock_server::{Clock, ClockServer};
+use clock::{UptimeReply, UptimeRequest};
+use grpc_ipc::Server;
+use grpc_ipc::tonic::{Request, Response, Status, async_trait};
+
+mod clock {
+    grpc_ipc::tonic::include_proto!("clock");
+}
+
+struct MyClock {
+    started: Instant,
+}
+
+#[async_trait]
+impl Clock for MyClock {
+    async fn uptime(&self, _: Request<UptimeRequest>) -> Result<Response<UptimeReply>, Status> {
+        let milliseconds = self.started.elapsed().as_millis() as u64;
+        Ok(Response::new(UptimeReply { pid: std::process::id(), milliseconds }))
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // The socket that systemd hands over; its path is in the unit.
+    let address = std::env::args().nth(1).unwrap_or_else(|| "systemd:".to_owned());
+    Server::builder()
+        .add_service(ClockServer::new(MyClock { started: Instant::now() }))
+        .listen(address.as_str())
+        // Tells systemd that the service is ready, and that it is about to stop. Without systemd it does nothing.
+        .notify_systemd()
+        // The socket stays with systemd, which starts the service again for the next client.
+        .exit_when_idle(Duration::from_secs(30))
+        .serve_with_shutdown(grpc_ipc::shutdown_signal()?, Duration::from_secs(5))
+        .await?;
+    Ok(())
+}
