@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     grpc_ipc_build::configure()
         // `bytes::Bytes`: a payload is cloned without a copy.
         .bytes(".")
+        .build_blocking_client(true)
         .compile_protos(&FILES, &["."])?;
 
     let out_dir = PathBuf::from(env::var("OUT_DIR")?).join("tonic");

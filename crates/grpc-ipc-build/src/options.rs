@@ -44,6 +44,7 @@ pub(crate) struct MessageOptions {
 pub(crate) struct ServiceOptions {
     pub(crate) build_client: bool,
     pub(crate) build_server: bool,
+    pub(crate) build_blocking_client: bool,
     pub(crate) client_attributes: Attributes,
     pub(crate) client_mod_attributes: Attributes,
     pub(crate) server_attributes: Attributes,
@@ -65,6 +66,7 @@ impl Default for Builder {
             services: ServiceOptions {
                 build_client: true,
                 build_server: true,
+                build_blocking_client: false,
                 client_attributes: Attributes::default(),
                 client_mod_attributes: Attributes::default(),
                 server_attributes: Attributes::default(),
@@ -84,6 +86,13 @@ impl Builder {
     /// Whether clients are generated. Default: `true`.
     pub fn build_client(mut self, enable: bool) -> Self {
         self.services.build_client = enable;
+        self
+    }
+
+    /// Whether blocking clients are generated, such as `greeter_blocking_client::GreeterBlockingClient`, for programs without
+    /// async. The module `blocking` of `grpc-ipc` has more. The attributes of clients apply to them, too. Default: `false`.
+    pub fn build_blocking_client(mut self, enable: bool) -> Self {
+        self.services.build_blocking_client = enable;
         self
     }
 

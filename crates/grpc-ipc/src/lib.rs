@@ -3,6 +3,7 @@
 
 mod authorize;
 mod backend;
+pub mod blocking;
 mod bound_server;
 mod call_body;
 mod call_error;

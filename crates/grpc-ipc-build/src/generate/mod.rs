@@ -1,5 +1,6 @@
 //! The generator of clients and servers, which prost-build calls for each service.
 
+mod blocking_client;
 mod client;
 mod dispatch;
 mod server;
@@ -40,7 +41,7 @@ impl Generator {
     }
 
     pub(crate) fn is_needed(&self) -> bool {
-        self.options.build_client || self.options.build_server
+        self.options.build_client || self.options.build_server || self.options.build_blocking_client
     }
 
     fn tokens(&self, service: prost_build::Service) -> Result<TokenStream, Error> {
@@ -48,6 +49,9 @@ impl Generator {
         let mut tokens = TokenStream::new();
         if self.options.build_client {
             tokens.extend(client::generate(&service)?);
+        }
+        if self.options.build_blocking_client {
+            tokens.extend(blocking_client::generate(&service)?);
         }
         if self.options.build_server {
             tokens.extend(server::generate(&service)?);

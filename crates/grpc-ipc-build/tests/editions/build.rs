@@ -7,7 +7,10 @@ use grpc_ipc_build::{Error, compile_protos, configure};
 
 fn main() -> Result<(), Error> {
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or(Error::NoOutDir)?);
-    compile_protos(&["../protos/kinds.proto", "../protos/alone.proto", "../protos/names.proto"])?;
+    compile_protos(&["../protos/alone.proto"])?;
+    configure()
+        .build_blocking_client(true)
+        .compile_protos(&["../protos/kinds.proto", "../protos/names.proto"], &["../protos"])?;
     configure()
         .out_dir(out_dir.join("stubs"))
         .use_arc_self(true)

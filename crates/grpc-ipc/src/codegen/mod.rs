@@ -8,6 +8,7 @@
 //! `grpc-message`).
 
 mod answering;
+mod blocking_client;
 mod call;
 mod client;
 mod direct_call;
@@ -30,6 +31,7 @@ pub use tower_service::Service;
 
 pub(crate) use self::answering::probe;
 pub use self::answering::{Answering, DirectService, Served, answer};
+pub use self::blocking_client::BlockingClient;
 pub(crate) use self::call::intercept;
 pub use self::call::{Call, Called};
 pub use self::client::Client;

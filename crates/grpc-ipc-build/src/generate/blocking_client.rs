@@ -1,0 +1,129 @@
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::service::{Method, Service};
+use crate::Error;
+
+/// The module of a blocking client.
+pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
+    let options = service.options;
+    let module = service.module("blocking_client");
+    let module_documentation = format!(" The blocking client of `{}`.", service.full_name);
+    let module_attributes = service.module_attributes(&options.client_mod_attributes)?;
+    let client = format_ident!("{}BlockingClient", service.name);
+    let summary = format!("Calls `{}`, and blocks until there is an answer.", service.full_name);
+    let documentation = service.documentation(&summary)?;
+    let attributes = service.attributes(&options.client_attributes)?;
+    let methods = service
+        .methods
+        .iter()
+        .map(|method| generate_method(service, method))
+        .collect::<Result<TokenStream, Error>>()?;
+
+    // A method of that name is one of the service.
+    let is_taken = service.methods.iter().any(|method| method.client_name() == "connect");
+    let connect = if is_taken { TokenStream::new() } else { generate_connect() };
+
+    Ok(quote! {
+        #[doc = #module_documentation]
+        #(#module_attributes)*
+        pub mod #module {
+            #![allow(dead_code, unused_qualifications, clippy::all, clippy::pedantic)]
+
+            use ::grpc_ipc::{blocking, codegen, tonic};
+
+            #(#documentation)*
+            #(#attributes)*
+            #[derive(Debug, Clone)]
+            pub struct #client {
+                inner: codegen::BlockingClient,
+            }
+
+            impl #client {
+                #connect
+
+                /// A client that calls over `channel`.
+                pub fn new(channel: blocking::Channel) -> Self {
+                    Self { inner: codegen::BlockingClient::new(channel) }
+                }
+
+                /// Compresses requests.
+                ///
+                /// A server that does not accept the encoding answers with an error.
+                #[must_use]
+                pub fn send_compressed(mut self, encoding: tonic::codec::CompressionEncoding) -> Self {
+                    self.inner = self.inner.send_compressed(encoding);
+                    self
+                }
+
+                /// Accepts responses that are compressed.
+                #[must_use]
+                pub fn accept_compressed(mut self, encoding: tonic::codec::CompressionEncoding) -> Self {
+                    self.inner = self.inner.accept_compressed(encoding);
+                    self
+                }
+
+                /// The largest message that is decoded, in bytes. Default: 4 MiB.
+                #[must_use]
+                pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+                    self.inner = self.inner.max_decoding_message_size(limit);
+                    self
+                }
+
+                /// The largest message that is encoded, in bytes. Default: `usize::MAX`.
+                #[must_use]
+                pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+                    self.inner = self.inner.max_encoding_message_size(limit);
+                    self
+                }
+
+                #methods
+            }
+        }
+    })
+}
+
+fn generate_connect() -> TokenStream {
+    quote! {
+        /// Connects now, to an address such as `local:greeter` or with `grpc_ipc::ConnectOptions`, as
+        /// `grpc_ipc::blocking::Channel::connect` does.
+        ///
+        /// # Errors
+        /// `grpc_ipc::ConnectError` when there is no server, when it is not trusted, or when it refuses this client.
+        pub fn connect(
+            options: impl Into<::grpc_ipc::ConnectOptions>,
+        ) -> std::result::Result<Self, ::grpc_ipc::ConnectError> {
+            Ok(Self::new(blocking::Channel::connect(options)?))
+        }
+    }
+}
+
+fn generate_method(service: &Service<'_>, method: &Method) -> Result<TokenStream, Error> {
+    let documentation = service.method_documentation(method)?;
+    let deprecated = method.deprecated();
+    let name = method.client_name();
+    let path = &method.wire_path;
+    let (request, response) = (&method.request, &method.response);
+    let (parameter, into) = if method.client_streaming {
+        (quote!(impl Into<blocking::Messages<#request>>), quote!(into))
+    } else {
+        (quote!(impl tonic::IntoRequest<#request>), quote!(into_request))
+    };
+    let response = if method.server_streaming {
+        quote!(tonic::Response<blocking::Streaming<#response>>)
+    } else {
+        quote!(tonic::Response<#response>)
+    };
+    let call = method.kind();
+    Ok(quote! {
+        #(#documentation)*
+        #deprecated
+        pub fn #name(
+            &mut self,
+            request: #parameter,
+        ) -> std::result::Result<#response, tonic::Status> {
+            static METHOD: codegen::Method = codegen::Method::new(#path);
+            self.inner.#call(&METHOD, request.#into())
+        }
+    })
+}

@@ -1,0 +1,153 @@
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+use futures_core::Stream;
+use tokio::sync::mpsc;
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Status};
+
+use super::Cancellation;
+
+/// The requests of a call that sends a stream of them. Whatever can be iterated over converts into it:
+/// `client.record([first, second])`.
+///
+/// An iterator is run on a thread of its own, because it may block. It is not waited for when the call ends.
+pub struct Messages<T> {
+    source: Source<T>,
+    metadata: MetadataMap,
+    timeout: Option<Duration>,
+    cancellation: Option<Cancellation>,
+}
+
+enum Source<T> {
+    Iterator(Box<dyn Iterator<Item = T> + Send>),
+    Sender(mpsc::Receiver<T>),
+}
+
+/// How many messages of an iterator wait to be sent.
+const AHEAD: usize = 16;
+
+impl<T> Messages<T> {
+    fn new(source: Source<T>) -> Self {
+        Self { source, metadata: MetadataMap::new(), timeout: None, cancellation: None }
+    }
+
+    /// Sends this metadata before the messages. Default: none.
+    pub fn metadata(self, metadata: MetadataMap) -> Self {
+        Self { metadata, ..self }
+    }
+
+    /// How long the call may take. Default: no limit.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..self }
+    }
+
+    /// Lets a [`Cancellation`] end the call. Default: none.
+    pub fn cancellation(self, cancellation: &Cancellation) -> Self {
+        Self { cancellation: Some(cancellation.clone()), ..self }
+    }
+
+    /// The request of the asynchronous call.
+    pub(crate) fn into_request(self) -> Result<(Request<Outgoing<T>>, Option<Cancellation>), Status>
+    where
+        T: Send + 'static,
+    {
+        let messages = match self.source {
+            Source::Sender(messages) => messages,
+            Source::Iterator(iterator) => {
+                let (sender, messages) = mpsc::channel(AHEAD);
+                let send = move || {
+                    // Until the call does not take any more.
+                    _ = { iterator }.try_for_each(|message| sender.blocking_send(message));
+                };
+                let spawned = thread::Builder::new().name("grpc-ipc-sender".to_owned()).spawn(send);
+                spawned
+                    .map_err(|error| Status::resource_exhausted(format!("cannot start a thread: {error}")))?;
+                messages
+            }
+        };
+        let mut request = Request::new(Outgoing(messages));
+        *request.metadata_mut() = self.metadata;
+        if let Some(timeout) = self.timeout {
+            request.set_timeout(timeout);
+        }
+        Ok((request, self.cancellation))
+    }
+}
+
+impl<T, I> From<I> for Messages<T>
+where
+    I: IntoIterator<Item = T, IntoIter: Send + 'static>,
+{
+    fn from(messages: I) -> Self {
+        Self::new(Source::Iterator(Box::new(messages.into_iter())))
+    }
+}
+
+impl<T> fmt::Debug for Messages<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messages").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+/// Messages that are sent one by one: the other half of [`Messages`], for a conversation, or for another thread.
+///
+/// ```no_run
+/// # use grpc_ipc_proto::testing::StreamingOutputCallRequest;
+/// # use grpc_ipc_proto::testing::test_service_blocking_client::TestServiceBlockingClient;
+/// # fn example(mut client: TestServiceBlockingClient) -> Result<(), Box<dyn std::error::Error>> {
+/// let (sender, messages) = grpc_ipc::blocking::messages(16);
+/// let mut replies = client.full_duplex_call(messages)?.into_inner();
+/// for _ in 0..3 {
+///     sender.send(StreamingOutputCallRequest::default())?;
+///     println!("{:?}", replies.next());
+/// }
+/// // The server sees the end of the stream.
+/// drop(sender);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// `ahead` messages, at least 1, wait at most until the connection takes them.
+pub fn messages<T>(ahead: usize) -> (Sender<T>, Messages<T>) {
+    let (sender, messages) = mpsc::channel(ahead.max(1));
+    (Sender(sender), Messages::new(Source::Sender(messages)))
+}
+
+/// Sends the messages of a call. The server sees their end when all clones of it are dropped.
+#[derive(Clone)]
+pub struct Sender<T>(mpsc::Sender<T>);
+
+impl<T> Sender<T> {
+    /// Sends a message; blocks while as many wait as may.
+    ///
+    /// # Errors
+    /// [`Cancelled`](tonic::Code::Cancelled) when the call takes no messages any more, because it has ended. Its own status
+    /// tells why.
+    ///
+    /// # Panics
+    /// Inside of an asynchronous task.
+    pub fn send(&self, message: T) -> Result<(), Status> {
+        self.0.blocking_send(message).map_err(|_| Status::cancelled("the call takes no more messages"))
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+/// The messages as the asynchronous client takes them.
+pub(crate) struct Outgoing<T>(mpsc::Receiver<T>);
+
+impl<T> Stream for Outgoing<T> {
+    type Item = T;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        self.0.poll_recv(cx)
+    }
+}

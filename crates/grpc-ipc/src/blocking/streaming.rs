@@ -1,0 +1,63 @@
+use std::fmt;
+
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+use super::Cancellation;
+use super::call::call;
+
+/// The responses of a call, as an iterator that blocks until there is one. It ends after an error, which is the status of
+/// the call. Dropping it cancels the call.
+pub struct Streaming<T> {
+    /// `None` after the end.
+    messages: Option<tonic::Streaming<T>>,
+    trailers: Option<MetadataMap>,
+    cancellation: Option<Cancellation>,
+}
+
+impl<T> Streaming<T> {
+    pub(super) fn new(messages: tonic::Streaming<T>, cancellation: Option<Cancellation>) -> Self {
+        Self { messages: Some(messages), trailers: None, cancellation }
+    }
+
+    /// The metadata that the server has sent after its last message; `None` before the end, after an error, and when it was
+    /// taken.
+    pub fn trailers(&mut self) -> Option<MetadataMap> {
+        self.trailers.take()
+    }
+}
+
+impl<T> Iterator for Streaming<T> {
+    type Item = Result<T, Status>;
+
+    fn next(&mut self) -> Option<Result<T, Status>> {
+        let messages = self.messages.as_mut()?;
+        let next = call(
+            async {
+                match messages.message().await? {
+                    Some(message) => Ok(Ok(message)),
+                    None => messages.trailers().await.map(Err),
+                }
+            },
+            self.cancellation.as_ref(),
+        );
+        match next {
+            Ok(Ok(message)) => return Some(Ok(message)),
+            Ok(Err(trailers)) => {
+                self.trailers = trailers;
+                self.messages = None;
+                None
+            }
+            Err(status) => {
+                self.messages = None;
+                Some(Err(status))
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Streaming<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streaming").field("is_over", &self.messages.is_none()).finish_non_exhaustive()
+    }
+}
