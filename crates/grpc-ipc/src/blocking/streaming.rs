@@ -42,7 +42,7 @@ impl<T> Iterator for Streaming<T> {
             self.cancellation.as_ref(),
         );
         match next {
-            Ok(Ok(message)) => return Some(Ok(message)),
+            Ok(Ok(message)) => Some(Ok(message)),
             Ok(Err(trailers)) => {
                 self.trailers = trailers;
                 self.messages = None;
