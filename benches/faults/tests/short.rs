@@ -24,6 +24,16 @@ fn kill() {
 }
 
 #[test]
+fn start() {
+    run("start");
+}
+
+#[test]
+fn idle_exit() {
+    run("idle-exit");
+}
+
+#[test]
 fn connections() {
     run("connections");
 }

@@ -1,8 +1,7 @@
 //! A server that is killed again and again, and started again by a loop, while clients write to its journal.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use tonic::Request;
 use super::child::Child;
 use super::ledger::generated::Entry;
 use super::ledger::generated::ledger_client::LedgerClient;
+use super::ledger::read_journal;
 use super::report::{Report, median_and_worst};
 use super::{DEADLINE, Result, Scale};
 
@@ -43,7 +43,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
         written.push(client.await?);
     }
 
-    let found = read(&journal)?;
+    let found = read_journal(&journal)?;
     let acknowledged: usize = written.iter().map(|client| client.acknowledged.len()).sum();
     let lost =
         |client: &Written| client.acknowledged.iter().filter(|entry| !found.contains_key(entry)).count();
@@ -141,14 +141,4 @@ fn restart(address: &str, journal: &Path, kills: usize, stop: &AtomicBool) -> Re
     // Calls under way are answered: a client that waits has a deadline.
     std::thread::sleep(Duration::from_secs(1));
     Ok(restarts)
-}
-
-/// How often each entry is in the journal.
-fn read(journal: &PathBuf) -> Result<BTreeMap<(u32, u64), usize>> {
-    let mut found = BTreeMap::new();
-    for line in fs::read_to_string(journal)?.lines() {
-        let (client, number) = line.split_once(' ').ok_or_else(|| format!("half a line: {line:?}"))?;
-        *found.entry((client.parse()?, number.parse()?)).or_default() += 1;
-    }
-    Ok(found)
 }

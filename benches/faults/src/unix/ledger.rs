@@ -1,6 +1,7 @@
-use std::fs::{File, OpenOptions};
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use clap::Args;
 use generated::ledger_server::{Ledger, LedgerServer};
 use generated::{Appended, Bytes, Entry, Range};
 use grpc_ipc::unix::ListenOptionsExt as _;
-use grpc_ipc::{AccessPolicy, GroupId, Http2Options, Incoming, ListenOptions, Server};
+use grpc_ipc::{AccessPolicy, Announcement, GroupId, Http2Options, Incoming, ListenOptions, Server};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio_stream::StreamExt as _;
 use tonic::{Request, Response, Status, Streaming};
@@ -42,6 +43,9 @@ pub(crate) struct ServerOptions {
     /// A group whose members may connect, too, by number
     #[arg(long)]
     group: Option<u32>,
+    /// After how long without a call the server ends, in milliseconds
+    #[arg(long)]
+    idle: Option<u64>,
     /// How many descriptors the process may have
     #[arg(long)]
     descriptors: Option<u64>,
@@ -68,7 +72,11 @@ pub(crate) fn serve(options: ServerOptions) -> Result {
         if let Some(interval) = options.keepalive.map(Duration::from_millis) {
             http2 = http2.keepalive(interval).keepalive_timeout(interval);
         }
-        let mut server = Server::builder().add_service(service).http2(http2);
+        let announcement = Announcement::new("ledger", env!("CARGO_PKG_VERSION"));
+        let mut server = Server::builder().add_service(service).announce(announcement).http2(http2);
+        if let Some(idle) = options.idle {
+            server = server.exit_when_idle(Duration::from_millis(idle));
+        }
         for address in options.addresses {
             let mut listen = ListenOptions::new(address.as_str());
             if let Some(group) = options.group {
@@ -81,6 +89,16 @@ pub(crate) fn serve(options: ServerOptions) -> Result {
         println!("listening");
         Ok(server.serve().await?)
     })
+}
+
+/// How often each entry is in the journal.
+pub(crate) fn read_journal(journal: &Path) -> Result<BTreeMap<(u32, u64), usize>> {
+    let mut found = BTreeMap::new();
+    for line in fs::read_to_string(journal)?.lines() {
+        let (client, number) = line.split_once(' ').ok_or_else(|| format!("half a line: {line:?}"))?;
+        *found.entry((client.parse()?, number.parse()?)).or_default() += 1;
+    }
+    Ok(found)
 }
 
 /// Has this process open as many descriptors as it is allowed to; returns how many that is.

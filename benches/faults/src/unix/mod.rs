@@ -9,6 +9,7 @@ mod plugins;
 mod proc;
 mod report;
 mod stalled;
+mod start;
 mod stopped;
 
 use std::process::ExitCode;
@@ -40,6 +41,10 @@ struct Arguments {
 enum Scenario {
     /// The server is killed with SIGKILL again and again under clients that write to its journal
     Kill,
+    /// Clients race to start one server
+    Start,
+    /// Calls that meet the end of an idle server
+    IdleExit,
     /// As many connections as descriptors allow, idle and after a call, beside tonic's server
     Connections,
     /// The server has no descriptor left
@@ -61,6 +66,8 @@ enum Role {
     Server(ledger::ServerOptions),
     #[command(name = "role-client", hide = true)]
     Client(stopped::ClientOptions),
+    #[command(name = "role-launch", hide = true)]
+    Launch(start::LaunchOptions),
     #[command(name = "role-host", hide = true)]
     Host(plugins::HostOptions),
     #[command(name = "role-plugin", hide = true)]
@@ -85,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match role {
         Some(Role::Server(options)) => ledger::serve(options),
         Some(Role::Client(options)) => stopped::client(&options),
+        Some(Role::Launch(options)) => start::launch(&options),
         Some(Role::Host(options)) => plugins::host(&options),
         Some(Role::Plugin) => plugins::plugin(),
         None if scenarios.is_empty() => run(Scenario::value_variants(), Scale { short }),
@@ -109,6 +117,8 @@ fn run(scenarios: &[Scenario], scale: Scale) -> Result {
         let result = runtime.block_on(async {
             match scenario {
                 Scenario::Kill => kill::run(scale, &mut report).await,
+                Scenario::Start => start::run(scale, &mut report).await,
+                Scenario::IdleExit => start::idle(scale, &mut report).await,
                 Scenario::Connections => connections::run(scale, &mut report).await,
                 Scenario::Descriptors => descriptors::run(scale, &mut report).await,
                 Scenario::Stopped => stopped::run(scale, &mut report).await,
