@@ -20,6 +20,7 @@ use crate::driver::Driver;
 use crate::encode::Start;
 use crate::message::ResponseHead;
 use crate::pump::{Beginning, Pump};
+use crate::record::{Departure, Record};
 use crate::shared::{SendStream, Shared, State};
 use crate::spin::Awake;
 use crate::sync::spawn;
@@ -48,6 +49,14 @@ pub struct Connection<IO> {
     driver: Driver<IO>,
 }
 
+impl<IO> Connection<IO> {
+    /// What is known of the connection, also when it is over.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        Record::new(&self.driver.shared)
+    }
+}
+
 impl<IO> Future for Connection<IO>
 where
     IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -62,7 +71,7 @@ where
                 if !std::mem::replace(&mut runs, true) {
                     state.driver_runs(cx);
                     if state.is_unused() {
-                        state.connection.go_away("");
+                        state.connection.go_away(Departure::WentAway);
                     }
                 }
                 // Usually the first round reads, and the second finds nothing more.

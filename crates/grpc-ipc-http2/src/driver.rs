@@ -10,6 +10,7 @@ use bytes::BytesMut;
 use tokio::time::{Instant, Sleep, sleep};
 
 use crate::connection::{Connection, KEEPALIVE_PING, Role};
+use crate::record::Departure;
 use crate::shared::{Io, Shared, State};
 use crate::spin::{Awake, Spin};
 use crate::timers::{Due, Timers};
@@ -123,6 +124,9 @@ impl Turn {
         } else if full {
             self.read_size = (self.read_size * 2).min(MAX_READ);
         }
+        if let Ok((length, _)) = read {
+            state.connection.bytes_received += length as u64;
+        }
         self.timers.hear();
         self.spin.hear();
         self.ended = matches!(read, Ok((0, _)) | Err(_));
@@ -158,12 +162,12 @@ impl Turn {
             Due::Handshake => connection.fail(Error::HandshakeTimeout),
             Due::Block => connection.fail(calm("a frame or a block of headers that does not end")),
             Due::Stall => connection.fail(calm("nothing of what is sent is read")),
-            Due::Idle if connection.is_idle() => connection.go_away("max_idle"),
+            Due::Idle if connection.is_idle() => connection.go_away(Departure::Idle),
             Due::Idle => {}
             Due::Drain => connection.say_last_stream(),
             Due::Unwritable => connection.fail(self.write_error.clone().unwrap_or(Error::Closed)),
             Due::Deadline => connection.expire(Instant::now()),
-            Due::Age => connection.go_away("max_age"),
+            Due::Age => connection.go_away(Departure::Age),
             Due::Grace => connection.fail(Error::violation(Reason::NO_ERROR, "max_age")),
             Due::Ping => connection.ping(KEEPALIVE_PING),
             Due::Silence => connection.fail(Error::KeepAlive),

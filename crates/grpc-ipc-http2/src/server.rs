@@ -29,6 +29,7 @@ use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::panics;
 use crate::pump::{Beginning, Pump};
+use crate::record::{Departure, Record};
 use crate::shared::{SendStream, Shared, State, ToAnswer};
 use crate::spin::Awake;
 use crate::sync::spawn;
@@ -158,7 +159,7 @@ impl Handle {
     /// answered. One on which the client has not begun with HTTP/2 ends at once.
     pub fn graceful_shutdown(&self) {
         self.shared.with(|state| {
-            state.connection.go_away("");
+            state.connection.go_away(Departure::WentAway);
             state.wake_driver();
         });
     }
@@ -262,6 +263,11 @@ where
         self.driver.shared.with(|state| state.connection.direct.is_used = true);
         self.direct = Some(Direct::new(service));
         self
+    }
+
+    /// What is known of the connection, also when it is over.
+    pub fn record(&self) -> Record {
+        Record::new(&self.driver.shared)
     }
 
     /// What ends the connection while its future runs elsewhere.

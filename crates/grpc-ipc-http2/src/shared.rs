@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::deadline::Deadlines;
 use crate::direct::Batch;
 use crate::output::SLICES;
+use crate::record::Departure;
 use crate::sync::{Mutex, MutexGuard};
 use crate::writes::Writes;
 use crate::{Error, Reason};
@@ -212,6 +213,7 @@ impl State {
 
     /// The connection is over, or nobody runs it any more: the byte stream is to be closed, without the lock.
     pub(crate) fn close(&mut self) -> Option<Box<dyn Io>> {
+        self.connection.departs(Departure::Cut);
         self.connection.break_off();
         // As much as the stream takes now.
         _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));

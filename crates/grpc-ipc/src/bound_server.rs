@@ -9,6 +9,7 @@ use grpc_ipc_core::Address;
 use tokio::time::{sleep, timeout};
 
 use crate::direct::DirectMethods;
+use crate::hooks::Hooks;
 use crate::lifecycle::{End, Ending, leave};
 use crate::limits::Limits;
 use crate::listeners::Listeners;
@@ -23,6 +24,7 @@ pub struct BoundServer {
     pub(crate) services: Services,
     pub(crate) direct: Arc<DirectMethods>,
     pub(crate) limits: Limits,
+    pub(crate) hooks: Hooks,
     pub(crate) stats: ServerStats,
     pub(crate) ending: Ending,
     pub(crate) listeners: Listeners,
@@ -89,8 +91,9 @@ impl BoundServer {
         if !sync::in_runtime() {
             return Err(ServeError::NoRuntime);
         }
-        let Self { services, direct, limits, stats, ending, mut listeners, http2, notify_systemd } = self;
-        let mut offered = Offered { services, direct, limits, http2 };
+        let Self { services, direct, limits, hooks, stats, ending, mut listeners, http2, notify_systemd } =
+            self;
+        let mut offered = Offered { services, direct, limits, hooks, http2 };
         let ending = ending.wait(stats.clone());
         let mut connections = Served::new(stats);
         let over = listeners.over();

@@ -84,6 +84,13 @@ impl ConnectOptions {
         self
     }
 
+    /// Tells `observer` of the connections of the channel: when one is made, could not be made, or has ended, and why. Call it
+    /// again for one more. Calls stay direct. Default: there is none.
+    pub fn observe(mut self, observer: impl crate::Observer) -> Self {
+        self.connections.observers.add(observer);
+        self
+    }
+
     /// How HTTP/2 is spoken. Default: [`Http2Options::new`].
     pub fn http2(mut self, options: Http2Options) -> Self {
         self.connections.http2 = options;

@@ -17,11 +17,13 @@ use grpc_ipc_http2::client::{self, SendRequest};
 use grpc_ipc_http2::{Error, Reason, Side};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
 
 use self::failure::NotConnected;
 use self::pace::Pace;
+use crate::observer::{Observed, Observers};
 use crate::sync::{Mutex, MutexGuard, in_runtime, spawn};
-use crate::{ConnectivityState, Http2Options};
+use crate::{ConnectivityState, Event, Http2Options};
 
 /// The connections of a channel: usually one, made when it is needed and again when it broke; more when the server
 /// allows no more calls on it.
@@ -41,6 +43,7 @@ pub(crate) struct ConnectionsOptions {
     pub(crate) max_connections: usize,
     pub(crate) http2: Http2Options,
     pub(crate) wait_for_ready: bool,
+    pub(crate) observers: Observers,
 }
 
 impl Default for ConnectionsOptions {
@@ -50,6 +53,7 @@ impl Default for ConnectionsOptions {
             max_connections: 8,
             http2: Http2Options::new(),
             wait_for_ready: false,
+            observers: Observers::default(),
         }
     }
 }
@@ -294,6 +298,9 @@ impl Connections {
             opened => opened,
         };
         opening.end(&opened);
+        if let Err(error) = &opened {
+            self.options.observers.tell(&Event::ConnectFailed { address: self.address(), error });
+        }
         opened
     }
 
@@ -312,15 +319,26 @@ impl Connections {
         }
         http2 = http2.reads_at_once(connection.reads_at_once());
         let (calls, connection) = client::handshake(connection, &http2);
+        let observed = {
+            let address = Arc::new(self.address().clone());
+            let record = connection.record();
+            Arc::new(Observed::new(self.options.observers.clone(), peer.clone(), address, record))
+        };
+        let span = observed.span();
+        let until_end = Arc::clone(&observed);
         let this = Arc::downgrade(self);
         let gone = (calls.gone(), Gone(Weak::clone(&this)));
         spawn(async move {
             let (gone, _told) = gone;
             gone.await;
         });
-        spawn(async move {
-            let Err(error) = connection.await else { return };
-            tracing::debug!(%error, "a connection to the server has ended");
+        let running = async move {
+            let ended = {
+                // It outlives the connection, also when the task is dropped.
+                let _observed = until_end;
+                connection.await
+            };
+            let Err(error) = ended else { return };
             if is_too_many_pings(&error)
                 && let Some(this) = this.upgrade()
             {
@@ -330,10 +348,12 @@ impl Connections {
                 let mut state = this.state();
                 state.calmed = state.calmed.max(calmed.saturating_add(1)).min(MAX_CALMED);
             }
-        });
+        };
+        spawn(running.instrument(span));
         let failed = match timeout_at(deadline, calls.established()).await {
             Ok(Ok(())) => {
                 self.state().server = Some(peer);
+                observed.connected();
                 return Ok(Arc::new(calls));
             }
             Ok(Err(error)) => error,

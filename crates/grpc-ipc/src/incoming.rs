@@ -9,7 +9,8 @@ use grpc_ipc_core::{Address, BindError, BoxConnection, BoxListener, Connection a
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
-use crate::listeners::Listeners;
+use crate::listeners::{Accepted, Listeners};
+use crate::observer::Observers;
 use crate::places::Places;
 use crate::{ListenOptions, ServerStats};
 
@@ -36,14 +37,14 @@ impl Incoming {
     /// # Errors
     /// [`BindError`] when that is not possible.
     pub async fn bind(options: impl Into<ListenOptions>) -> Result<Self, BindError> {
-        let mut listeners = Listeners::new(Places::default(), ServerStats::default());
+        let mut listeners = Listeners::new(Places::default(), ServerStats::default(), Observers::default());
         listeners.listen(options.into()).await?;
         Ok(Self(listeners))
     }
 
     /// The connections of a transport of your own.
     pub fn from_listener(listener: impl Listener) -> Self {
-        let mut listeners = Listeners::new(Places::default(), ServerStats::default());
+        let mut listeners = Listeners::new(Places::default(), ServerStats::default(), Observers::default());
         listeners.add(BoxListener::new(listener));
         Self(listeners)
     }
@@ -65,7 +66,8 @@ impl Stream for Incoming {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let accepted = self.0.connections().poll_next_unpin(cx);
-        accepted.map(|accepted| accepted.map(|(connection, _)| Ok(IncomingConnection { connection })))
+        let connection = |accepted: Accepted| Ok(IncomingConnection { connection: accepted.connection });
+        accepted.map(|accepted| accepted.map(connection))
     }
 }
 

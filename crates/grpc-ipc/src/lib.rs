@@ -22,6 +22,7 @@ pub mod errors {}
 mod fields;
 mod from_connection;
 mod from_incoming;
+mod hooks;
 #[cfg(feature = "tonic-transport")]
 mod incoming;
 mod intercepted;
@@ -34,8 +35,12 @@ mod listen_options;
 mod listeners;
 mod messages;
 mod method_path;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+mod observer;
 mod peer_service;
 mod places;
+mod record_calls;
 mod response;
 mod router;
 #[doc = include_str!("../docs/tonic.md")]
@@ -81,7 +86,9 @@ pub use grpc_ipc_core::{
     Listener, NameError, NameService, NoNames, Peer, PeerStream, Process, ProcessHandle, Refused, Source,
     UserId, memory,
 };
-pub use grpc_ipc_http2::{Authority, Error as Http2Error, Options as Http2Options, Reason, Side, refusal};
+pub use grpc_ipc_http2::{
+    Authority, End, Error as Http2Error, Options as Http2Options, Reason, Side, Traffic, refusal,
+};
 #[cfg(feature = "tonic-transport")]
 pub use incoming::{Incoming, IncomingConnection};
 pub use intercepted::{Intercepted, InterceptedFuture, InterceptedServer};
@@ -89,6 +96,8 @@ pub use launcher::{LaunchError, Launcher};
 pub use lifecycle::{Announcement, Description};
 pub use listen_options::ListenOptions;
 pub use method_path::MethodPath;
+pub use observer::{ConnectionInfo, Event, Observer, Refusal};
+pub use record_calls::{CallRecord, RecordCalls, RecordedBody, RecordedCalls, RecordedFuture};
 pub use serve_error::ServeError;
 pub use server::Server;
 pub use server_stats::ServerStats;

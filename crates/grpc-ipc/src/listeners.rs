@@ -1,4 +1,5 @@
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -12,8 +13,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::from_incoming::{GivenConnections, Over};
+use crate::observer::Observers;
 use crate::places::{Place, Places};
-use crate::{ListenOptions, ServerStats, backend};
+use crate::{Event, ListenOptions, Refusal, ServerStats, backend};
 
 /// Any number of listeners as one.
 pub(crate) struct Listeners {
@@ -21,24 +23,31 @@ pub(crate) struct Listeners {
     connections: SelectAll<BoxStream<'static, Accepted>>,
     places: Places,
     stats: ServerStats,
+    observers: Observers,
     /// What has to be over for the server to have nothing to wait for; `None` if one of the listeners never ends.
     over: Option<Vec<Over>>,
     closing: watch::Sender<bool>,
 }
 
 /// A connection, and what counts it for as long as it is kept.
-pub(crate) type Accepted = (BoxConnection, Place);
+pub(crate) struct Accepted {
+    pub(crate) connection: BoxConnection,
+    pub(crate) place: Place,
+    /// That of the listener.
+    pub(crate) address: Arc<Address>,
+}
 
 /// How long a connection that is refused may take to take the reason.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Listeners {
-    pub(crate) fn new(places: Places, stats: ServerStats) -> Self {
+    pub(crate) fn new(places: Places, stats: ServerStats, observers: Observers) -> Self {
         Self {
             addresses: Vec::new(),
             connections: SelectAll::new(),
             places,
             stats,
+            observers,
             over: Some(Vec::new()),
             closing: watch::Sender::new(false),
         }
@@ -51,6 +60,16 @@ impl Listeners {
         if let Some(access) = &options.access {
             self.stats.refuses_by(access);
         }
+        options.access = match (options.access, &options.address) {
+            (Some(access), Ok(address)) if !self.observers.is_empty() => {
+                let (observers, address) = (self.observers.clone(), address.clone());
+                Some(access.on_refused(move |refused| {
+                    let (peer, address) = (refused.peer(), &address);
+                    observers.tell(&Event::Refused { peer, address, why: Refusal::AccessPolicy(refused) });
+                }))
+            }
+            (access, _) => access,
+        };
         let given = options.given.as_ref().map(GivenConnections::over);
         let listener = backend::listen(options).await?;
         match (given, &mut self.over) {
@@ -69,9 +88,11 @@ impl Listeners {
     fn add_listener(&mut self, listener: BoxListener) {
         self.addresses.push(listener.local_address().clone());
         let state = Accepting {
+            address: Arc::new(listener.local_address().clone()),
             listener,
             places: self.places.clone(),
             stats: self.stats.clone(),
+            observers: self.observers.clone(),
             closing: self.closing.subscribe(),
         };
         let connections = unfold(state, async |mut state| Some((state.next().await?, state)));
@@ -108,9 +129,11 @@ impl Listeners {
 
 /// One listener.
 struct Accepting {
+    address: Arc<Address>,
     listener: BoxListener,
     places: Places,
     stats: ServerStats,
+    observers: Observers,
     /// Whether it has to give up its address.
     closing: watch::Receiver<bool>,
 }
@@ -130,9 +153,13 @@ impl Accepting {
                 }
             };
             match self.places.take(connection.peer()).await {
-                Some(place) => return Some((connection, place)),
+                Some(place) => {
+                    return Some(Accepted { connection, place, address: Arc::clone(&self.address) });
+                }
                 None => {
                     self.stats.too_many();
+                    let (peer, address) = (connection.peer(), &*self.address);
+                    self.observers.tell(&Event::Refused { peer, address, why: Refusal::TooManyConnections });
                     refuse(connection);
                 }
             }

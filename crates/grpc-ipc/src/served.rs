@@ -4,10 +4,13 @@ use std::sync::Arc;
 use grpc_ipc_core::Connection as _;
 use grpc_ipc_http2::server::{self, Handle};
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::direct::{DirectMethods, PeerMethods};
+use crate::hooks::Hooks;
 use crate::limits::{LimitedServices, Limits};
 use crate::listeners::Accepted;
+use crate::observer::Observed;
 use crate::peer_service::PeerService;
 use crate::services::Services;
 use crate::{Http2Options, ServerStats};
@@ -17,6 +20,7 @@ pub(crate) struct Offered {
     pub(crate) services: Services,
     pub(crate) direct: Arc<DirectMethods>,
     pub(crate) limits: Limits,
+    pub(crate) hooks: Hooks,
     pub(crate) http2: Http2Options,
 }
 
@@ -31,11 +35,13 @@ impl Served {
         Self { tasks: JoinSet::new(), stats }
     }
 
-    pub(crate) fn serve(&mut self, (connection, place): Accepted, offered: &Offered) -> Handle {
-        let peer = connection.peer().clone();
+    pub(crate) fn serve(&mut self, accepted: Accepted, offered: &Offered) -> Handle {
+        let Accepted { connection, place, address } = accepted;
+        let peer = offered.hooks.tagged(connection.peer().clone());
         let services = LimitedServices::new(offered.services.clone(), offered.limits);
         let general_calls = Arc::clone(self.stats.general_counter());
         let service = PeerService::new(services, general_calls, peer.clone());
+        let to_observe = peer.clone();
         let http2 = offered.http2.clone().reads_at_once(connection.reads_at_once());
         let mut connection = server::Connection::new(connection, service, http2);
         if !offered.direct.is_empty() {
@@ -44,13 +50,20 @@ impl Served {
         }
         let handle = connection.handle();
         let handlers = handle.clone();
-        let task = self.tasks.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection has ended");
-            }
+        let record = connection.record();
+        let observed = Observed::new(offered.hooks.observers.clone(), to_observe, address, record);
+        let span = observed.span();
+        let serving = async move {
+            // It outlives the connection, also when the task is aborted.
+            let observed = observed;
+            observed.connected();
+            // How it has ended is in its record.
+            _ = connection.await;
+            drop(observed);
             handlers.finished().await;
             drop(place);
-        });
+        };
+        let task = self.tasks.spawn(serving.instrument(span));
         self.stats.opened(task.id(), handle.clone());
         handle
     }

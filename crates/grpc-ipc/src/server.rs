@@ -1,10 +1,11 @@
+use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use grpc_ipc_core::{BoxListener, Listener};
+use grpc_ipc_core::{BoxListener, Listener, Peer};
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -13,11 +14,13 @@ use tower_service::Service;
 
 use crate::codegen;
 use crate::direct::DirectMethods;
+use crate::hooks::Hooks;
 use crate::known_methods::KnownMethods;
 use crate::layers::Layers;
 use crate::lifecycle::Ending;
 use crate::limits::Limits;
 use crate::listeners::Listeners;
+use crate::observer::Observer;
 use crate::places::Places;
 use crate::router::Router;
 use crate::services::{BoxError, Services};
@@ -52,6 +55,7 @@ pub struct Server {
     max_connections_per_user: Option<usize>,
     timeout: Option<Duration>,
     limits: Limits,
+    hooks: Hooks,
     http2: Http2Options,
     /// Of [`spawn`](Self::spawn).
     pub(crate) worker_threads: usize,
@@ -203,6 +207,28 @@ impl Server {
         self
     }
 
+    /// Tells `observer` of connections: who has connected, was refused, and has gone, and why. Call it again for one more.
+    /// Calls stay direct. Default: there is none.
+    pub fn observe(mut self, observer: impl Observer) -> Self {
+        self.hooks.observers.add(observer);
+        self
+    }
+
+    /// Attaches to the [`Peer`] of each connection what `tag` makes of it, which handlers find with
+    /// [`Peer::tag`](crate::Peer::tag): a session, a record, or which plug-in it is. It is called when the access policy has
+    /// let the peer in, and must not block. A peer that has a tag already, from a listener of the program's own, gets the
+    /// new one in its place. If `tag` panics, the peer gets none. Default: no tag.
+    pub fn tag_peers<T: Any + Send + Sync>(
+        mut self,
+        tag: impl Fn(&Peer) -> T + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.tag = Some(Arc::new(move |peer| {
+            let tag = tag(&peer);
+            peer.with_tag(tag)
+        }));
+        self
+    }
+
     /// How HTTP/2 is spoken: the bounds on what one connection may cost, and how calls are run. Default:
     /// [`Http2Options::new`].
     pub fn http2(self, options: Http2Options) -> Self {
@@ -230,7 +256,7 @@ impl Server {
         self.layers.look_up_names().await?;
         let stats = ServerStats::default();
         let places = Places::new(self.max_connections, self.max_connections_per_user);
-        let mut listeners = Listeners::new(places, stats.clone());
+        let mut listeners = Listeners::new(places, stats.clone(), self.hooks.observers.clone());
         for listener in self.listeners {
             listeners.add(listener);
         }
@@ -254,6 +280,7 @@ impl Server {
             services,
             direct: Arc::new(direct),
             limits: self.limits,
+            hooks: self.hooks,
             stats,
             ending: self.ending,
             listeners,

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -42,7 +43,11 @@ pub struct AccessPolicy {
     refusals: Arc<Refusals>,
     /// What a peer is sent that is refused.
     refusal: Option<&'static [u8]>,
+    /// They are told of a peer that is refused.
+    on_refused: Vec<OnRefused>,
 }
+
+type OnRefused = Arc<dyn Fn(&Refused) + Send + Sync>;
 
 #[derive(Default)]
 struct Refusals {
@@ -207,6 +212,14 @@ impl AccessPolicy {
         Self { refusal: Some(answer), ..self }
     }
 
+    /// Calls `hook` with each peer that this policy and its clones refuse, before it is closed. It must not block. A panic of
+    /// it is caught. Call it again for one more hook. Default: there is none.
+    #[must_use = "the policy is moved into the returned one"]
+    pub fn on_refused(mut self, hook: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
+        self.on_refused.push(Arc::new(hook));
+        self
+    }
+
     /// What [`refuse_with`](Self::refuse_with) was told.
     pub fn refusal(&self) -> Option<&'static [u8]> {
         self.refusal
@@ -247,7 +260,12 @@ impl AccessPolicy {
                 let suppressed = Some(suppressed).filter(|lines| *lines > 0);
                 warn!(%peer, %policy, problem, suppressed, "a peer is refused");
             }
-            Err(Refused::new(peer, policy.to_string(), problem))
+            let refused = Refused::new(peer, policy.to_string(), problem);
+            for tell in &policy.on_refused {
+                // A panic has been reported by its hook.
+                _ = catch_unwind(AssertUnwindSafe(|| tell(&refused)));
+            }
+            Err(refused)
         }
     }
 
@@ -304,7 +322,7 @@ impl AccessPolicy {
     }
 
     fn new(rule: Rule) -> Self {
-        Self { rule: Arc::new(rule), refusals: Arc::default(), refusal: None }
+        Self { rule: Arc::new(rule), refusals: Arc::default(), refusal: None, on_refused: Vec::new() }
     }
 }
 

@@ -1,16 +1,19 @@
 mod id;
 mod integrity;
 mod process;
+mod tag;
 
 pub use id::{GroupId, UserId};
 pub use integrity::IntegrityLevel;
 pub use process::{Process, ProcessHandle};
 
+use std::any::Any;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use process::LazyHandle;
+use tag::Tag;
 
 /// Who is at the other end of a connection, as the operating system says.
 ///
@@ -60,6 +63,7 @@ struct Facts {
     package: Option<String>,
     certificates: Option<Vec<Vec<u8>>>,
     remote_addr: Option<SocketAddr>,
+    tag: Option<Tag>,
     /// The user that this process ran as when the connection was made.
     own_user: Option<UserId>,
     own_session: Option<u32>,
@@ -187,6 +191,24 @@ impl Peer {
         self.with(|facts| facts.remote_addr = Some(address))
     }
 
+    /// Attaches something of the program's own, which handlers find with [`tag`](Self::tag): which plug-in a connection
+    /// belongs to, for example, or the session that it was given. It takes the place of an earlier one. It is not a fact
+    /// about the peer: policies do not ask for it.
+    ///
+    /// ```
+    /// use grpc_ipc_core::Peer;
+    ///
+    /// struct PlugIn(&'static str);
+    ///
+    /// let peer = Peer::new("unix").with_tag(PlugIn("spell checker"));
+    /// assert_eq!(peer.tag::<PlugIn>().unwrap().0, "spell checker");
+    /// assert!(peer.tag::<String>().is_none());
+    /// ```
+    #[must_use = "the peer is moved into the returned one"]
+    pub fn with_tag<T: Any + Send + Sync>(self, tag: T) -> Self {
+        self.with(|facts| facts.tag = Some(Tag::new(tag)))
+    }
+
     fn with(mut self, set: impl FnOnce(&mut Facts)) -> Self {
         set(Arc::make_mut(&mut self.0));
         self
@@ -309,6 +331,11 @@ impl Peer {
     /// The address and port of the peer, over TCP. Local transports have none.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.0.remote_addr
+    }
+
+    /// What the program has [attached](Self::with_tag), if it is of this type.
+    pub fn tag<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.0.tag.as_ref()?.get()
     }
 
     /// Whether both ends are certain to be in this process, as with the in-memory transport.

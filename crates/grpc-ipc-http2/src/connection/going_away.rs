@@ -2,6 +2,7 @@
 
 use super::{Connection, Received, Role};
 use crate::frame::{self, MAX_WINDOW};
+use crate::record::Departure;
 use crate::{Error, Reason, Side};
 
 /// How far the end of the connection is.
@@ -13,6 +14,8 @@ pub(super) struct GoingAway {
     pub(super) last_stream: Option<u32>,
     /// The peer goes.
     pub(super) peer: Option<Error>,
+    /// Why we go.
+    pub(super) departure: Option<Departure>,
 }
 
 /// The payload of the ping that finds out when the peer has heard that we go.
@@ -36,11 +39,13 @@ impl Connection {
     }
 
     /// Takes no more streams, once the peer has heard of it, and why; those that are there go on.
-    pub(crate) fn go_away(&mut self, detail: &str) {
+    pub(crate) fn go_away(&mut self, why: Departure) {
         if self.going_away.announced || self.failed.is_some() {
             return;
         }
         self.going_away.announced = true;
+        self.departs(why);
+        let detail = why.detail();
         match self.role {
             Role::Server if self.received == Received::Settings => self.output.write(|out| {
                 frame::write_goaway(out, MAX_WINDOW, Reason::NO_ERROR, detail);
@@ -49,6 +54,23 @@ impl Connection {
             _ => self.say_last_stream(),
         }
         self.wake_if_gone();
+    }
+
+    /// This end lets go of the connection, unless the peer has, or something else has ended it.
+    pub(crate) fn departs(&mut self, why: Departure) {
+        if self.failed.is_none() && self.going_away.peer.is_none() {
+            self.going_away.departure.get_or_insert(why);
+        }
+    }
+
+    /// Why this end let go of the connection.
+    pub(crate) fn departure(&self) -> Option<Departure> {
+        self.going_away.departure
+    }
+
+    /// The peer has said that it goes.
+    pub(crate) fn peer_goes(&self) -> bool {
+        self.going_away.peer.is_some()
     }
 
     /// Takes no more streams from now on.

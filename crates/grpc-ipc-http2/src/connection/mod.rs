@@ -45,6 +45,7 @@ use crate::encode::MessageEncoder;
 use crate::frame::{self, DEFAULT_WINDOW, MIN_MAX_FRAME_SIZE, PREFACE, setting};
 use crate::message::RequestHead;
 use crate::output::Output;
+use crate::record::Traffic;
 use crate::{Error, Options};
 
 /// Which end of the connection this is.
@@ -109,6 +110,8 @@ pub(crate) struct Connection {
     /// How much was written before nothing more could be.
     written: Option<u64>,
     pub(crate) failed: Option<Error>,
+    /// How many bytes were read.
+    pub(crate) bytes_received: u64,
     /// The frames that have come; a block of headers counts as one.
     frames: u64,
     /// To be woken when no handler is left.
@@ -210,6 +213,7 @@ impl Connection {
             going_away: GoingAway::default(),
             written: None,
             failed: None,
+            bytes_received: 0,
             frames: 0,
             when_finished: Vec::new(),
             when_gone: Vec::new(),
@@ -270,6 +274,15 @@ impl Connection {
     /// How many calls the peer has begun, by its last stream: a client numbers them 1, 3, 5 …
     pub(crate) fn peers_calls(&self) -> u64 {
         u64::from(self.last_peer_stream).div_ceil(2)
+    }
+
+    /// What has moved so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let calls = match self.role {
+            Role::Server => self.peers_calls(),
+            Role::Client => u64::from(self.calls_begun()),
+        };
+        Traffic { bytes_received: self.bytes_received, bytes_sent: self.output.all_written(), calls }
     }
 
     /// How many calls this end has begun.

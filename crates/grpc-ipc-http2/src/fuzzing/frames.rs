@@ -234,7 +234,7 @@ impl End {
                 connection.reset(id, Reason::CANCEL);
             }
             Act::Write => self.write(),
-            Act::GoAway => connection.go_away(""),
+            Act::GoAway => connection.go_away(crate::record::Departure::WentAway),
         }
     }
 

@@ -1,0 +1,28 @@
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use grpc_ipc_core::Peer;
+
+use crate::observer::Observers;
+
+/// What a server calls of its program's for each connection.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    pub(crate) observers: Observers,
+    pub(crate) tag: Option<Arc<dyn Fn(Peer) -> Peer + Send + Sync>>,
+}
+
+impl Hooks {
+    /// The peer with the program's tag. If the hook panics, it has none.
+    pub(crate) fn tagged(&self, peer: Peer) -> Peer {
+        let Some(tag) = &self.tag else { return peer };
+        catch_unwind(AssertUnwindSafe(|| tag(peer.clone()))).unwrap_or(peer)
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").field("observers", &self.observers).finish_non_exhaustive()
+    }
+}
