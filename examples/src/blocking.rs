@@ -23,12 +23,11 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use grpc_ipc::{Channel, Server};
+use grpc_ipc::Server;
 use grpc_ipc_examples::exit;
-use grpc_ipc_proto::greet::greeter_client::GreeterClient;
+use grpc_ipc_proto::greet::greeter_blocking_client::GreeterBlockingClient;
 use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
-use tokio::runtime::{self, Runtime};
 use tonic::{Request, Response, Status};
 
 struct MyGreeter;
@@ -45,26 +44,6 @@ impl Greeter for MyGreeter {
     }
 }
 
-/// A client whose calls block: a runtime that runs in the calling thread, while there is a call.
-struct BlockingGreeter {
-    runtime: Runtime,
-    client: GreeterClient<Channel>,
-}
-
-impl BlockingGreeter {
-    fn connect(address: &str) -> Result<Self, Box<dyn Error>> {
-        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        let channel = runtime.block_on(Channel::connect(address))?;
-        Ok(Self { runtime, client: GreeterClient::new(channel) })
-    }
-
-    fn say_hello(&mut self, name: &str) -> Result<String, Status> {
-        let request = HelloRequest { name: name.to_owned() };
-        let reply = self.runtime.block_on(self.client.say_hello(request))?;
-        Ok(reply.into_inner().message)
-    }
-}
-
 fn main() -> ExitCode {
     exit(run())
 }
@@ -74,12 +53,12 @@ fn run() -> Result<(), Box<dyn Error>> {
     let server = Server::builder().add_service(GreeterServer::new(MyGreeter)).listen(&address).spawn()?;
     println!("listening on {}", server.local_addresses()[0]);
 
-    let mut greeter = BlockingGreeter::connect(&address)?;
+    let mut greeter = GreeterBlockingClient::connect(&address)?;
     for name in ["Ada", "Grace"] {
-        println!("{}", greeter.say_hello(name)?);
+        let mut request = Request::new(HelloRequest { name: name.to_owned() });
+        request.set_timeout(Duration::from_secs(5));
+        println!("{}", greeter.say_hello(request)?.into_inner().message);
     }
-    // Between its calls nobody runs its runtime, so it would not hear that the server shuts down, and be waited for.
-    drop(greeter);
     server.shutdown(Duration::from_secs(5))?;
     println!("shut down");
     Ok(())

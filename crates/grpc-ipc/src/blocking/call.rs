@@ -18,7 +18,12 @@ pub(crate) fn call<R>(
             }
         }),
     };
-    done.unwrap_or_else(|error: CannotBlock| Err(error.into_status()))
+    let done = done.unwrap_or_else(|error: CannotBlock| Err(error.into_status()));
+    if done.is_err() {
+        // The server may still have to hear that the call was given up.
+        engine::wake();
+    }
+    done
 }
 
 pub(crate) fn streaming<R>(

@@ -1,19 +1,48 @@
 //! Where the connections of blocking channels run.
+//!
+//! They run on one runtime, which has no thread of its own: the thread of a call drives it while it waits, so that a response
+//! wakes nobody but its caller. Of several callers one drives, and the next takes over when it is done. A thread drives
+//! while nobody calls, for pings, for servers that leave, and for what is still to be sent.
 
 use std::future::ready;
 use std::io;
 use std::panic::catch_unwind;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::{self, Thread};
+use std::time::Duration;
 
 use grpc_ipc_core::{Address, ConnectError};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::Notify;
 use tonic::Status;
 
-/// The runtime that all blocking channels of the process share; or why there is none.
-static RUNTIME: OnceLock<io::Result<Runtime>> = OnceLock::new();
+/// What all blocking channels of the process share; or why there is none.
+static ENGINE: OnceLock<Result<Engine, io::Error>> = OnceLock::new();
 
 /// The thread's name, which Linux cuts off after 15 bytes.
 const NAME: &str = "grpc-ipc-client";
+/// The thread drives the runtime when nobody has called for so long, or twice as long. Handing the runtime over costs about
+/// as much as a call.
+const PAUSE: Duration = Duration::from_millis(10);
+
+struct Engine {
+    runtime: Runtime,
+    /// Threads that call now.
+    callers: AtomicUsize,
+    /// Calls that have ended.
+    calls: AtomicU64,
+    /// The thread drives the runtime, or is about to.
+    driving: AtomicBool,
+    /// The thread sleeps until a call ends.
+    asleep: AtomicBool,
+    /// There is something to do, though nobody calls.
+    wanted: AtomicBool,
+    /// Has the thread let go of the runtime.
+    let_go: Notify,
+    /// Set before anybody calls.
+    thread: OnceLock<Thread>,
+}
 
 /// Why nothing can be waited for here.
 pub(super) enum CannotBlock {
@@ -27,17 +56,115 @@ const INSIDE: &str = "a blocking call was made inside of an asynchronous task, w
 
 /// Runs a future on the calling thread, with the shared runtime as its context, until it is ready.
 pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, CannotBlock> {
-    let runtime = RUNTIME
-        .get_or_init(|| Builder::new_multi_thread().worker_threads(1).thread_name(NAME).enable_all().build());
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
+    let engine = match ENGINE.get_or_init(Engine::new) {
+        Ok(engine) => engine,
         Err(error) => return Err(CannotBlock::NoThread(io::Error::new(error.kind(), error.to_string()))),
     };
     // tokio does not say whether one may block here; it panics.
-    if Handle::try_current().is_ok() && catch_unwind(|| runtime.block_on(ready(()))).is_err() {
+    if Handle::try_current().is_ok()
+        && catch_unwind(|| Handle::block_on(engine.runtime.handle(), ready(()))).is_err()
+    {
         return Err(CannotBlock::Inside);
     }
-    Ok(runtime.block_on(future))
+    engine.start_thread().map_err(CannotBlock::NoThread)?;
+    let _caller = Caller::new(engine);
+    Ok(engine.runtime.block_on(future))
+}
+
+/// Has the thread do at once what nobody waits for.
+pub(super) fn wake() {
+    if let Some(Ok(engine)) = ENGINE.get()
+        && engine.callers.load(Ordering::SeqCst) == 0
+    {
+        engine.wanted.store(true, Ordering::SeqCst);
+        engine.unpark();
+    }
+}
+
+impl Engine {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            runtime: Builder::new_current_thread().enable_all().build()?,
+            callers: AtomicUsize::new(0),
+            calls: AtomicU64::new(0),
+            driving: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
+            let_go: Notify::new(),
+            thread: OnceLock::new(),
+        })
+    }
+
+    fn start_thread(&'static self) -> io::Result<()> {
+        if self.thread.get().is_none() {
+            let thread = thread::Builder::new().name(NAME.to_owned()).spawn(move || {
+                // Another caller may have been faster.
+                if self.thread.set(thread::current()).is_ok() {
+                    self.drive();
+                }
+            });
+            thread?;
+        }
+        Ok(())
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// What the thread does.
+    fn drive(&self) {
+        loop {
+            let calls = self.calls.load(Ordering::SeqCst);
+            if !self.wanted.load(Ordering::SeqCst) {
+                thread::park_timeout(PAUSE);
+            }
+            let is_wanted = self.wanted.swap(false, Ordering::SeqCst);
+            if !is_wanted && self.calls.load(Ordering::SeqCst) != calls {
+                continue;
+            }
+            // A call takes long, such as one that waits for the next message of a stream.
+            if self.callers.load(Ordering::SeqCst) > 0 {
+                self.asleep.store(true, Ordering::SeqCst);
+                if self.callers.load(Ordering::SeqCst) > 0 {
+                    thread::park();
+                }
+                self.asleep.store(false, Ordering::SeqCst);
+                continue;
+            }
+            // A caller says first that it is there, and looks then whether the thread drives: one of the two sees the other.
+            self.driving.store(true, Ordering::SeqCst);
+            if self.callers.load(Ordering::SeqCst) == 0 {
+                self.runtime.block_on(self.let_go.notified());
+            }
+            self.driving.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+/// A thread that calls.
+struct Caller(&'static Engine);
+
+impl Caller {
+    fn new(engine: &'static Engine) -> Self {
+        engine.callers.fetch_add(1, Ordering::SeqCst);
+        if engine.driving.load(Ordering::SeqCst) {
+            engine.let_go.notify_one();
+        }
+        Self(engine)
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.0.calls.fetch_add(1, Ordering::SeqCst);
+        let last = self.0.callers.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.0.asleep.load(Ordering::SeqCst) {
+            self.0.unpark();
+        }
+    }
 }
 
 impl CannotBlock {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
-use super::Cancellation;
+use super::{Cancellation, engine};
 
 /// The requests of a call that sends a stream of them. Whatever can be iterated over converts into it:
 /// `client.record([first, second])`.
@@ -59,9 +59,10 @@ impl<T> Messages<T> {
             Source::Sender(messages) => messages,
             Source::Iterator(iterator) => {
                 let (sender, messages) = mpsc::channel(AHEAD);
+                let sender = Sender(sender);
                 let send = move || {
                     // Until the call does not take any more.
-                    _ = { iterator }.try_for_each(|message| sender.blocking_send(message));
+                    _ = { iterator }.try_for_each(|message| sender.send(message).ok());
                 };
                 let spawned = thread::Builder::new().name("grpc-ipc-sender".to_owned()).spawn(send);
                 spawned
@@ -131,7 +132,16 @@ impl<T> Sender<T> {
     /// # Panics
     /// Inside of an asynchronous task.
     pub fn send(&self, message: T) -> Result<(), Status> {
-        self.0.blocking_send(message).map_err(|_| Status::cancelled("the call takes no more messages"))
+        self.0.blocking_send(message).map_err(|_| Status::cancelled("the call takes no more messages"))?;
+        engine::wake();
+        Ok(())
+    }
+}
+
+impl<T> Drop for Sender<T> {
+    fn drop(&mut self) {
+        // For somebody to drive the runtime when the field is dropped, which may be the end of the stream.
+        engine::wake();
     }
 }
 

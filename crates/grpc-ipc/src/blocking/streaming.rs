@@ -3,8 +3,8 @@ use std::fmt;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
-use super::Cancellation;
 use super::call::call;
+use super::{Cancellation, engine};
 
 /// The responses of a call, as an iterator that blocks until there is one. It ends after an error, which is the status of
 /// the call. Dropping it cancels the call.
@@ -52,6 +52,15 @@ impl<T> Iterator for Streaming<T> {
                 self.messages = None;
                 Some(Err(status))
             }
+        }
+    }
+}
+
+impl<T> Drop for Streaming<T> {
+    fn drop(&mut self) {
+        if self.messages.take().is_some() {
+            // For the server to hear that the call is cancelled.
+            engine::wake();
         }
     }
 }
