@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use grpc_ipc::{Announcement, Channel, LaunchError, Launcher, Server};
 use grpc_ipc_conformance::{Watchdog, run};
+use grpc_ipc_proto::greet::greeter_blocking_client::GreeterBlockingClient;
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
@@ -355,4 +356,14 @@ fn a_server_that_does_not_tell_its_version_is_an_error() {
         assert!(matches!(error, LaunchError::NotAnnounced { .. }), "{error:?}");
         assert!(scene.starts().is_empty());
     });
+}
+
+#[test]
+fn a_blocking_client_starts_the_server() {
+    let _watchdog = Watchdog::start("a_blocking_client_starts_the_server", Duration::from_secs(60));
+    let scene = Scene::new();
+    let channel = grpc_ipc::blocking::Channel::launch(scene.launcher()).unwrap();
+    let mut client = GreeterBlockingClient::new(channel);
+    let pid = client.say_hello(HelloRequest::default()).unwrap().into_inner().message;
+    assert_eq!(scene.starts(), [pid.parse::<u32>().unwrap()]);
 }

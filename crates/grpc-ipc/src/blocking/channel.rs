@@ -3,7 +3,7 @@ use std::fmt;
 use grpc_ipc_core::{ConnectError, Peer};
 
 use super::engine;
-use crate::ConnectOptions;
+use crate::{ConnectOptions, LaunchError, Launcher};
 
 /// A connection to a server for blocking clients, made again when it breaks. Cloning is cheap, and clones share their
 /// connections. Everything else is as of the asynchronous [`Channel`](crate::Channel).
@@ -34,7 +34,18 @@ impl Channel {
         Ok(Self { inner: crate::Channel::lazy(options)? })
     }
 
-    /// Calls over a channel that the program has already, such as one of a [`Launcher`](crate::Launcher). Connections that
+    /// Connects, and starts the server's program first if nobody is there.
+    ///
+    /// # Errors
+    /// As of [`Launcher::connect`], and [`ConnectError::Unsupported`] inside an asynchronous task.
+    pub fn launch(launcher: Launcher) -> Result<Self, LaunchError> {
+        let address = launcher.address().map_err(LaunchError::Connect)?;
+        let connected = engine::block_on(launcher.connect());
+        let inner = connected.map_err(|error| LaunchError::Connect(error.into_connect_error(address)))??;
+        Ok(Self { inner })
+    }
+
+    /// Calls over a channel that the program has already, such as one with a connector of its own. Connections that
     /// blocking calls make run on the thread of the blocking channels; others go on where they were made.
     pub fn from_channel(channel: crate::Channel) -> Self {
         Self { inner: channel }

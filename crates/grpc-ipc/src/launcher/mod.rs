@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use grpc_ipc_core::{BoxConnector, ConnectError};
+use grpc_ipc_core::{Address, BoxConnector, ConnectError};
 
 use self::connector::LaunchConnector;
 use self::output::Output;
@@ -120,6 +120,11 @@ impl Launcher {
             requirement.replace = true;
         }
         self
+    }
+
+    /// Where it connects.
+    pub(crate) fn address(&self) -> Result<Address, ConnectError> {
+        Ok(self.options.address.clone()?)
     }
 
     /// Connects, and starts the program first if nobody is there.
