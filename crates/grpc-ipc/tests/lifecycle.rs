@@ -4,8 +4,8 @@ mod util;
 
 use std::time::Duration;
 
-use grpc_ipc::memory::Network;
-use grpc_ipc::{AccessPolicy, Announcement, BoundServer, Channel, Connector as _, Listener as _, Server};
+use grpc_ipc::memory::{MemoryListener, MemoryStream, Network};
+use grpc_ipc::{AccessPolicy, Address, Announcement, BoundServer, Channel, Connector as _, Listener, Server};
 use grpc_ipc_conformance::{LIMIT, Watchdog, run};
 use tokio::time::Instant;
 use tonic::Code;
@@ -150,5 +150,47 @@ fn whoever_had_connected_before_is_served() {
         assert!(listener.accept_last().await.is_some());
         assert!(listener.accept_last().await.is_none());
         drop((early, late));
+    });
+}
+
+/// Accepts one client; those after it stay in the backlog until the server gives up its address.
+struct AcceptsOne(MemoryListener, bool);
+
+impl Listener for AcceptsOne {
+    type Connection = MemoryStream;
+
+    async fn accept(&mut self) -> MemoryStream {
+        if self.1 {
+            std::future::pending::<()>().await;
+        }
+        let stream = self.0.accept().await;
+        self.1 = true;
+        stream
+    }
+
+    async fn accept_last(&mut self) -> Option<MemoryStream> {
+        self.0.accept_last().await
+    }
+
+    fn local_address(&self) -> &Address {
+        self.0.local_address()
+    }
+}
+
+#[test]
+fn a_call_that_arrives_when_the_server_ends_is_answered() {
+    let _watchdog = Watchdog::start("a_call_that_arrives_when_the_server_ends_is_answered", LIMIT);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let network = Network::new();
+        let listener = AcceptsOne(network.listen("server", AccessPolicy::default()).unwrap(), false);
+        let server = Server::builder().add_service(MyGreeter::default().service()).listener(listener);
+        let server = server.exit_when_idle(Duration::from_secs(1)).bind().await.unwrap();
+        let serving = tokio::spawn(server.serve());
+        let first = channel(&network);
+        greet(first.clone(), "first").await.unwrap();
+        greet(channel(&network), "late").await.unwrap();
+        serving.await.unwrap().unwrap();
+        drop(first);
     });
 }
