@@ -10,19 +10,35 @@ pub mod unix;
 #[cfg(all(feature = "named-pipe", windows))]
 pub mod windows;
 
-use grpc_ipc_core::{AccessPolicy, Address, BindError, BoxConnector, BoxListener, ConnectError};
+#[cfg(all(feature = "uds", unix))]
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use grpc_ipc_core::{AccessPolicy, Address, BindError, BoxConnector, BoxListener, ConnectError, Listener};
 use grpc_ipc_http2::refusal::FORBIDDEN;
 
 use crate::service_manager::Notice;
 use crate::{ConnectOptions, ListenOptions, tcp};
 
+/// A listener, and what waits until another process has taken over its address, if that can be.
+pub(crate) struct Listening {
+    pub(crate) listener: BoxListener,
+    pub(crate) handed_over: Option<BoxFuture<'static, ()>>,
+}
+
+impl Listening {
+    fn new(listener: impl Listener) -> Self {
+        Self { listener: BoxListener::new(listener), handed_over: None }
+    }
+}
+
 /// Listens with the transport that `options`' address belongs to, and with TLS over it if that is wanted. Clients that are
 /// refused are told in the words of the protocol that they are about to speak.
-pub(crate) async fn listen(options: ListenOptions) -> Result<BoxListener, BindError> {
+pub(crate) async fn listen(options: ListenOptions) -> Result<Listening, BindError> {
     #[cfg(feature = "tls")]
     if let Some(tls) = options.tls.clone() {
         let options = refusing_with(crate::tls::ACCESS_DENIED, options);
-        return Ok(BoxListener::new(tls.listener(listen_without_tls(options).await?)));
+        let Listening { listener, handed_over } = listen_without_tls(options).await?;
+        return Ok(Listening { listener: BoxListener::new(tls.listener(listener)), handed_over });
     }
     listen_without_tls(refusing_with(FORBIDDEN, options)).await
 }
@@ -38,21 +54,23 @@ fn refusing_with(answer: &'static [u8], options: ListenOptions) -> ListenOptions
     ListenOptions { access, ..options }
 }
 
-async fn listen_without_tls(options: ListenOptions) -> Result<BoxListener, BindError> {
-    let ListenOptions { address, access, given, backlog, platform, .. } = options;
+async fn listen_without_tls(options: ListenOptions) -> Result<Listening, BindError> {
+    let ListenOptions { address, access, given, backlog, restartable, platform, .. } = options;
     let address = address?;
+    #[cfg(not(all(feature = "uds", unix)))]
+    let _ = restartable;
     if let Some(given) = given {
-        return given.listen(address, access.unwrap_or_default()).await;
+        return given.listen(address, access.unwrap_or_default()).await.map(Listening::new);
     }
     #[cfg(all(feature = "uds", unix))]
     if let Some(socket) = platform.descriptor {
         let options = platform.socket.access(access.unwrap_or_default());
-        return unix::listen_on(&socket, options, &address).await.map(BoxListener::new);
+        return unix::listen_on(&socket, options, &address).await.map(Listening::new);
     }
     match address {
         #[cfg(all(feature = "uds", windows))]
         Address::Unix { .. } | Address::UnixAbstract { .. } => {
-            uds::listen(&address, access, backlog, platform).await.map(BoxListener::new)
+            uds::listen(&address, access, backlog, platform).await.map(Listening::new)
         }
         #[cfg(all(feature = "uds", unix))]
         Address::Unix { .. }
@@ -60,13 +78,17 @@ async fn listen_without_tls(options: ListenOptions) -> Result<BoxListener, BindE
         | Address::Local { .. }
         | Address::Systemd { .. }
         | Address::Launchd { .. } => {
-            uds::listen(&address, access, backlog, platform).await.map(BoxListener::new)
+            let mut platform = platform;
+            platform.socket = platform.socket.restartable(restartable);
+            let listener = uds::listen(&address, access, backlog, platform).await?;
+            let handed_over = restartable.then(|| listener.handed_over().boxed());
+            Ok(Listening { handed_over, ..Listening::new(listener) })
         }
         #[cfg(all(feature = "named-pipe", windows))]
         Address::NamedPipe { .. } | Address::Local { .. } => {
-            named_pipe::listen(&address, access, backlog, platform).await.map(BoxListener::new)
+            named_pipe::listen(&address, access, backlog, platform).await.map(Listening::new)
         }
-        Address::Tcp { .. } => tcp::listen(&address, access, backlog).await.map(BoxListener::new),
+        Address::Tcp { .. } => tcp::listen(&address, access, backlog).await.map(Listening::new),
         _ => {
             // It has something in it only where there is a branch above that takes it.
             _ = (backlog, platform);

@@ -52,7 +52,9 @@ impl BoundServer {
     }
 
     /// Serves until the process ends; or, if it serves nothing but connections that the program has given it
-    /// ([`ListenOptions::from_incoming`](crate::ListenOptions::from_incoming)), until those have ended.
+    /// ([`ListenOptions::from_incoming`](crate::ListenOptions::from_incoming)), until those have ended; or, if another process
+    /// has taken over all addresses ([`ListenOptions::restartable`](crate::ListenOptions::restartable)), until its calls have
+    /// ended.
     ///
     /// # Errors
     /// [`ServeError::NoRuntime`] outside of a tokio runtime. What fails later is a single connection.
@@ -60,7 +62,7 @@ impl BoundServer {
     /// # Cancel safety
     /// Dropping the future lets go of the addresses and ends every connection.
     pub async fn serve(self) -> Result<(), ServeError> {
-        self.serve_with_shutdown(pending(), Duration::ZERO).await
+        self.serve_until(pending()).await
     }
 
     /// Serves until `signal`; then lets go of the addresses at once, refuses new calls, and lets those under way
@@ -79,22 +81,38 @@ impl BoundServer {
         signal: impl Future<Output = ()>,
         drain: Duration,
     ) -> Result<(), ServeError> {
-        self.serve_until(async {
+        let signal = async {
             signal.await;
             drain
-        })
-        .await
+        };
+        self.serve_until_or(signal, Some(drain)).await
     }
 
     /// [`serve_with_shutdown`](Self::serve_with_shutdown), where the signal says how long the drain may be.
     pub(crate) async fn serve_until(self, signal: impl Future<Output = Duration>) -> Result<(), ServeError> {
+        self.serve_until_or(signal, None).await
+    }
+
+    /// The same, with the drain of a server whose addresses another process takes over.
+    async fn serve_until_or(
+        self,
+        signal: impl Future<Output = Duration>,
+        handed_over_drain: Option<Duration>,
+    ) -> Result<(), ServeError> {
         if !sync::in_runtime() {
             return Err(ServeError::NoRuntime);
         }
         let Self { services, direct, limits, hooks, stats, ending, mut listeners, http2, notify_systemd } =
             self;
         let mut offered = Offered { services, direct, limits, hooks, http2 };
+        let handed_over = listeners.handed_over();
         let ending = ending.wait(stats.clone());
+        let ending = async {
+            tokio::select! {
+                end = ending => end,
+                () = handed_over => End::HandedOver(handed_over_drain),
+            }
+        };
         let mut connections = Served::new(stats);
         let over = listeners.over();
         tokio::pin!(signal, over, ending);
@@ -115,8 +133,8 @@ impl BoundServer {
                     manager.tell(Notice::Stopping);
                     let limit = async {
                         match end {
-                            End::Asked(drain) => sleep(drain).await,
-                            End::Idle => pending().await,
+                            End::Asked(drain) | End::HandedOver(Some(drain)) => sleep(drain).await,
+                            End::Idle | End::HandedOver(None) => pending().await,
                         }
                     };
                     let drain = async {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, join_all};
 use futures_util::stream::{BoxStream, SelectAll, unfold};
 use grpc_ipc_core::{
     AccessPolicy, Address, BindError, BoxConnection, BoxListener, Connection as _, Listener as _,
@@ -12,6 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::backend::Listening;
 use crate::from_incoming::{GivenConnections, Over};
 use crate::observer::Observers;
 use crate::places::{Place, Places};
@@ -26,6 +28,8 @@ pub(crate) struct Listeners {
     observers: Observers,
     /// What has to be over for the server to have nothing to wait for; `None` if one of the listeners never ends.
     over: Option<Vec<Over>>,
+    /// What waits until other processes have the addresses; `None` if one of the listeners cannot be taken over.
+    handed_over: Option<Vec<BoxFuture<'static, ()>>>,
     closing: watch::Sender<bool>,
 }
 
@@ -49,6 +53,7 @@ impl Listeners {
             stats,
             observers,
             over: Some(Vec::new()),
+            handed_over: Some(Vec::new()),
             closing: watch::Sender::new(false),
         }
     }
@@ -71,7 +76,11 @@ impl Listeners {
             (access, _) => access,
         };
         let given = options.given.as_ref().map(GivenConnections::over);
-        let listener = backend::listen(options).await?;
+        let Listening { listener, handed_over } = backend::listen(options).await?;
+        match (handed_over, &mut self.handed_over) {
+            (Some(one), Some(all)) => all.push(one),
+            _ => self.handed_over = None,
+        }
         match (given, &mut self.over) {
             (Some(given), Some(over)) => over.push(given),
             _ => self.over = None,
@@ -81,7 +90,7 @@ impl Listeners {
     }
 
     pub(crate) fn add(&mut self, listener: BoxListener) {
-        self.over = None;
+        (self.over, self.handed_over) = (None, None);
         self.add_listener(listener);
     }
 
@@ -111,6 +120,17 @@ impl Listeners {
             let Some(over) = over else { return pending().await };
             for over in over {
                 over.wait().await;
+            }
+        }
+    }
+
+    /// Waits until other processes have taken over all addresses.
+    pub(crate) fn handed_over(&mut self) -> impl Future<Output = ()> + use<> {
+        let handed_over = self.handed_over.take();
+        async move {
+            match handed_over {
+                Some(handed_over) => drop(join_all(handed_over).await),
+                None => pending().await,
             }
         }
     }

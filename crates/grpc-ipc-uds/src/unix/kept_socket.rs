@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,16 +11,19 @@ use rustix::fs::{AtFlags, CWD, Stat, statat};
 use rustix::net::{Shutdown, shutdown};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
-use super::ListenOptions;
+use super::endpoint::SUN_PATH_LEN;
+use super::found::Found;
+use super::hand_over::{self, Descriptors, HandOver, Leave, until_handed_over};
 use super::listener::{listen, new_socket};
 use super::lock_file::LockFile;
 use super::owner::Owner;
 use super::place::Place;
 use super::socket_file::{SocketFile, clear};
 use super::watch::Watch;
+use super::{ListenOptions, sys};
 
 /// A socket that listens at a path, and that returns to it when its files are removed.
 ///
@@ -43,6 +47,17 @@ pub(super) struct KeptSocket {
     told: bool,
     /// Connections of a socket that had to be given up.
     left: VecDeque<UnixStream>,
+    /// How the next server gets the socket, if it may.
+    next: Option<Next>,
+}
+
+/// Where the next server is waited for.
+struct Next {
+    hand_over: HandOver,
+    file: SocketFile,
+    path: PathBuf,
+    /// `None` while the server before this one has it.
+    offers: Option<OwnedFd>,
 }
 
 /// The pause before the files are put there again: for whoever removes them one by one to come to an end, and then their
@@ -61,9 +76,12 @@ impl KeptSocket {
         let owner = Owner::of(&options, address).await?;
         let place = Place::open(&options, owner, address, &path)?;
         place.socket()?;
-        let lock = LockFile::await_end(&place).await?;
-        let (file, socket) = bind(&place, &options).await?;
-        let watch = watch(&place, &lock);
+        let bound = match options.restartable {
+            true => follow_or_bind(&place, &options).await?,
+            false => bind_first(&place, &options).await?,
+        };
+        let Bound { file, socket, lock, next } = bound;
+        let watch = watch(&place, &lock, next.as_ref());
         let mut kept = Self {
             file,
             socket,
@@ -78,9 +96,45 @@ impl KeptSocket {
             restored: None,
             told: false,
             left: VecDeque::new(),
+            next,
         };
+        kept.offer()
+            .map_err(|error| BindError::from_io(address, "offer the socket to the next server", error))?;
         kept.look();
         Ok(kept)
+    }
+
+    pub(super) fn hand_over(&self) -> Option<&HandOver> {
+        self.next.as_ref().map(|next| &next.hand_over)
+    }
+
+    /// Offers the socket to the next server, if this one has the right to.
+    fn offer(&mut self) -> io::Result<()> {
+        let Some(Next { hand_over, offers: Some(offers), .. }) = &mut self.next else { return Ok(()) };
+        hand_over.offer(Descriptors {
+            socket: self.socket.get_ref().try_clone()?.into(),
+            lock: Some(self.lock.try_clone()?),
+            offers: offers.try_clone()?,
+        })
+    }
+
+    /// Has the server before this one stop, if there is one.
+    ///
+    /// # Cancel safety
+    /// It goes on where a dropped future has been.
+    async fn begin(&mut self) {
+        let Some(next) = &mut self.next else { return };
+        let Some((offers, as_it_was)) = next.hand_over.begin().await else { return };
+        next.offers = Some(offers);
+        self.lock.sign();
+        if let Err(error) = self.offer() {
+            warn!(address = %self.address, %error, "this server cannot offer its socket to the next one");
+        }
+        if !as_it_was {
+            // It may have ended in the meantime, and have removed the files.
+            self.look();
+            self.retry = self.retry.map(|_| Instant::now());
+        }
     }
 
     /// Waits for a connection, and meanwhile sees to the files.
@@ -88,6 +142,7 @@ impl KeptSocket {
     /// # Cancel safety
     /// Dropping the future loses no connection.
     pub(super) async fn accept(&mut self) -> io::Result<UnixStream> {
+        self.begin().await;
         loop {
             if let Some(stream) = self.left.pop_front() {
                 return Ok(stream);
@@ -98,12 +153,16 @@ impl KeptSocket {
                     Some(retry) => sleep_until(retry).await,
                 }
             };
-            tokio::select! {
-                accepted = accept(&self.socket) => return accepted,
-                () = change => match self.retry {
-                    None => self.look(),
-                    Some(_) => self.see_to_it().await,
+            let next = async {
+                tokio::select! {
+                    accepted = accept(&self.socket) => Some(accepted),
+                    () = change => None,
                 }
+            };
+            match (until_handed_over(self.hand_over(), next).await, self.retry) {
+                (Some(accepted), _) => return accepted,
+                (None, None) => self.look(),
+                (None, Some(_)) => self.see_to_it().await,
             }
         }
     }
@@ -111,6 +170,9 @@ impl KeptSocket {
     /// Gives up the path, and returns one of those who had connected before. Nobody can connect any more when this has
     /// returned `None`.
     pub(super) fn last(&mut self) -> Option<UnixStream> {
+        if self.hand_over().is_some_and(HandOver::is_shared) {
+            return self.left.pop_front();
+        }
         // As when they are dropped, and both before the backlog is empty: whoever finds nothing here may start a server.
         self.file.remove();
         self.lock.release();
@@ -132,7 +194,8 @@ impl KeptSocket {
     fn is_whole(&self) -> bool {
         let mut lock = self.path.clone().into_os_string();
         lock.push(".lock");
-        stat(&self.path).is_ok_and(|found| self.file.is(&found))
+        self.next.as_ref().is_none_or(|next| stat(&next.path).is_ok_and(|found| next.file.is(&found)))
+            && stat(&self.path).is_ok_and(|found| self.file.is(&found))
             && stat(Path::new(&lock)).is_ok_and(|found| self.lock.is(&found))
     }
 
@@ -172,7 +235,7 @@ impl KeptSocket {
         let found = place.socket()?;
         let lock = match place.directory.stat(&place.lock_name()).is_ok_and(|found| self.lock.is(&found)) {
             true => None,
-            false => Some(LockFile::acquire(&place, place.lock_name()).await?),
+            false => Some(LockFile::acquire(&place, place.lock_name()).await?.left_by(self.leave())),
         };
         if !found.is_some_and(|found| self.file.is(&found)) {
             let (file, socket) = bind(&place, &self.options).await?;
@@ -181,14 +244,127 @@ impl KeptSocket {
                 let Ok((stream, _)) = self.socket.get_ref().accept() else { break };
                 self.left.push_back(stream);
             }
-            (self.file, self.socket) = (file, socket);
+            (self.file, self.socket) = (file.left_by(self.leave()), socket);
         }
         if let Some(lock) = lock {
             self.lock = lock;
         }
-        self.watch = watch(&place, &self.lock);
+        let leave = self.leave();
+        if let Some(next) = &mut self.next {
+            let path = next.path.clone();
+            let place = place.beside(&path);
+            if !place.socket()?.is_some_and(|found| next.file.is(&found)) {
+                let (file, offers) = bind_beside(&place, &self.options).await?;
+                (next.file, next.offers) = (file.left_by(leave), Some(offers));
+            }
+        }
+        self.watch = watch(&place, &self.lock, self.next.as_ref());
+        let offered = self.offer();
+        offered.map_err(|error| {
+            BindError::from_io(&self.address, "offer the socket to the next server", error)
+        })?;
         Ok(true)
     }
+
+    fn leave(&self) -> Leave {
+        self.hand_over().map(HandOver::leave).unwrap_or_default()
+    }
+}
+
+/// What a server has that listens at a place.
+struct Bound {
+    file: SocketFile,
+    socket: AsyncFd<UnixListener>,
+    lock: LockFile,
+    next: Option<Next>,
+}
+
+/// The first server at the place, or one after another that has ended.
+async fn bind_first(place: &Place<'_>, options: &ListenOptions) -> Result<Bound, BindError> {
+    let lock = match options.restartable {
+        // The caller tries again.
+        true => LockFile::acquire(place, place.lock_name()).await?,
+        false => LockFile::await_end(place).await?,
+    };
+    let (file, socket) = bind(place, options).await?;
+    Ok(Bound { file, socket, lock, next: None })
+}
+
+/// Follows the server that offers its socket, or binds one that the next server can follow.
+async fn follow_or_bind(place: &Place<'_>, options: &ListenOptions) -> Result<Bound, BindError> {
+    let mut path = place.path.as_os_str().to_owned();
+    path.push(hand_over::SUFFIX);
+    let (path, limit) = (PathBuf::from(path), SUN_PATH_LEN - 1);
+    if path.as_os_str().len() > limit {
+        let (length, limit) = (place.path.as_os_str().len(), limit - hand_over::SUFFIX.len());
+        return Err(BindError::TooLong { address: place.address.clone(), length, limit });
+    }
+    let beside = place.beside(&path);
+    let mut attempts = 0;
+    loop {
+        if let Some(bound) = follow(place, &beside).await? {
+            return Ok(bound);
+        }
+        match bind_first(place, options).await {
+            Err(BindError::InUse { .. }) if attempts < hand_over::ATTEMPTS => {
+                attempts += 1;
+                sleep(hand_over::PAUSE).await;
+            }
+            Err(error) => return Err(error),
+            Ok(bound) => {
+                let leave = Leave::default();
+                let (file, offers) = bind_beside(&beside, options).await?;
+                let (lock, socket_file) =
+                    (bound.lock.left_by(leave.clone()), bound.file.left_by(leave.clone()));
+                let file = file.left_by(leave.clone());
+                let next = Next {
+                    hand_over: HandOver::new(leave),
+                    file,
+                    path: beside.path.into(),
+                    offers: Some(offers),
+                };
+                return Ok(Bound { file: socket_file, lock, next: Some(next), ..bound });
+            }
+        }
+    }
+}
+
+/// What the server before this one hands over, if there is one that does.
+async fn follow(place: &Place<'_>, beside: &Place<'_>) -> Result<Option<Bound>, BindError> {
+    let failed =
+        |error| BindError::from_io(place.address, "take over the socket of the server before", error);
+    let offers = match Found::open(beside.directory.as_fd(), &beside.name) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let taken = hand_over::take(&offers.reached_by(beside.path)).await.map_err(failed)?;
+    let Some(taken) = taken else { return Ok(None) };
+    let leave = Leave::default();
+    let (hand_over, socket, lock) = HandOver::following(taken, leave.clone());
+    let lock = lock.ok_or_else(|| failed(io::Error::other("there was no lock file with it")))?;
+    let socket = sys::register(UnixListener::from(socket), Interest::READABLE).map_err(failed)?;
+    Ok(Some(Bound {
+        file: SocketFile::taken(place, leave.clone())?,
+        socket,
+        lock: LockFile::taken(place, lock, leave.clone()),
+        next: Some(Next {
+            hand_over,
+            file: SocketFile::taken(beside, leave)?,
+            path: beside.path.into(),
+            offers: None,
+        }),
+    }))
+}
+
+/// The socket on which the next server is waited for.
+async fn bind_beside(
+    beside: &Place<'_>,
+    options: &ListenOptions,
+) -> Result<(SocketFile, OwnedFd), BindError> {
+    let options = ListenOptions { mode: 0o600, ..options.clone() };
+    let (file, socket) = bind(beside, &options).await?;
+    Ok((file, socket.into_inner().into()))
 }
 
 /// A socket at the place, which the caller has the lock of.
@@ -221,8 +397,9 @@ pub(super) fn last(socket: &AsyncFd<UnixListener>) -> Option<UnixStream> {
     }
 }
 
-fn watch(place: &Place<'_>, lock: &LockFile) -> Watch {
-    Watch::new(&place.directory, [&*place.name, lock.name()])
+fn watch(place: &Place<'_>, lock: &LockFile, next: Option<&Next>) -> Watch {
+    let next = next.and_then(|next| next.path.file_name());
+    Watch::new(&place.directory, [&*place.name, lock.name()].into_iter().chain(next))
 }
 
 fn stat(path: &Path) -> io::Result<Stat> {

@@ -1,19 +1,20 @@
+use std::future::pending;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
 
 use grpc_ipc_core::{Acceptor, Address, BindError, Listener, Source};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixSocket;
 
+use super::abstract_socket::AbstractSocket;
 use super::endpoint::{Endpoint, NoEndpoint};
 use super::given_socket::GivenSocket;
-use super::kept_socket::{KeptSocket, accept, last};
+use super::hand_over::HandOver;
+use super::kept_socket::KeptSocket;
 use super::names::SystemNames;
 use super::runtime_dir::Create;
-use super::socket_file::in_use_at;
 use super::systemd::{self, Lease};
 use super::{ListenOptions, LocalStream, launchd, stream, sys};
 
@@ -24,7 +25,7 @@ pub struct LocalListener(Acceptor<Socket>);
 // NUL that such a path has not.
 enum Socket {
     AtPath(Box<KeptSocket>),
-    Abstract(AsyncFd<UnixListener>),
+    Abstract(AbstractSocket),
     Given(GivenSocket),
 }
 
@@ -35,7 +36,7 @@ impl Source for Socket {
     async fn next(&mut self) -> io::Result<UnixStream> {
         let stream = match self {
             Self::AtPath(socket) => socket.accept().await,
-            Self::Abstract(socket) => accept(socket).await,
+            Self::Abstract(socket) => socket.accept().await,
             Self::Given(socket) => socket.accept().await,
         }?;
         stream.set_nonblocking(true)?;
@@ -45,7 +46,7 @@ impl Source for Socket {
     async fn last(&mut self) -> Option<UnixStream> {
         let stream = match self {
             Self::AtPath(socket) => socket.last(),
-            Self::Abstract(socket) => last(socket),
+            Self::Abstract(socket) => socket.last(),
             // Others may have the socket open. Those who have connected wait for the next one to accept them.
             Self::Given(_) => None,
         }?;
@@ -80,7 +81,7 @@ impl LocalListener {
                 Socket::AtPath(Box::new(KeptSocket::bind(options, address, path.clone()).await?))
             }
             Endpoint::Abstract(_) => {
-                Socket::Abstract(bind_abstract(&options, address, &endpoint.socket_path()).await?)
+                Socket::Abstract(AbstractSocket::bind(&options, address, &endpoint.socket_path()).await?)
             }
         };
         Ok(Self(Acceptor::new(socket, endpoint.address(address), access)))
@@ -100,6 +101,25 @@ impl LocalListener {
     }
 }
 
+impl LocalListener {
+    /// Waits until another process has taken over the socket ([`ListenOptions::restartable`]); then nobody is accepted here
+    /// any more, and the server may finish its calls and end. Never, if that does not come.
+    pub fn handed_over(&self) -> impl Future<Output = ()> + Send + use<> {
+        let hand_over = match self.0.source() {
+            Socket::AtPath(socket) => socket.hand_over(),
+            Socket::Abstract(socket) => socket.hand_over(),
+            Socket::Given(_) => None,
+        };
+        let handed_over = hand_over.map(HandOver::handed_over);
+        async move {
+            match handed_over {
+                Some(handed_over) => handed_over.await,
+                None => pending().await,
+            }
+        }
+    }
+}
+
 impl Listener for LocalListener {
     type Connection = LocalStream;
 
@@ -114,22 +134,6 @@ impl Listener for LocalListener {
     fn local_address(&self) -> &Address {
         self.0.local_address()
     }
-}
-
-async fn bind_abstract(
-    options: &ListenOptions,
-    address: &Address,
-    path: &Path,
-) -> Result<AsyncFd<UnixListener>, BindError> {
-    let socket = new_socket(address)?;
-    match socket.bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let taken = BindError::InUse { address: address.clone(), by: None };
-            return Err(in_use_at(address, path).await?.unwrap_or(taken));
-        }
-        result => result.map_err(|error| BindError::from_io(address, "bind the socket", error))?,
-    }
-    listen(socket, options, address)
 }
 
 pub(super) fn new_socket(address: &Address) -> Result<UnixSocket, BindError> {

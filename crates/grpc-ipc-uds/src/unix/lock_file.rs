@@ -1,6 +1,8 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use rustix::io::Errno;
 use tokio::time::Instant;
 
 use super::directory::Directory;
+use super::hand_over::Leave;
 use super::peer::own_user;
 use super::place::{Place, describe};
 use super::socket_file::{in_use, is_served};
@@ -29,6 +32,7 @@ pub(super) struct LockFile {
     name: OsString,
     file: File,
     process: u32,
+    leave: Leave,
 }
 
 /// How long the lock of a server that does not listen is waited for.
@@ -66,10 +70,9 @@ impl LockFile {
                 let problem = "is a hard link to another file; remove it, if no server is running".to_owned();
                 return Err(place.in_the_way(&name, None, problem));
             }
-            let lock = Self { directory: place.directory.clone(), name, file, process: std::process::id() };
-            // For whoever wonders; the lock is as good without, as on a disk that is full.
-            _ = lock.file.set_len(0);
-            _ = writeln!(&lock.file, "{}", lock.process);
+            let (directory, process) = (place.directory.clone(), std::process::id());
+            let lock = Self { directory, name, file, process, leave: Leave::default() };
+            lock.sign();
             return Ok(lock);
         }
     }
@@ -89,6 +92,30 @@ impl LockFile {
         }
     }
 
+    /// The lock that the server before this one holds; both have the same open file.
+    pub(super) fn taken(place: &Place<'_>, lock: OwnedFd, leave: Leave) -> Self {
+        let (directory, name) = (place.directory.clone(), place.lock_name());
+        Self { directory, name, file: lock.into(), process: std::process::id(), leave }
+    }
+
+    /// Leaves the file and the lock as they are for as long as `leave` says so.
+    pub(super) fn left_by(self, leave: Leave) -> Self {
+        let mut lock = self;
+        lock.leave = leave;
+        lock
+    }
+
+    /// A second descriptor of the same open file, which has the lock with this one.
+    pub(super) fn try_clone(&self) -> io::Result<OwnedFd> {
+        Ok(self.file.try_clone()?.into())
+    }
+
+    /// Writes down whose it is, for whoever wonders; the lock is as good without, as on a disk that is full.
+    pub(super) fn sign(&self) {
+        _ = self.file.set_len(0);
+        _ = self.file.write_at(format!("{}\n", self.process).as_bytes(), 0);
+    }
+
     pub(super) fn name(&self) -> &OsStr {
         &self.name
     }
@@ -103,7 +130,7 @@ impl LockFile {
     /// Lets another server have the path.
     pub(super) fn release(&self) {
         // A process forked off this one has not locked it.
-        let own = self.process == std::process::id();
+        let own = self.process == std::process::id() && !self.leave.is_set();
         if own && self.directory.stat(&self.name).is_ok_and(|found| self.is(&found)) {
             _ = self.directory.remove(&self.name);
             _ = flock(&self.file, FlockOperation::Unlock);

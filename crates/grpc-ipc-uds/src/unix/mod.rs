@@ -1,3 +1,4 @@
+mod abstract_socket;
 mod appearance;
 mod connector;
 mod descriptor;
@@ -5,6 +6,7 @@ mod directory;
 mod endpoint;
 mod found;
 mod given_socket;
+mod hand_over;
 mod kept_socket;
 mod launchd;
 mod listener;

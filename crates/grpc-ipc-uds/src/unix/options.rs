@@ -31,6 +31,7 @@ pub struct ListenOptions {
     pub(super) create_parent: Option<u32>,
     pub(super) unsafe_parent: bool,
     pub(super) backlog: u32,
+    pub(super) restartable: bool,
     pub(super) access: AccessPolicy,
 }
 
@@ -44,6 +45,7 @@ impl ListenOptions {
             create_parent: None,
             unsafe_parent: false,
             backlog: 1024,
+            restartable: false,
             access: AccessPolicy::default(),
         }
     }
@@ -117,6 +119,22 @@ impl ListenOptions {
     /// Who may connect. Default: [`AccessPolicy::same_user_or_system`].
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access, ..self }
+    }
+
+    /// Whether this server takes over the socket of the server that listens there, if that is restartable as well, and later
+    /// leaves it to the next one in the same way. No client finds the address without a server meanwhile, and those who wait
+    /// to be accepted are accepted by the new server. If there is no server, this one binds the address.
+    ///
+    /// The servers find each other by a second socket, `PATH.handover` (with the mode 0600), over which the old one sends the
+    /// listening socket and the lock file to a process of the same user or of root. The old one accepts until the new one
+    /// begins to [`accept`](grpc_ipc_core::Listener::accept), and [`LocalListener::handed_over`] tells it of that; if the
+    /// new one ends before, the old one goes on. Mode, owner, group and backlog stay those of the first server.
+    ///
+    /// If a server listens there that is not restartable, binding fails after a second with [`BindError::InUse`]. Sockets
+    /// that are [given](Self::listen_on) are not handed over. The path may have 9 bytes less than without.
+    /// Default: `false`, an address that is served is in use.
+    pub fn restartable(self, restartable: bool) -> Self {
+        Self { restartable, ..self }
     }
 
     #[doc = include_str!("../../docs/listen.md")]

@@ -45,6 +45,13 @@ impl<'a> Place<'a> {
         name
     }
 
+    /// The place of the socket on which the next server is waited for, at `path`.
+    pub(super) fn beside<'b>(&'b self, path: &'b Path) -> Place<'b> {
+        let name = path.file_name().unwrap_or_default().to_owned();
+        let owner = Owner { user: None, group: None };
+        Place { address: self.address, path, directory: self.directory.clone(), name, owner }
+    }
+
     /// The socket that is there, if there is one; an error if it is something else.
     pub(super) fn socket(&self) -> Result<Option<Stat>, BindError> {
         match self.directory.stat(&self.name) {

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::directory::Directory;
 use super::found::Found;
+use super::hand_over::Leave;
 use super::peer::peer_of;
 use super::place::Place;
 use super::{ListenOptions, trust};
@@ -23,6 +24,7 @@ pub(super) struct SocketFile {
     name: OsString,
     bound: Stat,
     process: u32,
+    leave: Leave,
 }
 
 impl SocketFile {
@@ -59,6 +61,7 @@ impl SocketFile {
             name: place.name.clone(),
             bound,
             process: std::process::id(),
+            leave: Leave::default(),
         };
         if owner.user.is_some() || owner.group.is_some() {
             found.set_owner(owner.user, owner.group).map_err(failed(
@@ -84,8 +87,29 @@ impl SocketFile {
         Ok(file)
     }
 
+    /// The file that is there, of a socket that the server before this one has bound.
+    pub(super) fn taken(place: &Place<'_>, leave: Leave) -> Result<Self, BindError> {
+        let found = place.socket()?;
+        let bound = found.ok_or_else(|| {
+            let missing = io::ErrorKind::NotFound.into();
+            BindError::from_io(place.address, "find the socket that it has taken over", missing)
+        })?;
+        let (directory, name) = (place.directory.clone(), place.name.clone());
+        Ok(Self { directory, name, bound, process: std::process::id(), leave })
+    }
+
+    /// Leaves the file where it is for as long as `leave` says so.
+    pub(super) fn left_by(self, leave: Leave) -> Self {
+        let mut file = self;
+        file.leave = leave;
+        file
+    }
+
     /// Removes the file, if it is still the same.
     pub(super) fn remove(&self) {
+        if self.leave.is_set() {
+            return;
+        }
         // A process forked off this one has not bound it. And no server replaces the file in between: it finds this
         // one alive, because the socket is closed after this.
         if self.process == std::process::id()

@@ -26,6 +26,8 @@ pub(crate) enum End {
     /// It was asked to, and its calls may go on for so long.
     Asked(Duration),
     Idle,
+    /// Another process has taken over its addresses; its calls may go on for so long, or without a limit.
+    HandedOver(Option<Duration>),
 }
 
 /// How long a client that had connected when the server gave up its address may take to make its first call.

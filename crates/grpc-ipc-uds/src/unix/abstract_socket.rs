@@ -1,0 +1,115 @@
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use grpc_ipc_core::{Address, BindError};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::sleep;
+use tracing::warn;
+
+use super::hand_over::{self, Descriptors, HandOver, Leave, until_handed_over};
+use super::kept_socket::{accept, last};
+use super::listener::{listen, new_socket};
+use super::socket_file::in_use_at;
+use super::{ListenOptions, sys};
+
+/// A socket in Linux's abstract namespace: a name without a file, which is free again when nobody has the socket open.
+pub(super) struct AbstractSocket {
+    socket: AsyncFd<UnixListener>,
+    hand_over: Option<HandOver>,
+}
+
+impl AbstractSocket {
+    /// Binds `path`, which begins with a NUL; or follows the server that has bound it, as `options` say.
+    pub(super) async fn bind(
+        options: &ListenOptions,
+        address: &Address,
+        path: &Path,
+    ) -> Result<Self, BindError> {
+        if !options.restartable {
+            return Ok(Self { socket: bind(options, address, path, true).await?, hand_over: None });
+        }
+        let failed = |error| BindError::from_io(address, "take over the socket of the server before", error);
+        let mut offers = OsString::from(path);
+        offers.push(hand_over::SUFFIX);
+        let offers = Path::new(&offers);
+        let mut attempts = 0;
+        loop {
+            if let Some(taken) = hand_over::take(offers).await.map_err(failed)? {
+                let (hand_over, socket, _) = HandOver::following(taken, Leave::default());
+                let socket = sys::register(UnixListener::from(socket), Interest::READABLE).map_err(failed)?;
+                return Ok(Self { socket, hand_over: Some(hand_over) });
+            }
+            let last = attempts == hand_over::ATTEMPTS;
+            let bound = async {
+                let socket = bind(options, address, path, last).await?;
+                Ok((socket, bind(options, address, offers, last).await?.into_inner().into()))
+            };
+            match bound.await {
+                Err(BindError::InUse { .. }) if !last => {
+                    attempts += 1;
+                    sleep(hand_over::PAUSE).await;
+                }
+                Err(error) => return Err(error),
+                Ok((socket, offers)) => {
+                    let hand_over = Some(HandOver::new(Leave::default()));
+                    let mut bound = Self { socket, hand_over };
+                    bound.offer(offers).map_err(failed)?;
+                    return Ok(bound);
+                }
+            }
+        }
+    }
+
+    fn offer(&mut self, offers: OwnedFd) -> io::Result<()> {
+        let Some(hand_over) = &mut self.hand_over else { return Ok(()) };
+        let socket = self.socket.get_ref().try_clone()?.into();
+        hand_over.offer(Descriptors { socket, lock: None, offers })
+    }
+
+    pub(super) fn hand_over(&self) -> Option<&HandOver> {
+        self.hand_over.as_ref()
+    }
+
+    /// # Cancel safety
+    /// Dropping the future loses no connection.
+    pub(super) async fn accept(&mut self) -> io::Result<UnixStream> {
+        if let Some(hand_over) = &mut self.hand_over
+            && let Some((offers, _)) = hand_over.begin().await
+            && let Err(error) = self.offer(offers)
+        {
+            warn!(%error, "this server cannot offer its socket to the next one");
+        }
+        until_handed_over(self.hand_over.as_ref(), accept(&self.socket)).await
+    }
+
+    /// As [`KeptSocket::last`](super::kept_socket::KeptSocket::last).
+    pub(super) fn last(&mut self) -> Option<UnixStream> {
+        match &self.hand_over {
+            Some(hand_over) if hand_over.is_shared() => None,
+            _ => last(&self.socket),
+        }
+    }
+}
+
+/// Binds and listens. If the name is taken, `ask` says whether to connect, to find out by whom.
+async fn bind(
+    options: &ListenOptions,
+    address: &Address,
+    path: &Path,
+    ask: bool,
+) -> Result<AsyncFd<UnixListener>, BindError> {
+    let socket = new_socket(address)?;
+    match socket.bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            let taken = BindError::InUse { address: address.clone(), by: None };
+            let by = if ask { in_use_at(address, path).await? } else { None };
+            return Err(by.unwrap_or(taken));
+        }
+        result => result.map_err(|error| BindError::from_io(address, "bind the socket", error))?,
+    }
+    listen(socket, options, address)
+}
