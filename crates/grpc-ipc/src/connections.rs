@@ -292,11 +292,17 @@ impl Connections {
         }
         let opening = Opening::begin(self);
         let deadline = deadline_after(self.options.connect_timeout);
-        let opened = match self.try_open(deadline).await {
-            // As a server does that ends, with those whom it has not accepted. Another may be there already.
-            Err(ConnectError::Closed { .. }) => self.try_open(deadline).await,
-            opened => opened,
-        };
+        let mut opened = self.try_open(deadline).await;
+        let mut backoff = Backoff::connect();
+        for _ in 0..TRIES_OF_CLOSED {
+            // As a server does that ends, with those whom it has not accepted: over a pipe, one instance after the other.
+            // Another may be there already.
+            if !matches!(opened, Err(ConnectError::Closed { .. })) {
+                break;
+            }
+            backoff.wait().await;
+            opened = self.try_open(deadline).await;
+        }
         opening.end(&opened);
         if let Err(error) = &opened {
             self.options.observers.tell(&Event::ConnectFailed { address: self.address(), error });
@@ -455,6 +461,9 @@ fn connect_error(address: Address, error: Error) -> ConnectError {
         error => ConnectError::Io { address, action: "speak HTTP/2", source: io::Error::other(error) },
     }
 }
+
+/// How often a connection is made again that the server has closed at once. A few milliseconds pass meanwhile.
+const TRIES_OF_CLOSED: usize = 3;
 
 /// That one more connection is being made; until it is dropped, also when the runtime that makes it ends.
 struct Growing(Weak<Connections>);

@@ -1,7 +1,7 @@
 //! Clients that start their server: this program, run again.
 //!
 //! `GRPC_IPC_RACES` says how many times each race is run, such as 200.
-#![cfg(all(unix, feature = "uds"))]
+#![cfg(any(windows, all(unix, feature = "uds")))]
 
 use std::env;
 use std::fs::{self, OpenOptions};
@@ -72,7 +72,7 @@ fn as_server() {
     let mut server = Server::builder()
         .add_service(GreeterServer::new(WhoAmI))
         .announce(Announcement::new("who-am-i", version))
-        .listen(format!("unix:{path}"));
+        .listen(address(&path));
     if let Ok(idle) = env::var(IDLE_MS) {
         server = server.exit_when_idle(Duration::from_millis(idle.parse().unwrap()));
     }
@@ -89,6 +89,14 @@ fn as_client() {
     let pid = runtime.block_on(async { pid_of(&launcher(&path).connect().await.unwrap()).await.unwrap() });
     println!("answered by {pid}");
     std::process::exit(0);
+}
+
+/// What is served at a path, which on Windows is a pipe.
+fn address(path: &str) -> String {
+    if cfg!(unix) {
+        return format!("unix:{path}");
+    }
+    format!("npipe:launcher{}", path.replace(|char: char| !char.is_ascii_alphanumeric(), "-"))
 }
 
 struct Scene {
@@ -127,7 +135,12 @@ impl Drop for Scene {
     fn drop(&mut self) {
         for pid in self.starts() {
             // One that has gone is not found; its number is hardly another's by now.
-            _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+            let mut kill = match cfg!(unix) {
+                true => Command::new("kill"),
+                false => Command::new("taskkill"),
+            };
+            kill.args(if cfg!(unix) { ["-9"].as_slice() } else { &["/F", "/PID"] }).arg(pid.to_string());
+            _ = kill.stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
     }
 }
@@ -137,7 +150,7 @@ fn launcher(path: &str) -> Launcher {
 }
 
 fn launcher_with(path: &str, set: impl Fn(&mut Command) + Send + Sync + 'static) -> Launcher {
-    let address = format!("unix:{path}");
+    let address = address(path);
     let path = path.to_owned();
     Launcher::new(address, move || {
         let mut command = again("as_server");
@@ -146,6 +159,11 @@ fn launcher_with(path: &str, set: impl Fn(&mut Command) + Send + Sync + 'static)
         command
     })
     .start_timeout(Duration::from_secs(60))
+}
+
+/// What Linux says of a process, while there is one.
+fn stat(pid: u32) -> Option<String> {
+    cfg!(unix).then(|| fs::read_to_string(format!("/proc/{pid}/stat")).ok())?
 }
 
 /// How often a race is run.
@@ -247,13 +265,12 @@ fn the_server_is_started_again_when_it_has_gone() {
             }
         };
         assert_eq!(scene.starts(), [first, second]);
-        let stat = format!("/proc/{second}/stat");
-        if let Ok(stat) = fs::read_to_string(stat) {
+        if let Some(stat) = stat(second) {
             let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap();
             assert_eq!(session, second.to_string(), "it has a session of its own");
         }
         // The first one is no zombie, once its thread has run.
-        while fs::read_to_string(format!("/proc/{first}/stat")).is_ok() {
+        while stat(first).is_some() {
             tokio::task::yield_now().await;
         }
     });
@@ -271,8 +288,12 @@ fn a_program_that_ends_is_an_error_with_its_output() {
         assert_eq!(status.code(), Some(3));
         assert!(output.ends_with("line 999 of the output\ncannot read the configuration"), "{output}");
         assert!(output.starts_with("line ") && output.len() <= 8 * 1024, "{output}");
-        assert!(error.to_string().contains("ended before it listened: exit status: 3; its last output:"));
-        assert!(fs::read_to_string(scene.log()).unwrap().len() > 8 * 1024);
+        let exit = if cfg!(unix) { "exit status: 3" } else { "exit code: 3" };
+        let says = format!("ended before it listened: {exit}; its last output:");
+        assert!(error.to_string().contains(&says), "{error}");
+        if cfg!(unix) {
+            assert!(fs::read_to_string(scene.log()).unwrap().len() > 8 * 1024);
+        }
 
         let error = scene.launcher_with(fail).discard_output().connect().await.unwrap_err();
         assert!(matches!(&error, LaunchError::Exited { output, .. } if output.is_empty()), "{error:?}");
@@ -302,16 +323,18 @@ fn a_program_that_does_not_listen_is_ended() {
         let error = launcher.connect().await.unwrap_err();
         assert!(matches!(error, LaunchError::TimedOut { .. }), "{error:?}");
         for pid in scene.starts() {
-            while fs::read_to_string(format!("/proc/{pid}/stat")).is_ok() {
+            while stat(pid).is_some() {
                 tokio::task::yield_now().await;
             }
         }
-        let missing = Launcher::new(format!("unix:{}", scene.path), || Command::new("/does/not/exist"));
+        let missing = Launcher::new(address(&scene.path), || Command::new("/does/not/exist"));
         let error = missing.connect().await.unwrap_err();
         assert!(matches!(error, LaunchError::Spawn { .. }), "{error:?}");
-        let nowhere = Launcher::new("unix:/does/not/exist/s", || again("as_server"));
-        let error = nowhere.connect().await.unwrap_err();
-        assert!(matches!(error, LaunchError::Lock(_)), "{error:?}");
+        if cfg!(unix) {
+            let nowhere = Launcher::new("unix:/does/not/exist/s", || again("as_server"));
+            let error = nowhere.connect().await.unwrap_err();
+            assert!(matches!(error, LaunchError::Lock(_)), "{error:?}");
+        }
     });
 }
 
@@ -350,7 +373,7 @@ fn another_version_is_an_error_or_replaced() {
 fn a_server_that_does_not_tell_its_version_is_an_error() {
     run("a_server_that_does_not_tell_its_version_is_an_error", || async {
         let scene = Scene::new();
-        let server = Server::builder().listen(format!("unix:{}", scene.path)).bind().await.unwrap();
+        let server = Server::builder().listen(address(&scene.path)).bind().await.unwrap();
         tokio::spawn(server.serve());
         let error = scene.launcher().version("1").connect().await.unwrap_err();
         assert!(matches!(error, LaunchError::NotAnnounced { .. }), "{error:?}");

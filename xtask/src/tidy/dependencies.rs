@@ -17,7 +17,10 @@ const ALLOWED: [(&str, &[&str]); 8] = [
     ("grpc-ipc-named-pipe", &["grpc-ipc-core", "grpc-ipc-win32"]),
     ("grpc-ipc-uds", &["grpc-ipc-core", "grpc-ipc-win32"]),
     ("grpc-ipc-win32", &["grpc-ipc-core"]),
-    ("grpc-ipc", &["grpc-ipc-core", "grpc-ipc-http2", "grpc-ipc-named-pipe", "grpc-ipc-uds"]),
+    (
+        "grpc-ipc",
+        &["grpc-ipc-core", "grpc-ipc-http2", "grpc-ipc-named-pipe", "grpc-ipc-uds", "grpc-ipc-win32"],
+    ),
 ];
 
 /// What must be nowhere below a crate.

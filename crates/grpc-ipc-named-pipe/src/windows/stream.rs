@@ -112,7 +112,7 @@ impl AsyncWrite for PipeStream {
 fn explain(error: io::Error) -> io::Error {
     if error.raw_os_error() == Some(ERROR_PIPE_NOT_CONNECTED as i32) {
         let reason = "the server has gone: it closed the pipe, perhaps before it took the connection";
-        return io::Error::new(io::ErrorKind::NotConnected, reason);
+        return io::Error::new(io::ErrorKind::ConnectionReset, reason);
     }
     error
 }

@@ -7,12 +7,14 @@ use std::ptr::null_mut;
 
 use grpc_ipc_win32::Descriptor;
 use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
-use windows_sys::Win32::Foundation::{FALSE, HANDLE};
+use windows_sys::Win32::Foundation::{
+    ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED, FALSE, HANDLE,
+};
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
 use windows_sys::Win32::System::Pipes::{
     GetNamedPipeClientProcessId, GetNamedPipeInfo, GetNamedPipeServerProcessId, GetNamedPipeServerSessionId,
-    WaitNamedPipeW,
+    PeekNamedPipe, WaitNamedPipeW,
 };
 
 /// Creates an instance of the pipe `name`.
@@ -67,6 +69,15 @@ pub(super) fn pipe_exists(path: &str) -> bool {
     free || io::Error::last_os_error().kind() != io::ErrorKind::NotFound
 }
 
+/// Whether the other end of a pipe has been closed, and nothing is left to read.
+pub(super) fn is_closed(pipe: &impl AsRawHandle) -> bool {
+    // SAFETY: the handle is open as long as `pipe` is borrowed. PeekNamedPipe may be given no place for what it knows.
+    let peeked =
+        unsafe { PeekNamedPipe(pipe.as_raw_handle(), null_mut(), 0, null_mut(), null_mut(), null_mut()) };
+    let error = io::Error::last_os_error().raw_os_error().map(i32::cast_unsigned);
+    peeked == FALSE && matches!(error, Some(ERROR_BROKEN_PIPE | ERROR_PIPE_NOT_CONNECTED | ERROR_NO_DATA))
+}
+
 /// Whether what was opened is a pipe: not a file, a device, or a socket.
 pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
     let handle = opened.as_raw_handle();
@@ -106,6 +117,18 @@ mod tests {
         assert!(pipe_exists(&name), "it is busy");
         drop((server, client));
         assert!(!pipe_exists(&name));
+    }
+
+    #[tokio::test]
+    async fn a_pipe_is_closed_once_its_other_end_is() {
+        let name = format!(r"\\.\pipe\{}", grpc_ipc_conformance::unique_name("is-closed"));
+        let server = ServerOptions::new().create(&name).unwrap();
+        let client = ClientOptions::new().open(&name).unwrap();
+        server.connect().await.unwrap();
+        assert!(!is_closed(&client));
+        server.disconnect().unwrap();
+        assert!(is_closed(&client));
+        assert!(!is_closed(&File::open(std::env::current_exe().unwrap()).unwrap()), "a file");
     }
 
     #[tokio::test]

@@ -257,10 +257,10 @@ fn a_client_that_was_not_accepted_is_told_that_the_server_has_gone() {
         let mut client = connector(listener.local_address()).connect(soon()).await.unwrap();
         drop(listener);
         let error = client.read_u8().await.unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::NotConnected);
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
         assert!(error.to_string().starts_with("the server has gone"), "{error}");
         let error = client.write_all(&[0; 10]).await.unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::NotConnected, "{error}");
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
     });
 }
 

@@ -4,11 +4,13 @@
 mod account;
 mod descriptor;
 mod process;
+mod streams;
 mod token;
 
 pub(crate) use account::{AccountKind, account};
 pub use descriptor::{Descriptor, descriptor_of, owner_of};
 pub use process::{creation_time, is_running, open_process, system_time};
+pub use streams::spawn_apart;
 pub use token::{Token, is_administrator, is_network_logon};
 
 use std::ffi::c_void;

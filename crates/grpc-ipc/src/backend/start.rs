@@ -1,11 +1,20 @@
 //! What a launcher needs of a platform: a lock that one client has at a time, a file for the output of the server, and how
 //! a program is started that outlives this one.
 
-pub(crate) use platform::{StartPlace, detach};
+pub(crate) use platform::{StartPlace, spawn};
 
 #[cfg(all(feature = "uds", unix))]
 mod platform {
-    pub(crate) use grpc_ipc_uds::{StartPlace, detach};
+    use std::io;
+    use std::process::{Child, Command};
+
+    pub(crate) use grpc_ipc_uds::StartPlace;
+
+    /// Starts the program in a session of its own, out of reach of this terminal.
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+        grpc_ipc_uds::detach(command);
+        command.spawn()
+    }
 }
 
 #[cfg(windows)]
@@ -15,7 +24,7 @@ mod platform {
     use std::os::windows::fs::OpenOptionsExt as _;
     use std::os::windows::process::CommandExt as _;
     use std::path::PathBuf;
-    use std::process::Command;
+    use std::process::{Child, Command};
 
     use grpc_ipc_core::{Address, BindError};
 
@@ -99,9 +108,11 @@ mod platform {
         }
     }
 
-    /// Has the program run without this console, and out of reach of its Ctrl-C.
-    pub(crate) fn detach(command: &mut Command) {
+    /// Starts the program without this console and out of reach of its Ctrl-C, and without this program's streams: who reads
+    /// them waits for the end of all that have them.
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
         command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+        grpc_ipc_win32::spawn_apart(command)
     }
 }
 
@@ -111,7 +122,7 @@ mod platform {
     use std::fs::File;
     use std::io;
     use std::path::PathBuf;
-    use std::process::Command;
+    use std::process::{Child, Command};
 
     use grpc_ipc_core::{Address, BindError};
 
@@ -132,5 +143,7 @@ mod platform {
         }
     }
 
-    pub(crate) fn detach(_: &mut Command) {}
+    pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
+        command.spawn()
+    }
 }

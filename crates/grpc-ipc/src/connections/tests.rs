@@ -181,7 +181,7 @@ fn a_server_that_does_not_begin_says_why() {
             };
             assert!(format!("{error:?}").starts_with(&format!("{expected} {{")), "{error:?}");
             // One that says nothing may be about to end; one that says no means it.
-            assert_eq!(tries, if matches!(error, ConnectError::Closed { .. }) { 2 } else { 1 });
+            assert_eq!(tries, if matches!(error, ConnectError::Closed { .. }) { 4 } else { 1 });
         });
     }
 }

@@ -27,9 +27,8 @@ impl Program {
     pub(super) async fn start(&self, place: &StartPlace) -> Result<Started, LaunchError> {
         let mut command = (self.command)();
         let log = self.output.set(&mut command, place).await?;
-        start::detach(&mut command);
         let program = command.get_program().to_owned();
-        match command.spawn() {
+        match start::spawn(&mut command) {
             Ok(child) => Ok(Started { program, child: Some(child), log }),
             Err(source) => Err(LaunchError::Spawn { program, source }),
         }

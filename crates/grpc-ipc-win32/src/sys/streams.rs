@@ -1,0 +1,50 @@
+use std::io::{self, stderr, stdin, stdout};
+use std::os::windows::io::AsRawHandle as _;
+use std::process::{Child, Command};
+use std::sync::{Mutex, PoisonError};
+
+use windows_sys::Win32::Foundation::{
+    GetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation,
+};
+
+/// Starts a program that keeps nothing of this one's standard streams.
+///
+/// A program that is given streams of its own inherits every handle of this process that can be inherited, and those of
+/// the standard streams can if the parent has redirected them. Whoever reads this program's output through a pipe would
+/// wait for its end until the other program has ended, too.
+///
+/// Meanwhile the streams cannot be inherited by what other threads start, either, unless the standard library does it: that
+/// passes on copies.
+///
+/// # Errors
+/// As of [`Command::spawn`].
+pub fn spawn_apart(command: &mut Command) -> io::Result<Child> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _kept = [stdin().as_raw_handle(), stdout().as_raw_handle(), stderr().as_raw_handle()].map(Kept::new);
+    command.spawn()
+}
+
+/// A handle that is not inherited until this is dropped, if it was before.
+struct Kept(Option<HANDLE>);
+
+impl Kept {
+    fn new(handle: HANDLE) -> Self {
+        let mut flags = 0;
+        // SAFETY: the handle of a standard stream stays open, or the call fails; it writes one number.
+        let known = unsafe { GetHandleInformation(handle, &raw mut flags) } != 0;
+        let inherited = known && flags & HANDLE_FLAG_INHERIT != 0;
+        // SAFETY: as above. It changes nothing but whether the handle is inherited.
+        let kept = inherited && unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) } != 0;
+        Self(kept.then_some(handle))
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0 {
+            // SAFETY: as in `new`.
+            unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) };
+        }
+    }
+}
