@@ -17,7 +17,7 @@ use crate::body::{RecvBody, RecvStream};
 use crate::connection::Role;
 use crate::deadline::{Deadline, timeout_of};
 use crate::driver::Driver;
-use crate::encode::Start;
+use crate::encode::{LOCALHOST, Start};
 use crate::message::ResponseHead;
 use crate::pump::{Beginning, Pump};
 use crate::record::{Departure, Record};
@@ -201,6 +201,12 @@ impl SendRequest {
             }
         })
         .await
+    }
+
+    /// How many calls have been made on the connection so far, if none of them is under way.
+    #[must_use]
+    pub fn calls_if_idle(&self) -> Option<u32> {
+        self.shared.with(|state| state.connection.calls_if_idle())
     }
 
     /// Waits until the connection takes no more calls: it has failed, or one of its ends goes away. The future does not
@@ -459,10 +465,14 @@ fn begin(
         return Begun::Failed(Error::Unprocessed);
     }
     let alone = connection.output.is_empty() && connection.woken.callers == 0;
+    let authority = connection.options.authority.clone();
     let start = Start::Request {
         method: &head.method,
         scheme: head.uri.scheme_str().unwrap_or(if connection.options.https { "https" } else { "http" }),
-        authority: head.uri.authority().map_or("localhost", |authority| authority.as_str()),
+        authority: match head.uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => authority.as_deref().unwrap_or(LOCALHOST),
+        },
         path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
     };
     // gRPC's requests end with DATA, also those without a message: some servers do not look for the end elsewhere

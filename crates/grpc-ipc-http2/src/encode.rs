@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::sync::Arc;
 
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, Method, StatusCode};
@@ -43,6 +44,8 @@ pub(crate) struct MessageEncoder {
     /// How many fields of the block have not been sent before.
     unseen: usize,
     block: Vec<u8>,
+    /// `user-agent` of requests that have none.
+    agent: Arc<str>,
 }
 
 /// A block that says the same for as long as the encoder is in the same generation.
@@ -134,13 +137,16 @@ const MAX_NAMED: usize = 128;
 const MAX_KNOWN_SIZE: usize = 2048;
 /// What a client says of itself if its caller says nothing
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents)).
-const AGENT: &str = concat!("grpc-rust-ipc/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("grpc-rust-ipc/", env!("CARGO_PKG_VERSION"));
+/// `:authority` of requests that have none.
+pub(crate) const LOCALHOST: &str = "localhost";
 /// What HPACK counts for a field beside its name and value.
 pub(crate) const OVERHEAD: usize = 32;
 
 impl MessageEncoder {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(agent: Arc<str>) -> Self {
         Self {
+            agent,
             encoder: Encoder::new(),
             known: Vec::new(),
             next: 0,
@@ -172,7 +178,7 @@ impl MessageEncoder {
             let known = &self.known[known];
             return (known.size <= max_size as usize).then_some(&known.block);
         }
-        let size = size(start, headers) + own.size();
+        let size = size(start, &self.agent, headers) + own.size();
         if size > max_size as usize {
             return None;
         }
@@ -250,7 +256,8 @@ impl MessageEncoder {
 
     fn behind_timeout(&mut self, start: Start<'_>, own: Own, headers: &HeaderMap) {
         if matches!(start, Start::Request { .. }) && !headers.contains_key(USER_AGENT) {
-            self.field(b"user-agent", AGENT.as_bytes(), false);
+            let agent = Arc::clone(&self.agent);
+            self.field(b"user-agent", agent.as_bytes(), false);
         }
         for (name, value) in own.fields() {
             self.field(name.as_bytes(), value.as_bytes(), false);
@@ -263,7 +270,7 @@ impl MessageEncoder {
     fn remember_base(&mut self, start: Start<'_>, own: Own, timeout: &Range<usize>, length: usize) {
         let block = [&self.block[..timeout.start], &self.block[timeout.end..length]].concat();
         let headers = HeaderMap::new();
-        let size = size(start, &headers) + own.size();
+        let size = size(start, &self.agent, &headers) + own.size();
         let (generation, start, timeout_at) = (self.encoder.generation(), start.into(), timeout.start);
         self.remember(Known { generation, start, own, headers, block, timeout_at, size });
     }
@@ -467,14 +474,15 @@ fn same(one: &HeaderMap, other: &HeaderMap) -> bool {
 }
 
 /// What a message counts for in SETTINGS_MAX_HEADER_LIST_SIZE.
-pub(crate) fn size(start: Start<'_>, headers: &HeaderMap) -> usize {
+pub(crate) fn size(start: Start<'_>, agent: &str, headers: &HeaderMap) -> usize {
     let start = match start {
         Start::Request { method, scheme, authority, path } => {
             const NAMES: usize = ":method:scheme:authority:path".len();
-            const AGENT_FIELD: usize = "user-agent".len() + AGENT.len() + OVERHEAD;
+            const AGENT_FIELD: usize = "user-agent".len() + OVERHEAD;
             NAMES
                 + 4 * OVERHEAD
                 + AGENT_FIELD
+                + agent.len()
                 + method.as_str().len()
                 + scheme.len()
                 + authority.len()
@@ -520,7 +528,7 @@ mod tests {
     impl Pair {
         /// With a block that is known without metadata.
         fn new() -> Self {
-            let encoder = MessageEncoder::new();
+            let encoder = MessageEncoder::new(AGENT.into());
             let mut pair = Self { encoder, decoder: MessageDecoder::new(4096, u32::MAX) };
             for id in 0..5 {
                 pair.send(&[("x-id", &id.to_string())]);
@@ -540,7 +548,7 @@ mod tests {
 
         fn send_map(&mut self, headers: &HeaderMap) -> Vec<u8> {
             let block = self.encoder.encode(START, Own::Request, headers, u32::MAX).unwrap().to_vec();
-            let mut new = MessageEncoder::new();
+            let mut new = MessageEncoder::new(AGENT.into());
             let expected = new.encode(START, Own::Request, headers, u32::MAX).unwrap();
             let expected = MessageDecoder::new(4096, u32::MAX).decode(expected).unwrap();
             assert_eq!(format!("{:?}", self.decoder.decode(&block).unwrap()), format!("{expected:?}"));

@@ -1,7 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::uri::Authority;
+
 use crate::connection::Together;
+use crate::encode::AGENT;
 use crate::frame::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 
 /// With a smaller window the peer would send frames so small that other implementations, and this one, take them for an
@@ -53,6 +57,9 @@ pub struct Options {
     pub(crate) busy_poll: Duration,
     pub(crate) reads_at_once: bool,
     pub(crate) https: bool,
+    pub(crate) user_agent: Arc<str>,
+    /// `localhost` if there is none.
+    pub(crate) authority: Option<Arc<str>>,
 }
 
 impl Options {
@@ -84,6 +91,8 @@ impl Options {
             busy_poll: DEFAULT_BUSY_POLL,
             reads_at_once: false,
             https: false,
+            user_agent: AGENT.into(),
+            authority: None,
         }
     }
 
@@ -293,6 +302,19 @@ impl Options {
     /// ([RFC 9113, section 8.3.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1).) Default: `false`.
     pub fn https(self, https: bool) -> Self {
         Self { https, ..self }
+    }
+
+    /// The program that makes the calls: a client sends `user-agent` with this in front of the name of this library, as
+    /// [gRPC has it](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents), unless the request has a
+    /// field of its own. Default: the name of this library alone, `grpc-rust-ipc/VERSION`.
+    pub fn user_agent(self, program: &HeaderValue) -> Self {
+        let program = String::from_utf8_lossy(program.as_bytes());
+        Self { user_agent: format!("{program} {AGENT}").into(), ..self }
+    }
+
+    /// What a client sends as `:authority`, if the request's URI has none. Default: `localhost`.
+    pub fn authority(self, authority: &Authority) -> Self {
+        Self { authority: Some(authority.as_str().into()), ..self }
     }
 }
 

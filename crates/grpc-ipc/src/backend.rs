@@ -107,7 +107,10 @@ pub(crate) fn connector(options: ConnectOptions) -> Result<BoxConnector, Connect
 }
 
 fn connector_without_tls(options: ConnectOptions) -> Result<BoxConnector, ConnectError> {
-    let ConnectOptions { address, access, given, platform, .. } = options;
+    let ConnectOptions { address, access, given, connector, platform, .. } = options;
+    if let Some(connector) = connector {
+        return Ok(BoxConnector::new(connector));
+    }
     let address = address?;
     if let Some(given) = given {
         return Ok(BoxConnector::new(given.connector(address, access.unwrap_or_default())));

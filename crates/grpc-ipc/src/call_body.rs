@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 
+use crate::call_limit::Permit;
 use crate::codegen::Aside;
 use crate::fields::{STATUS, mend, separate, set_status};
 use crate::messages::Messages;
@@ -25,6 +26,8 @@ pub struct CallBody {
     kind: Kind,
     /// Where large messages go.
     aside: Option<Aside>,
+    /// The place of the call among those of its channel.
+    permit: Permit,
 }
 
 #[derive(Debug, Default)]
@@ -48,15 +51,20 @@ pub(crate) enum IfMissing {
 impl CallBody {
     /// One that is not of gRPC.
     pub(crate) fn any(body: RecvBody) -> Self {
-        Self { body, kind: Kind::Any, aside: None }
+        Self { body, kind: Kind::Any, aside: None, permit: None }
     }
 
     pub(crate) fn request(body: RecvBody) -> Self {
-        Self { body, kind: Kind::Request(Messages::default()), aside: None }
+        Self { body, kind: Kind::Request(Messages::default()), aside: None, permit: None }
     }
 
     pub(crate) fn response(body: RecvBody, if_missing: IfMissing) -> Self {
-        Self { body, kind: Kind::Response(Messages::default(), if_missing), aside: None }
+        Self { body, kind: Kind::Response(Messages::default(), if_missing), aside: None, permit: None }
+    }
+
+    /// The call is under way until the body is at its end, or dropped.
+    pub(crate) fn holding(self, permit: Permit) -> Self {
+        Self { permit, ..self }
     }
 
     /// Leaves large messages aside for a decoder.
@@ -88,6 +96,7 @@ impl CallBody {
     }
 
     fn end(&mut self, trailers: Option<HeaderMap>) -> Option<Result<Frame<Bytes>, Status>> {
+        self.permit = None;
         let mut fields = trailers.unwrap_or_default();
         match std::mem::take(&mut self.kind) {
             Kind::Any if fields.is_empty() => return None,

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use grpc_ipc_core::{Backoff, BoxConnector, ConnectError, Connector, Peer};
+use grpc_ipc_core::{Backoff, BoxConnector, ConnectError, Peer};
 use grpc_ipc_http2::client::{Call, SendRequest};
 use tonic::Status;
 use tonic::body::Body;
@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use crate::backend;
 use crate::call_body::CallBody;
+use crate::call_limit::{Permit, Waiting};
 use crate::connections::{Connecting, Connections, ConnectionsOptions, Place, deadline_after};
 use crate::content_type::is_grpc;
 use crate::response::response_of_grpc;
@@ -128,17 +129,11 @@ impl Channel {
     ///
     /// # Errors
     /// [`ConnectError::Address`] for a wrong address, [`ConnectError::Unsupported`] for one of a transport that this
-    /// platform has not.
+    /// platform has not, and [`ConnectError::InvalidOption`] for a user agent or an origin that cannot be sent.
     pub fn lazy(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
-        let options = options.into();
+        let options = options.into().named()?;
         let connections = options.connections.clone();
         Ok(Self::new(backend::connector(options)?, connections))
-    }
-
-    /// Connects at the first call, over a transport of your own. A server that is there may take 5 seconds to accept
-    /// and to begin with HTTP/2.
-    pub fn from_connector(connector: impl Connector) -> Self {
-        Self::new(BoxConnector::new(connector), ConnectionsOptions::default())
     }
 
     pub(crate) fn new(connector: BoxConnector, options: ConnectionsOptions) -> Self {
@@ -202,6 +197,23 @@ impl Channel {
         Ok(())
     }
 
+    /// Closes the channel, and with it all of its clones: no more calls are made, those that are under way go on until they
+    /// are over, and then the connections end. A call that comes later, or that waits for a connection or a place, fails with
+    /// [`Unavailable`](tonic::Code::Unavailable); it was not processed, and [`CallError::is_transient`] says `false`.
+    ///
+    /// A channel need not be closed: it ends when its last clone is dropped and its last call is over.
+    pub fn close(&self) {
+        self.connections.close();
+    }
+
+    /// Waits until the channel has been [closed](Self::close), its last call is over, and its last connection has ended.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn closed(&self) {
+        self.connections.closed().await;
+    }
+
     /// The server that was connected to last, if there was one.
     pub fn peer(&self) -> Option<Peer> {
         self.connections.server()
@@ -223,15 +235,24 @@ impl Service<http::Request<Body>> for Channel {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+    fn call(&mut self, mut request: http::Request<Body>) -> ResponseFuture {
         self.connections.general_calls.fetch_add(1, Ordering::Relaxed);
         let wait = request.extensions().get().map(|WaitForReady(wait)| *wait);
+        let is_grpc = is_grpc(request.headers());
+        if is_grpc {
+            self.connections.limit_time(request.headers_mut());
+        }
+        let (permit, stage) = match self.connections.permit() {
+            Ok(permit) => (permit, Stage::Begin),
+            Err(waiting) => (None, Stage::Waiting(waiting)),
+        };
         ResponseFuture {
             wait: wait.unwrap_or(self.connections.options().wait_for_ready),
             connections: Arc::clone(&self.connections),
-            is_grpc: is_grpc(request.headers()),
+            is_grpc,
+            permit,
             call: Call::new(request),
-            stage: Stage::Begin,
+            stage,
             attempts: MAX_ATTEMPTS,
             pauses: None,
         }
@@ -253,6 +274,7 @@ pub struct ResponseFuture {
     is_grpc: bool,
     /// Whether it waits for a server.
     wait: bool,
+    permit: Permit,
     call: Call<Body>,
     stage: Stage,
     attempts: u32,
@@ -261,6 +283,8 @@ pub struct ResponseFuture {
 }
 
 enum Stage {
+    /// As many calls are under way as may be.
+    Waiting(Waiting),
     Begin,
     Pausing(BoxFuture<'static, Box<Backoff>>),
     Connecting(Connecting),
@@ -292,6 +316,14 @@ impl Future for ResponseFuture {
                         Stage::Begin
                     }
                 },
+                Stage::Waiting(place) => {
+                    if this.call.poll_deadline(cx).is_ready() {
+                        return Poll::Ready(Err(deadline_exceeded()));
+                    }
+                    this.permit = ready!(place.as_mut().poll(cx));
+                    // Without one, the channel is closed, which is found out next.
+                    Stage::Begin
+                }
                 Stage::Pausing(pause) => {
                     if this.call.poll_deadline(cx).is_ready() {
                         return Poll::Ready(Err(deadline_exceeded()));

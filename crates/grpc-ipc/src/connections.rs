@@ -1,4 +1,6 @@
+mod closing;
 mod failure;
+mod idle;
 mod pace;
 
 use std::future::ready;
@@ -15,12 +17,17 @@ use grpc_ipc_core::{
 };
 use grpc_ipc_http2::client::{self, SendRequest};
 use grpc_ipc_http2::{Error, Reason, Side};
+use http::HeaderMap;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
+use self::closing::{Ending, Existing};
 use self::failure::NotConnected;
+use self::idle::end_when_idle;
 use self::pace::Pace;
+use crate::call_limit::{CallLimit, Permit, Waiting};
+use crate::default_timeout::DefaultTimeout;
 use crate::observer::{Observed, Observers};
 use crate::sync::{Mutex, MutexGuard, in_runtime, spawn};
 use crate::{ConnectivityState, Event, Http2Options};
@@ -33,6 +40,8 @@ pub(crate) struct Connections {
     state: Mutex<State>,
     /// What the state comes to, for those who watch it.
     connectivity: watch::Sender<ConnectivityState>,
+    ending: watch::Sender<Ending>,
+    limit: CallLimit,
     /// How many calls have gone the general way.
     pub(crate) general_calls: AtomicU64,
 }
@@ -44,6 +53,9 @@ pub(crate) struct ConnectionsOptions {
     pub(crate) http2: Http2Options,
     pub(crate) wait_for_ready: bool,
     pub(crate) observers: Observers,
+    pub(crate) timeout: Option<DefaultTimeout>,
+    pub(crate) concurrency_limit: Option<usize>,
+    pub(crate) idle_timeout: Duration,
 }
 
 impl Default for ConnectionsOptions {
@@ -54,6 +66,9 @@ impl Default for ConnectionsOptions {
             http2: Http2Options::new(),
             wait_for_ready: false,
             observers: Observers::default(),
+            timeout: None,
+            concurrency_limit: None,
+            idle_timeout: Duration::from_secs(5 * 60),
         }
     }
 }
@@ -71,6 +86,8 @@ struct State {
     failed: bool,
     /// One more is being made.
     growing: bool,
+    /// No more calls are made.
+    closed: bool,
     /// Counts the connections that were added.
     generation: u64,
     /// Who answered last.
@@ -98,8 +115,15 @@ pub(crate) enum Place {
 impl Connections {
     pub(crate) fn new(connector: BoxConnector, options: ConnectionsOptions) -> Arc<Self> {
         let (connectivity, _) = watch::channel(ConnectivityState::default());
-        let general_calls = AtomicU64::new(0);
-        Arc::new(Self { connector, options, state: Mutex::default(), connectivity, general_calls })
+        Arc::new(Self {
+            limit: CallLimit::new(options.concurrency_limit),
+            connector,
+            options,
+            state: Mutex::default(),
+            connectivity,
+            ending: watch::Sender::default(),
+            general_calls: AtomicU64::new(0),
+        })
     }
 
     pub(crate) fn options(&self) -> &ConnectionsOptions {
@@ -183,9 +207,32 @@ impl Connections {
         Place::Full(state.connections.clone(), state.generation)
     }
 
-    /// The first connection, for a call that goes another way if it has no room.
-    pub(crate) fn front(&self) -> Option<Arc<SendRequest>> {
-        self.state().connections.first().map(Arc::clone)
+    /// The first connection and a place among the calls, for a call that goes another way if it has no room.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<(Arc<SendRequest>, Permit)> {
+        let permit = self.limit.permit().ok()?;
+        Some((self.state().connections.first().map(Arc::clone)?, permit))
+    }
+
+    /// A place among the calls.
+    pub(crate) fn permit(&self) -> Result<Permit, Waiting> {
+        self.limit.permit()
+    }
+
+    /// Gives the headers of a request a deadline, if they have none.
+    #[inline]
+    pub(crate) fn limit_time(&self, headers: &mut HeaderMap) {
+        if let Some(timeout) = &self.options.timeout {
+            timeout.apply(headers);
+        }
+    }
+
+    /// Forgets a connection that is not the first, so that it ends when its last call does.
+    fn remove_extra(&self, connection: &Arc<SendRequest>) -> bool {
+        let mut state = self.state();
+        let place = state.connections.iter().position(|other| Arc::ptr_eq(other, connection));
+        let extra = place.filter(|place| *place > 0);
+        extra.map(|place| state.connections.remove(place)).is_some()
     }
 
     pub(crate) fn generation(&self) -> u64 {
@@ -197,6 +244,9 @@ impl Connections {
     fn connecting(self: &Arc<Self>, state: &mut State, wait: bool) -> Connecting {
         if !in_runtime() {
             return ready(Some(Err(NotConnected::new(self.no_runtime())))).boxed();
+        }
+        if state.closed {
+            return ready(Some(Err(NotConnected::Closed))).boxed();
         }
         let shared = if wait { &mut state.waiting } else { &mut state.connecting };
         let attempt = shared.as_ref().and_then(Weak::upgrade);
@@ -216,6 +266,7 @@ impl Connections {
                             let opened = opened.unwrap_or_else(|panic| Err(NotConnected::panicked(&*panic)));
                             drop(attempt.send(Some(opened)));
                         }
+                        () = this.closing() => drop(attempt.send(Some(Err(NotConnected::Closed)))),
                         () = attempt.closed() => {}
                     }
                 });
@@ -268,8 +319,14 @@ impl Connections {
         let mut backoff = Backoff::accept();
         loop {
             let opened = AssertUnwindSafe(this.open()).catch_unwind().await;
+            let idle_timeout = this.options.idle_timeout;
             drop(this);
-            let failed = !opened.ok().and_then(Result::ok).is_some_and(|connection| connection.is_usable());
+            let opened = opened.ok().and_then(Result::ok).filter(|connection| connection.is_usable());
+            let failed = opened.is_none();
+            if let Some(connection) = opened {
+                let connections = Weak::clone(&growing.0);
+                spawn(end_when_idle(connections, Arc::downgrade(&connection), idle_timeout));
+            }
             if failed {
                 backoff.wait().await;
             }
@@ -291,6 +348,7 @@ impl Connections {
             return Err(self.no_runtime());
         }
         let opening = Opening::begin(self);
+        let _existing = Existing::new(Arc::downgrade(self));
         let deadline = deadline_after(self.options.connect_timeout);
         let mut opened = self.try_open(deadline).await;
         let mut backoff = Backoff::connect();
@@ -333,6 +391,7 @@ impl Connections {
         let span = observed.span();
         let until_end = Arc::clone(&observed);
         let this = Arc::downgrade(self);
+        let existing = Existing::new(Weak::clone(&this));
         let gone = (calls.gone(), Gone(Weak::clone(&this)));
         spawn(async move {
             let (gone, _told) = gone;
@@ -340,6 +399,7 @@ impl Connections {
         });
         let running = async move {
             let ended = {
+                let _existing = existing;
                 // It outlives the connection, also when the task is dropped.
                 let _observed = until_end;
                 connection.await
@@ -393,6 +453,7 @@ impl State {
 
     fn connectivity(&self) -> ConnectivityState {
         match self {
+            Self { closed: true, .. } => ConnectivityState::Shutdown,
             _ if self.is_ready() => ConnectivityState::Ready,
             Self { opening: 1.., .. } => ConnectivityState::Connecting,
             Self { failed: true, .. } => ConnectivityState::TransientFailure,
@@ -414,7 +475,9 @@ impl<'a> Opening<'a> {
         self.0.update(|state| {
             state.opening -= 1;
             state.failed = opened.is_err();
-            if let Ok(connection) = opened {
+            if let Ok(connection) = opened
+                && !state.closed
+            {
                 state.connections.retain(|connection| connection.is_usable());
                 state.connections.extend(connection.is_usable().then(|| Arc::clone(connection)));
             }

@@ -7,6 +7,7 @@ pub mod blocking;
 mod bound_server;
 mod call_body;
 mod call_error;
+mod call_limit;
 mod channel;
 pub mod codegen;
 #[cfg(feature = "tonic-transport")]
@@ -16,11 +17,13 @@ mod connect_options;
 mod connections;
 mod connectivity;
 mod content_type;
+mod default_timeout;
 mod direct;
 #[doc = include_str!("../docs/errors.md")]
 pub mod errors {}
 mod fields;
 mod from_connection;
+mod from_connector;
 mod from_incoming;
 mod hooks;
 #[cfg(feature = "tonic-transport")]

@@ -25,6 +25,7 @@ mod too_large;
 mod unsent;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::time::Instant;
@@ -192,7 +193,7 @@ impl Connection {
             block: None,
             data: None,
             receiving: Receiving::new(&options),
-            encoder: MessageEncoder::new(),
+            encoder: MessageEncoder::new(Arc::clone(&options.user_agent)),
             peer: PeerSettings {
                 initial_window: DEFAULT_WINDOW,
                 max_frame_size: MIN_MAX_FRAME_SIZE,

@@ -31,6 +31,11 @@ impl Connection {
             && self.next_stream <= MAX_WINDOW
     }
 
+    /// How many streams this client has opened, if none is left of them.
+    pub(crate) fn calls_if_idle(&self) -> Option<u32> {
+        (self.streams.is_empty() && self.waiting.is_empty()).then_some(self.next_stream / 2)
+    }
+
     /// Waits until [`has_room`](Self::has_room) may have changed; the ticket is for
     /// [`stop_waiting`](Self::stop_waiting).
     pub(crate) fn wait_for_room(&mut self, waker: &Waker) -> u64 {

@@ -21,7 +21,7 @@ pub(super) fn instead_of(start: Start<'_>, headers: &HeaderMap, max_size: usize)
         None => b"the metadata of the answer is too large",
     };
     fields.insert(STATUS, failed.cloned().unwrap_or(HeaderValue::from_static("8")));
-    let room = max_size.saturating_sub(size(start, &fields) + MESSAGE.len() + OVERHEAD);
+    let room = max_size.saturating_sub(size(start, "", &fields) + MESSAGE.len() + OVERHEAD);
     if let Ok(text) = HeaderValue::from_bytes(begin_of(text, room))
         && !text.is_empty()
     {

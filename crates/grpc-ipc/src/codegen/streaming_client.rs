@@ -25,6 +25,7 @@ use super::unusual::{self, Read};
 use super::{Method, general};
 use crate::Channel;
 use crate::call_body::CallBody;
+use crate::call_limit::Permit;
 use crate::connections::deadline_after;
 use crate::response::response_of_grpc;
 use crate::status::{status_from_http2, status_of_unsent};
@@ -45,8 +46,9 @@ where
     let mut channel = channel_of(client)?;
     let mut deadline = None;
     if is_usual(request.metadata())
-        && let Some(connection) = channel.connections().front()
+        && let Some((connection, permit)) = channel.connections().front()
     {
+        channel.connections().limit_time(request.metadata_mut().as_mut());
         let headers = request.metadata().as_ref();
         let timeout = timeout_of(headers);
         let begun = poll_fn(|cx| {
@@ -59,7 +61,8 @@ where
                 deadline = timeout.map(deadline_after);
                 match response(call).await {
                     Ok(response) => {
-                        return unusual::stream_of(response_of_grpc(response)?, &client.options).await;
+                        let response = response_of_grpc(response)?.map(|body| body.holding(permit));
+                        return unusual::stream_of(response, &client.options).await;
                     }
                     Err(error) if error.is_unprocessed() => {}
                     Err(error) => return Err(status_from_http2(&error)),
@@ -98,7 +101,7 @@ where
                 poll_fn(|cx| call.poll(cx, |message, came| read(message, came, limit, &mut metadata)));
             match answer.await {
                 Ok(Answer::Message(message)) => return received(message, metadata),
-                Ok(Answer::Response(response)) => response_of_grpc(*response)?,
+                Ok(Answer::Response(response)) => outgoing.response(*response)?,
                 Err(error) => outgoing.again(&mut channel, &error).await?,
             }
         }
@@ -129,7 +132,7 @@ where
     let mut outgoing = Call::new(method, request, &client.options);
     let response = match outgoing.begin(&channel, Answered::WithStream).await? {
         Some(call) => match response(call).await {
-            Ok(response) => response_of_grpc(response)?,
+            Ok(response) => outgoing.response(response)?,
             Err(error) => outgoing.again(&mut channel, &error).await?,
         },
         None => outgoing.elsewhere(&mut channel).await?,
@@ -142,6 +145,7 @@ struct Call<S: Stream> {
     method: &'static Method,
     metadata: MetadataMap,
     extensions: Extensions,
+    permit: Permit,
     deadline: Option<Instant>,
     messages: Option<Requests<S>>,
     /// What goes the general way.
@@ -155,12 +159,13 @@ where
     fn new(method: &'static Method, request: Request<S>, options: &ClientOptions) -> Self {
         let (metadata, extensions, stream) = request.into_parts();
         let messages = Some(Requests::of_request(stream, options.encoding_limit()));
-        Self { method, metadata, extensions, deadline: None, messages, body: None }
+        Self { method, metadata, extensions, permit: None, deadline: None, messages, body: None }
     }
 
     /// Makes the call directly, if that is possible now.
     async fn begin(&mut self, channel: &Channel, answer: Answered) -> Result<Option<UnaryCall>, Status> {
-        let Some(connection) = channel.connections().front() else { return Ok(None) };
+        let Some((connection, permit)) = channel.connections().front() else { return Ok(None) };
+        channel.connections().limit_time(self.metadata.as_mut());
         let headers = self.metadata.as_ref();
         let timeout = timeout_of(headers);
         let messages = &mut self.messages;
@@ -174,6 +179,7 @@ where
             Some(BegunStream::Call(call, body)) => {
                 self.deadline = timeout.map(deadline_after);
                 self.body = body;
+                self.permit = permit;
                 Ok(Some(call))
             }
             Some(BegunStream::Elsewhere(body)) => {
@@ -183,6 +189,11 @@ where
             Some(BegunStream::Failed(error)) => Err(status_of_unsent(&error)),
             None => Ok(None),
         }
+    }
+
+    fn response(&mut self, response: http::Response<RecvBody>) -> Result<http::Response<CallBody>, Status> {
+        let permit = self.permit.take();
+        Ok(response_of_grpc(response)?.map(|body| body.holding(permit)))
     }
 
     /// Makes a call the general way that was not processed, if all its messages are still there.
@@ -201,7 +212,8 @@ where
     }
 
     /// Makes the call the general way, as tonic would.
-    async fn elsewhere(self, channel: &mut Channel) -> Result<http::Response<CallBody>, Status> {
+    async fn elsewhere(mut self, channel: &mut Channel) -> Result<http::Response<CallBody>, Status> {
+        self.permit = None;
         let body = self.messages.map(MessagesBody::of).or(self.body).map_or_else(Body::empty, Body::new);
         let mut request = http::Request::new(body);
         *request.method_mut() = http::Method::POST;

@@ -17,6 +17,7 @@ use super::messages::{Encoded, decode, encoded_len};
 use super::metadata::{is_left_to_tonic, shorten};
 use super::{Method, general, unusual};
 use crate::CallError;
+use crate::call_limit::Permit;
 use crate::connections::deadline_after;
 use crate::fields::mend;
 use crate::status::{status_from_http2, status_of_unsent};
@@ -37,14 +38,17 @@ pub(super) struct Direct<'a, T, M, R> {
     stage: Stage<R>,
 }
 
+type Rest<R> = BoxFuture<'static, Result<Response<R>, Status>>;
+
 enum Stage<R> {
     Begin,
     Called {
         call: UnaryCall,
         deadline: Option<Instant>,
+        permit: Permit,
     },
     /// It is one of the few that go another way.
-    Other(BoxFuture<'static, Result<Response<R>, Status>>),
+    Other(Rest<R>),
 }
 
 impl<'a, T, M, R> Direct<'a, T, M, R> {
@@ -93,7 +97,7 @@ where
                         return Poll::Pending;
                     }
                 }
-                Stage::Called { call, deadline } => {
+                Stage::Called { call, deadline, permit } => {
                     let deadline = *deadline;
                     let limit = self.client.options.decoding_limit();
                     let mut metadata = None;
@@ -105,7 +109,9 @@ where
                         Ok(Answer::Response(response)) => {
                             match unusual::read(*response, &self.client.options) {
                                 unusual::Read::Status(status) => return Poll::Ready(Err(status)),
-                                unusual::Read::Later(future) => self.stage = Stage::Other(future),
+                                unusual::Read::Later(future) => {
+                                    self.stage = Stage::Other(holding(permit.take(), future));
+                                }
                             }
                         }
                         Err(error) if error.is_unprocessed() => {
@@ -128,24 +134,31 @@ where
             self.request = Some(self.client.intercept(self.method, request)?);
         }
         // It stays where it is: to move it costs more than to look at it.
-        let Some(request) = &self.request else { return Err(polled_again()) };
+        let Some(request) = &mut self.request else { return Err(polled_again()) };
         let length =
             encoded_len(request.get_ref(), self.client.options.encoding_limit()).map_err(too_large)?;
-        let connection = match self.client.channel() {
-            Some(channel) if is_usual(request.metadata()) => channel.connections().front(),
+        let front = match self.client.channel() {
+            Some(channel) if is_usual(request.metadata()) => {
+                let connections = channel.connections();
+                connections.limit_time(request.metadata_mut().as_mut());
+                connections.front()
+            }
             _ => None,
         };
-        let Some(connection) = connection else { return self.elsewhere(None) };
+        let Some((connection, permit)) = front else { return self.elsewhere(None) };
         let metadata: &HeaderMap = request.metadata().as_ref();
         let timeout = if metadata.is_empty() { None } else { timeout_of(metadata) };
         let message = Encoded(request.get_ref());
         match connection.begin(self.method, metadata, timeout, length, message, cx) {
             Begun::Call(call) => {
                 let deadline = timeout.map(deadline_after);
-                self.stage = Stage::Called { call, deadline };
+                self.stage = Stage::Called { call, deadline, permit };
                 Ok(())
             }
-            Begun::Elsewhere => self.elsewhere(None),
+            Begun::Elsewhere => {
+                drop(permit);
+                self.elsewhere(None)
+            }
             Begun::Failed(error) => Err(status_of_unsent(&error)),
         }
     }
@@ -203,6 +216,17 @@ pub(super) fn received<R>(
             *status.metadata_mut() = metadata;
             Err(status)
         }
+    }
+}
+
+/// What comes of the rest of an answer, with the call under way until then.
+fn holding<R: 'static>(permit: Permit, rest: Rest<R>) -> Rest<R> {
+    match permit {
+        None => rest,
+        Some(permit) => Box::pin(async move {
+            let _permit = permit;
+            rest.await
+        }),
     }
 }
 

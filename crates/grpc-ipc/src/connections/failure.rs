@@ -13,6 +13,8 @@ pub(crate) enum NotConnected {
     Failed(Arc<ConnectError>),
     /// The connector, which may be a program's own, has panicked, with these words: tokio's name what the runtime lacks.
     Panicked(Arc<str>),
+    /// The channel was closed.
+    Closed,
 }
 
 impl NotConnected {
@@ -35,6 +37,9 @@ impl NotConnected {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Failed(error) => status_from_connect(error),
+            Self::Closed => {
+                CallError::never().of(Status::unavailable("the channel was closed by this program"))
+            }
             Self::Panicked(words) => {
                 let colon = if words.is_empty() { "" } else { ": " };
                 let status = Status::internal(format!("the connector has panicked{colon}{words}"));

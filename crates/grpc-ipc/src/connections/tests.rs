@@ -185,3 +185,39 @@ fn a_server_that_does_not_begin_says_why() {
         });
     }
 }
+
+#[test]
+fn connections_beyond_the_first_end_when_they_are_idle() {
+    run(async |_, _| {
+        let network = Network::new();
+        let mut listener = network.listen("server", AccessPolicy::default()).unwrap();
+        let connector = BoxConnector::new(network.connector("server", AccessPolicy::default()));
+        let connections = Connections::new(connector, ConnectionsOptions::default());
+        let (first, mut streams) = (Arc::clone(&connections), Vec::new());
+        let (opened, stream) = tokio::join!(first.open(), begin(&mut listener));
+        opened.unwrap();
+        streams.push(stream);
+        for _ in 0..2 {
+            let ((), stream) = tokio::join!(Arc::clone(&connections).grow(), begin(&mut listener));
+            streams.push(stream);
+        }
+        let count = || connections.state().connections.len();
+        let minute = 60 * SECOND;
+        tokio::time::sleep(4 * minute).await;
+        assert_eq!(count(), 3);
+        // One of them makes a call, which its server does not answer, and then gives it up.
+        let busy = Arc::clone(&connections.state().connections[1]);
+        let call =
+            tokio::spawn(async move { busy.send(http::Request::new(tonic::body::Body::empty())).await });
+        tokio::time::sleep(30 * minute).await;
+        assert_eq!(count(), 2, "the first, and the one with a call");
+        call.abort();
+        assert!(call.await.is_err());
+        tokio::time::sleep(4 * minute).await;
+        assert_eq!(count(), 2);
+        tokio::time::sleep(7 * minute).await;
+        assert_eq!(count(), 1);
+        tokio::time::sleep(30 * minute).await;
+        assert_eq!(count(), 1, "the first stays");
+    });
+}

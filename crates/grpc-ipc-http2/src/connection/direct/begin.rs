@@ -14,7 +14,7 @@ use crate::connection::send::{TOO_LARGE, expect_updates};
 use crate::connection::stream::End;
 use crate::connection::{PER_MESSAGE, Stream};
 use crate::direct;
-use crate::encode::{Own, Start, TemplateKey};
+use crate::encode::{LOCALHOST, Own, Start, TemplateKey};
 use crate::pieces::Pieces;
 
 /// What the response to a call has.
@@ -79,7 +79,6 @@ impl Connection {
         let key = TemplateKey::Method(method);
         let window = i64::from(self.peer.initial_window);
         let limit = self.frame_limit(window);
-        let start = self.start(method);
         let max_size = self.peer.max_header_list_size;
         let kept = match &encode {
             Encode::Later(length, _) if !self.can_send(window, PREFIX + length) => None,
@@ -87,7 +86,10 @@ impl Connection {
             Encode::Later(..) if metadata.is_empty() => {
                 self.encoder.template(key, max_size).map(Kept::Template)
             }
-            Encode::Later(..) => self.encoder.known(start, Own::Request, metadata, max_size).map(Kept::Block),
+            Encode::Later(..) => {
+                let start = request_of(method, self.options.https, self.options.authority.as_deref());
+                self.encoder.known(start, Own::Request, metadata, max_size).map(Kept::Block)
+            }
         };
         let rest = match (encode, kept) {
             (Encode::Later(_, encode), Some(kept)) => {
@@ -97,6 +99,8 @@ impl Connection {
             (Encode::Done(message), _) => Err(Unframed::Large(message)),
         };
         if rest.is_err() {
+            let authority = self.options.authority.clone();
+            let start = request_of(method, self.options.https, authority.as_deref());
             if !self.write_block(id, start, Own::Request, metadata, false) {
                 return Err(TOO_LARGE);
             }
@@ -130,21 +134,13 @@ impl Connection {
     ) -> Result<u32, Error> {
         let id = self.next_stream;
         let begins_at = self.output.position();
-        let start = self.start(method);
+        let authority = self.options.authority.clone();
+        let start = request_of(method, self.options.https, authority.as_deref());
         if !self.write_block(id, start, Own::Request, metadata, false) {
             return Err(TOO_LARGE);
         }
         self.opened(id, begins_at, answer, waker);
         Ok(id)
-    }
-
-    fn start(&self, method: &'static direct::Method) -> Start<'static> {
-        Start::Request {
-            method: &Method::POST,
-            scheme: if self.options.https { "https" } else { "http" },
-            authority: "localhost",
-            path: method.path(),
-        }
     }
 
     /// A stream was opened.
@@ -225,5 +221,15 @@ impl Connection {
         self.remove_if_done(id);
         self.direct.calls += 1;
         outcome
+    }
+}
+
+/// What a request of a direct call begins with.
+fn request_of<'a>(method: &'static direct::Method, https: bool, authority: Option<&'a str>) -> Start<'a> {
+    Start::Request {
+        method: &Method::POST,
+        scheme: if https { "https" } else { "http" },
+        authority: authority.unwrap_or(LOCALHOST),
+        path: method.path(),
     }
 }

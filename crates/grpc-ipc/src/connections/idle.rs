@@ -1,0 +1,28 @@
+use std::sync::Weak;
+use std::time::Duration;
+
+use grpc_ipc_http2::client::SendRequest;
+use tokio::time::sleep;
+
+use super::Connections;
+
+/// Ends one of the connections beyond the first when it has had no call for so long, or up to twice as long: it looks at it
+/// from time to time, so that calls need not tell.
+pub(super) async fn end_when_idle(
+    connections: Weak<Connections>,
+    connection: Weak<SendRequest>,
+    timeout: Duration,
+) {
+    let mut calls = None;
+    loop {
+        sleep(timeout).await;
+        let (Some(connections), Some(connection)) = (connections.upgrade(), connection.upgrade()) else {
+            return;
+        };
+        let now = connection.calls_if_idle();
+        if now.is_some() && now == calls && connections.remove_extra(&connection) {
+            return;
+        }
+        calls = now;
+    }
+}
