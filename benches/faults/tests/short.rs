@@ -24,6 +24,11 @@ fn kill() {
 }
 
 #[test]
+fn hand_over() {
+    run("hand-over");
+}
+
+#[test]
 fn start() {
     run("start");
 }

@@ -43,6 +43,9 @@ pub(crate) struct ServerOptions {
     /// A group whose members may connect, too, by number
     #[arg(long)]
     group: Option<u32>,
+    /// The next server takes over from this one, and this one from the one before
+    #[arg(long)]
+    restartable: bool,
     /// After how long without a call the server ends, in milliseconds
     #[arg(long)]
     idle: Option<u64>,
@@ -78,7 +81,7 @@ pub(crate) fn serve(options: ServerOptions) -> Result {
             server = server.exit_when_idle(Duration::from_millis(idle));
         }
         for address in options.addresses {
-            let mut listen = ListenOptions::new(address.as_str());
+            let mut listen = ListenOptions::new(address.as_str()).restartable(options.restartable);
             if let Some(group) = options.group {
                 let members = AccessPolicy::groups([GroupId::Gid(group)]);
                 listen = listen.access(AccessPolicy::default().or(members)).mode(0o666);

@@ -2,6 +2,7 @@ mod activation;
 mod child;
 mod connections;
 mod descriptors;
+mod hand_over;
 
 mod kill;
 mod ledger;
@@ -41,6 +42,8 @@ struct Arguments {
 enum Scenario {
     /// The server is killed with SIGKILL again and again under clients that write to its journal
     Kill,
+    /// The server is replaced by the next one again and again, under clients with plain calls
+    HandOver,
     /// Clients race to start one server
     Start,
     /// Calls that meet the end of an idle server
@@ -117,6 +120,7 @@ fn run(scenarios: &[Scenario], scale: Scale) -> Result {
         let result = runtime.block_on(async {
             match scenario {
                 Scenario::Kill => kill::run(scale, &mut report).await,
+                Scenario::HandOver => hand_over::run(scale, &mut report).await,
                 Scenario::Start => start::run(scale, &mut report).await,
                 Scenario::IdleExit => start::idle(scale, &mut report).await,
                 Scenario::Connections => connections::run(scale, &mut report).await,
