@@ -34,7 +34,7 @@ impl Deadline {
 }
 
 /// How long a call may take that a server answers.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
     /// All of it: its `grpc-timeout`.
     pub(crate) call: Option<Duration>,

@@ -24,7 +24,7 @@ use crate::body::{RecvBody, RecvStream};
 use crate::connection::direct::{Request as DirectRequest, Requests, Source};
 use crate::connection::{Admission, Role, room_for_one};
 use crate::deadline::{Deadlines, Timeouts, after, timeout_of};
-use crate::direct::{self, Outcome, Reply};
+use crate::direct::{self, InTurn, Reply};
 use crate::driver::Driver;
 use crate::message::RequestHead;
 use crate::panics;
@@ -95,11 +95,11 @@ fn call_direct(
     id: u32,
     head: &mut Arc<direct::Head>,
     input: Input<'_>,
-    answer: Option<Duration>,
+    handler_timeout: Option<Duration>,
     waker: Option<&Waker>,
 ) -> bool {
     let Some(service) = service else { return false };
-    let (input, call) = match input {
+    let (input, timeout) = match input {
         Input::Message(message) => (Ok(direct::Message::Slice(message)), head.timeout()),
         Input::Gathered => {
             let gathered = shared.with(|state| state.connection.take_gathered(id));
@@ -109,8 +109,8 @@ fn call_direct(
         }
         Input::Stream(body) => (Err(body), head.timeout()),
     };
-    let mut outcome = Outcome::default();
-    let reply = Reply::in_turn(shared, id, Timeouts { call, answer }, &mut outcome, waker);
+    let mut turn = InTurn::new(handler_timeout);
+    let reply = Reply::in_turn(shared, id, timeout, &mut turn, waker);
     let call = || match input {
         Ok(message) => service.call(head, message, reply),
         Err(body) => service.call_with_stream(head, *body, reply),
@@ -119,14 +119,14 @@ fn call_direct(
     if let Err(panic) = caught {
         panics::log(head.path(), &*panic);
         // Unless the handler goes on elsewhere, or has answered.
-        if outcome.panicked {
+        if turn.panicked {
             shared.with(|state| {
                 state.connection.end_panicked(id, head.path());
                 state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
             });
         }
     }
-    outcome.overfull
+    turn.overfull
 }
 
 /// The body of a request that is being answered.

@@ -39,7 +39,7 @@ use crate::status::status_from_service;
 /// A span is called `rpc`, has the level INFO, and has the fields of OpenTelemetry's
 /// [conventions for RPC](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/): `otel.kind`, `rpc.system`,
 /// `rpc.service`, `rpc.method`, and, once the call has ended, `rpc.grpc.status_code`. It is open until the response ends, also
-/// that of a stream. Its parent is the span in which the call was made.
+/// that of a stream. Its parent is the span in which the call was made; in a server, that of the connection.
 ///
 /// A call that is given up before its end counts as [`Cancelled`](Code::Cancelled).
 #[derive(Clone)]

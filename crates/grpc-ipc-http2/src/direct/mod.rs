@@ -30,7 +30,7 @@ pub(crate) use self::head::{Route, is_plain, metadata_of};
 pub use self::messages::{Batch, Ending, Messages, MessagesBody};
 pub use self::metadata::Metadata;
 pub use self::parts::{EncodeMessage, Parts};
-pub(crate) use self::reply::Outcome;
+pub(crate) use self::reply::InTurn;
 pub use self::reply::{Reply, Service};
 pub(crate) use self::sending::Sending;
 pub use crate::connection::direct::Answered;

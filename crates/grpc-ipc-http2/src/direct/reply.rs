@@ -7,6 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
@@ -52,10 +53,8 @@ pub trait Service: Send {
 pub struct Reply<'a> {
     shared: &'a Arc<Shared>,
     id: u32,
-    /// Until the connection has the deadlines.
-    timeouts: Timeouts,
-    /// Its path, for the status of a handler that panics.
-    method: &'static str,
+    /// Until the connection has the deadline.
+    timeout: Option<Duration>,
     place: Place<'a>,
     answered: bool,
 }
@@ -65,18 +64,34 @@ enum Place<'a> {
     /// The task of the connection, which writes all the answers of a turn at once.
     ///
     /// `waker` is that of the task, if handlers may be polled in it.
-    Turn { outcome: &'a mut Outcome, waker: Option<&'a Waker> },
+    Turn { turn: &'a mut InTurn, waker: Option<&'a Waker> },
     /// Another task, which goes on with what is left to do.
-    Task { sender: &'a mut Option<SendStream>, rest: &'a mut Option<Rest> },
+    Task(&'a mut InTask),
 }
 
-/// What the task of a connection is told.
-#[derive(Default)]
-pub(crate) struct Outcome {
+/// A request in the task of a connection. It stays there: a reply is moved a few times.
+pub(crate) struct InTurn {
+    /// How long the handler may take to answer.
+    handler_timeout: Option<Duration>,
+    /// The path of the method, for the status of a handler that panics elsewhere.
+    method: &'static str,
     /// Too much is kept for the client.
     pub(crate) overfull: bool,
     /// The handler has panicked before it has answered.
     pub(crate) panicked: bool,
+}
+
+impl InTurn {
+    pub(crate) fn new(handler_timeout: Option<Duration>) -> Self {
+        Self { handler_timeout, method: "", overfull: false, panicked: false }
+    }
+}
+
+/// A request in a task of its own.
+struct InTask {
+    sender: Option<SendStream>,
+    rest: Option<Rest>,
+    method: &'static str,
 }
 
 /// What is left of an answer.
@@ -87,19 +102,21 @@ impl<'a> Reply<'a> {
     pub(crate) fn in_turn(
         shared: &'a Arc<Shared>,
         id: u32,
-        timeouts: Timeouts,
-        outcome: &'a mut Outcome,
+        timeout: Option<Duration>,
+        turn: &'a mut InTurn,
         waker: Option<&'a Waker>,
     ) -> Self {
-        Self { shared, id, timeouts, method: "", place: Place::Turn { outcome, waker }, answered: false }
+        Self { shared, id, timeout, place: Place::Turn { turn, waker }, answered: false }
     }
 
     /// The path of the method, for the status of a handler that panics.
     #[must_use]
-    pub fn of_method(self, path: &'static str) -> Self {
-        let mut this = self;
-        this.method = path;
-        this
+    pub fn of_method(mut self, path: &'static str) -> Self {
+        match &mut self.place {
+            Place::Turn { turn, .. } => turn.method = path,
+            Place::Task(task) => task.method = path,
+        }
+        self
     }
 
     /// The waker to poll the handler with in the task of the connection, if it may be polled there, which is then to be done
@@ -109,7 +126,7 @@ impl<'a> Reply<'a> {
     pub fn waker(&self) -> Option<&'a Waker> {
         match self.place {
             Place::Turn { waker, .. } => waker,
-            Place::Task { .. } => None,
+            Place::Task(_) => None,
         }
     }
 
@@ -142,11 +159,11 @@ impl<'a> Reply<'a> {
             }
             _ => Poll::Pending,
         };
-        let (id, timeout) = (self.id, self.timeouts.call);
+        let (id, timeout) = (self.id, self.timeout);
         let mut ended = false;
         let mut unwritten = None;
         self.shared.with(|state| {
-            if let Place::Task { .. } = &self.place {
+            if let Place::Task(_) = &self.place {
                 unwritten = Some(state.connection.output.is_empty());
             }
             state.connection.begin_answer(id, metadata);
@@ -167,8 +184,8 @@ impl<'a> Reply<'a> {
             if ended {
                 state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
             }
-            if let Place::Turn { outcome, .. } = &mut self.place {
-                outcome.overfull = state.connection.is_overfull();
+            if let Place::Turn { turn, .. } = &mut self.place {
+                turn.overfull = state.connection.is_overfull();
             }
         });
         self.answered = true;
@@ -176,15 +193,15 @@ impl<'a> Reply<'a> {
             return;
         }
         match &mut self.place {
-            Place::Turn { .. } => {
+            Place::Turn { turn, .. } => {
                 let shared = Arc::clone(self.shared);
                 let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
-                spawn(Sending::new(messages, batch, sender, None, Some(self.method)));
+                spawn(Sending::new(messages, batch, sender, None, Some(turn.method)));
             }
-            Place::Task { sender, rest } => {
-                if let Some(sender) = sender.take() {
-                    **rest =
-                        Some(Box::pin(Sending::new(messages, batch, sender, unwritten, Some(self.method))));
+            Place::Task(task) => {
+                if let Some(sender) = task.sender.take() {
+                    let sending = Sending::new(messages, batch, sender, unwritten, Some(task.method));
+                    task.rest = Some(Box::pin(sending));
                 }
             }
         }
@@ -200,7 +217,13 @@ impl<'a> Reply<'a> {
         self.answered = true;
         let shared = Arc::clone(self.shared);
         let sender = SendStream { shared, id: self.id, when_dropped: Reason::INTERNAL_ERROR };
-        spawn(answer_later(sender, self.timeouts, self.method, future, answer));
+        let (answer_timeout, method) = match &self.place {
+            Place::Turn { turn, .. } => (turn.handler_timeout, turn.method),
+            // It has answered.
+            Place::Task(task) => (None, task.method),
+        };
+        let timeouts = Timeouts { call: self.timeout, answer: answer_timeout };
+        spawn(answer_later(sender, timeouts, method, future, answer));
     }
 
     /// Does something with the stream, after which nobody sends on it any more: what is not ended then is reset.
@@ -210,15 +233,15 @@ impl<'a> Reply<'a> {
             let alone = state.connection.output.is_empty();
             act(&mut state.connection, id);
             // An answer that the client does not let through ends with its deadline.
-            if let Some(timeout) = self.timeouts.call
+            if let Some(timeout) = self.timeout
                 && state.connection.stream(id).is_some_and(|stream| !stream.is_send_over())
             {
                 state.set_deadline(id, after(Instant::now(), timeout));
             }
             state.connection.drop_sender(id, Reason::INTERNAL_ERROR);
             match &mut self.place {
-                Place::Turn { outcome, .. } => outcome.overfull = state.connection.is_overfull(),
-                Place::Task { .. } => state.send(alone),
+                Place::Turn { turn, .. } => turn.overfull = state.connection.is_overfull(),
+                Place::Task(_) => state.send(alone),
             }
         });
         self.answered = true;
@@ -232,8 +255,8 @@ impl Drop for Reply<'_> {
         }
         match &mut self.place {
             // Whoever catches the panic answers.
-            Place::Turn { outcome, .. } if thread::panicking() => outcome.panicked = true,
-            Place::Task { .. } if thread::panicking() => {}
+            Place::Turn { turn, .. } if thread::panicking() => turn.panicked = true,
+            Place::Task(_) if thread::panicking() => {}
             _ => self.answer(|_, _| {}),
         }
     }
@@ -299,19 +322,18 @@ async fn answer_later<F, A>(
     };
     if let Some(output) = output {
         // The connection may have it already.
-        let timeouts = if deadlines.is_some() { timeouts } else { Timeouts::default() };
+        let timeout = timeouts.call.filter(|_| deadlines.is_some());
         let (shared, id) = (Arc::clone(&sender.shared), sender.id);
-        let mut sender = Some(sender);
-        let mut rest = None;
-        let place = Place::Task { sender: &mut sender, rest: &mut rest };
-        let reply = Reply { shared: &shared, id, timeouts, method, place, answered: false };
+        let mut task = InTask { sender: Some(sender), rest: None, method };
+        let place = Place::Task(&mut task);
+        let reply = Reply { shared: &shared, id, timeout, place, answered: false };
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| answer(output, reply))) {
             panics::log(method, &*panic);
-            if let Some(sender) = &sender {
+            if let Some(sender) = &task.sender {
                 sender.send(|connection, id| connection.end_panicked(id, method));
             }
         }
-        if let Some(rest) = rest {
+        if let Some(rest) = task.rest.take() {
             rest.await;
         }
     }
