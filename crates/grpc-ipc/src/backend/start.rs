@@ -118,7 +118,6 @@ mod platform {
 
 #[cfg(not(any(windows, all(feature = "uds", unix))))]
 mod platform {
-    use std::convert::Infallible;
     use std::fs::File;
     use std::io;
     use std::path::PathBuf;
@@ -128,13 +127,15 @@ mod platform {
 
     pub(crate) enum StartPlace {}
 
+    pub(crate) enum StartLock {}
+
     impl StartPlace {
         pub(crate) fn new(address: &Address) -> Result<Self, BindError> {
             let reason = "a launcher needs Windows, or the feature `uds` of grpc-ipc on Unix".to_owned();
             Err(BindError::Unsupported { address: address.clone(), reason })
         }
 
-        pub(crate) async fn try_lock(&self) -> Result<Option<Infallible>, BindError> {
+        pub(crate) async fn try_lock(&self) -> Result<Option<StartLock>, BindError> {
             match *self {}
         }
 

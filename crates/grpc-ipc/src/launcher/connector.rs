@@ -60,9 +60,9 @@ impl LaunchConnector {
                 // Others wait for it, too, so it goes on if this client does not want it any more.
                 let this = self.clone();
                 let starting = tokio::spawn(async move {
-                    let connected = this.start(&place).await;
-                    drop(lock);
-                    connected
+                    // Until others can find the server.
+                    let _lock = lock;
+                    this.start(&place).await
                 });
                 return match starting.await {
                     Ok(connected) => connected,
