@@ -2,7 +2,7 @@
 
 pub(crate) mod start;
 pub(crate) mod stop_signals;
-#[cfg(unix)]
+#[cfg(all(feature = "uds", unix))]
 pub mod systemd;
 pub(crate) mod tcp_socket;
 #[cfg(all(feature = "uds", unix))]
@@ -137,7 +137,7 @@ fn connector_without_tls(options: ConnectOptions) -> Result<BoxConnector, Connec
 }
 
 /// Tells systemd, where there is one. What it cannot be told is logged.
-#[cfg(unix)]
+#[cfg(all(feature = "uds", unix))]
 pub(crate) fn notify_systemd(notice: Notice) {
     let state = match notice {
         Notice::Ready => systemd::State::Ready,
@@ -149,14 +149,14 @@ pub(crate) fn notify_systemd(notice: Notice) {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(not(all(feature = "uds", unix)))]
 pub(crate) fn notify_systemd(_: Notice) {}
 
 /// How often systemd wants to hear that this process is alive.
-#[cfg(unix)]
+#[cfg(all(feature = "uds", unix))]
 pub(crate) use systemd::watchdog as systemd_watchdog;
 
-#[cfg(not(unix))]
+#[cfg(not(all(feature = "uds", unix)))]
 pub(crate) fn systemd_watchdog() -> Option<std::time::Duration> {
     None
 }

@@ -13,7 +13,7 @@ impl Server {
     /// ([sd_notify(3)](https://www.freedesktop.org/software/systemd/man/sd_notify.html)): `READY=1` when it listens and
     /// begins to serve, `STOPPING=1` when it begins to shut down, and, if the unit has `WatchdogSec=`, `WATCHDOG=1` twice in
     /// that time for as long as the server's own task runs. A process that systemd has not started tells nobody, and
-    /// neither does one on Windows.
+    /// neither does one on Windows, or one that is built without the feature `uds`.
     ///
     /// `unix::systemd::notify` sends the other states, such as that the configuration is read again. For sockets that
     /// systemd passes to the service, see `systemd:NAME` at [`Address`](crate::Address). Default: systemd is not told.

@@ -110,7 +110,7 @@ impl HandOver {
 
     /// Whether another process may have the socket, too.
     pub(super) fn is_shared(&self) -> bool {
-        self.leave.is_set() || self.before.is_some()
+        self.leave.is_set()
     }
 
     /// What says whether the files are left alone.
@@ -136,7 +136,7 @@ impl HandOver {
     /// It goes on where a dropped future has been.
     pub(super) async fn begin(&mut self) -> Option<(OwnedFd, bool)> {
         let before = self.before.as_mut()?;
-        let answered = timeout(STOP_LIMIT, before.stop()).await;
+        let answered = timeout(STOP_LIMIT, before.stop(&self.leave)).await;
         let before = self.before.take()?;
         self.leave.set(false);
         info!("this server has taken over the socket of the one before it");
@@ -185,10 +185,12 @@ impl Drop for HandOver {
 
 impl Before {
     /// An error if it has ended without a word.
-    async fn stop(&mut self) -> io::Result<()> {
+    async fn stop(&mut self, leave: &Leave) -> io::Result<()> {
         if !self.is_told {
             write_byte(&self.stream, ACCEPTING).await?;
             self.is_told = true;
+            // The server before hears of it, or has ended: the files are this one's.
+            leave.set(false);
         }
         match read_byte(&self.stream).await? {
             Some(STOPPED) => Ok(()),
