@@ -4,11 +4,13 @@
 mod util;
 
 use std::future::pending;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use grpc_ipc::{Channel, ListenOptions, ServeError, Server};
+use grpc_ipc::{Channel, ConnectOptions, ListenOptions, ServeError, Server};
 use grpc_ipc_conformance::{run, unique_name};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -161,5 +163,62 @@ fn a_server_of_two_addresses_goes_on_until_both_are_taken_over() {
         }
         new.abort();
         other.abort();
+    });
+}
+
+/// What tells the inner run that it is a server: whether it serves, or only binds.
+const INSIDE: &str = "GRPC_IPC_TEST_RESTART";
+const SERVER: &str = "this_program_as_a_server";
+
+/// A process that serves, or that only binds, on the socket in `directory`.
+fn process(directory: &Path, serves: bool) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", SERVER, "--nocapture"]).current_dir(directory);
+    command.env(INSIDE, if serves { "serve" } else { "bind" }).stdout(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn this_program_as_a_server() {
+    let Ok(mode) = std::env::var(INSIDE) else { return };
+    run(SERVER, || async move {
+        let options = ListenOptions::new("unix:s").restartable(true);
+        let server = Server::builder().add_service(MyGreeter::default().service()).listen(options);
+        let server = server.bind().await.unwrap();
+        if mode == "serve" {
+            return server.serve_with_shutdown(pending(), DRAIN).await.unwrap();
+        }
+        std::fs::write("bound", "").unwrap();
+        pending::<()>().await;
+    });
+}
+
+#[test]
+fn processes_follow_each_other_and_may_be_killed_before_they_serve() {
+    run("processes_follow_each_other_and_may_be_killed_before_they_serve", || async {
+        let directory = TempDir::new().unwrap();
+        let address = format!("unix:{}", directory.path().join("s").display());
+        let mut old = process(directory.path(), true);
+        Channel::connect(ConnectOptions::new(&address).wait(DRAIN)).await.unwrap();
+        let clients = Clients::start(&address);
+        for _ in 0..3 {
+            clients.go_on().await;
+            let mut killed = process(directory.path(), false);
+            while std::fs::remove_file(directory.path().join("bound")).is_err() {
+                clients.go_on().await;
+            }
+            killed.kill().unwrap();
+            killed.wait().unwrap();
+            clients.go_on().await;
+            let new = process(directory.path(), true);
+            while old.try_wait().unwrap().is_none() {
+                clients.go_on().await;
+            }
+            assert!(old.wait().unwrap().success());
+            old = new;
+        }
+        clients.go_on().await;
+        clients.stop().await;
+        old.kill().unwrap();
+        old.wait().unwrap();
     });
 }
