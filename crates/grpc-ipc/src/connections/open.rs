@@ -1,0 +1,179 @@
+use std::io;
+use std::sync::{Arc, Weak};
+
+use grpc_ipc_core::{Address, Backoff, BoxConnection, ConnectError, Connection as _, Connector as _};
+use grpc_ipc_http2::client::{self, SendRequest};
+use grpc_ipc_http2::{Error, Reason, Side};
+use tokio::time::{Instant, timeout_at};
+use tracing::Instrument as _;
+
+use super::closing::Existing;
+use super::{Connections, deadline_after};
+use crate::Event;
+use crate::observer::Observed;
+use crate::sync::{in_runtime, spawn};
+
+impl Connections {
+    /// A connection on which the server has begun with HTTP/2, which calls can be made on now.
+    pub(super) async fn open(self: &Arc<Self>) -> Result<Arc<SendRequest>, ConnectError> {
+        if !in_runtime() {
+            return Err(self.no_runtime());
+        }
+        let opening = Opening::begin(self);
+        let _existing = Existing::new(Arc::downgrade(self));
+        let deadline = deadline_after(self.options.connect_timeout);
+        let mut opened = self.try_open(deadline).await;
+        let mut backoff = Backoff::connect();
+        for _ in 0..TRIES_OF_CLOSED {
+            // As a server does that ends, with those whom it has not accepted: over a pipe, one instance after the other.
+            // Another may be there already.
+            if !matches!(opened, Err(ConnectError::Closed { .. })) {
+                break;
+            }
+            backoff.wait().await;
+            opened = self.try_open(deadline).await;
+        }
+        opening.end(&opened);
+        if let Err(error) = &opened {
+            self.options.observers.tell(&Event::ConnectFailed { address: self.address(), error });
+        }
+        opened
+    }
+
+    async fn try_open(self: &Arc<Self>, deadline: Instant) -> Result<Arc<SendRequest>, ConnectError> {
+        let connection: BoxConnection = self.connector.connect(deadline).await?;
+        let peer = connection.peer().clone();
+        let calmed = self.state().calmed;
+        // The deadline is the limit of time.
+        let mut http2 = self.options.http2.clone().handshake_timeout(self.options.connect_timeout);
+        for _ in 0..calmed {
+            http2 = http2.double_keepalive();
+        }
+        // Only TLS has certificates, and its servers always show one.
+        if peer.certificates().is_some() {
+            http2 = http2.https(true);
+        }
+        http2 = http2.reads_at_once(connection.reads_at_once());
+        let (calls, connection) = client::handshake(connection, &http2);
+        let observed = {
+            let address = Arc::new(self.address().clone());
+            let record = connection.record();
+            Arc::new(Observed::new(self.options.observers.clone(), peer.clone(), address, record))
+        };
+        let span = observed.span();
+        let until_end = Arc::clone(&observed);
+        let this = Arc::downgrade(self);
+        let existing = Existing::new(Weak::clone(&this));
+        let gone = (calls.gone(), Gone(Weak::clone(&this)));
+        spawn(async move {
+            let (gone, _told) = gone;
+            gone.await;
+        });
+        let running = async move {
+            let ended = {
+                let _existing = existing;
+                // It outlives the connection, also when the task is dropped.
+                let _observed = until_end;
+                connection.await
+            };
+            let Err(error) = ended else { return };
+            if is_too_many_pings(&error)
+                && let Some(this) = this.upgrade()
+            {
+                tracing::warn!(
+                    "the server has ended a connection for too many pings; the next ones ping half as often"
+                );
+                let mut state = this.state();
+                state.calmed = state.calmed.max(calmed.saturating_add(1)).min(MAX_CALMED);
+            }
+        };
+        spawn(running.instrument(span));
+        let failed = match timeout_at(deadline, calls.established()).await {
+            Ok(Ok(())) => {
+                self.state().server = Some(peer);
+                observed.connected();
+                return Ok(Arc::new(calls));
+            }
+            Ok(Err(error)) => error,
+            Err(_) => Error::HandshakeTimeout,
+        };
+        Err(connect_error(self.connector.address().clone(), failed))
+    }
+}
+
+/// That a connection is being made, until it is dropped.
+struct Opening<'a>(&'a Connections);
+
+impl<'a> Opening<'a> {
+    fn begin(connections: &'a Connections) -> Self {
+        connections.update(|state| state.opening += 1);
+        Self(connections)
+    }
+
+    fn end(self, opened: &Result<Arc<SendRequest>, ConnectError>) {
+        self.0.update(|state| {
+            state.opening -= 1;
+            state.failed = opened.is_err();
+            if let Ok(connection) = opened
+                && !state.closed
+            {
+                state.connections.retain(|connection| connection.is_usable());
+                state.connections.extend(connection.is_usable().then(|| Arc::clone(connection)));
+            }
+        });
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        if at_end_of_model() {
+            return;
+        }
+        self.0.update(|state| state.opening -= 1);
+    }
+}
+
+/// Whether the model checker may be dropping tasks, in the middle of what others do: then no lock can be waited for. It does
+/// not look at what a channel tells of its state.
+fn at_end_of_model() -> bool {
+    cfg!(shuttle)
+}
+
+/// Tells that a connection takes no more calls, when it is dropped: also when the runtime ends that the connection is of.
+struct Gone(Weak<Connections>);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        if !at_end_of_model()
+            && let Some(connections) = self.0.upgrade()
+        {
+            connections.update(|state| state.failed = false);
+        }
+    }
+}
+
+/// An interval of a second is more than a century by then.
+const MAX_CALMED: u32 = 32;
+
+/// With this a server asks for fewer pings ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
+fn is_too_many_pings(error: &Error) -> bool {
+    let calm = Reason::ENHANCE_YOUR_CALM;
+    matches!(error, Error::GoAway { by: Side::Peer, reason, detail } if *reason == calm && detail == "too_many_pings")
+}
+
+/// Why the server has not begun with HTTP/2.
+fn connect_error(address: Address, error: Error) -> ConnectError {
+    match error {
+        Error::Forbidden => ConnectError::Rejected { address },
+        Error::TooManyConnections => ConnectError::TooManyConnections { address },
+        Error::HandshakeTimeout => ConnectError::TimedOut { address },
+        Error::ClosedAtOnce | Error::Closed => {
+            ConnectError::Closed { address, source: io::ErrorKind::ConnectionReset.into() }
+        }
+        error => ConnectError::Io { address, action: "speak HTTP/2", source: io::Error::other(error) },
+    }
+}
+
+/// How often a connection is made again that the server has closed at once. A few milliseconds pass meanwhile.
+const TRIES_OF_CLOSED: usize = 3;
