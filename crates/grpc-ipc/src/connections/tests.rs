@@ -5,7 +5,7 @@ use std::panic::Location;
 use grpc_ipc_conformance::{LIMIT, Watchdog};
 use grpc_ipc_core::memory::{MemoryListener, MemoryStream, Network};
 use grpc_ipc_core::{AccessPolicy, Listener as _};
-use grpc_ipc_http2::refusal;
+use grpc_ipc_http2::{Reason, refusal};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
