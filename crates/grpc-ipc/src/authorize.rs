@@ -41,16 +41,16 @@ use crate::backend::Names;
 /// policy has an [asynchronous rule](AccessPolicy::custom_async) go the general way. As a layer of one service it sends all
 /// of that service's calls there.
 ///
-/// As a layer of the server it is checked when the server [binds](crate::Server::bind): a rule for a service or a method that
-/// the server does not have is an error ([`ServeError::UnknownMethod`](crate::ServeError::UnknownMethod)), and
-/// [names](AccessPolicy::user_names) of users and groups are looked up. Services that `tonic-build` has generated, or that
-/// have a layer of their own, do not tell their methods, so only their names are checked. With
-/// [`Server::routes`](crate::Server::routes), which may hold any service, only the methods of services are checked that
-/// were added.
+/// [`Server::bind`](crate::Server::bind) checks a layer of the server: a rule for a service or a method that the server
+/// does not have is an error ([`ServeError::UnknownMethod`](crate::ServeError::UnknownMethod)), and the
+/// [names](AccessPolicy::user_names) of users and groups are looked up. If `tonic-build` generated a service, or the
+/// service has a layer of its own, its methods are unknown, so only its name is checked.
+/// [`Server::routes`](crate::Server::routes) may hold any service, so with it only the methods of added services are
+/// checked.
 ///
-/// As an interceptor, or as a layer of one service, nothing is checked, and a policy with names refuses everyone until
-/// they are [looked up](Self::look_up_names). An interceptor cannot wait, so it refuses anyone about whom an
-/// [asynchronous rule](AccessPolicy::custom_async) would have to be asked.
+/// An interceptor, or a layer of one service, is not checked, and a policy with names refuses everyone until
+/// [`look_up_names`](Self::look_up_names) is called. An interceptor cannot wait, so it refuses anyone subject to an
+/// [asynchronous rule](AccessPolicy::custom_async).
 #[derive(Clone)]
 pub struct Authorize {
     rules: Arc<Rules>,
@@ -93,8 +93,8 @@ impl Authorize {
         self
     }
 
-    /// Looks up the names of users and groups in all policies, as a listener does with its own. A layer of a server does not
-    /// need it: [`Server::bind`](crate::Server::bind) looks them up.
+    /// Looks up the names of users and groups in all policies, as a listener does with its own. Not needed for a layer
+    /// of a server: [`Server::bind`](crate::Server::bind) looks them up.
     ///
     /// # Errors
     /// [`NameError`] for a name that nobody has, or that cannot be looked up.

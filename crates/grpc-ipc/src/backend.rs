@@ -136,7 +136,7 @@ fn connector_without_tls(options: ConnectOptions) -> Result<BoxConnector, Connec
     }
 }
 
-/// Tells systemd, where there is one. What it cannot be told is logged.
+/// Notifies systemd, where there is one, and logs a failure to.
 #[cfg(all(feature = "uds", unix))]
 pub(crate) fn notify_systemd(notice: Notice) {
     let state = match notice {
@@ -145,7 +145,7 @@ pub(crate) fn notify_systemd(notice: Notice) {
         Notice::Watchdog => systemd::State::Watchdog,
     };
     if let Err(error) = systemd::notify(state) {
-        tracing::warn!(%error, "systemd cannot be told {state:?}");
+        tracing::warn!(%error, "cannot notify systemd of {state:?}");
     }
 }
 
@@ -183,10 +183,10 @@ fn unsupported(address: &Address) -> String {
         }
         Address::NamedPipe { .. } | Address::Local { .. } if cfg!(windows) => without("named-pipe"),
         Address::Systemd { .. } | Address::Launchd { .. } if cfg!(windows) => {
-            "systemd and launchd are not on Windows; use npipe:NAME or local:NAME".to_owned()
+            "Windows has neither systemd nor launchd; use npipe:NAME or local:NAME".to_owned()
         }
         Address::Systemd { .. } | Address::Launchd { .. } if cfg!(all(unix, feature = "uds")) => {
-            "a server listens on it; a client connects to the path of the socket (unix:PATH)".to_owned()
+            "only a server can use it; connect to the path of the socket (unix:PATH)".to_owned()
         }
         _ if cfg!(any(unix, windows)) => without("uds"),
         _ => format!("grpc-ipc has no Unix domain sockets on {}", std::env::consts::OS),

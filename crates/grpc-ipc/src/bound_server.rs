@@ -33,9 +33,8 @@ pub struct BoundServer {
 }
 
 impl BoundServer {
-    /// Where clients can connect, as it came out in the end: with the path behind `local:NAME`, and with the port that
-    /// was chosen for `http://HOST:0`. First those of [`Server::listener`](crate::Server::listener), then those of
-    /// [`Server::listen`](crate::Server::listen).
+    /// The resolved addresses: with the path behind `local:NAME`, and with the port chosen for `http://HOST:0`. Those
+    /// of [`Server::listener`](crate::Server::listener) come before those of [`Server::listen`](crate::Server::listen).
     pub fn local_addresses(&self) -> &[Address] {
         self.listeners.local_addresses()
     }
@@ -45,19 +44,21 @@ impl BoundServer {
         self.stats.clone()
     }
 
-    /// Counts the requests that go the general way, and not directly to the methods of a generated server.
+    /// Counts the requests that take the general way instead of going directly to the methods of a generated server.
     #[doc(hidden)]
     pub fn general_calls(&self) -> Arc<AtomicU64> {
         Arc::clone(self.stats.general_counter())
     }
 
-    /// Serves until the process ends; or, if it serves nothing but connections that the program has given it
-    /// ([`ListenOptions::from_incoming`](crate::ListenOptions::from_incoming)), until those have ended; or, if another process
-    /// has taken over all addresses ([`ListenOptions::restartable`](crate::ListenOptions::restartable)), until its calls have
-    /// ended.
+    /// Serves until the process ends. It returns earlier in these cases:
+    ///
+    /// - The server has only connections that the program gave it
+    ///   ([`ListenOptions::from_incoming`](crate::ListenOptions::from_incoming)), and all of them have ended.
+    /// - Another process has taken over all addresses
+    ///   ([`ListenOptions::restartable`](crate::ListenOptions::restartable)), and the calls have ended.
     ///
     /// # Errors
-    /// [`ServeError::NoRuntime`] outside of a tokio runtime. What fails later is a single connection.
+    /// [`ServeError::NoRuntime`] outside of a tokio runtime. Later failures end only the connection that they concern.
     ///
     /// # Cancel safety
     /// Dropping the future lets go of the addresses and ends every connection.
@@ -65,14 +66,14 @@ impl BoundServer {
         self.serve_until(pending()).await
     }
 
-    /// Serves until `signal`; then lets go of the addresses at once, refuses new calls, and lets those under way
-    /// finish for at most `drain`. What is left then is ended, and its clients see it as
-    /// [`Unavailable`](tonic::Code::Unavailable) or [`Cancelled`](tonic::Code::Cancelled). When this returns `Ok`, every
-    /// handler is dropped. A client without a call holds it up for at most a second, also one that is stopped.
+    /// Serves until `signal`. Then it gives up the addresses at once, refuses new calls, and lets running calls finish
+    /// for at most `drain`. Calls still running after that are ended, and their clients see
+    /// [`Unavailable`](tonic::Code::Unavailable) or [`Cancelled`](tonic::Code::Cancelled). When this returns `Ok`,
+    /// every handler is dropped. A client without a call delays it by at most a second, even if its process is stopped.
     ///
     /// # Errors
-    /// [`ServeError::NoRuntime`] outside of a tokio runtime, [`ServeError::StillRunning`] when handlers go on for a second after they were to be dropped, because they block
-    /// their threads.
+    /// [`ServeError::NoRuntime`] outside of a tokio runtime. [`ServeError::StillRunning`] if handlers still run a
+    /// second after the server tried to drop them, because they block their threads.
     ///
     /// # Cancel safety
     /// Dropping the future lets go of the addresses and ends every connection.

@@ -62,7 +62,7 @@ impl CallBody {
         Self { body, kind: Kind::Response(Messages::default(), if_missing), aside: None, permit: None }
     }
 
-    /// The call is under way until the body is at its end, or dropped.
+    /// The call is running until the body ends or is dropped.
     pub(crate) fn holding(self, permit: Permit) -> Self {
         Self { permit, ..self }
     }

@@ -8,11 +8,11 @@ use tonic::{Code, Status};
 
 use crate::status::code_of_http2;
 
-/// Why a [`Channel`](crate::Channel) has ended a call with a status of its own, and whether the server may have processed
-/// the call: the [source](Error::source) of that status.
+/// Why a [`Channel`](crate::Channel) ended a call with a status of its own, and whether the server may have processed
+/// the call. It is the [source](Error::source) of that status.
 ///
-/// Its own source is the [`ConnectError`] or the [HTTP/2 error](http2::Error) behind it. [`errors`](crate::errors) has a
-/// table of all of them.
+/// Its own source is the [`ConnectError`] or the [HTTP/2 error](http2::Error) behind it. [`errors`](crate::errors) has
+/// a table of all of them.
 ///
 /// ```
 /// use grpc_ipc::{CallError, ConnectError, StatusExt as _};
@@ -37,7 +37,7 @@ pub struct CallError {
 enum Cause {
     Connect(Arc<ConnectError>),
     Http2(http2::Error),
-    /// There is no other error to tell of.
+    /// There is no other error.
     None,
 }
 
@@ -57,7 +57,7 @@ impl CallError {
         Self { cause: Cause::Http2(error), processed: false }
     }
 
-    /// Of a call of which nothing was sent, for a reason that its status tells.
+    /// Of a call of which nothing was sent. Its status has the reason.
     pub(crate) fn never() -> Self {
         Self { cause: Cause::None, processed: false }
     }
@@ -68,13 +68,13 @@ impl CallError {
         status
     }
 
-    /// Whether the server may have processed the call. If not, it certainly has not begun to: to make the call again
-    /// does nothing twice.
+    /// Whether the server may have processed the call. If `false`, it certainly has not begun to, so a retry does
+    /// nothing twice.
     pub fn may_have_been_processed(&self) -> bool {
         self.processed
     }
 
-    /// Whether the same call may succeed later, with nothing changed at this end. Whether it may be made again is another
+    /// Whether the same call may succeed later, with nothing changed at this end. Whether a retry is safe is another
     /// question: see [`may_have_been_processed`](Self::may_have_been_processed).
     pub fn is_transient(&self) -> bool {
         match &self.cause {
@@ -133,13 +133,13 @@ impl Error for CallError {
     }
 }
 
-/// What a [`Status`] tells about the call that it has ended, beside its code.
+/// Additional information in the [`Status`] of a call.
 pub trait StatusExt {
-    /// Why the channel has ended the call; `None` if the server did, or somebody between the caller and the channel.
+    /// Why the channel ended the call. `None` if the server ended it, or a layer between the caller and the channel.
     fn call_error(&self) -> Option<&CallError>;
 
-    /// Whether the server may have processed the call, at least in part. Only a channel knows that it has not: a status
-    /// that a server has sent, and one of unknown origin, says `true`.
+    /// Whether the server may have processed the call, at least in part. Only a status made by a channel can say
+    /// `false`; one from a server, or of unknown origin, says `true`.
     fn may_have_been_processed(&self) -> bool {
         self.call_error().is_none_or(CallError::may_have_been_processed)
     }
@@ -147,7 +147,7 @@ pub trait StatusExt {
 
 impl StatusExt for Status {
     fn call_error(&self) -> Option<&CallError> {
-        // Layers and tonic may have made another status around that of the channel.
+        // Layers and tonic may have wrapped the channel's status in another one.
         let mut source = self.source();
         while let Some(error) = source {
             if let Some(error) = error.downcast_ref() {

@@ -1,4 +1,4 @@
-//! How many calls of a channel are under way at a time.
+//! Limits the calls of a channel that run at a time.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
-/// The place of a call among those that may be under way, if there is a limit.
+/// The place of a call among those that may run at a time, if there is a limit.
 pub(crate) type Permit = Option<OwnedSemaphorePermit>;
 
 /// Ready with a place; `None` when the channel is closed.
@@ -20,7 +20,7 @@ impl CallLimit {
         Self(calls.map(|calls| Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)))))
     }
 
-    /// A place, if there is one now. It goes to nobody who comes later than those that wait.
+    /// A place, if one is free now and no other call waits for it.
     #[inline]
     pub(crate) fn permit(&self) -> Result<Permit, Waiting> {
         match &self.0 {
@@ -41,7 +41,7 @@ impl CallLimit {
         }
     }
 
-    /// Those that wait do so in vain.
+    /// No place is given out any more; calls that wait are woken.
     pub(crate) fn close(&self) {
         if let Some(places) = &self.0 {
             places.close();

@@ -27,14 +27,14 @@ use crate::{CallError, ConnectOptions, ConnectivityState, StateWatch, WaitForRea
 ///
 /// It goes into any generated client: `GreeterClient::new(channel)`. Requests carry `:authority: localhost`. A call whose
 /// deadline ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends with
-/// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses. A call that a server
-/// which goes away has certainly not looked at is made again on the next connection; [`errors`](crate::errors) tells which
-/// other calls may be made again. A server that ends a connection for too
-/// many pings gets half as many on the next ones
+/// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses. If a server shuts
+/// down and has certainly not processed a call, the channel retries the call on the next connection.
+/// [`errors`](crate::errors) says which other calls can be retried. After a server has ended a connection for too many
+/// pings, the next connections ping half as often
 /// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
 ///
-/// A connection runs on the tokio runtime of the call that made it, and rests when that runtime does. When the runtime
-/// ends, the next call makes another connection.
+/// A connection runs on the tokio runtime of the call that opened it, and makes progress only while that runtime runs.
+/// After the runtime has ended, the next call opens another connection.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,7 +51,7 @@ use crate::{CallError, ConnectOptions, ConnectivityState, StateWatch, WaitForRea
 /// # }
 /// ```
 ///
-/// [`from_tonic`](crate::from_tonic) has the options of tonic's `Endpoint`, and what stands for each here.
+/// [`from_tonic`](crate::from_tonic) lists the options of tonic's `Endpoint` and their equivalents here.
 #[derive(Clone)]
 pub struct Channel {
     connections: Arc<Connections>,
@@ -76,11 +76,12 @@ impl Channel {
         Ok(channel)
     }
 
-    /// Connects to a server that has just been started, and gives up when its process ends. It waits as
-    /// [`ConnectOptions::wait`] says, and without a limit if that is not set.
+    /// Connects to a server that was just started, and fails if its process ends. It waits for as long as
+    /// [`ConnectOptions::wait`] says, or without a limit if that is not set.
     ///
-    /// `ended` is any future that is ready when the process has ended, and tells how. With tokio's `Child` that is
-    /// `child.wait()`. A program that starts the server in the background and ends itself is not the server's process.
+    /// `ended` is any future that completes when the process has ended, with how it ended. With tokio's `Child` that is
+    /// `child.wait()`. It must be the process of the server itself, not of a program that starts it in the background
+    /// and exits.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -97,7 +98,7 @@ impl Channel {
     /// ```
     ///
     /// # Errors
-    /// [`ConnectError::ServerEnded`] when `ended` is ready first, and those of [`connect`](Self::connect).
+    /// [`ConnectError::ServerEnded`] if `ended` completes first, and those of [`connect`](Self::connect).
     ///
     /// # Cancel safety
     /// Dropping the future closes what it had opened.
@@ -160,13 +161,13 @@ impl Channel {
         self.connections.connectivity()
     }
 
-    /// Tells of each change of [`state`](Self::state).
+    /// Watches for changes of [`state`](Self::state).
     pub fn watch_state(&self) -> StateWatch {
         StateWatch::new(self.connections.watch_connectivity())
     }
 
-    /// Has a connection made, if there is none, without waiting for it. It makes one attempt; [`state`](Self::state)
-    /// tells what becomes of it. Outside of a tokio runtime it does nothing.
+    /// Starts one attempt to connect, if there is no connection, without waiting for it. [`state`](Self::state) shows
+    /// the outcome. Outside of a tokio runtime it does nothing.
     pub fn try_to_connect(&self) {
         if in_runtime()
             && let Some(connecting) = self.connections.ready(false)
@@ -175,12 +176,11 @@ impl Channel {
         }
     }
 
-    /// Waits until there is a connection: for a server that is missing, starting or restarting, with attempts as of
-    /// [`ConnectOptions::wait`], and without a limit of time.
+    /// Waits until there is a connection, without a time limit. If the server is missing, starting or restarting, it
+    /// makes attempts as described at [`ConnectOptions::wait`].
     ///
     /// # Errors
-    /// [`Status`] as of a call, if the server cannot be reached for a reason that does not pass by itself
-    /// ([`ConnectError::is_transient`]).
+    /// The [`Status`] that a call would get, if the cause does not pass by itself ([`ConnectError::is_transient`]).
     ///
     /// # Cancel safety
     /// Dropping the future ends the attempts, unless calls wait for them.
@@ -197,9 +197,10 @@ impl Channel {
         Ok(())
     }
 
-    /// Closes the channel, and with it all of its clones: no more calls are made, those that are under way go on until they
-    /// are over, and then the connections end. A call that comes later, or that waits for a connection or a place, fails with
-    /// [`Unavailable`](tonic::Code::Unavailable); it was not processed, and [`CallError::is_transient`] says `false`.
+    /// Closes the channel and all of its clones. Running calls go on until they are over, and then the connections end.
+    /// Later calls, and those that wait for a connection or a place, fail with
+    /// [`Unavailable`](tonic::Code::Unavailable); they were not processed, and [`CallError::is_transient`] says
+    /// `false`.
     ///
     /// A channel need not be closed: it ends when its last clone is dropped and its last call is over.
     pub fn close(&self) {
@@ -283,7 +284,7 @@ pub struct ResponseFuture {
 }
 
 enum Stage {
-    /// As many calls are under way as may be.
+    /// The maximum number of calls are running.
     Waiting(Waiting),
     Begin,
     Pausing(BoxFuture<'static, Box<Backoff>>),
@@ -321,7 +322,7 @@ impl Future for ResponseFuture {
                         return Poll::Ready(Err(deadline_exceeded()));
                     }
                     this.permit = ready!(place.as_mut().poll(cx));
-                    // Without one, the channel is closed, which is found out next.
+                    // Without one, the channel is closed, which the next step finds.
                     Stage::Begin
                 }
                 Stage::Pausing(pause) => {
@@ -383,7 +384,7 @@ impl Future for ResponseFuture {
                             }
                         }
                         (_, Poll::Pending) if this.call.is_begun() => return Poll::Pending,
-                        // There is no room by now; there may be on another connection, or one more.
+                        // The room is taken by now; another connection, or a new one, may have some.
                         (_, Poll::Pending) => Stage::Begin,
                     }
                 }

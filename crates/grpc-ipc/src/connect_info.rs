@@ -1,4 +1,4 @@
-//! What a request tells of its connection: its extensions.
+//! The extensions of a request, which describe its connection.
 
 use grpc_ipc_core::Peer;
 use http::Extensions;

@@ -34,7 +34,7 @@ mod platform {
         path: PathBuf,
     }
 
-    /// A file that nobody else can open. Windows removes it when it is closed, also when the process dies.
+    /// A file that no other process can open. Windows removes it when it is closed, also when the process dies.
     pub(crate) struct StartLock(#[expect(dead_code, reason = "closing the file ends the lock")] File);
 
     const ERROR_SHARING_VIOLATION: i32 = 32;
@@ -49,7 +49,7 @@ mod platform {
         pub(crate) fn new(address: &Address) -> Result<Self, BindError> {
             let local = std::env::var_os("LOCALAPPDATA").map(PathBuf::from).filter(|path| path.is_absolute());
             let Some(local) = local else {
-                let reason = "LOCALAPPDATA names no directory".to_owned();
+                let reason = "LOCALAPPDATA is not set to a directory".to_owned();
                 return Err(BindError::NoRuntimeDirectory { address: address.clone(), reason });
             };
             // Names of pipes and files are the same in upper and lower case.
@@ -78,7 +78,7 @@ mod platform {
                 .create(true)
                 .truncate(false)
                 .share_mode(0)
-                // What a link leads to is not this program's to delete.
+                // The target of a link does not belong to this program.
                 .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT);
             match options.open(self.path.with_extension("start")) {
                 Ok(file) => Ok(Some(StartLock(file))),
@@ -108,8 +108,8 @@ mod platform {
         }
     }
 
-    /// Starts the program without this console and out of reach of its Ctrl-C, and without this program's streams: who reads
-    /// them waits for the end of all that have them.
+    /// Starts the program without this console and out of reach of its Ctrl-C, and without this program's streams: a
+    /// reader of a stream sees its end only once every process with the stream has closed it.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
         command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
         grpc_ipc_win32::spawn_apart(command)

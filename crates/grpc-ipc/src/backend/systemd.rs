@@ -1,7 +1,7 @@
-//! What a service tells systemd: [sd_notify(3)].
+//! Notifies systemd of the state of a service: [sd_notify(3)].
 //!
-//! [`Server::notify_systemd`](crate::Server::notify_systemd) sends what a server has to say. This is for the rest, such as a
-//! service that reads its configuration again:
+//! [`Server::notify_systemd`](crate::Server::notify_systemd) reports the states of a server. Use [`notify`] for the
+//! others, such as when the service reloads its configuration:
 //!
 //! ```no_run
 //! # fn read_configuration() -> std::io::Result<()> { Ok(()) }
@@ -25,14 +25,14 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// What a service tells systemd about itself.
+/// The state of a service, for systemd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State<'a> {
-    /// It has started, or has read its configuration again (`READY=1`).
+    /// It has started, or has reloaded its configuration (`READY=1`).
     Ready,
-    /// It reads its configuration again (`RELOADING=1` with `MONOTONIC_USEC=`, as `Type=notify-reload` asks for). `Ready`
-    /// has to follow.
+    /// It is reloading its configuration (`RELOADING=1` with `MONOTONIC_USEC=`, as `Type=notify-reload` requires).
+    /// `Ready` must follow.
     Reloading,
     /// It is about to end (`STOPPING=1`).
     Stopping,
@@ -42,12 +42,13 @@ pub enum State<'a> {
     Watchdog,
 }
 
-/// Tells systemd, if it has started this process and wants to hear of it: `NOTIFY_SOCKET` names the socket to send to, a
-/// path or, on Linux, an abstract name after `@`. Returns whether it was told. This does not block.
+/// Notifies systemd, if it started this process and asked for notifications. It asks with `NOTIFY_SOCKET`, which names
+/// the socket to send to: a path or, on Linux, an abstract name after `@`. Returns whether a notification was sent.
+/// Does not block.
 ///
 /// # Errors
-/// The error of the system when it cannot send, [`WouldBlock`](io::ErrorKind::WouldBlock) if systemd has not read what
-/// others have sent, and [`Unsupported`](io::ErrorKind::Unsupported) for an address of another kind.
+/// The system's error if sending fails, [`WouldBlock`](io::ErrorKind::WouldBlock) if systemd has not read earlier
+/// messages, and [`Unsupported`](io::ErrorKind::Unsupported) for an address of another kind.
 pub fn notify(state: State<'_>) -> io::Result<bool> {
     match std::env::var_os("NOTIFY_SOCKET") {
         Some(address) if !address.is_empty() => send(&address, &message(state)).map(|()| true),
@@ -55,7 +56,7 @@ pub fn notify(state: State<'_>) -> io::Result<bool> {
     }
 }
 
-/// How often systemd wants to hear from this process at least (`WATCHDOG_USEC`), if it does.
+/// The longest time that systemd accepts between two signs of life (`WATCHDOG_USEC`), if it expects any.
 pub(crate) fn watchdog() -> Option<Duration> {
     watchdog_of(std::process::id(), |name| std::env::var(name).ok())
 }

@@ -4,8 +4,8 @@ use std::io::{self, IoSlice};
 
 use tokio::net::TcpStream;
 
-/// Whether a listener has to say that it takes an address whose last connections have not timed out. On Windows the option
-/// would let two servers listen at one address.
+/// Whether a listener needs an option to take an address whose last connections have not timed out. On Windows the
+/// option would let two servers listen at one address.
 pub(crate) const REUSES_ADDRESSES: bool = cfg!(not(windows));
 
 /// Keeps writes from raising SIGPIPE where that is an option of the socket.

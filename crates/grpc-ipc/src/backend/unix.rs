@@ -13,12 +13,12 @@ pub use grpc_ipc_uds::{LocalSocket, LocalStream, peer_of};
 pub use super::systemd;
 use crate::{ConnectOptions, ListenOptions};
 
-/// Listens on a socket that already listens, such as one that another process has passed on. It must be a stream socket of
-/// the family AF_UNIX; otherwise binding fails with [`BindError::NotListening`].
+/// Listens on a socket that already listens, such as one that another process passed to this one. It must be a stream
+/// socket of the family AF_UNIX; otherwise binding fails with [`BindError::NotListening`].
 ///
-/// The access policy is applied as on a socket of the server's own, and handlers know as much about their
-/// [`Peer`](crate::Peer). The socket's file stays when the server ends. Its mode, owner and directory are those that its
-/// maker gave it: the options for them have no effect.
+/// The access policy and [`Peer`](crate::Peer) work as on a socket that the server binds itself. The server does not
+/// touch the socket's file: options for its mode, owner and directory have no effect, and it stays when the server
+/// ends.
 ///
 /// The options keep the descriptor open, and each server gets a duplicate of it.
 ///
@@ -27,7 +27,7 @@ use crate::{ConnectOptions, ListenOptions};
 /// use std::os::fd::AsFd as _;
 /// use grpc_ipc::{AccessPolicy, ListenOptions};
 ///
-/// // The program that has started this one has made the socket its standard input.
+/// // The parent process passed the socket as standard input.
 /// let socket = std::io::stdin().as_fd().try_clone_to_owned()?;
 /// let options = ListenOptions::from(socket).access(AccessPolicy::same_user());
 /// # Ok(())
@@ -60,7 +60,7 @@ impl TryFrom<tokio::net::UnixListener> for ListenOptions {
     }
 }
 
-/// Listens on a duplicate of `socket`, which errors call `address`.
+/// Listens on a duplicate of `socket`. Errors name it `address`.
 pub(super) async fn listen_on(
     socket: &OwnedFd,
     options: grpc_ipc_uds::ListenOptions,

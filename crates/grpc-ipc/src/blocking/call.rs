@@ -20,7 +20,7 @@ pub(crate) fn call<R>(
     };
     let done = done.unwrap_or_else(|error: CannotBlock| Err(error.into_status()));
     if done.is_err() {
-        // The server may still have to hear that the call was given up.
+        // The server may still have to be told that the call was given up.
         engine::wake();
     }
     done
@@ -34,5 +34,5 @@ pub(crate) fn streaming<R>(
 }
 
 fn cancelled() -> Status {
-    Status::cancelled("the caller has cancelled the call")
+    Status::cancelled("the caller cancelled the call")
 }

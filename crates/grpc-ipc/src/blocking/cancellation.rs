@@ -27,7 +27,7 @@ pub struct Cancellation {
 }
 
 impl Cancellation {
-    /// Nothing is cancelled yet.
+    /// Creates a cancellation that is not cancelled yet.
     pub fn new() -> Self {
         Self { cancelled: Arc::new(watch::Sender::new(false)) }
     }
@@ -38,8 +38,8 @@ impl Cancellation {
         request.extensions_mut().insert(self.clone());
     }
 
-    /// Ends the calls that this was applied to, with [`Cancelled`](tonic::Code::Cancelled), and those that are made with it
-    /// later. A call whose response has come already is over.
+    /// Ends the calls that this was applied to, and those made with it later, with
+    /// [`Cancelled`](tonic::Code::Cancelled). A call whose response has already arrived is not affected.
     pub fn cancel(&self) {
         self.cancelled.send_replace(true);
     }

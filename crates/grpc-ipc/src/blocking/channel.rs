@@ -6,7 +6,7 @@ use super::engine;
 use crate::{ConnectOptions, LaunchError, Launcher};
 
 /// A connection to a server for blocking clients, made again when it breaks. Cloning is cheap, and clones share their
-/// connections. Everything else is as of the asynchronous [`Channel`](crate::Channel).
+/// connections. In everything else it behaves like the asynchronous [`Channel`](crate::Channel).
 #[derive(Clone)]
 pub struct Channel {
     inner: crate::Channel,
@@ -16,8 +16,8 @@ impl Channel {
     /// Connects now, to an address or with [`ConnectOptions`], and waits until the server has begun with HTTP/2.
     ///
     /// # Errors
-    /// As of the asynchronous [`Channel::connect`](crate::Channel::connect), and [`ConnectError::Unsupported`] inside an
-    /// asynchronous task.
+    /// Those of the asynchronous [`Channel::connect`](crate::Channel::connect), and [`ConnectError::Unsupported`]
+    /// inside an asynchronous task.
     pub fn connect(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
         let options = options.into();
         let address = options.address.clone()?;
@@ -29,15 +29,15 @@ impl Channel {
     /// Connects at the first call.
     ///
     /// # Errors
-    /// As of the asynchronous [`Channel::lazy`](crate::Channel::lazy).
+    /// Those of the asynchronous [`Channel::lazy`](crate::Channel::lazy).
     pub fn lazy(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
         Ok(Self { inner: crate::Channel::lazy(options)? })
     }
 
-    /// Connects, and starts the server's program first if nobody is there.
+    /// Connects, and first starts the server's program if no server is there.
     ///
     /// # Errors
-    /// As of [`Launcher::connect`], and [`ConnectError::Unsupported`] inside an asynchronous task.
+    /// Those of [`Launcher::connect`], and [`ConnectError::Unsupported`] inside an asynchronous task.
     pub fn launch(launcher: Launcher) -> Result<Self, LaunchError> {
         let address = launcher.address().map_err(LaunchError::Connect)?;
         let connected = engine::block_on(launcher.connect());
@@ -45,8 +45,8 @@ impl Channel {
         Ok(Self { inner })
     }
 
-    /// Calls over a channel that the program has already, such as one with a connector of its own. Connections that
-    /// blocking calls make run on the thread of the blocking channels; others go on where they were made.
+    /// Makes blocking calls over an existing channel, such as one with a connector of your own. Connections that
+    /// blocking calls open run on the thread of the blocking channels; others stay on the runtime that opened them.
     pub fn from_channel(channel: crate::Channel) -> Self {
         Self { inner: channel }
     }
@@ -56,7 +56,7 @@ impl Channel {
         &self.inner
     }
 
-    /// The server that was connected to last, if there was one.
+    /// The server of the latest connection, if there was one.
     pub fn peer(&self) -> Option<Peer> {
         self.inner.peer()
     }

@@ -1,8 +1,8 @@
-//! Where the connections of blocking channels run.
+//! Runs the connections of blocking channels.
 //!
-//! They run on one runtime, which has no thread of its own: the thread of a call drives it while it waits, so that a response
-//! wakes nobody but its caller. Of several callers one drives, and the next takes over when it is done. A thread drives
-//! while nobody calls, for pings, for servers that leave, and for what is still to be sent.
+//! They share one runtime, which has no thread of its own: the thread of a call drives it while it waits, so a response
+//! wakes only its caller. Of several callers, one drives, and the next takes over when it is done. Between calls a
+//! thread drives the runtime, to answer pings, to notice servers that leave, and to send what is left.
 
 use std::future::ready;
 use std::io;
@@ -17,13 +17,13 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 use tonic::Status;
 
-/// What all blocking channels of the process share; or why there is none.
+/// The engine that all blocking channels of the process share, or the reason that there is none.
 static ENGINE: OnceLock<Result<Engine, io::Error>> = OnceLock::new();
 
 /// The thread's name, which Linux cuts off after 15 bytes.
 const NAME: &str = "grpc-ipc-client";
-/// The thread drives the runtime when nobody has called for so long, or twice as long. Handing the runtime over costs about
-/// as much as a call.
+/// The thread takes over the runtime after one to two of these intervals without a call. Handing over costs about as
+/// much as a call.
 const PAUSE: Duration = Duration::from_millis(10);
 
 struct Engine {
@@ -36,23 +36,23 @@ struct Engine {
     driving: AtomicBool,
     /// The thread sleeps until a call ends.
     asleep: AtomicBool,
-    /// There is something to do, though nobody calls.
+    /// There is something to do, although no thread calls.
     wanted: AtomicBool,
-    /// Has the thread let go of the runtime.
+    /// Tells the thread to let go of the runtime.
     let_go: Notify,
-    /// Set before anybody calls.
+    /// Set before the first call.
     thread: OnceLock<Thread>,
 }
 
-/// Why nothing can be waited for here.
+/// Why a blocking call is impossible here.
 pub(super) enum CannotBlock {
     /// This thread drives asynchronous tasks.
     Inside,
     NoThread(io::Error),
 }
 
-const INSIDE: &str = "a blocking call was made inside of an asynchronous task, which would stop its runtime; use the \
-                      asynchronous client and grpc_ipc::Channel there, or tokio::task::spawn_blocking";
+const INSIDE: &str = "a blocking call inside an asynchronous task would stop its runtime; use the asynchronous client \
+                      with grpc_ipc::Channel there, or tokio::task::spawn_blocking";
 
 /// Runs a future on the calling thread, with the shared runtime as its context, until it is ready.
 pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, CannotBlock> {
@@ -71,7 +71,7 @@ pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, CannotBlock> {
     Ok(engine.runtime.block_on(future))
 }
 
-/// Has the thread do at once what nobody waits for.
+/// Wakes the thread for work that no caller waits for.
 pub(super) fn wake() {
     if let Some(Ok(engine)) = ENGINE.get()
         && engine.callers.load(Ordering::SeqCst) == 0
@@ -134,7 +134,8 @@ impl Engine {
                 self.asleep.store(false, Ordering::SeqCst);
                 continue;
             }
-            // A caller says first that it is there, and looks then whether the thread drives: one of the two sees the other.
+            // A caller first announces itself and then checks whether the thread drives, so one of the two sees the
+            // other.
             self.driving.store(true, Ordering::SeqCst);
             if self.callers.load(Ordering::SeqCst) == 0 {
                 self.runtime.block_on(self.let_go.notified());

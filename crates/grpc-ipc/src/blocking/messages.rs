@@ -11,10 +11,10 @@ use tonic::{Request, Status};
 
 use super::{Cancellation, engine};
 
-/// The requests of a call that sends a stream of them. Whatever can be iterated over converts into it:
+/// The requests of a call that sends a stream of them. Anything that can be iterated over converts into it:
 /// `client.record([first, second])`.
 ///
-/// An iterator is run on a thread of its own, because it may block. It is not waited for when the call ends.
+/// An iterator runs on a thread of its own, because it may block. The end of the call does not wait for it.
 pub struct Messages<T> {
     source: Source<T>,
     metadata: MetadataMap,
@@ -61,7 +61,7 @@ impl<T> Messages<T> {
                 let (sender, messages) = mpsc::channel(AHEAD);
                 let sender = Sender(sender);
                 let send = move || {
-                    // Until the call does not take any more.
+                    // Until the call takes no more.
                     _ = { iterator }.try_for_each(|message| sender.send(message).ok());
                 };
                 let spawned = thread::Builder::new().name("grpc-ipc-sender".to_owned()).spawn(send);
@@ -94,7 +94,7 @@ impl<T> fmt::Debug for Messages<T> {
     }
 }
 
-/// Messages that are sent one by one: the other half of [`Messages`], for a conversation, or for another thread.
+/// Creates a [`Sender`] and its [`Messages`], to send messages one by one: from another thread, or between responses.
 ///
 /// ```no_run
 /// # use grpc_ipc_proto::testing::StreamingOutputCallRequest;
@@ -112,7 +112,7 @@ impl<T> fmt::Debug for Messages<T> {
 /// # }
 /// ```
 ///
-/// `ahead` messages, at least 1, wait at most until the connection takes them.
+/// At most `ahead` messages, at least 1, wait until the connection takes them.
 pub fn messages<T>(ahead: usize) -> (Sender<T>, Messages<T>) {
     let (sender, messages) = mpsc::channel(ahead.max(1));
     (Sender(sender), Messages::new(Source::Sender(messages)))
@@ -123,11 +123,10 @@ pub fn messages<T>(ahead: usize) -> (Sender<T>, Messages<T>) {
 pub struct Sender<T>(mpsc::Sender<T>);
 
 impl<T> Sender<T> {
-    /// Sends a message; blocks while as many wait as may.
+    /// Sends a message. Blocks while the maximum number of messages wait.
     ///
     /// # Errors
-    /// [`Cancelled`](tonic::Code::Cancelled) when the call takes no messages any more, because it has ended. Its own status
-    /// tells why.
+    /// [`Cancelled`](tonic::Code::Cancelled) once the call has ended. The call's own status tells why.
     ///
     /// # Panics
     /// Inside of an asynchronous task.
@@ -140,7 +139,7 @@ impl<T> Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // For somebody to drive the runtime when the field is dropped, which may be the end of the stream.
+        // Has the runtime driven when the field is dropped, which may be the end of the stream.
         engine::wake();
     }
 }
@@ -151,7 +150,7 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
-/// The messages as the asynchronous client takes them.
+/// The messages in the form that the asynchronous client takes.
 pub(crate) struct Outgoing<T>(mpsc::Receiver<T>);
 
 impl<T> Stream for Outgoing<T> {

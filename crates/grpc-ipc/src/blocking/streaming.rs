@@ -6,8 +6,8 @@ use tonic::metadata::MetadataMap;
 use super::call::call;
 use super::{Cancellation, engine};
 
-/// The responses of a call, as an iterator that blocks until there is one. It ends after an error, which is the status of
-/// the call. Dropping it cancels the call.
+/// The responses of a call, as an iterator that blocks until the next one. It ends after an error, which is the status
+/// of the call. Dropping it cancels the call.
 pub struct Streaming<T> {
     /// `None` after the end.
     messages: Option<tonic::Streaming<T>>,
@@ -20,8 +20,8 @@ impl<T> Streaming<T> {
         Self { messages: Some(messages), trailers: None, cancellation }
     }
 
-    /// The metadata that the server has sent after its last message; `None` before the end, after an error, and when it was
-    /// taken.
+    /// Takes the metadata that the server sent after its last message. `None` before the end, after an error, and if it
+    /// was taken already.
     pub fn trailers(&mut self) -> Option<MetadataMap> {
         self.trailers.take()
     }
@@ -59,7 +59,7 @@ impl<T> Iterator for Streaming<T> {
 impl<T> Drop for Streaming<T> {
     fn drop(&mut self) {
         if self.messages.take().is_some() {
-            // For the server to hear that the call is cancelled.
+            // Tells the server that the call is cancelled.
             engine::wake();
         }
     }

@@ -5,7 +5,7 @@ use tonic::{Request, Response, Status};
 use super::{Client, Method};
 use crate::blocking::{Cancellation, Channel, Messages, Streaming, call, streaming};
 
-/// What a generated blocking client holds.
+/// The state of a generated blocking client.
 #[derive(Clone, Debug)]
 pub struct BlockingClient {
     inner: Client<crate::Channel>,
@@ -17,13 +17,13 @@ impl BlockingClient {
         Self { inner: Client::new(channel.channel().clone()) }
     }
 
-    /// Compresses requests. Default: they are not.
+    /// Compresses requests. Default: no compression.
     #[must_use]
     pub fn send_compressed(self, encoding: CompressionEncoding) -> Self {
         Self { inner: self.inner.send_compressed(encoding) }
     }
 
-    /// Accepts responses that are compressed. Default: none is.
+    /// Accepts compressed responses. Default: none.
     #[must_use]
     pub fn accept_compressed(self, encoding: CompressionEncoding) -> Self {
         Self { inner: self.inner.accept_compressed(encoding) }
