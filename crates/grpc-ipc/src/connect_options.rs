@@ -11,7 +11,7 @@ use crate::default_timeout::DefaultTimeout;
 use crate::from_connection::GivenConnection;
 use crate::from_connector::OwnConnector;
 
-/// Where a client connects, and whom it trusts there. A string or an [`Address`] alone converts into one with the
+/// Where a client connects, and which server it trusts there. A string or an [`Address`] converts into options with the
 /// defaults.
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a channel connects with them"]
@@ -47,97 +47,98 @@ impl ConnectOptions {
         }
     }
 
-    /// Who the server must be. Over TCP nothing is known of it, so every policy that asks who it is refuses it.
+    /// Which servers the client accepts. Over TCP nothing is known about the server, so any policy that depends on its
+    /// identity refuses it.
     ///
-    /// Default: [`AccessPolicy::same_user_or_system`]; over TCP whoever answers.
+    /// Default: [`AccessPolicy::same_user_or_system`]; over TCP any server.
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access: Some(access), ..self }
     }
 
-    /// Speaks TLS with the server, once the access policy trusts it. Default: not.
+    /// Speaks TLS with the server, once the access policy trusts it. Default: no TLS.
     #[cfg(feature = "tls")]
     pub fn tls(self, tls: crate::tls::ClientTls) -> Self {
         Self { tls: Some(tls), ..self }
     }
 
-    /// How long a server that is there may take until it has accepted a connection, completed the handshake of TLS, and
-    /// begun with HTTP/2. One that is stopped, or has no room for more connections, takes longer. It is the limit for
-    /// [`Http2Options::handshake_timeout`], too. Default: 5 seconds.
+    /// How long the server may take to accept a connection, complete the TLS handshake, and begin HTTP/2. A server that
+    /// is stopped, or has no room for more connections, exceeds this. It also limits
+    /// [`Http2Options::handshake_timeout`]. Default: 5 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connections.connect_timeout = timeout;
         self
     }
 
     /// How long [`Channel::connect`](crate::Channel::connect) waits for a server that is not up yet: one that is missing,
-    /// starting or restarting, or has not answered within [`connect_timeout`](Self::connect_timeout). It makes attempts
-    /// with pauses of 10 ms, which grow to 1 s, and at once when the server appears, where the system tells of that (on
-    /// Linux). An attempt that has begun is completed. What does not pass by itself
-    /// ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) is not waited for.
+    /// starting or restarting, or has not answered within [`connect_timeout`](Self::connect_timeout). The pauses
+    /// between attempts grow from 10 ms to 1 s. Where the system reports that the server appears (on Linux), the next
+    /// attempt follows at once. An attempt that has begun is completed. An error that does not pass by itself
+    /// ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) ends the wait.
     ///
-    /// Default: it does not wait; [`Channel::connect_unless`](crate::Channel::connect_unless) waits without a limit.
+    /// Default: no wait; [`Channel::connect_unless`](crate::Channel::connect_unless) waits without a limit.
     pub fn wait(self, limit: Duration) -> Self {
         Self { wait: Some(limit), ..self }
     }
 
-    /// Whether calls wait until there is a connection, if they do not say themselves
-    /// ([`WaitForReady`](crate::WaitForReady)). Default: they do not, and fail with
-    /// [`Unavailable`](tonic::Code::Unavailable) without a server.
+    /// Whether calls wait until there is a connection. A call can override this
+    /// ([`WaitForReady`](crate::WaitForReady)). Default: `false`; without a server, calls fail with
+    /// [`Unavailable`](tonic::Code::Unavailable).
     pub fn wait_for_ready(mut self, wait: bool) -> Self {
         self.connections.wait_for_ready = wait;
         self
     }
 
-    /// The deadline of calls that have none ([`Request::set_timeout`](tonic::Request::set_timeout)); when it has passed, a call
-    /// ends with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also while it waits for a connection, or in the middle of
-    /// a stream of responses. The server is told. Default: none.
+    /// The deadline of calls that have none of their own ([`Request::set_timeout`](tonic::Request::set_timeout)). When
+    /// it passes, the call ends with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), even while it waits for a
+    /// connection, or in the middle of a stream of responses. The server receives the deadline. Default: none.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.connections.timeout = Some(DefaultTimeout::new(timeout));
         self
     }
 
-    /// The program that makes the calls, such as `my-app/1.2`. It goes before the name of this library in the `user-agent` of
-    /// each call, as [gRPC has it](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents). Default: the
-    /// name of this library alone, `grpc-rust-ipc/VERSION`.
+    /// The program that makes the calls, such as `my-app/1.2`. It precedes the name of this library in the `user-agent`
+    /// of each call, as [gRPC has it](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents).
+    /// Default: the name of this library alone, `grpc-rust-ipc/VERSION`.
     pub fn user_agent(self, program: impl Into<String>) -> Self {
         Self { user_agent: Some(program.into()), ..self }
     }
 
-    /// The authority of this URI is the `:authority` of each call, for a server or a proxy that looks at it; the rest of the
-    /// URI has no effect. A client with an origin of its own (`with_origin`) sends that. Default: `localhost`.
+    /// The URI whose authority each call sends as `:authority`, for a server or a proxy that reads it. The rest of the
+    /// URI has no effect. A client with an origin of its own (`with_origin`) sends that one. Default: `localhost`.
     pub fn origin(self, origin: Uri) -> Self {
         Self { origin: Some(origin), ..self }
     }
 
-    /// How many calls may be under way at a time, at least 1. More wait for their turn, until their deadline. A call is under
-    /// way until its status is there: with a stream of responses, that is when the stream is at its end or dropped. Default:
-    /// no limit but that of the server.
+    /// How many calls may run at a time, at least 1. Further calls wait for their turn, until their deadline. A call
+    /// runs until its status arrives; a stream of responses counts until it ends or is dropped. Default: only the
+    /// server's limit applies.
     pub fn concurrency_limit(mut self, calls: usize) -> Self {
         self.connections.concurrency_limit = Some(calls);
         self
     }
 
-    /// How long a connection beyond the first may be without a call, or up to twice as long, until it is closed. The first
+    /// How long a connection beyond the first stays open without a call; it may be up to twice as long. The first one
     /// stays for as long as the channel. Default: 5 minutes.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.connections.idle_timeout = timeout;
         self
     }
 
-    /// How many connections there may be at a time, at least 1. One more is made when the server allows no more calls
-    /// on those that there are; it is closed after [`idle_timeout`](Self::idle_timeout). Default: 8.
+    /// How many connections the channel may have at a time, at least 1. It opens another one when the existing ones
+    /// reach the server's limit of calls, and closes that one after [`idle_timeout`](Self::idle_timeout). Default: 8.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.connections.max_connections = connections.max(1);
         self
     }
 
-    /// Tells `observer` of the connections of the channel: when one is made, could not be made, or has ended, and why. Call it
-    /// again for one more. Calls stay direct. Default: there is none.
+    /// Notifies `observer` when a connection of the channel is made, cannot be made, or has ended, and why. Call it
+    /// again to add another observer. Calls stay direct. Default: no observer.
     pub fn observe(mut self, observer: impl crate::Observer) -> Self {
         self.connections.observers.add(observer);
         self
     }
 
-    /// With what is sent in each call.
+    /// With the headers of each call.
     pub(crate) fn named(mut self) -> Result<Self, ConnectError> {
         let invalid = |address: &Result<Address, AddressError>, option: String, error: &str| {
             let source = io::Error::new(io::ErrorKind::InvalidInput, error.to_owned());
@@ -166,7 +167,7 @@ impl ConnectOptions {
         Ok(self)
     }
 
-    /// How HTTP/2 is spoken. Default: [`Http2Options::new`].
+    /// The options of HTTP/2. Default: [`Http2Options::new`].
     pub fn http2(mut self, options: Http2Options) -> Self {
         self.connections.http2 = options;
         self

@@ -31,7 +31,7 @@ pub(crate) struct Connections {
     connector: BoxConnector,
     options: ConnectionsOptions,
     state: Mutex<State>,
-    /// What the state comes to, for those who watch it.
+    /// The resulting state, for those who watch it.
     connectivity: watch::Sender<ConnectivityState>,
     ending: watch::Sender<Ending>,
     limit: CallLimit,
@@ -94,7 +94,7 @@ pub(crate) type Connecting = BoxFuture<'static, Option<Opened>>;
 
 type Opened = Result<Arc<SendRequest>, NotConnected>;
 
-/// What many wait for.
+/// A result that many wait for.
 type Shared = Weak<watch::Sender<Option<Opened>>>;
 
 /// Where a call can be made.
@@ -140,8 +140,8 @@ impl Connections {
         self.connectivity.subscribe()
     }
 
-    /// Makes a connection now, for the next call. Until the deadline, further attempts follow one that has failed; `last` is
-    /// told why it has.
+    /// Makes a connection now, for the next call. Until the deadline, it tries again after a failure, and `last`
+    /// receives the reason.
     pub(crate) async fn connect(
         self: &Arc<Self>,
         deadline: Option<Instant>,
@@ -200,7 +200,7 @@ impl Connections {
         Place::Full(state.connections.clone(), state.generation)
     }
 
-    /// The first connection and a place among the calls, for a call that goes another way if it has no room.
+    /// The first connection and a place among the calls. If the connection has no room, the call goes another way.
     #[inline]
     pub(crate) fn front(&self) -> Option<(Arc<SendRequest>, Permit)> {
         let permit = self.limit.permit().ok()?;
@@ -232,7 +232,7 @@ impl Connections {
         self.state().generation
     }
 
-    /// Changes what those see who watch the state.
+    /// Changes the state that watchers see.
     fn update(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         change(&mut state);

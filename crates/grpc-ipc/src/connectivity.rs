@@ -8,8 +8,8 @@ use tokio::sync::watch;
 /// [gRPC defines it](https://github.com/grpc/grpc/blob/master/doc/connectivity-semantics-and-api.md).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ConnectivityState {
-    /// There is no connection, and nobody asks for one. A call, [`Channel::try_to_connect`] or
-    /// [`Channel::wait_until_ready`] makes one. A channel returns to this state when its connection ends.
+    /// There is no connection, and no call needs one. A call, [`Channel::try_to_connect`] or
+    /// [`Channel::wait_until_ready`] opens one. A channel returns to this state when its connection ends.
     ///
     /// [`Channel::try_to_connect`]: crate::Channel::try_to_connect
     /// [`Channel::wait_until_ready`]: crate::Channel::wait_until_ready
@@ -17,10 +17,10 @@ pub enum ConnectivityState {
     Idle,
     /// A connection is being made.
     Connecting,
-    /// There is a connection, on which the server has begun with HTTP/2.
+    /// There is a connection, and the server has begun HTTP/2 on it.
     Ready,
-    /// The last attempt to connect has failed. Calls that [wait for ready](crate::WaitForReady) have another one made
-    /// after a pause, and any other call has one made at once.
+    /// The last attempt to connect failed. Calls that [wait for ready](crate::WaitForReady) cause another attempt after
+    /// a pause, and any other call causes one at once.
     TransientFailure,
     /// The channel is closed for good.
     Shutdown,
@@ -40,8 +40,8 @@ impl fmt::Display for ConnectivityState {
 
 /// The [`ConnectivityState`] of a channel, as it changes; made by [`Channel::watch_state`](crate::Channel::watch_state).
 ///
-/// It tells of the latest state only: one that lasts for a moment may be missed. It keeps neither the channel nor a
-/// connection open.
+/// It reports only the latest state, so a state that lasts for a moment may be missed. It keeps neither the channel nor
+/// a connection open.
 ///
 /// ```no_run
 /// # async fn example(channel: grpc_ipc::Channel) {
@@ -73,8 +73,8 @@ impl StateWatch {
         }
     }
 
-    /// Waits for a change, and returns the new state. [`Shutdown`](ConnectivityState::Shutdown) is the last one, which a
-    /// channel also gets when its last clone is dropped; then this returns `None`.
+    /// Waits for a change, and returns the new state. The last state is [`Shutdown`](ConnectivityState::Shutdown), also
+    /// when the last clone of the channel is dropped. After it, this returns `None`.
     ///
     /// # Cancel safety
     /// Dropping the future loses no change.

@@ -8,7 +8,7 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 /// More hours do not fit into the field: it has 8 digits.
 const LONGEST: Duration = Duration::from_secs(99_999_999 * 3_600);
 
-/// The deadline of calls that have none, as they send it.
+/// The deadline of calls that have none of their own, in the form they send.
 #[derive(Clone, Debug)]
 pub(crate) struct DefaultTimeout(Option<HeaderValue>);
 

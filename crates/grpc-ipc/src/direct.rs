@@ -48,7 +48,7 @@ impl DirectMethods {
         self.services.push(service);
     }
 
-    /// Has calls decided about by `authorize`, after all that were added earlier. What cannot be decided at once goes the
+    /// Adds `authorize` to the checks of each call, after those added earlier. What cannot be decided at once goes the
     /// general way.
     pub(crate) fn authorize(&mut self, authorize: &Authorize) {
         for method in &mut self.methods {

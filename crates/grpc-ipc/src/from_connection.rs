@@ -14,18 +14,17 @@ use crate::sync::Mutex;
 use crate::{Channel, ConnectOptions};
 
 impl Channel {
-    /// A channel on one connection that the program already has: one end of a socketpair, a socket that another process
-    /// has passed on, or any stream of bytes with its peer ([`PeerStream`](crate::PeerStream)). It does not wait for the
-    /// server; the first call does.
+    /// Creates a channel on one connection that the program already has: one end of a socketpair, a socket that another
+    /// process passed to this one, or any byte stream with its peer ([`PeerStream`](crate::PeerStream)). It does not
+    /// wait for the server; the first call does.
     ///
-    /// When the connection has ended, calls fail with [`Unavailable`](tonic::Code::Unavailable), and the message says
+    /// Once the connection has ended, calls fail with [`Unavailable`](tonic::Code::Unavailable), and the message says
     /// that this channel cannot connect again.
     ///
-    /// Both ends of a connection cannot be client and server: a plug-in that is to call its host needs a second
-    /// connection for that.
+    /// Calls go in one direction only. If a plug-in also calls its host, it needs a second connection.
     ///
-    /// The [default access policy](crate::AccessPolicy::same_user_or_system) is asked about the peer of the connection
-    /// before a byte is sent. [`ConnectOptions::from_connection`] takes another one, and all other options.
+    /// The [default access policy](crate::AccessPolicy::same_user_or_system) checks the peer of the connection before a
+    /// byte is sent. Use [`ConnectOptions::from_connection`] for another policy or other options.
     ///
     /// ```no_run
     /// # #[cfg(unix)]
@@ -52,11 +51,11 @@ impl Channel {
 
 impl ConnectOptions {
     /// Connects over one connection that the program already has, as [`Channel::from_connection`] does, with the other
-    /// options of this type. Clones share the connection: the first channel that connects has it, and for the others it
-    /// has ended. [`max_connections`](Self::max_connections) has no effect.
+    /// options of this type. Clones share the connection: the first channel that connects gets it, and the others fail
+    /// as if it had ended. [`max_connections`](Self::max_connections) has no effect.
     ///
-    /// [`access`](Self::access) is asked about the peer that the connection names. For a socketpair that is the process
-    /// that made it, which is this one in the process that starts a plug-in, and that one in the plug-in.
+    /// [`access`](Self::access) checks the peer that the connection names. For a socketpair, both ends name the process
+    /// that made it: a host that starts a plug-in sees itself, and the plug-in sees the host.
     pub fn from_connection(connection: impl Connection) -> Self {
         let (address, given) = GivenConnection::new(connection);
         Self { given: Some(given), ..Self::new(address) }.max_connections(1)
@@ -68,7 +67,7 @@ impl ConnectOptions {
 pub(crate) struct GivenConnection(Arc<Mutex<Option<BoxConnection>>>);
 
 impl GivenConnection {
-    /// The connection, and what it is called.
+    /// The connection and its name.
     fn new(connection: impl Connection) -> (Address, Self) {
         let address = Address::custom("connection", connection.peer().to_string());
         (address, Self(Arc::new(Mutex::new(Some(Box::new(connection))))))

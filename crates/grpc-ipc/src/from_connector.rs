@@ -18,8 +18,8 @@ impl Channel {
 }
 
 impl ConnectOptions {
-    /// Connects over a transport of your own. The connector has its own access policy, so [`access`](Self::access) and the
-    /// options of one platform have no effect; the others have.
+    /// Connects over a transport of your own. The connector has its own access policy, so [`access`](Self::access) and
+    /// platform-specific options have no effect. All other options apply.
     pub fn from_connector(connector: impl Connector) -> Self {
         let address = connector.address().clone();
         Self { connector: Some(OwnConnector(Arc::new(BoxConnector::new(connector)))), ..Self::new(address) }

@@ -24,14 +24,14 @@ use crate::sync::Mutex;
 use crate::{ListenOptions, ServeError, Server};
 
 impl Server {
-    /// Serves one connection that the program already has, and ends with it: a plug-in ends when its host has closed the
-    /// connection, or has died.
+    /// Serves one connection that the program already has, and returns when it ends. So a plug-in ends when its host
+    /// closes the connection or dies.
     ///
-    /// The connection can be one end of a socketpair, a socket that another process has passed on, or any stream of bytes
-    /// with its peer ([`PeerStream`](crate::PeerStream)). The
-    /// [default access policy](AccessPolicy::same_user_or_system) is asked about that peer before a byte is read. To have
-    /// another one, or TLS, give [`ListenOptions::from_connection`] to [`listen`](Self::listen), and [`serve`](Self::serve).
-    /// Addresses of the server are served as well; then it does not end.
+    /// The connection can be one end of a socketpair, a socket that another process passed to this one, or any byte
+    /// stream with its peer ([`PeerStream`](crate::PeerStream)). The
+    /// [default access policy](AccessPolicy::same_user_or_system) checks that peer before a byte is read. For another
+    /// policy, or TLS, pass [`ListenOptions::from_connection`] to [`listen`](Self::listen), and call
+    /// [`serve`](Self::serve). If the server also has addresses, it serves them as well, and does not end.
     ///
     /// ```no_run
     /// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
@@ -42,7 +42,7 @@ impl Server {
     /// use grpc_ipc::Server;
     /// use grpc_ipc::unix::LocalStream;
     ///
-    /// // The host has made a socket the standard input of this plug-in.
+    /// // The host passed a socket as standard input.
     /// let host = LocalStream::try_from(std::io::stdin().as_fd().try_clone_to_owned()?)?;
     /// Server::builder().add_service(GreeterServer::new(greeter)).serve_connection(host).await?;
     /// # Ok(())
@@ -50,7 +50,7 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// [`ServeError::Refused`] if the access policy does not let in the peer, and as of [`bind`](Self::bind) and
+    /// [`ServeError::Refused`] if the access policy refuses the peer, and those of [`bind`](Self::bind) and
     /// [`BoundServer::serve`](crate::BoundServer::serve).
     ///
     /// # Cancel safety
@@ -59,11 +59,11 @@ impl Server {
         self.serve_connection_with_shutdown(connection, pending(), Duration::ZERO).await
     }
 
-    /// Serves one connection as [`serve_connection`](Self::serve_connection) does, until it ends or until `signal`, which
-    /// leads to what [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown) describes.
+    /// Serves one connection as [`serve_connection`](Self::serve_connection) does, until it ends or until `signal`.
+    /// After `signal` it shuts down like [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown).
     ///
     /// # Errors
-    /// As of [`serve_connection`](Self::serve_connection) and
+    /// Those of [`serve_connection`](Self::serve_connection) and
     /// [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown).
     ///
     /// # Cancel safety
@@ -84,14 +84,14 @@ impl Server {
         }
     }
 
-    /// Serves the connections of a stream, until that has ended and they have. Its items are connections, or results with
-    /// connections in them; an error is logged, and the stream goes on.
+    /// Serves the connections of a stream, until the stream and all its connections have ended. Its items are
+    /// connections, or results with connections in them. An error is logged, and the stream goes on.
     ///
-    /// As of [`serve_connection`](Self::serve_connection), the default access policy is asked about the peer of each, and
-    /// [`ListenOptions::from_incoming`] takes another one.
+    /// As in [`serve_connection`](Self::serve_connection), the default access policy checks each peer. For another
+    /// policy, use [`ListenOptions::from_incoming`].
     ///
     /// # Errors
-    /// As of [`bind`](Self::bind) and [`BoundServer::serve`](crate::BoundServer::serve).
+    /// Those of [`bind`](Self::bind) and [`BoundServer::serve`](crate::BoundServer::serve).
     ///
     /// # Cancel safety
     /// Dropping the future drops the stream and ends every connection.
@@ -102,12 +102,12 @@ impl Server {
         self.listen(ListenOptions::from_incoming(incoming)).serve().await
     }
 
-    /// Serves the connections of a stream as [`serve_with_incoming`](Self::serve_with_incoming) does, until they have ended
-    /// or until `signal`, which leads to what
-    /// [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown) describes. The stream is dropped then.
+    /// Serves the connections of a stream as [`serve_with_incoming`](Self::serve_with_incoming) does, until they have
+    /// ended or until `signal`. After `signal` it drops the stream and shuts down like
+    /// [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown).
     ///
     /// # Errors
-    /// As of [`bind`](Self::bind) and [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown).
+    /// Those of [`bind`](Self::bind) and [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown).
     ///
     /// # Cancel safety
     /// Dropping the future drops the stream and ends every connection.
@@ -125,20 +125,20 @@ impl Server {
 }
 
 impl ListenOptions {
-    /// Serves one connection that the program already has, with the options of this type; those of one platform have no
-    /// effect. A server of nothing else ends with it.
+    /// Serves one connection that the program already has, with the options of this type. Platform-specific options
+    /// have no effect. A server with nothing else to serve ends when the connection does.
     ///
-    /// [`access`](Self::access) is asked about the peer that the connection names. For a socketpair that is the process
-    /// that made it.
+    /// [`access`](Self::access) checks the peer that the connection names. For a socketpair that is the process that
+    /// made it.
     pub fn from_connection(connection: impl Connection) -> Self {
         let address = Address::custom("connection", connection.peer().to_string());
         Self::from_stream(address, stream::iter([connection]))
     }
 
-    /// Serves the connections of a stream, with the options of this type; those of one platform have no effect. A server of
-    /// nothing else ends when the stream and all its connections have ended.
+    /// Serves the connections of a stream, with the options of this type. Platform-specific options have no effect. A
+    /// server with nothing else to serve ends when the stream and all its connections have ended.
     ///
-    /// [`access`](Self::access) is asked about the peer that each connection names.
+    /// [`access`](Self::access) checks the peer that each connection names.
     pub fn from_incoming<S>(incoming: S) -> Self
     where
         S: Stream<Item: IntoConnection> + Send + 'static,
@@ -191,7 +191,7 @@ impl GivenConnections {
         // Taking it cannot panic.
         let incoming = self.incoming.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(incoming) = incoming else {
-            let reason = "another server has taken these connections".to_owned();
+            let reason = "another server took these connections; give each server its own".to_owned();
             return Err(BindError::Unsupported { address, reason });
         };
         Ok(BoxListener::new(Acceptor::new(Given(Some(incoming)), address, access)))
@@ -226,18 +226,18 @@ impl Source for Given {
     }
 }
 
-/// That a stream of connections has ended, and so have they all.
+/// Completes when a stream of connections and all its connections have ended.
 #[derive(Clone)]
 pub(crate) struct Over(Arc<Semaphore>);
 
 impl Over {
     pub(crate) async fn wait(&self) {
-        // It has no permits, and is closed in the end.
+        // It has no permits, and is closed at the end.
         _ = self.0.acquire().await;
     }
 }
 
-/// That it has not: the stream has one, and so has each connection.
+/// The stream and each of its connections hold it; dropping the last one completes the wait.
 struct GoingOn(Over);
 
 impl Drop for GoingOn {
@@ -246,7 +246,7 @@ impl Drop for GoingOn {
     }
 }
 
-/// A connection of a stream that goes on for as long as it.
+/// A connection of a stream, which keeps the wait for the stream going until it has ended.
 struct Counted<C> {
     connection: C,
     _going_on: Arc<GoingOn>,

@@ -6,7 +6,7 @@ use grpc_ipc_core::Peer;
 
 use crate::observer::Observers;
 
-/// What a server calls of its program's for each connection.
+/// The program's functions that a server calls for each connection.
 #[derive(Clone, Default)]
 pub(crate) struct Hooks {
     pub(crate) observers: Observers,

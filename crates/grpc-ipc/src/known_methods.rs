@@ -1,4 +1,4 @@
-//! Which services and methods a server has, as far as that can be told when it binds.
+//! The services and methods of a server, as far as they are known when it binds.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,16 @@ use crate::ServeError;
 use crate::authorize::Authorize;
 use crate::codegen::DirectService;
 
-/// The services of a server, each with the paths of its methods. Only servers that `grpc-ipc-build` generates tell those.
+/// The services of a server, each with the paths of its methods. Only servers that `grpc-ipc-build` generates list
+/// those.
 #[derive(Default)]
 pub(crate) struct KnownMethods {
     services: BTreeMap<&'static str, Option<Vec<&'static str>>>,
-    /// There are more services than these.
+    /// The server may have more services than these.
     is_open: bool,
 }
 
-/// How many names that are like another one are told.
+/// The maximum number of similar names that an error lists.
 const SIMILAR: usize = 3;
 
 impl KnownMethods {
@@ -23,7 +24,7 @@ impl KnownMethods {
         self.services.insert(name, methods);
     }
 
-    /// Requests that are for none of these services go elsewhere.
+    /// Requests that match none of these services go elsewhere.
     pub(crate) fn open(&mut self) {
         self.is_open = true;
     }
@@ -61,7 +62,7 @@ fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> ServeError 
     ServeError::UnknownMethod { name: name.to_owned(), similar }
 }
 
-/// How many letters have to be added, left out or replaced to make one name of the other.
+/// How many letters have to be added, removed or replaced to turn one name into the other.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<_> = other.chars().collect();
     let mut row: Vec<_> = (0..=other.len()).collect();

@@ -58,7 +58,7 @@ fn a_runtime_without_timers_or_io_is_named() {
     let status = runtime.block_on(greet(channel, "world")).unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     assert!(
-        status.message().starts_with("the connector has panicked: A Tokio 1.x context was found"),
+        status.message().starts_with("the connector panicked: A Tokio 1.x context was found"),
         "{status:?}"
     );
 }

@@ -74,38 +74,37 @@ pub(super) async fn listen_on(
 
 /// Options of Unix domain sockets. Addresses that are no file ignore them.
 pub trait ListenOptionsExt: Sized + sealed::Sealed {
-    /// The permission bits of the socket's file; whoever may write to it may connect. They are in force before
+    /// The permission bits of the socket's file. A user who may write to the file may connect. They are in force before
     /// the first client can connect. Default: `0o600`.
     #[must_use = "options do nothing until a server listens with them"]
     fn mode(self, mode: u32) -> Self;
 
-    /// The user whom the socket's file belongs to; only root may choose another. Default: the user that this
-    /// process acts as.
+    /// The owner of the socket's file. Only root may choose another user. Default: the effective user of this process.
     #[must_use = "options do nothing until a server listens with them"]
     fn owner(self, uid: u32) -> Self;
 
-    /// As [`owner`](Self::owner), by the user's name. Default: as there.
+    /// The same as [`owner`](Self::owner), by the user's name. Default: see `owner`.
     #[must_use = "options do nothing until a server listens with them"]
     fn owner_name(self, name: impl Into<String>) -> Self;
 
     /// The group of the socket's file, and of the directory that [`create_parent`](Self::create_parent) creates.
-    /// With a [`mode`](Self::mode) of `0o660` its members may connect, if the access policy lets them in. Who is
-    /// not root may choose only a group that this process belongs to. Default: what the system gives a new file.
+    /// With a [`mode`](Self::mode) of `0o660` its members may connect, if the access policy allows them. A process that
+    /// is not root may choose only a group that it belongs to. Default: what the system gives a new file.
     #[must_use = "options do nothing until a server listens with them"]
     fn group(self, gid: u32) -> Self;
 
-    /// As [`group`](Self::group), by the group's name. Default: as there.
+    /// The same as [`group`](Self::group), by the group's name. Default: see `group`.
     #[must_use = "options do nothing until a server listens with them"]
     fn group_name(self, name: impl Into<String>) -> Self;
 
-    /// Creates the directory of the socket's file, if it is missing, with these permission bits, and those above
-    /// it with `0o755` less the umask. They stay when the server ends. Default: no directory is created.
+    /// Creates the directory of the socket's file with these permission bits if it is missing, and its missing parents
+    /// with `0o755` less the umask. They stay when the server ends. Default: no directory is created.
     #[must_use = "options do nothing until a server listens with them"]
     fn create_parent(self, mode: u32) -> Self;
 
-    /// Listens also in a directory that others can write to, and in which they can put a server of their own in
-    /// the place of this one. What is asked of a directory without it is written at
-    /// [`grpc_ipc_uds::ListenOptions`](https://docs.rs/grpc-ipc-uds). Default: such a directory is refused,
+    /// Listens even in a directory that others can write to, where they can replace this server with one of their own.
+    /// [`grpc_ipc_uds::ListenOptions`](https://docs.rs/grpc-ipc-uds) describes what is otherwise required of the
+    /// directory. Default: such a directory is refused with
     /// [`BindError::UnsafeParent`](crate::BindError::UnsafeParent).
     #[must_use = "options do nothing until a server listens with them"]
     fn dangerous_allow_unsafe_parent(self) -> Self;
@@ -151,10 +150,9 @@ impl ListenOptionsExt for ListenOptions {
 /// Options of Unix domain sockets. Addresses that are no file ignore them.
 pub trait ConnectOptionsExt: Sized + sealed::Sealed {
     /// Whether to connect to a socket through a symbolic link at the end of the path, as container runtimes
-    /// install theirs. A link is followed only if it belongs to this user or to root, because whoever can replace
-    /// it chooses the server; the access policy is asked about the server as always. (Links further up are
-    /// always followed.) Default: `false`, a link is refused,
-    /// [`ConnectError::NotASocket`](crate::ConnectError::NotASocket).
+    /// install theirs. A link is followed only if it belongs to this user or to root, because its owner chooses the
+    /// server. The access policy checks the server as always. Links further up in the path are always followed.
+    /// Default: `false`; a link is refused with [`ConnectError::NotASocket`](crate::ConnectError::NotASocket).
     #[must_use = "options do nothing until a channel connects with them"]
     fn follow_symlinks(self, follow: bool) -> Self;
 }

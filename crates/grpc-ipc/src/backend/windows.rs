@@ -6,12 +6,12 @@ use crate::{ConnectOptions, ListenOptions};
 
 /// Options of named pipes. Addresses that are no pipe ignore them.
 pub trait ListenOptionsExt: Sized + sealed::Sealed {
-    /// Whom Windows lets open the pipe, before the access policy is asked. Default:
+    /// Decides which users Windows lets open the pipe, before the access policy is asked. Default:
     /// [`SecurityDescriptor::current_user`].
     #[must_use = "options do nothing until a server listens with them"]
     fn descriptor(self, descriptor: SecurityDescriptor) -> Self;
 
-    /// How many bytes Windows keeps for a reader, in each direction. Default: 65536 (64 KiB).
+    /// How many bytes Windows buffers for a reader, in each direction. Default: 65536 (64 KiB).
     #[must_use = "options do nothing until a server listens with them"]
     fn buffer_size(self, bytes: u32) -> Self;
 }

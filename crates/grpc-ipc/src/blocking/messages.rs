@@ -139,7 +139,7 @@ impl<T> Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // Has the runtime driven when the field is dropped, which may be the end of the stream.
+        // Keeps the runtime driven when the field is dropped, which may be the end of the stream.
         engine::wake();
     }
 }

@@ -15,8 +15,8 @@ use crate::ConnectivityState;
 use crate::sync::{in_runtime, spawn};
 
 impl Connections {
-    /// The one attempt that all calls wait for, or all attempts until one succeeds. It has a task of its own, which goes on
-    /// while any of them waits.
+    /// The one attempt that all calls wait for, or all attempts until one succeeds. It runs in a task of its own, which
+    /// goes on while any of them waits.
     pub(super) fn connecting(self: &Arc<Self>, state: &mut State, wait: bool) -> Connecting {
         if !in_runtime() {
             return ready(Some(Err(NotConnected::new(self.no_runtime())))).boxed();
@@ -59,7 +59,8 @@ impl Connections {
         }
     }
 
-    /// Waits for attempts, which calls that do not wait share, until one succeeds, or another would not.
+    /// Waits until an attempt succeeds, or fails in a way that another one would repeat. Calls that do not wait share
+    /// the attempts.
     async fn sooner_or_later(self: &Arc<Self>) -> Opened {
         let mut states = self.connectivity.subscribe();
         let mut pace = Pace::new();
@@ -86,10 +87,10 @@ impl Connections {
         }
     }
 
-    /// Makes one more connection, and has those look again who wait for a stream. It is given up when none is left that
-    /// it would be beside.
+    /// Makes one more connection, and then wakes the calls that wait for a stream. It is given up when no other
+    /// connection is left.
     pub(super) async fn grow(self: Arc<Self>) {
-        // It keeps no channel alive that nobody uses.
+        // It does not keep an unused channel alive.
         let growing = Growing(Arc::downgrade(&self));
         let mut this = self;
         let mut backoff = Backoff::accept();
@@ -119,7 +120,7 @@ impl Connections {
     }
 }
 
-/// That one more connection is being made; until it is dropped, also when the runtime that makes it ends.
+/// Marks that one more connection is being made, until it is dropped, also when the runtime that makes it ends.
 struct Growing(Weak<Connections>);
 
 impl Drop for Growing {

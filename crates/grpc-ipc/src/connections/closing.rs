@@ -4,7 +4,7 @@ use std::sync::Weak;
 
 use super::Connections;
 
-/// How far the end of a channel is.
+/// The progress of closing a channel.
 #[derive(Default)]
 pub(super) struct Ending {
     closed: bool,
@@ -13,7 +13,7 @@ pub(super) struct Ending {
 }
 
 impl Connections {
-    /// Makes no more calls; those that are under way go on.
+    /// Makes no more calls; running calls go on.
     pub(crate) fn close(&self) {
         let mut ended = Vec::new();
         self.update(|state| {
@@ -38,7 +38,7 @@ impl Connections {
     }
 }
 
-/// That a connection exists, or is being made, until it is dropped.
+/// Marks that a connection exists, or is being made, until it is dropped.
 pub(super) struct Existing(Weak<Connections>);
 
 impl Existing {

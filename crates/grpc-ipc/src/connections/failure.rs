@@ -7,11 +7,12 @@ use tonic::Status;
 use crate::CallError;
 use crate::status::status_from_connect;
 
-/// The reason there is no connection, for all who wait for it.
+/// The reason there is no connection, for all calls that wait for one.
 #[derive(Clone, Debug)]
 pub(crate) enum NotConnected {
     Failed(Arc<ConnectError>),
-    /// The connector, which may be a program's own, has panicked, with these words: tokio's name what the runtime lacks.
+    /// The connector, which may be the program's own, panicked with this message. Tokio's messages name what the
+    /// runtime lacks.
     Panicked(Arc<str>),
     /// The channel was closed.
     Closed,
@@ -42,7 +43,7 @@ impl NotConnected {
             }
             Self::Panicked(words) => {
                 let colon = if words.is_empty() { "" } else { ": " };
-                let status = Status::internal(format!("the connector has panicked{colon}{words}"));
+                let status = Status::internal(format!("the connector panicked{colon}{words}"));
                 CallError::never().of(status)
             }
         }

@@ -14,7 +14,7 @@ use crate::observer::Observed;
 use crate::sync::{in_runtime, spawn};
 
 impl Connections {
-    /// A connection on which the server has begun with HTTP/2, which calls can be made on now.
+    /// A connection on which the server has begun HTTP/2, so calls can be made now.
     pub(super) async fn open(self: &Arc<Self>) -> Result<Arc<SendRequest>, ConnectError> {
         if !in_runtime() {
             return Err(self.no_runtime());
@@ -25,8 +25,8 @@ impl Connections {
         let mut opened = self.try_open(deadline).await;
         let mut backoff = Backoff::connect();
         for _ in 0..TRIES_OF_CLOSED {
-            // As a server does that ends, with those whom it has not accepted: over a pipe, one instance after the other.
-            // Another may be there already.
+            // A server that ends closes the clients it has not accepted; over a pipe, one instance after the other.
+            // Another server may be there already.
             if !matches!(opened, Err(ConnectError::Closed { .. })) {
                 break;
             }
@@ -44,7 +44,7 @@ impl Connections {
         let connection: BoxConnection = self.connector.connect(deadline).await?;
         let peer = connection.peer().clone();
         let calmed = self.state().calmed;
-        // The deadline is the limit of time.
+        // The deadline is the time limit.
         let mut http2 = self.options.http2.clone().handshake_timeout(self.options.connect_timeout);
         for _ in 0..calmed {
             http2 = http2.double_keepalive();
@@ -81,7 +81,7 @@ impl Connections {
                 && let Some(this) = this.upgrade()
             {
                 tracing::warn!(
-                    "the server has ended a connection for too many pings; the next ones ping half as often"
+                    "the server ended a connection for too many pings; the next connections ping half as often"
                 );
                 let mut state = this.state();
                 state.calmed = state.calmed.max(calmed.saturating_add(1)).min(MAX_CALMED);
@@ -101,7 +101,7 @@ impl Connections {
     }
 }
 
-/// That a connection is being made, until it is dropped.
+/// Marks that a connection is being made, until it is dropped.
 struct Opening<'a>(&'a Connections);
 
 impl<'a> Opening<'a> {
@@ -134,13 +134,14 @@ impl Drop for Opening<'_> {
     }
 }
 
-/// Whether the model checker may be dropping tasks, in the middle of what others do: then no lock can be waited for. It does
-/// not look at what a channel tells of its state.
+/// Whether the model checker may be dropping tasks while others are in the middle of an operation. Then waiting for a
+/// lock is impossible. The checker does not look at the state that a channel reports.
 fn at_end_of_model() -> bool {
     cfg!(shuttle)
 }
 
-/// Tells that a connection takes no more calls, when it is dropped: also when the runtime ends that the connection is of.
+/// Reports, when it is dropped, that a connection takes no more calls. It is also dropped when the connection's runtime
+/// ends.
 struct Gone(Weak<Connections>);
 
 impl Drop for Gone {
@@ -156,13 +157,14 @@ impl Drop for Gone {
 /// An interval of a second is more than a century by then.
 const MAX_CALMED: u32 = 32;
 
-/// With this a server asks for fewer pings ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
+/// With this text a server asks for fewer pings
+/// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
 fn is_too_many_pings(error: &Error) -> bool {
     let calm = Reason::ENHANCE_YOUR_CALM;
     matches!(error, Error::GoAway { by: Side::Peer, reason, detail } if *reason == calm && detail == "too_many_pings")
 }
 
-/// Why the server has not begun with HTTP/2.
+/// Why the server has not begun HTTP/2.
 fn connect_error(address: Address, error: Error) -> ConnectError {
     match error {
         Error::Forbidden => ConnectError::Rejected { address },
@@ -175,5 +177,6 @@ fn connect_error(address: Address, error: Error) -> ConnectError {
     }
 }
 
-/// How often a connection is made again that the server has closed at once. A few milliseconds pass meanwhile.
+/// How often a channel connects again after the server has closed a connection at once. The attempts take a few
+/// milliseconds.
 const TRIES_OF_CLOSED: usize = 3;

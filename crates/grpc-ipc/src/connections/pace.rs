@@ -6,10 +6,10 @@ use futures_util::poll;
 use grpc_ipc_core::Backoff;
 use tokio::time::{Instant, sleep_until};
 
-/// From the beginning of one attempt to that of the next, at least.
+/// The shortest time from the beginning of one attempt to that of the next.
 const SHORTEST: Duration = Duration::from_millis(5);
 
-/// How attempts to connect follow each other: after a pause that grows, or as soon as the server may have appeared.
+/// Paces attempts to connect: the next one follows after a growing pause, or as soon as the server may have appeared.
 pub(super) struct Pace {
     backoff: Backoff,
 }
