@@ -18,7 +18,7 @@ pub(crate) struct Layers {
 }
 
 enum AnyLayer {
-    /// It lets calls be direct.
+    /// It leaves calls direct.
     Authorize(Authorize),
     Other(Box<dyn FnOnce(Services) -> Services + Send>),
 }
@@ -39,7 +39,7 @@ impl Layers {
         });
     }
 
-    /// Looks up the names of users and groups that the layers have.
+    /// Looks up the names of users and groups in the layers.
     pub(crate) async fn look_up_names(&mut self) -> Result<(), NameError> {
         for layer in &mut self.list {
             if let AnyLayer::Authorize(authorize) = layer {
@@ -49,7 +49,7 @@ impl Layers {
         Ok(())
     }
 
-    /// Those that direct calls ask, too, in the order in which they are asked.
+    /// The layers that direct calls ask, too, in that order.
     pub(crate) fn authorize(&self) -> impl Iterator<Item = &Authorize> {
         self.list.iter().filter_map(|layer| match layer {
             AnyLayer::Authorize(authorize) => Some(authorize),
@@ -57,7 +57,7 @@ impl Layers {
         })
     }
 
-    /// One of them has to see every request, so that no call is direct.
+    /// Whether one of them has to see every request, so that no call is direct.
     pub(crate) fn see_every_request(&self) -> bool {
         self.trace.is_some() || self.list.iter().any(|layer| matches!(layer, AnyLayer::Other(_)))
     }

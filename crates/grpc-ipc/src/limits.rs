@@ -1,4 +1,4 @@
-//! How many calls the services take of one connection at a time.
+//! Limits how many calls of one connection the services take at a time.
 
 use std::task::{Context, Poll, ready};
 
@@ -10,12 +10,12 @@ use tower_service::Service;
 use crate::services::{BoxError, Request, Services, ServicesFuture};
 use crate::status::status_from_service;
 
-/// What is set for each connection.
+/// The limits of each connection.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Limits {
     /// How many calls at a time.
     pub(crate) concurrency: Option<usize>,
-    /// One more is refused, instead of waiting.
+    /// A call beyond that is refused instead of waiting.
     pub(crate) load_shed: bool,
 }
 
@@ -41,14 +41,14 @@ impl LimitedServices {
         Self { services, load_shed: limits.load_shed }
     }
 
-    /// Waits until a call can be made; or why none can be made now.
+    /// Waits until a call can be made, or returns why none can be made now.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         let ready = match &mut self.services {
             Kind::Free(services) => services.poll_ready(cx),
             Kind::Limited(services) => services.poll_ready(cx),
         };
         if ready.is_pending() && self.load_shed {
-            // The words are tonic's.
+            // The text is tonic's.
             return Poll::Ready(Err(Status::resource_exhausted(
                 "Too many active requests for the connection",
             )));

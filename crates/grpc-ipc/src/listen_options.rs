@@ -5,8 +5,8 @@ use grpc_ipc_core::{AccessPolicy, Address, AddressError, IntoAddress};
 use crate::backend::PlatformListenOptions;
 use crate::from_incoming::GivenConnections;
 
-/// Where a server listens, and whom it lets in there. A string or an [`Address`] alone converts into one with the
-/// defaults.
+/// Where a server listens, and which clients it accepts there. A string or an [`Address`] converts into options with
+/// the defaults.
 ///
 /// ```
 /// use grpc_ipc::{AccessPolicy, ListenOptions, UserId};
@@ -15,7 +15,7 @@ use crate::from_incoming::GivenConnections;
 /// let options = ListenOptions::new("unix:/run/greeter.sock").access(web_server);
 /// ```
 ///
-/// Options of one platform are in a trait of its own: `unix::ListenOptionsExt`, `windows::ListenOptionsExt`.
+/// Platform-specific options are in the traits `unix::ListenOptionsExt` and `windows::ListenOptionsExt`.
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a server listens with them"]
 pub struct ListenOptions {
@@ -44,47 +44,50 @@ impl ListenOptions {
         }
     }
 
-    /// Who may connect. Over TCP nothing is known of a peer, so every policy that asks who it is refuses it.
+    /// Which clients may connect. Over TCP nothing is known about a peer, so any policy that depends on its identity
+    /// refuses it.
     ///
     /// Default: [`AccessPolicy::same_user_or_system`]; over TCP anyone who reaches the port.
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access: Some(access), ..self }
     }
 
-    /// How many connections wait to be accepted before further clients have to wait or are refused. For sockets and TCP it is
-    /// the backlog of [listen(2)](https://man7.org/linux/man-pages/man2/listen.2.html), which the system may lower
-    /// (`net.core.somaxconn`). For named pipes it is the number of instances that wait for a client, at least 2.
+    /// How many connections may wait to be accepted. Further clients have to wait or are refused. For sockets and TCP
+    /// it is the backlog of [listen(2)](https://man7.org/linux/man-pages/man2/listen.2.html), which the system may
+    /// lower (`net.core.somaxconn`). For named pipes it is the number of instances that wait for a client, at least 2.
     ///
     /// Default: 1024 for sockets and TCP, 16 for named pipes.
     pub fn backlog(self, connections: u32) -> Self {
         Self { backlog: Some(connections), ..self }
     }
 
-    /// Whether this server takes over the address of the server that listens there, if that is restartable as well, and later
-    /// leaves it to the next one in the same way. So a new version of a program can be started while the old one runs, and no
+    /// Whether this server takes over the address from a running server that is restartable as well, and later hands it
+    /// to the next one in the same way. So a new version of a program can be started while the old one runs, and no
     /// call fails:
     ///
-    /// - If nobody listens there, the server binds the address.
-    /// - Otherwise it gets the listening socket of the old server, when it binds. The old server goes on until the new one
-    ///   begins to serve. If the new one ends before that, nothing has happened.
-    /// - Then the old server accepts nobody any more. It finishes the calls that it has, for at most as long as the drain of
+    /// - If no server listens there, this one binds the address.
+    /// - Otherwise it receives the listening socket of the old server when it binds. The old server goes on until the
+    ///   new one begins to serve. If the new one ends before that, nothing changes.
+    /// - Then the old server accepts no more connections. It finishes its calls, for at most as long as the drain of
     ///   [`serve_with_shutdown`](crate::BoundServer::serve_with_shutdown), or without a limit in
-    ///   [`serve`](crate::BoundServer::serve) and [`spawn`](crate::Server::spawn), and its `serve` returns. Clients make their
-    ///   next calls to the new one, and so do those who have waited to be accepted.
+    ///   [`serve`](crate::BoundServer::serve) and [`spawn`](crate::Server::spawn), and its `serve` returns. The new
+    ///   server gets the next calls, and the clients that were waiting to be accepted.
     ///
-    /// Both servers must run as the same user, or the new one as root. A server with several addresses goes on until all of
-    /// them are taken over. What the options say of the socket's file (mode, owner) is in force from the first server on.
-    /// The servers find each other by a second socket beside the first, `PATH.handover`; it takes 9 bytes of the longest path.
+    /// Both servers must run as the same user, or the new one as root. A server with several addresses goes on until
+    /// all of them are taken over. The first server's options for the socket's file (mode, owner) stay in force. The
+    /// servers find each other by a second socket beside the first, `PATH.handover`, so the longest possible path is 9
+    /// bytes shorter.
     ///
-    /// This is for Unix domain sockets (`unix:`, `unix-abstract:`, and `local:` on Unix); other addresses, and sockets that
-    /// the program or systemd has opened, ignore it: systemd keeps those open while a service restarts.
+    /// This works for Unix domain sockets (`unix:`, `unix-abstract:`, and `local:` on Unix). Other addresses, and
+    /// sockets that the program or systemd opened, ignore it: systemd keeps its sockets open while a service restarts.
     ///
-    /// Default: `false`, an address that is served is in use.
+    ///
+    /// Default: `false`; an address with a running server is in use.
     pub fn restartable(self, restartable: bool) -> Self {
         Self { restartable, ..self }
     }
 
-    /// Has clients speak TLS, once the access policy has let them in. Default: nobody does.
+    /// Requires clients to speak TLS, once the access policy has accepted them. Default: no TLS.
     #[cfg(feature = "tls")]
     pub fn tls(self, tls: crate::tls::ServerTls) -> Self {
         Self { tls: Some(tls), ..self }

@@ -26,9 +26,10 @@ pub(crate) struct Listeners {
     places: Places,
     stats: ServerStats,
     observers: Observers,
-    /// What has to be over for the server to have nothing to wait for; `None` if one of the listeners never ends.
+    /// Completes when there is nothing left to serve; `None` if one of the listeners never ends.
     over: Option<Vec<Over>>,
-    /// What waits until other processes have the addresses; `None` if one of the listeners cannot be taken over.
+    /// Completes when other processes have taken over the addresses; `None` if one of the listeners cannot be taken
+    /// over.
     handed_over: Option<Vec<BoxFuture<'static, ()>>>,
     closing: watch::Sender<bool>,
 }
@@ -113,7 +114,7 @@ impl Listeners {
         &self.addresses
     }
 
-    /// Waits until there can be no further connection, and those that there were are closed.
+    /// Waits until there can be no further connection, and all earlier ones are closed.
     pub(crate) fn over(&self) -> impl Future<Output = ()> + use<> {
         let over = self.over.clone();
         async move {
@@ -135,8 +136,8 @@ impl Listeners {
         }
     }
 
-    /// Has the listeners give up their addresses, and hand out only those who had connected before. That takes effect when
-    /// their [`connections`](Self::connections) are polled, which end then.
+    /// Makes the listeners give up their addresses, and return only the clients that had already connected. It takes
+    /// effect when their [`connections`](Self::connections) are polled, which then end.
     pub(crate) fn close(&self) {
         self.closing.send_replace(true);
     }

@@ -1,5 +1,5 @@
-//! Metrics of connections and calls, by the crate [`metrics`](https://docs.rs/metrics), which hands them to whatever recorder
-//! the program has installed. Feature `metrics`.
+//! Metrics of connections and calls (feature `metrics`). They go to the recorder that the program installs for the
+//! crate [`metrics`](https://docs.rs/metrics).
 //!
 //! | name | kind | unit | labels | recorded by |
 //! |---|---|---|---|---|
@@ -15,8 +15,8 @@
 //! The names of calls are OpenTelemetry's
 //! ([RPC metrics](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/)). It has none for connections.
 //!
-//! Each failed attempt of a channel to connect counts, also those between which it backs off. Calls and bytes of a connection
-//! are added when it has ended; [`ServerStats`](crate::ServerStats) knows those of open ones.
+//! Each failed attempt of a channel to connect counts. Calls and bytes of a connection are added when it has ended;
+//! [`ServerStats`](crate::ServerStats) also counts the calls of open ones.
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tonic::Code;
@@ -133,7 +133,7 @@ pub(crate) fn describe_calls(side: CallSide) {
 
 pub(crate) fn record_call(side: CallSide, record: &CallRecord<'_>) {
     let (service, method) = match record.code {
-        // Whoever calls could make up any.
+        // A client could make up any name.
         Code::Unimplemented => ("_OTHER".to_owned(), "_OTHER".to_owned()),
         _ => (record.path.service().to_owned(), record.path.method().to_owned()),
     };

@@ -10,7 +10,7 @@ use super::version::{Found, Requirement};
 use crate::backend::start::StartPlace;
 use crate::connections::deadline_after;
 
-/// A connector that starts the server if nobody is there.
+/// A connector that starts the server if none is there.
 #[derive(Clone)]
 pub(super) struct LaunchConnector {
     pub(super) inner: Arc<BoxConnector>,
@@ -20,18 +20,18 @@ pub(super) struct LaunchConnector {
     pub(super) connect_timeout: Duration,
 }
 
-/// How long another server, which may have been faster than the one that was started, may take to listen once it has bound
-/// its address.
+/// If another server was faster than the started one: how long it may take to listen once it has bound its address.
 const OTHER_SERVER: Duration = Duration::from_millis(200);
 
 impl LaunchConnector {
-    /// How long a start may take: one's own after another client's, and one of each before if a server has to leave.
+    /// The longest time that a start may take: another client's start and then its own, and twice that if a server has
+    /// to leave.
     pub(super) fn longest(&self) -> Duration {
         self.program.timeout.saturating_mul(4)
     }
 
-    /// A connection to a server of the right version; `None` if nobody is there. A server of another version is an error
-    /// if it is not to be replaced.
+    /// A connection to a server of the right version; `None` if no server is there. A server of another version is an
+    /// error unless it is to be replaced.
     async fn find(&self) -> Result<Option<Seen>, LaunchError> {
         let connection = match self.inner.connect(deadline_after(self.connect_timeout)).await {
             Ok(connection) => connection,
@@ -57,10 +57,10 @@ impl LaunchConnector {
         let (began, mut backoff) = (Instant::now(), Backoff::connect());
         loop {
             if let Some(lock) = place.try_lock().await.map_err(LaunchError::Lock)? {
-                // Others wait for it, too, so it goes on if this client does not want it any more.
+                // Others wait for it, too, so it goes on if this client gives up.
                 let this = self.clone();
                 let starting = tokio::spawn(async move {
-                    // Until others can find the server.
+                    // Held until others can find the server.
                     let _lock = lock;
                     this.start(&place).await
                 });
@@ -83,7 +83,7 @@ impl LaunchConnector {
         }
     }
 
-    /// What the client does that has the lock.
+    /// Starts the server, under the lock.
     async fn start(&self, place: &StartPlace) -> Result<BoxConnection, LaunchError> {
         // Another client may have started it before this one got the lock.
         match self.find().await? {
@@ -111,13 +111,13 @@ impl LaunchConnector {
     async fn find_started(&self) -> Result<Option<BoxConnection>, LaunchError> {
         match self.find().await? {
             Some(Seen::Right(connection)) => Ok(Some(connection)),
-            // It is no better than the one that it has replaced.
+            // It has the same fault as the one that it replaced.
             Some(Seen::ToReplace(requirement, found)) => Err(requirement.mismatch(found)),
             None => Ok(None),
         }
     }
 
-    /// The program may have ended because another server was faster, which somebody has started without this lock.
+    /// The program may have ended because another server, started without this lock, was faster.
     async fn find_other(&self) -> Result<Option<BoxConnection>, LaunchError> {
         let began = Instant::now();
         loop {
@@ -129,7 +129,7 @@ impl LaunchConnector {
         }
     }
 
-    /// Has a server leave, and waits until nobody serves the address.
+    /// Asks a server to leave, and waits until no server is at the address.
     async fn replace(&self, requirement: &Requirement, found: crate::Description) -> Result<(), LaunchError> {
         requirement.ask_to_leave(&self.inner, &found, self.connect_timeout).await?;
         let (began, mut backoff) = (Instant::now(), Backoff::connect());

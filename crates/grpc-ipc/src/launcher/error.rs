@@ -8,20 +8,20 @@ use tonic::Status;
 
 use crate::Description;
 
-/// Why a [`Launcher`](crate::Launcher) has no server to connect to.
+/// Why a [`Launcher`](crate::Launcher) could not connect.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LaunchError {
-    /// The address is wrong, or a server is there that the client cannot connect to.
+    /// The address is wrong, or the client cannot connect to the server there.
     #[error(transparent)]
     Connect(ConnectError),
-    /// Clients cannot agree on who starts the server.
-    #[error("cannot take the lock that one client starts the server under")]
+    /// The client cannot take the lock that decides which client starts the server.
+    #[error("cannot take the lock for starting the server")]
     Lock(#[source] BindError),
     /// The file for the output of the server cannot be opened.
     #[error("cannot open the log file of the server")]
     Log(#[source] io::Error),
-    /// The system does not start the program.
+    /// The system failed to start the program.
     #[error("cannot start the server program {}", .program.display())]
     Spawn {
         /// The program.
@@ -29,36 +29,36 @@ pub enum LaunchError {
         /// The operating system's error.
         source: io::Error,
     },
-    /// The program has ended before it listened.
+    /// The program ended before it listened.
     #[error("the server program {} ended before it listened: {status}{}", .program.display(), said(.output))]
     Exited {
         /// The program.
         program: OsString,
-        /// How it has ended.
+        /// How it ended.
         status: ExitStatus,
-        /// The last lines that it has written to its standard output and standard error, at most 8 KiB; empty if they are
-        /// discarded ([`Launcher::discard_output`](crate::Launcher::discard_output)).
+        /// The last lines of its standard output and standard error, at most 8 KiB. Empty if they are discarded
+        /// ([`Launcher::discard_output`](crate::Launcher::discard_output)).
         output: String,
     },
-    /// The program runs, and has not listened in time. It was ended.
+    /// The program ran, but did not listen in time, and was ended.
     #[error(
         "the server program {} did not listen within {waited:?} and was ended{}", .program.display(), said(.output)
     )]
     TimedOut {
         /// The program.
         program: OsString,
-        /// How long it had.
+        /// How long the client waited.
         waited: Duration,
-        /// As of [`Exited`](Self::Exited).
+        /// The same as in [`Exited`](Self::Exited).
         output: String,
     },
-    /// Another client has been starting the server, or waiting for an old one to leave, for too long.
-    #[error("another client has not brought up the server within {waited:?}")]
+    /// Another client took too long to start the server, or to replace an old one.
+    #[error("another client has been starting the server for {waited:?}; try again")]
     Waiting {
-        /// How long this client has waited.
+        /// How long this client waited.
         waited: Duration,
     },
-    /// The server has another version than this client requires.
+    /// The server has a different version from the one that this client requires.
     #[error(
         "the server (process {}) is {} version {}, and this client requires {required}; restart the server, or install the \
          same version of both", .found.pid, .found.name, .found.version
@@ -69,19 +69,19 @@ pub enum LaunchError {
         /// The server that is there.
         found: Description,
     },
-    /// The server does not tell its version.
+    /// The server does not announce its version.
     #[error(
-        "this client requires version {required} of the server, which does not tell its version; it has to call \
+        "this client requires version {required} of the server, which does not announce its version; it has to call \
          Server::announce"
     )]
     NotAnnounced {
         /// What the client requires.
         required: String,
-        /// What the server has answered.
+        /// The server's answer.
         #[source]
         status: Status,
     },
-    /// The server has another version, and does not make room for one of the right version.
+    /// The server has a different version, and does not leave for one of the right version.
     #[error(
         "the server (process {}) is {} version {} instead of {required}, and does not leave", .found.pid, .found.name,
         .found.version
@@ -91,7 +91,7 @@ pub enum LaunchError {
         required: String,
         /// The server that is there.
         found: Description,
-        /// What the server has answered; `None` if it was going to leave, and has not in time.
+        /// The server's answer; `None` if it agreed to leave, but did not in time.
         #[source]
         status: Option<Status>,
     },

@@ -22,7 +22,7 @@ use self::program::Program;
 use self::version::Requirement;
 use crate::{Channel, ConnectOptions, Description, backend};
 
-/// Connects to a server, and starts its program if nobody serves the address: a builder.
+/// Connects to a server, and starts its program if no server is at the address: a builder.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,17 +36,17 @@ use crate::{Channel, ConnectOptions, Description, backend};
 /// # }
 /// ```
 ///
-/// The program is started once, however many clients want it, in this process and in others: they take a lock in turn, the
-/// file `PATH.start` beside the socket, and look again before they start anything. For an address that is no path the file
-/// is in the user's runtime directory, and on Windows in `%LOCALAPPDATA%\grpc-ipc`. A client that dies lets go of the lock.
+/// The program is started once, however many clients in this and other processes need it. The clients take turns with a
+/// lock, the file `PATH.start` beside the socket, and check again for a server before they start one. If the address is
+/// not a path, the file is in the user's runtime directory, or on Windows in `%LOCALAPPDATA%\grpc-ipc`. The lock of a
+/// client that dies is released.
 ///
-/// The program has to listen on the address itself, and to stay in the foreground: when the process that was started ends
-/// before it listens, the start has failed. It runs in a session of its own (on Windows without a console), so it outlives
-/// this program, and Ctrl-C does not reach it. Its standard input is empty. Its output goes to the file `PATH.log` beside
-/// the lock, which each start empties. [`Server::exit_when_idle`](crate::Server::exit_when_idle) ends it when nobody needs
-/// it any more.
+/// The program must listen on the address itself, and stay in the foreground: if its process ends before it listens,
+/// the start has failed. It runs in a session of its own (on Windows without a console), so it outlives this program,
+/// and Ctrl-C does not reach it. Its standard input is empty. Its output goes to the file `PATH.log` beside the lock,
+/// which each start empties. To end an idle server, use [`Server::exit_when_idle`](crate::Server::exit_when_idle).
 ///
-/// The channel starts the program again when it has to connect anew and finds nobody.
+/// If the channel has to connect again and finds no server, it starts the program again.
 #[must_use = "a launcher does nothing until it connects"]
 pub struct Launcher {
     options: ConnectOptions,
@@ -58,10 +58,11 @@ pub struct Launcher {
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Launcher {
-    /// Connects with `options`, an address or [`ConnectOptions`], and starts what `command` returns if nobody is there.
+    /// Connects with `options`, an address or [`ConnectOptions`]. If no server is there, it starts the program that
+    /// `command` returns.
     ///
-    /// `command` is called for each start, on a thread of the runtime; arguments, environment and working directory are
-    /// those of the [`Command`]. What it sets of the standard streams is replaced.
+    /// `command` is called for each start, on a thread of the runtime. The arguments, environment and working directory
+    /// of the [`Command`] are kept; its standard streams are replaced.
     pub fn new(
         options: impl Into<ConnectOptions>,
         command: impl Fn() -> Command + Send + Sync + 'static,
@@ -70,8 +71,8 @@ impl Launcher {
         Self { options: options.into(), program, requirement: None }
     }
 
-    /// How long the program may take from its start until it listens. One that takes longer is ended, and the start has
-    /// failed. A client that waits for another one's start waits as long. Default: 10 seconds.
+    /// How long the program may take from its start until it listens. After that it is ended, and the start has failed.
+    /// A client waits equally long for another client's start. Default: 10 seconds.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.program.timeout = timeout;
         self
@@ -84,22 +85,22 @@ impl Launcher {
         self
     }
 
-    /// Discards the output of the program. Then a failed start says only how the program has ended. Default: it is kept, in
-    /// `PATH.log`.
+    /// Discards the output of the program. The error of a failed start then has only the program's exit status.
+    /// Default: the output is kept in `PATH.log`.
     pub fn discard_output(mut self) -> Self {
         self.program.output = Output::Discard;
         self
     }
 
-    /// Requires that the server [announces](crate::Server::announce) exactly this version. Each new connection of the
-    /// channel asks for it, on a connection of its own. Default: any server will do.
+    /// Requires that the server [announces](crate::Server::announce) exactly this version. Before each new connection,
+    /// the channel asks for the version on a separate connection. Default: any version is accepted.
     pub fn version(self, version: impl Into<String>) -> Self {
         let version = version.into();
         self.version_matching(version.clone(), move |server| server.version == version)
     }
 
-    /// Requires a server of which `matches` returns `true`; `required` says in errors what that is, such as "2.1 or
-    /// later". Default: any server will do.
+    /// Requires a server for which `matches` returns `true`. Errors describe the requirement as `required`, such as
+    /// "2.1 or later". Default: any version is accepted.
     pub fn version_matching(
         mut self,
         required: impl Into<String>,
@@ -111,9 +112,9 @@ impl Launcher {
         self
     }
 
-    /// Asks a server of another version to leave ([`Channel::ask_to_leave`]), and starts the program when the address is
-    /// free. The old server finishes its calls meanwhile. It takes [`version`](Self::version) or
-    /// [`version_matching`](Self::version_matching), before this. Two programs that require different versions of one
+    /// Asks a server of another version to leave ([`Channel::ask_to_leave`]), and starts the program once the address
+    /// is free. The old server finishes its calls meanwhile. Call [`version`](Self::version) or
+    /// [`version_matching`](Self::version_matching) before this. Two programs that require different versions at one
     /// address replace each other's server for ever. Default: another version is an error, [`LaunchError::Version`].
     pub fn replace_other_versions(mut self) -> Self {
         if let Some(requirement) = &mut self.requirement {
@@ -122,20 +123,20 @@ impl Launcher {
         self
     }
 
-    /// Where it connects.
+    /// The address that it connects to.
     pub(crate) fn address(&self) -> Result<Address, ConnectError> {
         Ok(self.options.address.clone()?)
     }
 
-    /// Connects, and starts the program first if nobody is there.
+    /// Connects, and first starts the program if no server is there.
     ///
     /// # Errors
-    /// [`LaunchError`]: the program does not start, ends, or takes too long; the server has another version; and what
-    /// [`Channel::connect`] says of a server that is there.
+    /// [`LaunchError`] if the program does not start, ends, or takes too long, if the server has another version, or if
+    /// [`Channel::connect`] to an existing server fails.
     ///
     /// # Cancel safety
-    /// Dropping the future gives up this client's connection. A start that has begun goes on, because other clients wait
-    /// for it, too.
+    /// Dropping the future gives up this client's connection. A start that has begun goes on, because other clients may
+    /// wait for it.
     pub async fn connect(self) -> Result<Channel, LaunchError> {
         let channel = self.lazy().map_err(LaunchError::Connect)?;
         channel.open_first().await.map_err(|error| match error {
@@ -148,11 +149,11 @@ impl Launcher {
         Ok(channel)
     }
 
-    /// Connects at the first call, and starts the program then if nobody is there. Calls fail with
-    /// [`Unavailable`](tonic::Code::Unavailable) if that fails, and the next one tries again.
+    /// Connects at the first call, and starts the program then if no server is there. If that fails, calls fail with
+    /// [`Unavailable`](tonic::Code::Unavailable), and the next one tries again.
     ///
     /// # Errors
-    /// As of [`Channel::lazy`].
+    /// Those of [`Channel::lazy`].
     pub fn lazy(self) -> Result<Channel, ConnectError> {
         let mut connections = self.options.connections.clone();
         let connector = LaunchConnector {
@@ -161,7 +162,7 @@ impl Launcher {
             requirement: self.requirement,
             connect_timeout: connections.connect_timeout,
         };
-        // A connection takes as long as a start, which has its own limit, and so have the parts of it.
+        // A connection may take as long as a start, which has limits of its own.
         connections.connect_timeout = connections.connect_timeout.saturating_add(connector.longest());
         Ok(Channel::new(BoxConnector::new(connector), connections))
     }

@@ -18,11 +18,11 @@ pub(super) enum Output {
 /// The output of one start.
 pub(super) struct Log(Option<(PathBuf, u64)>);
 
-/// How much of it an error has.
+/// How much of the output an error contains.
 const TAIL: u64 = 8 * 1024;
 
 impl Output {
-    /// Has the program write there.
+    /// Makes the program write there.
     pub(super) async fn set(&self, command: &mut Command, place: &StartPlace) -> Result<Log, LaunchError> {
         command.stdin(Stdio::null());
         let opened = match self {

@@ -36,14 +36,14 @@ impl Program {
 }
 
 impl Started {
-    /// How the program has ended, if it has.
+    /// The exit status, if the program has ended.
     pub(super) fn ended(&mut self) -> Option<LaunchError> {
         let status = self.child.as_mut()?.try_wait().ok()??;
         self.child = None;
         Some(LaunchError::Exited { program: self.program.clone(), status, output: self.log.tail() })
     }
 
-    /// Ends the program, which has had long enough.
+    /// Ends the program when its time is over.
     pub(super) fn give_up(mut self, waited: Duration) -> LaunchError {
         if let Some(child) = &mut self.child {
             _ = child.kill();
@@ -52,12 +52,12 @@ impl Started {
     }
 }
 
-/// Lets the program go on by itself. On Unix its parent has to take its exit status, or it stays behind as a zombie; a
-/// thread sleeps until there is one.
+/// Leaves the program running. On Unix the parent has to collect the exit status, or the process remains as a zombie,
+/// so a thread sleeps until the program ends.
 impl Drop for Started {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Without a thread, the system does that when this process has ended.
+            // Without the thread, the system collects it when this process has ended.
             let wait = move || drop(child.wait());
             _ = thread::Builder::new().name("grpc-ipc-reaper".to_owned()).stack_size(64 * 1024).spawn(wait);
         }

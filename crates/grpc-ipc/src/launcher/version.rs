@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use super::error::LaunchError;
 use crate::{Channel, Description};
 
-/// Which servers will do.
+/// Which servers are accepted.
 #[derive(Clone)]
 pub(super) struct Requirement {
     pub(super) required: String,
@@ -17,7 +17,7 @@ pub(super) struct Requirement {
     pub(super) replace: bool,
 }
 
-/// What a server is found to be.
+/// The result of asking a server for its version.
 pub(super) enum Found {
     Right,
     Other(Description),
@@ -77,7 +77,7 @@ impl Requirement {
     }
 }
 
-/// A connector that others have, too.
+/// A connector shared with others.
 struct Shared(Arc<BoxConnector>);
 
 impl Connector for Shared {

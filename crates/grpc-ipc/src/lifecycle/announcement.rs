@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::messages;
 
-/// What a server tells clients about itself: the argument of [`Server::announce`](crate::Server::announce).
+/// Describes a server to its clients: the argument of [`Server::announce`](crate::Server::announce).
 #[derive(Clone, Debug)]
 #[must_use = "an announcement does nothing until a server makes it"]
 pub struct Announcement {
@@ -27,7 +27,8 @@ impl Announcement {
         Self { allow_leave: allow, ..self }
     }
 
-    /// How long calls may go on when the server was asked to leave; what is left then is ended. Default: 10 seconds.
+    /// How long calls may go on after the server was asked to leave. Calls still running then are ended. Default: 10
+    /// seconds.
     pub fn drain(self, drain: Duration) -> Self {
         Self { drain, ..self }
     }
@@ -49,7 +50,7 @@ impl Announcement {
     }
 }
 
-/// What a server has announced, and whether it has been asked to leave.
+/// The announcement of a server, and whether it was asked to leave.
 pub(crate) struct Announced {
     pub(super) description: messages::Description,
     pub(super) allow_leave: bool,

@@ -11,7 +11,7 @@ use tonic_prost::ProstCodec;
 use super::messages::{self, DESCRIBE, DescribeRequest, LEAVE, LeaveRequest, LeaveResponse};
 use crate::Channel;
 
-/// What a server says about itself: what [`Channel::describe`] returns.
+/// A server's description of itself, returned by [`Channel::describe`].
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Description {
@@ -19,31 +19,31 @@ pub struct Description {
     pub name: String,
     /// The program's version.
     pub version: String,
-    /// The number of its process, in the server's own pid namespace.
+    /// Its process id, in the server's own pid namespace.
     pub pid: u32,
     /// When the server was built.
     pub started: SystemTime,
 }
 
 impl Channel {
-    /// Asks the server which program it is.
+    /// Asks the server for its name, version and process.
     ///
     /// # Errors
-    /// [`Unimplemented`](tonic::Code::Unimplemented) when the server has not called
-    /// [`Server::announce`](crate::Server::announce); otherwise as of any call.
+    /// [`Unimplemented`](tonic::Code::Unimplemented) if the server does not call
+    /// [`Server::announce`](crate::Server::announce), and those of any call.
     pub async fn describe(&self) -> Result<Description, Status> {
         let said: messages::Description = self.unary(DESCRIBE, DescribeRequest {}).await?;
         let started = UNIX_EPOCH + Duration::from_millis(said.started_ms.try_into().unwrap_or(0));
         Ok(Description { name: said.name, version: said.version, pid: said.pid, started })
     }
 
-    /// Asks the server to give up its address, finish the calls that are under way, and end. This returns when the server
-    /// has begun to. With a `pid`, only the server that is this process does.
+    /// Asks the server to give up its address, finish its running calls, and end. This returns when the server has
+    /// begun to leave. With a `pid`, the server leaves only if that is its process.
     ///
     /// # Errors
-    /// [`PermissionDenied`](tonic::Code::PermissionDenied) when this is neither the server's user nor the system,
-    /// [`Unimplemented`](tonic::Code::Unimplemented) when the server never leaves, and
-    /// [`FailedPrecondition`](tonic::Code::FailedPrecondition) when it is another process; otherwise as of any call.
+    /// [`PermissionDenied`](tonic::Code::PermissionDenied) if the caller is neither the server's user nor the system,
+    /// [`Unimplemented`](tonic::Code::Unimplemented) if the server never leaves when asked,
+    /// [`FailedPrecondition`](tonic::Code::FailedPrecondition) if it is not the process `pid`, and those of any call.
     pub async fn ask_to_leave(&self, pid: Option<u32>) -> Result<(), Status> {
         let _: LeaveResponse = self.unary(LEAVE, LeaveRequest { pid: pid.unwrap_or(0) }).await?;
         Ok(())

@@ -12,32 +12,32 @@ use crate::ServerStats;
 use crate::listeners::Listeners;
 use crate::served::{Offered, Served};
 
-/// When a server ends by itself.
+/// The conditions under which a server ends by itself.
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
     /// It can be asked to leave.
     pub(super) announced: Option<Arc<Announced>>,
-    /// After it was idle for so long.
+    /// After it was idle for this long.
     pub(super) idle: Option<Duration>,
 }
 
 /// Why a server ends.
 pub(crate) enum End {
-    /// It was asked to, and its calls may go on for so long.
+    /// It was asked to, and its calls may go on for this long.
     Asked(Duration),
     Idle,
-    /// Another process has taken over its addresses; its calls may go on for so long, or without a limit.
+    /// Another process has taken over its addresses; its calls may go on for this long, or without a limit.
     HandedOver(Option<Duration>),
 }
 
 /// How long a client that had connected when the server gave up its address may take to make its first call.
 const FIRST_CALL: Duration = Duration::from_secs(1);
 
-/// How long a server waits for its first client at least: for the one that has started it.
+/// The shortest time that a server waits for its first client, which may have started it.
 const FIRST_CLIENT: Duration = Duration::from_secs(5);
 
 impl Ending {
-    /// Waits until the server shall end.
+    /// Waits until the server has to end.
     pub(crate) async fn wait(self, stats: ServerStats) -> End {
         let asked = async {
             match &self.announced {
@@ -62,13 +62,13 @@ impl Ending {
     }
 }
 
-/// Waits until nobody has connected and no call has been under way for `limit`, or a little longer. It looks now and then,
-/// so that calls need not tell.
+/// Waits until there has been no new connection and no running call for `limit`, or a little longer. It checks at
+/// intervals, so calls need not report to it.
 async fn idle_for(stats: &ServerStats, limit: Duration) {
     let pause = (limit / 8).max(Duration::from_millis(1));
     let activity = || (stats.accepted_connections(), stats.calls_started());
     let mut seen = activity();
-    // When it was found idle first: the last call has ended before that.
+    // When it was first found idle, after the end of the last call.
     let mut since = Some(Instant::now());
     loop {
         sleep(pause).await;
@@ -84,14 +84,14 @@ async fn idle_for(stats: &ServerStats, limit: Duration) {
     }
 }
 
-/// Ends a server without losing a call: gives up its addresses, then serves whoever had connected before and what clients
-/// had sent before they heard of it. (`offered` is not changed; services are not `Sync`.)
+/// Ends a server without losing a call: gives up its addresses, then serves the clients that had already connected, and
+/// the calls that clients sent before they heard of the end. (`offered` is not changed; services are not `Sync`.)
 pub(crate) async fn leave(listeners: &mut Listeners, connections: &mut Served, offered: &mut Offered) {
     let before = connections.handles();
     let mut late = Vec::new();
     listeners.close();
-    // A client that hears of the end connects anew. It must find nobody, so the addresses go first: they have gone when the
-    // listeners have been polled.
+    // A client that hears of the end connects again. It must find no server, so the addresses are given up first, which
+    // is done once the listeners have been polled.
     let mut are_told = false;
     let mut tell = || {
         if !std::mem::replace(&mut are_told, true) {
@@ -115,7 +115,7 @@ pub(crate) async fn leave(listeners: &mut Listeners, connections: &mut Served, o
         }
     }
     tell();
-    // They have connected to make a call, and see the end of the connection as a failure.
+    // They connected to make a call, and would see the end of the connection as a failure.
     let called = async {
         while late.iter().any(|late| !late.is_over() && late.calls_started() == 0) {
             sleep(Duration::from_millis(5)).await;

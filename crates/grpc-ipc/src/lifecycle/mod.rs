@@ -1,4 +1,4 @@
-//! The end of a server: when it is asked to leave, and when nobody needs it.
+//! The end of a server: on request, or when it is idle.
 
 mod announcement;
 mod client;
@@ -18,7 +18,7 @@ impl Server {
     /// Adds the service `grpc.ipc.v1.Lifecycle`, which tells clients the program's name, version and process
     /// ([`Channel::describe`](crate::Channel::describe)), and lets the same user ask the server to leave
     /// ([`Channel::ask_to_leave`](crate::Channel::ask_to_leave)). A [`Launcher`](crate::Launcher) that requires a version
-    /// needs it. Layers apply to it as to every service: an [`Authorize`](crate::Authorize) has to name its methods.
+    /// needs it. Layers apply to it as to every service, so an [`Authorize`](crate::Authorize) has to name its methods.
     ///
     /// Default: no such service.
     ///
@@ -33,14 +33,14 @@ impl Server {
     }
 
     /// Ends the server when there has been no call and no new connection for this long: [`serve`](Self::serve) returns
-    /// `Ok`. An open connection without calls does not keep a server, because a [`Channel`](crate::Channel) keeps its
-    /// connection for ever; it is told to go away, and its next call connects anew. A call under way keeps the server,
-    /// however long it takes. The server looks eight times in this duration, so it may end a quarter later. For its first
-    /// client it waits at least 5 seconds, because whoever has started it may need them.
+    /// `Ok`. A running call keeps the server up, however long it takes. An open connection without calls does not,
+    /// because a [`Channel`](crate::Channel) keeps its connection for ever; the server closes it, and the channel's
+    /// next call connects again. The server checks eight times in this duration, so it may end a quarter later. It
+    /// waits at least 5 seconds for its first client, which may have started it and need that long.
     ///
-    /// No call is lost. The server first gives up its addresses, so that the next client finds nobody and can start another
-    /// one ([`Launcher`](crate::Launcher)). Then it serves those who had connected before, and calls that were sent before
-    /// their client heard that the server leaves. It ends when all of them are answered.
+    /// No call is lost. The server first gives up its addresses, so the next client finds no server and can start
+    /// another one ([`Launcher`](crate::Launcher)). Then it serves the clients that had already connected, and the
+    /// calls that clients sent before they heard of the end. It ends when all of them are answered.
     ///
     /// Default: the server stays.
     pub fn exit_when_idle(mut self, after: Duration) -> Self {

@@ -73,7 +73,7 @@ impl UnaryService<LeaveRequest> for Leave {
         let announced = Arc::clone(&self.0);
         Box::pin(async move {
             if !announced.allow_leave {
-                return Err(Status::unimplemented("this server does not leave when it is asked to"));
+                return Err(Status::unimplemented("this server does not leave on request"));
             }
             let allowed = match request.extensions().get::<Peer>() {
                 Some(peer) => AccessPolicy::same_user_or_system().check(peer).await.is_ok(),
@@ -81,7 +81,7 @@ impl UnaryService<LeaveRequest> for Leave {
             };
             if !allowed {
                 return Err(Status::permission_denied(
-                    "only the user of the server, and the system, may ask it to leave",
+                    "only the server's user and the system may ask it to leave",
                 ));
             }
             let (meant, own) = (request.get_ref().pid, announced.description.pid);
