@@ -1,4 +1,4 @@
-//! What programs are told of connections.
+//! The events of connections that programs can observe.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,14 +10,14 @@ use grpc_ipc_core::{Address, ConnectError, Peer, Refused};
 use grpc_ipc_http2::{End, Record, Traffic};
 use tokio::time::Instant;
 
-/// Is told of the connections of a [`Server`](crate::Server::observe) or a [`Channel`](crate::ConnectOptions::observe).
-/// Closures are observers.
+/// Receives the events of the connections of a [`Server`](crate::Server::observe) or a
+/// [`Channel`](crate::ConnectOptions::observe). Closures are observers.
 ///
-/// It has one method for all events, so that one that hands them on, to a log or into a queue, does so in one place, and so
-/// that an event that is added later changes no observer.
+/// It has one method for all events, so an observer can pass them on, to a log or a queue, in one place, and an event
+/// added later does not break it.
 ///
-/// Events come from the tasks of connections: an observer must not block. If it panics, the panic is caught and logged, and
-/// nothing else happens.
+/// Events come from the tasks of connections, so an observer must not block. If it panics, the panic is caught and
+/// logged, and has no other effect.
 ///
 /// ```
 /// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
@@ -45,7 +45,7 @@ impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
     }
 }
 
-/// What an [`Observer`] is told.
+/// An event that an [`Observer`] receives.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -55,19 +55,18 @@ pub enum Event<'a> {
         /// Which one.
         connection: &'a ConnectionInfo,
     },
-    /// A server does not serve a client. Those that a transport refuses because nothing is known of them, or whose
-    /// handshake of TLS fails, are in the log only. So are those that a [listener](crate::Server::listener) of the program's
-    /// own refuses.
+    /// A server refuses a client. Three kinds of refusals are only logged: of a client that the transport cannot
+    /// identify, of one whose TLS handshake fails, and by a [listener](crate::Server::listener) of your own.
     #[non_exhaustive]
     Refused {
         /// The client.
         peer: &'a Peer,
-        /// Where it has connected.
+        /// The address that it connected to.
         address: &'a Address,
         /// Why it is not served.
         why: Refusal<'a>,
     },
-    /// An attempt of a channel to connect has failed. Another follows after a pause, when it is needed.
+    /// An attempt of a channel to connect failed. If a connection is needed, another attempt follows after a pause.
     #[non_exhaustive]
     ConnectFailed {
         /// Where the server was expected.
@@ -80,11 +79,11 @@ pub enum Event<'a> {
     Disconnected {
         /// Which one.
         connection: &'a ConnectionInfo,
-        /// How it has ended.
+        /// How it ended.
         end: &'a End,
         /// How long it was connected.
         duration: Duration,
-        /// What it has moved.
+        /// Its bytes and calls.
         traffic: Traffic,
     },
 }
@@ -109,7 +108,7 @@ impl fmt::Display for Refusal<'_> {
     }
 }
 
-/// A connection, as an [`Observer`] is told of it.
+/// The connection in an [`Event`].
 #[derive(Clone, Debug)]
 pub struct ConnectionInfo {
     id: u64,
@@ -123,18 +122,17 @@ impl ConnectionInfo {
         Self { id: LAST.fetch_add(1, Ordering::Relaxed) + 1, peer, address }
     }
 
-    /// Its number, which no other connection of this process has, on either side. The `connection` spans of `tracing` have
+    /// Its number, unique among the connections of this process on both sides. The `connection` spans of `tracing` have
     /// it, too.
     pub fn id(&self) -> u64 {
         self.id
     }
 
-    /// Who is at the other end.
-    pub fn peer(&self) -> &Peer {
+    /// The peer at the other end. pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// The address of the listener that has accepted it, or that the channel has connected to.
+    /// The address of the listener that accepted it, or that the channel connected to.
     pub fn address(&self) -> &Address {
         &self.address
     }
@@ -168,9 +166,9 @@ impl Observers {
 
     pub(crate) fn tell(&self, event: &Event<'_>) {
         for observer in &self.0 {
-            // The panic's message has been reported by its hook.
+            // The panic hook has reported the message.
             if catch_unwind(AssertUnwindSafe(|| observer.on_event(event))).is_err() {
-                tracing::error!(?event, "an observer has panicked");
+                tracing::error!(?event, "an observer panicked");
             }
         }
     }
@@ -182,13 +180,13 @@ impl fmt::Debug for Observers {
     }
 }
 
-/// A connection of which observers are told. When it is dropped, the connection has ended.
+/// A connection whose events observers receive. Dropping it reports the end of the connection.
 pub(crate) struct Observed {
     observers: Observers,
     connection: ConnectionInfo,
     record: Record,
     since: Instant,
-    /// They were told that it is connected.
+    /// Whether its `Connected` event was sent.
     is_connected: AtomicBool,
 }
 

@@ -20,9 +20,9 @@ use crate::MethodPath;
 use crate::services::BoxError;
 use crate::status::status_from_service;
 
-/// A layer that records each call: as a span of `tracing`, as metrics (feature `metrics`), and by a function of the program.
+/// A layer that records each call: as a span of `tracing`, as metrics (feature `metrics`), and with a callback.
 ///
-/// It goes around a server, or around a channel. Calls are not direct through it; without it they cost nothing more.
+/// It wraps a server or a channel. Calls through it are not direct; without it, recording costs nothing.
 ///
 /// ```
 /// # use grpc_ipc_proto::greet::greeter_client::GreeterClient;
@@ -38,10 +38,11 @@ use crate::status::status_from_service;
 ///
 /// A span is called `rpc`, has the level INFO, and has the fields of OpenTelemetry's
 /// [conventions for RPC](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/): `otel.kind`, `rpc.system`,
-/// `rpc.service`, `rpc.method`, and, once the call has ended, `rpc.grpc.status_code`. It is open until the response ends, also
-/// that of a stream. Its parent is the span in which the call was made; in a server, that of the connection.
+/// `rpc.service`, `rpc.method`, and, once the call has ended, `rpc.grpc.status_code`. It is open until the response
+/// ends, even if that is a stream. Its parent is the span in which the call was made; in a server, that of the
+/// connection.
 ///
-/// A call that is given up before its end counts as [`Cancelled`](Code::Cancelled).
+/// A call that is dropped before its end counts as [`Cancelled`](Code::Cancelled).
 #[derive(Clone)]
 pub struct RecordCalls {
     side: CallSide,
@@ -53,7 +54,7 @@ pub struct RecordCalls {
 
 type OnCall = Arc<dyn Fn(&CallRecord<'_>) + Send + Sync>;
 
-/// Who records a call.
+/// The side that records a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallSide {
     Server,
@@ -68,20 +69,20 @@ pub struct CallRecord<'a> {
     pub path: &'a MethodPath,
     /// The client, in a server; `None` in a client.
     pub peer: Option<&'a Peer>,
-    /// What the call has ended with.
+    /// The status that the call ended with.
     pub code: Code,
     /// How long it took, from the request to the end of the response.
     pub duration: Duration,
 }
 
 impl RecordCalls {
-    /// For [`Server::layer`](crate::Server::layer): calls that are answered, with spans.
+    /// For [`Server::layer`](crate::Server::layer): records the calls that the server answers, with spans.
     #[must_use]
     pub fn server() -> Self {
         Self::new(CallSide::Server)
     }
 
-    /// For a [`Channel`](crate::Channel): calls that are made, with spans.
+    /// For a [`Channel`](crate::Channel): records the calls that the client makes, with spans.
     #[must_use]
     pub fn client() -> Self {
         Self::new(CallSide::Client)
@@ -103,9 +104,9 @@ impl RecordCalls {
         Self { spans, ..self }
     }
 
-    /// Whether calls are recorded with the crate `metrics`: as the histogram `rpc.server.duration` or `rpc.client.duration`, in
-    /// milliseconds, with the labels `rpc.system`, `rpc.service`, `rpc.method` and `rpc.grpc.status_code`. A method that
-    /// the server does not have is `_OTHER`, so that a client cannot make up labels. Default: `false`.
+    /// Whether the crate `metrics` records calls: in the histogram `rpc.server.duration` or `rpc.client.duration`, in
+    /// milliseconds, with the labels `rpc.system`, `rpc.service`, `rpc.method` and `rpc.grpc.status_code`. If the
+    /// server does not have the method, the label is `_OTHER`, so a client cannot invent labels. Default: `false`.
     #[cfg(feature = "metrics")]
     #[must_use = "the layer is moved into the returned one"]
     pub fn metrics(self, metrics: bool) -> Self {
@@ -115,7 +116,8 @@ impl RecordCalls {
         Self { metrics, ..self }
     }
 
-    /// Calls `record` with each call that has ended. It must not block; a panic of it is caught. Default: nobody is told.
+    /// Calls `record` after each call. `record` must not block; if it panics, the panic is caught. Default: no
+    /// callback.
     #[must_use = "the layer is moved into the returned one"]
     pub fn on_call(self, record: impl Fn(&CallRecord<'_>) + Send + Sync + 'static) -> Self {
         Self { on_call: Some(Arc::new(record)), ..self }
@@ -197,14 +199,14 @@ where
     }
 }
 
-/// A call under way. When it is dropped, the call has ended.
+/// A running call. Dropping it records the end of the call.
 struct RecordedCall {
     path: MethodPath,
     peer: Option<Peer>,
     since: Instant,
     span: Span,
     calls: Arc<RecordCalls>,
-    /// What it has ended with, as far as that is known.
+    /// The status that it ended with, once that is known.
     code: Option<Code>,
 }
 
@@ -227,17 +229,17 @@ impl Drop for RecordedCall {
             crate::metrics::record_call(self.calls.side, &record);
         }
         if let Some(on_call) = &self.calls.on_call {
-            // A panic has been reported by its hook.
+            // The panic hook has reported the message.
             _ = catch_unwind(AssertUnwindSafe(|| on_call(&record)));
         }
     }
 }
 
-/// The response to a call that is recorded.
+/// The response to a recorded call.
 #[must_use = "futures do nothing unless polled"]
 pub struct RecordedFuture<F> {
     future: Pin<Box<F>>,
-    /// Until the body of the response has it.
+    /// Present until the body of the response takes it.
     call: Option<RecordedCall>,
 }
 
@@ -277,10 +279,10 @@ impl<F> fmt::Debug for RecordedFuture<F> {
     }
 }
 
-/// The body of a response that is recorded.
+/// The body of a recorded response.
 pub struct RecordedBody<R> {
     body: Pin<Box<R>>,
-    /// Until it has ended.
+    /// Present until it has ended.
     call: Option<RecordedCall>,
 }
 
@@ -307,7 +309,7 @@ where
             }
             Some(Err(_)) | None => {
                 if let Some(call) = call {
-                    // A response without a status is none.
+                    // A response without a status is not valid gRPC.
                     call.code.get_or_insert(Code::Unknown);
                 }
                 *call = None;

@@ -74,7 +74,7 @@ impl Router {
     }
 }
 
-/// What a call ends with that is for no service.
+/// The status of a call that matches no service.
 fn unknown(path: &str, service: Option<&str>) -> Status {
     Status::unimplemented(match service {
         Some(service) => format!("the server has no service {service:?}"),

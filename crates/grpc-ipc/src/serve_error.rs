@@ -9,13 +9,13 @@ pub enum ServeError {
     /// It was told no address.
     #[error("the server has no address: call Server::listen or Server::listener")]
     NoListener,
-    /// The access policy does not let in the one connection that the server was to serve.
+    /// The access policy refuses the only connection that the server was to serve.
     #[error(
         "the access policy refuses the connection: it lets in {policy}, and the peer is {peer}; set \
          ListenOptions::access, or say who the peer is (PeerStream)"
     )]
     Refused {
-        /// Who is at the other end.
+        /// The peer at the other end.
         peer: Peer,
         /// The access policy.
         policy: AccessPolicy,
@@ -23,31 +23,30 @@ pub enum ServeError {
     /// Two of its services have the same name.
     #[error("the service {0} was added twice; one of them would never be called")]
     DuplicateService(&'static str),
-    /// An [`Authorize`](crate::Authorize) of it has a rule for a service or a method that no service has. Such a rule would
-    /// never be asked, and another one would decide about the method that it was meant for.
+    /// An [`Authorize`](crate::Authorize) has a rule for a service or a method that the server does not have. Such a
+    /// rule would never apply, and another one would decide about the intended method.
     #[error("Authorize has a rule for {name}, which the server does not have{}", meant(similar))]
     UnknownMethod {
-        /// The service or the method, as the rule has it.
+        /// The service or the method, as written in the rule.
         name: String,
-        /// Those of the server that are most like it, the best first.
+        /// The most similar names that the server has, the best match first.
         similar: Vec<&'static str>,
     },
-    /// An [`Authorize`](crate::Authorize) of it has the name of a user or a group that does not exist, or that cannot be
-    /// looked up.
+    /// An [`Authorize`](crate::Authorize) names a user or a group that does not exist, or that cannot be looked up.
     #[error(transparent)]
     Name(#[from] NameError),
     /// It cannot listen on one of its addresses; it has let go of the others.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// A server binds and serves inside a tokio runtime; here there is none.
+    /// The server was bound or served outside of a tokio runtime.
     #[error(
-        "there is no tokio runtime here; call this inside of one, or use Server::spawn, which brings its own"
+        "there is no tokio runtime here; call this inside one, or use Server::spawn, which brings its own"
     )]
     NoRuntime,
-    /// [`Server::spawn_on`](crate::Server::spawn_on) was called by the one thread of the runtime that it was given, and
-    /// would wait for itself.
+    /// [`Server::spawn_on`](crate::Server::spawn_on) was called on the only thread of its runtime, and would wait for
+    /// itself.
     #[error(
-        "Server::spawn_on was called inside the runtime, which has no other thread; use Server::bind and tokio::spawn there"
+        "Server::spawn_on was called on the only thread of the runtime; use Server::bind and tokio::spawn there"
     )]
     InsideRuntime,
     /// The runtime of [`Server::spawn_on`](crate::Server::spawn_on) has been shut down.
@@ -73,7 +72,7 @@ pub enum ServeError {
     },
 }
 
-/// What a name was perhaps meant to be.
+/// Suggests what the name was meant to be.
 fn meant(similar: &[&str]) -> String {
     match similar {
         [] => String::new(),

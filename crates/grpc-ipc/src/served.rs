@@ -15,7 +15,7 @@ use crate::peer_service::PeerService;
 use crate::services::Services;
 use crate::{Http2Options, ServerStats};
 
-/// What every connection is served with.
+/// What the server needs to serve a connection.
 pub(crate) struct Offered {
     pub(crate) services: Services,
     pub(crate) direct: Arc<DirectMethods>,
@@ -24,7 +24,8 @@ pub(crate) struct Offered {
     pub(crate) http2: Http2Options,
 }
 
-/// The connections of a server, each in a task of its own, which ends when the handlers have. Dropping them ends them.
+/// The connections of a server, each in a task of its own, which ends when its handlers have. Dropping this ends the
+/// connections.
 pub(crate) struct Served {
     tasks: JoinSet<()>,
     stats: ServerStats,
@@ -57,7 +58,7 @@ impl Served {
             // It outlives the connection, also when the task is aborted.
             let observed = observed;
             observed.connected();
-            // How it has ended is in its record.
+            // Its record has how it ended.
             _ = connection.await;
             drop(observed);
             handlers.finished().await;
@@ -97,7 +98,7 @@ impl Served {
         self.stats.for_each(Handle::close);
     }
 
-    /// How many handlers are not dropped.
+    /// How many handlers are not yet dropped.
     pub(crate) fn running(&self) -> usize {
         self.stats.calls_running()
     }

@@ -41,7 +41,8 @@ use crate::{BoundServer, Http2Options, ListenOptions, ServeError, ServerStats, s
 /// # Ok(())
 /// # }
 /// ```
-/// [`from_tonic`](crate::from_tonic) has tonic's options, and what stands for each here.
+///
+/// [`from_tonic`](crate::from_tonic) lists tonic's options and their equivalents here.
 #[derive(Default)]
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {
@@ -90,7 +91,7 @@ impl Server {
         self
     }
 
-    /// As [`add_service`](Self::add_service), if there is one: for a service that is switched on by an option of the program.
+    /// Like [`add_service`](Self::add_service) if there is a service: for one that a setting of the program enables.
     pub fn add_optional_service<S, B>(self, service: Option<S>) -> Self
     where
         S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>
@@ -118,15 +119,15 @@ impl Server {
         self
     }
 
-    /// Puts a tower layer around all services, also around those that are added later. The first one added sees a
-    /// request first, as with tonic's server and with `tower::ServiceBuilder`.
+    /// Puts a tower layer around all services, including those added later. The first layer added sees a request first,
+    /// as with tonic's server and with `tower::ServiceBuilder`.
     ///
-    /// An error of the layer becomes the status that the call ends with. A [`Status`](tonic::Status) among its sources is
-    /// taken as it is; that of tower's time-out layer is
-    /// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), that of its load-shed layer
-    /// [`ResourceExhausted`](tonic::Code::ResourceExhausted), and any other [`Unknown`](tonic::Code::Unknown).
+    /// An error of the layer becomes the status of the call. A [`Status`](tonic::Status) among the error's sources is
+    /// used as it is. The error of tower's time-out layer becomes [`DeadlineExceeded`](tonic::Code::DeadlineExceeded),
+    /// that of its load-shed layer [`ResourceExhausted`](tonic::Code::ResourceExhausted), and any other
+    /// [`Unknown`](tonic::Code::Unknown).
     ///
-    /// Calls are not direct behind a layer, other than [`Authorize`](crate::Authorize).
+    /// Calls are not direct behind any layer except [`Authorize`](crate::Authorize).
     pub fn layer<L, B>(mut self, layer: L) -> Self
     where
         L: Layer<Services> + Send + 'static,
@@ -168,37 +169,39 @@ impl Server {
         Self { max_connections_per_user: Some(connections.max(1)), ..self }
     }
 
-    /// How long a handler may take to answer, from when it is called. Then it is dropped, and the call ends with
-    /// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded). A caller's own deadline counts if it is earlier. A response that has
-    /// begun, such as a stream of messages, may take as long as the caller allows, as with tonic's server (whose code is
-    /// `Cancelled`). It is [`Http2Options::handler_timeout`], over which it has precedence. Default: no limit.
+    /// How long a handler may take to answer, from when it is called. After that it is dropped, and the call ends with
+    /// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded). An earlier deadline of the caller takes precedence. A
+    /// response that has begun, such as a stream of messages, may take as long as the caller allows, as with tonic's
+    /// server (whose code is `Cancelled`). This overrides [`Http2Options::handler_timeout`]. Default: no limit.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self }
     }
 
-    /// How many calls of one connection have a handler that has not answered, at least 1. Further calls wait for one of those,
-    /// or are refused with [`load_shed`](Self::load_shed). A stream of messages counts until it begins.
+    /// How many calls of one connection may wait for their handler's answer at a time, at least 1. Further calls wait
+    /// for one of them, or are refused if [`load_shed`](Self::load_shed) is set. A stream of messages counts until it
+    /// begins.
     ///
-    /// It counts in the server. [`Http2Options::max_concurrent_streams`] tells clients how many calls they may have at a time,
-    /// so that they wait themselves, and counts streams until they end. Calls are not direct with this limit. Default: no
-    /// limit.
+    /// The server enforces this limit. In contrast, [`Http2Options::max_concurrent_streams`] tells clients how many
+    /// calls they may make at a time, so they wait themselves, and it counts streams until they end. Calls are not
+    /// direct with this limit. Default: no limit.
     pub fn concurrency_limit_per_connection(mut self, calls: usize) -> Self {
         self.limits.concurrency = Some(calls.max(1));
         self
     }
 
-    /// Whether a call for which the services are not ready is refused with
-    /// [`ResourceExhausted`](tonic::Code::ResourceExhausted), instead of waiting. They are not when
-    /// [`concurrency_limit_per_connection`](Self::concurrency_limit_per_connection) is reached, or when a layer says so.
+    /// Whether to refuse a call with [`ResourceExhausted`](tonic::Code::ResourceExhausted) when the services are not
+    /// ready, instead of having it wait. They are not ready when
+    /// [`concurrency_limit_per_connection`](Self::concurrency_limit_per_connection) is reached, or when a layer is not.
     /// Default: `false`.
     pub fn load_shed(mut self, load_shed: bool) -> Self {
         self.limits.load_shed = load_shed;
         self
     }
 
-    /// Runs each request in a span that `trace` makes of its head, whose extensions have the [`Peer`](crate::Peer) and the
-    /// [`MethodPath`](crate::MethodPath). The span is left when the handler has answered; it does not cover the messages of a
-    /// stream. It is around all layers. Calls are not direct with it. Default: no spans.
+    /// Runs each request in a span that `trace` makes from the request's head. The extensions of the head have the
+    /// [`Peer`](crate::Peer) and the [`MethodPath`](crate::MethodPath). The span encloses all layers. It ends when the
+    /// handler has answered, so it does not cover the messages of a stream. Calls are not direct with it. Default: no
+    /// spans.
     pub fn trace_fn<F>(mut self, trace: F) -> Self
     where
         F: Fn(&http::Request<()>) -> tracing::Span + Send + Sync + 'static,
@@ -207,17 +210,17 @@ impl Server {
         self
     }
 
-    /// Tells `observer` of connections: who has connected, was refused, and has gone, and why. Call it again for one more.
-    /// Calls stay direct. Default: there is none.
+    /// Notifies `observer` when a client has connected, was refused, or has disconnected, and why. Call it again to add
+    /// another observer. Calls stay direct. Default: no observer.
     pub fn observe(mut self, observer: impl Observer) -> Self {
         self.hooks.observers.add(observer);
         self
     }
 
-    /// Attaches to the [`Peer`] of each connection what `tag` makes of it, which handlers find with
-    /// [`Peer::tag`](crate::Peer::tag): a session, a record, or which plug-in it is. It is called when the access policy has
-    /// let the peer in, and must not block. A peer that has a tag already, from a listener of the program's own, gets the
-    /// new one in its place. If `tag` panics, the peer gets none. Default: no tag.
+    /// Attaches the value that `tag` returns to the [`Peer`] of each connection, such as a session, a record, or the
+    /// name of a plug-in. Handlers read it with [`Peer::tag`](crate::Peer::tag). `tag` is called after the access
+    /// policy has accepted the peer, and must not block. Its value replaces a tag from a listener of your own. If `tag`
+    /// panics, the peer has no tag. Default: no tag.
     pub fn tag_peers<T: Any + Send + Sync>(
         mut self,
         tag: impl Fn(&Peer) -> T + Send + Sync + 'static,
@@ -238,10 +241,13 @@ impl Server {
     /// Listens on all addresses; clients can connect from then on, and are served once [`BoundServer::serve`] runs.
     ///
     /// # Errors
-    /// [`ServeError::NoRuntime`] outside of a tokio runtime, [`ServeError::NoListener`] without an address, [`ServeError::Bind`] for the first that cannot be listened on,
-    /// [`ServeError::DuplicateService`] when two services have the same name, [`ServeError::UnknownMethod`] when
-    /// [`Authorize`](crate::Authorize) has a rule for a service or a method that the server does not have, and
-    /// [`ServeError::Name`] when it has the name of a user or a group that does not exist.
+    /// - [`ServeError::NoRuntime`] outside of a tokio runtime
+    /// - [`ServeError::NoListener`] without an address
+    /// - [`ServeError::Bind`] for the first address on which the server cannot listen
+    /// - [`ServeError::DuplicateService`] if two services have the same name
+    /// - [`ServeError::UnknownMethod`] if [`Authorize`](crate::Authorize) has a rule for a service or a method that the
+    ///   server does not have
+    /// - [`ServeError::Name`] if [`Authorize`](crate::Authorize) names a user or a group that does not exist
     ///
     /// # Cancel safety
     /// Dropping the future lets go of all addresses.

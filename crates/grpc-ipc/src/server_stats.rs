@@ -7,12 +7,12 @@ use grpc_ipc_core::AccessPolicy;
 use grpc_ipc_http2::server::Handle;
 use tokio::task;
 
-/// Counters of a server: what [`BoundServer::stats`](crate::BoundServer::stats) and
-/// [`ServerHandle::stats`](crate::ServerHandle::stats) return. Cloning is cheap, and a clone stays valid when the server
-/// has ended.
+/// Counters of a server, returned by [`BoundServer::stats`](crate::BoundServer::stats) and
+/// [`ServerHandle::stats`](crate::ServerHandle::stats). Cloning is cheap, and a clone stays valid after the server has
+/// ended.
 ///
-/// Calls are counted by their connections, which do that anyway. Reading the number of calls takes each connection's lock
-/// for a moment; the other counters cost nothing.
+/// Counting adds no cost, because connections count their calls anyway. Reading the number of calls takes each
+/// connection's lock for a moment; the other counters cost nothing.
 #[derive(Clone, Default)]
 pub struct ServerStats {
     counters: Arc<Counters>,
@@ -21,9 +21,9 @@ pub struct ServerStats {
 #[derive(Default)]
 struct Counters {
     accepted: AtomicU64,
-    /// Those beyond the limit of their user.
+    /// Connections beyond the limit of their user.
     too_many: AtomicU64,
-    /// Counts what its policy refuses, from this number on.
+    /// Each policy, with the number of its earlier refusals, which do not count.
     policies: Mutex<Vec<(AccessPolicy, u64)>>,
     connections: Mutex<Connections>,
     general_calls: Arc<AtomicU64>,
@@ -48,23 +48,24 @@ impl ServerStats {
     }
 
     /// How many connections the server has refused: those that an [`AccessPolicy`] refuses, and those over
-    /// [`max_connections_per_user`](crate::Server::max_connections_per_user). A policy that several servers share counts
-    /// for each of them. Listeners of your own ([`Server::listener`](crate::Server::listener)) keep their policies to
-    /// themselves: ask [`AccessPolicy::refused`].
+    /// [`max_connections_per_user`](crate::Server::max_connections_per_user). If several servers share a policy, its
+    /// refusals count for each of them. Refusals by listeners of your own
+    /// ([`Server::listener`](crate::Server::listener)) are not included; use [`AccessPolicy::refused`] of their
+    /// policies.
     pub fn refused_connections(&self) -> u64 {
         let refused = |(policy, before): &(AccessPolicy, u64)| policy.refused().saturating_sub(*before);
         let by_policy: u64 = lock(&self.counters.policies).iter().map(refused).sum();
         by_policy + self.counters.too_many.load(Ordering::Relaxed)
     }
 
-    /// How many calls clients have begun, including those that have ended, and those that were refused. They are counted
-    /// by the ids of their HTTP/2 streams.
+    /// How many calls clients have begun, including those that have ended or were refused. The count comes from the ids
+    /// of the HTTP/2 streams.
     pub fn calls_started(&self) -> u64 {
         let connections = self.connections();
         connections.calls + connections.open.values().map(Handle::calls_started).sum::<u64>()
     }
 
-    /// How many calls have a handler, or the body of a response, that has not ended.
+    /// How many calls are running: their handler, or the body of their response, has not ended.
     pub fn calls_running(&self) -> usize {
         self.connections().open.values().map(Handle::running).sum()
     }
@@ -75,12 +76,12 @@ impl ServerStats {
         self.counters.general_calls.load(Ordering::Relaxed)
     }
 
-    /// What [`general_calls`](Self::general_calls) counts with.
+    /// The counter behind [`general_calls`](Self::general_calls).
     pub(crate) fn general_counter(&self) -> &Arc<AtomicU64> {
         &self.counters.general_calls
     }
 
-    /// Counts those whom `policy` refuses from now on.
+    /// Counts the peers that `policy` refuses from now on.
     pub(crate) fn refuses_by(&self, policy: &AccessPolicy) {
         let mut policies = lock(&self.counters.policies);
         if !policies.iter().any(|(other, _)| other.counts_with(policy)) {
@@ -120,7 +121,7 @@ impl ServerStats {
     }
 }
 
-/// Nothing panics while one of them is held.
+/// Nothing panics while one of the locks is held.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,4 @@
-//! What a server tells the service manager that has started it.
+//! Notifies the service manager that started the server.
 
 use std::future::pending;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use crate::Server;
 use crate::backend::{notify_systemd, systemd_watchdog};
 
 impl Server {
-    /// Tells systemd how the server is, as a unit with `Type=notify` asks for
-    /// ([sd_notify(3)](https://www.freedesktop.org/software/systemd/man/sd_notify.html)): `READY=1` when it listens and
-    /// begins to serve, `STOPPING=1` when it begins to shut down, and, if the unit has `WatchdogSec=`, `WATCHDOG=1` twice in
-    /// that time for as long as the server's own task runs. A process that systemd has not started tells nobody, and
-    /// neither does one on Windows, or one that is built without the feature `uds`.
+    /// Notifies systemd of the server's state, for a unit with `Type=notify`
+    /// ([sd_notify(3)](https://www.freedesktop.org/software/systemd/man/sd_notify.html)). It sends `READY=1` when the
+    /// server listens and begins to serve, and `STOPPING=1` when it begins to shut down. If the unit has
+    /// `WatchdogSec=`, it sends `WATCHDOG=1` twice in that time, for as long as the server's own task runs. It does
+    /// nothing if systemd did not start the process, on Windows, and without the feature `uds`.
     ///
-    /// `unix::systemd::notify` sends the other states, such as that the configuration is read again. For sockets that
-    /// systemd passes to the service, see `systemd:NAME` at [`Address`](crate::Address). Default: systemd is not told.
+    /// `unix::systemd::notify` sends other states, such as a reload of the configuration. For sockets that systemd
+    /// passes to the service, see `systemd:NAME` at [`Address`](crate::Address). Default: systemd is not notified.
     pub fn notify_systemd(mut self) -> Self {
         self.notify_systemd = true;
         self
@@ -31,7 +31,7 @@ pub(crate) enum Notice {
     Watchdog,
 }
 
-/// The service manager of a server, if it is to be told anything.
+/// The service manager of a server, if it is to be notified.
 pub(crate) struct ServiceManager {
     is_told: bool,
     pings: Option<Interval>,
@@ -54,7 +54,7 @@ impl ServiceManager {
         }
     }
 
-    /// Tells it that the server is alive, when that is due; never, if it does not want to hear it.
+    /// Sends a sign of life when one is due. Never completes if the service manager expects none.
     ///
     /// # Cancel safety
     /// Dropping the future loses no message.

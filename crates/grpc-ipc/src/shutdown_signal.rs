@@ -39,14 +39,14 @@ use crate::sync;
 ///   service's own control handler, as with [`ServerHandle::shutdown`](crate::ServerHandle::shutdown).
 ///
 /// # Errors
-/// The error of the system when it registers no handler; one that says so outside of a tokio runtime.
+/// The system's error if it cannot register a handler, and an error that says so outside of a tokio runtime.
 ///
 /// # Panics
 /// In a tokio runtime without I/O ([`enable_io`](tokio::runtime::Builder::enable_io)).
 pub fn shutdown_signal() -> io::Result<ShutdownSignal> {
     if !sync::in_runtime() {
         return Err(io::Error::other(
-            "there is no tokio runtime here; call shutdown_signal inside of one, before the server serves",
+            "there is no tokio runtime here; call shutdown_signal inside one, before the server serves",
         ));
     }
     StopSignals::register().map(ShutdownSignal)

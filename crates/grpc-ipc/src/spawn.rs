@@ -23,9 +23,9 @@ impl Server {
     /// Binds and serves on a thread with a runtime of its own, for a program that has no tokio runtime: one with a
     /// user interface, a Windows service, a `main` that blocks. Returns when clients can connect.
     ///
-    /// By default the handlers run on that one thread, and so does everything else of the server: a handler that blocks it
-    /// holds up all other calls. Work that blocks belongs in [`tokio::task::spawn_blocking`]; for handlers that compute,
-    /// there are more [`worker_threads`](Self::worker_threads).
+    /// By default the handlers and the rest of the server run on that one thread, so a handler that blocks it delays
+    /// all other calls. Put work that blocks into [`tokio::task::spawn_blocking`]; for CPU-bound handlers, set more
+    /// [`worker_threads`](Self::worker_threads).
     ///
     /// This blocks the calling thread for as long as binding takes. Inside a tokio runtime it works, but there
     /// [`bind`](Self::bind) and [`serve`](Self::serve) block nobody, and need no thread.
@@ -61,25 +61,26 @@ impl Server {
         wait_until_bound(&is_bound, stop, Serving::Thread(thread))
     }
 
-    /// How many threads [`spawn`](Self::spawn) starts for the handlers and connections, at least 1. With more than one,
-    /// they are those of a tokio runtime of several threads, and one more waits for the end of the server. Default: 1.
+    /// How many threads [`spawn`](Self::spawn) starts for the handlers and connections, at least 1. If there are
+    /// several, they belong to a multi-threaded tokio runtime, and one more thread waits for the end of the server.
+    /// Default: 1.
     pub fn worker_threads(mut self, threads: usize) -> Self {
         self.worker_threads = threads;
         self
     }
 
-    /// As [`spawn`](Self::spawn), on a tokio runtime that the program has already, instead of a thread of its own.
-    /// [`worker_threads`](Self::worker_threads) does not matter then. The server ends with the runtime.
+    /// Like [`spawn`](Self::spawn), but on an existing tokio runtime instead of a thread of its own.
+    /// [`worker_threads`](Self::worker_threads) has no effect. The server ends with the runtime.
     ///
-    /// This blocks the calling thread for as long as binding takes. Inside the runtime, call [`bind`](Self::bind), and
-    /// `tokio::spawn` what [`serve`](crate::BoundServer::serve) returns.
+    /// This blocks the calling thread while the server binds. Inside the runtime, call [`bind`](Self::bind), and pass
+    /// the future of [`serve`](crate::BoundServer::serve) to `tokio::spawn`.
     ///
     /// # Errors
-    /// As of [`bind`](Self::bind); [`ServeError::RuntimeEnded`] when the runtime has been shut down, and
-    /// [`ServeError::InsideRuntime`] on the thread of a runtime that has no other.
+    /// Those of [`bind`](Self::bind), [`ServeError::RuntimeEnded`] if the runtime has been shut down, and
+    /// [`ServeError::InsideRuntime`] on the only thread of the runtime.
     ///
     /// # Panics
-    /// When code of the caller's own does that is run to bind, such as a layer.
+    /// If the program's own code that runs during binding panics, such as a layer.
     pub fn spawn_on(self, runtime: &Handle) -> Result<ServerHandle, ServeError> {
         let is_inside = Handle::try_current().is_ok_and(|here| here.id() == runtime.id());
         if is_inside && runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
@@ -98,7 +99,7 @@ impl Server {
     }
 }
 
-/// A server that runs by itself: what [`Server::spawn`] and [`Server::spawn_on`] return.
+/// A server that runs in the background, returned by [`Server::spawn`] and [`Server::spawn_on`].
 ///
 /// Dropping it tells the server to stop at once, without a drain, and does not wait for that: calls under way end as
 /// after [`shutdown`](Self::shutdown) with a drain of zero, and the addresses are free again a moment later.
@@ -109,7 +110,7 @@ pub struct ServerHandle {
     serving: Serving,
 }
 
-/// What is known of a server once it is bound.
+/// The properties of a bound server.
 struct Bound {
     local_addresses: Vec<Address>,
     stats: ServerStats,

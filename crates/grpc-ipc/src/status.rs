@@ -33,17 +33,17 @@ pub(crate) fn code_of_connect(error: &ConnectError) -> Code {
     }
 }
 
-/// What a call ends with that was sent.
+/// The status of a call that was sent.
 pub(crate) fn status_from_http2(error: &Error) -> Status {
     CallError::sent(error.clone()).of(status_of(error))
 }
 
-/// What a call ends with that was not sent.
+/// The status of a call that was not sent.
 pub(crate) fn status_of_unsent(error: &Error) -> Status {
     CallError::unsent(error.clone()).of(status_of(error))
 }
 
-/// What a call ends with that no server has looked at, with the reason that none did.
+/// The status of a call that no server has processed, with the reason.
 pub(crate) fn status_from_http2_because(error: &Error, cause: Option<&Error>) -> Status {
     let status = status_of(error);
     let status = match cause {
@@ -53,7 +53,7 @@ pub(crate) fn status_from_http2_because(error: &Error, cause: Option<&Error>) ->
     CallError::sent(error.clone()).of(status)
 }
 
-/// What a handler is told of a request that has broken off.
+/// The status that a handler gets when its request breaks off.
 pub(crate) fn status_of_request(error: &Error) -> Status {
     // tonic takes this code for the end of a request.
     let mut status = status_of(error);
@@ -101,8 +101,8 @@ fn code_of(reason: Reason) -> Code {
     }
 }
 
-/// What a call ends with that a layer of the server fails. tonic knows the errors of its own layers, and that of a server
-/// which sheds load only with its feature `server`.
+/// The status of a call that a layer of the server fails. tonic maps the errors of its own layers, but that of load
+/// shedding only with its feature `server`.
 pub(crate) fn status_from_service(error: BoxError) -> Status {
     Status::try_from_error(error).unwrap_or_else(|error| {
         let code = match std::iter::successors(Some(&*error as &dyn error::Error), |error| error.source())
@@ -127,7 +127,7 @@ fn code_from_tower(error: &(dyn error::Error + 'static)) -> Option<Code> {
     }
 }
 
-/// What a call ends with whose deadline passes before it is sent.
+/// The status of a call whose deadline passes before it is sent.
 pub(crate) fn deadline_exceeded() -> Status {
     status_of_unsent(&Error::DeadlineExceeded)
 }

@@ -17,7 +17,7 @@ use socket::Socket;
 
 use crate::backend::tcp_socket;
 
-/// How many connections wait to be accepted, if nothing else is said.
+/// The default number of connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
 type Stream = PeerStream<Socket>;
@@ -48,7 +48,7 @@ pub(crate) async fn listen(
     Ok(Acceptor::new(Listening(socket), address, access))
 }
 
-/// As [`TcpListener::bind`](tokio::net::TcpListener::bind), with a backlog.
+/// Like [`TcpListener::bind`](tokio::net::TcpListener::bind), with a backlog.
 async fn bind(address: (&str, u16), backlog: u32) -> io::Result<tokio::net::TcpListener> {
     let mut failed = None;
     for address in lookup_host(address).await? {

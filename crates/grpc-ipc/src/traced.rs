@@ -10,7 +10,7 @@ use crate::services::Request;
 /// Makes the span of a request.
 pub(crate) type TraceFn = Arc<dyn Fn(&http::Request<()>) -> Span + Send + Sync>;
 
-/// A service whose requests have spans of the program's own ([`Server::trace_fn`](crate::Server::trace_fn)).
+/// A service whose requests run in spans that the program makes ([`Server::trace_fn`](crate::Server::trace_fn)).
 #[derive(Clone)]
 pub(crate) struct Traced<S> {
     pub(crate) service: S,

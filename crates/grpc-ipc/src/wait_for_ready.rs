@@ -1,18 +1,18 @@
 use tonic::Request;
 
-/// Whether a call waits until its channel has a connection: in the extensions of a request.
+/// Whether a call waits until its channel has a connection. It goes into the extensions of the request.
 ///
-/// With `true`, a call waits for a server that is missing, starting or restarting, until its deadline; without a deadline
-/// it waits for ever. All calls of a channel share the attempts to connect, with pauses between them. A failure that does
-/// not pass by itself ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) ends the call at once.
+/// With `true`, a call waits for a server that is missing, starting or restarting, until its deadline, or for ever if
+/// it has none. All calls of a channel share the attempts to connect, with pauses between them. A failure that does not
+/// pass by itself ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) ends the call at once.
 ///
 /// With `false`, a call fails with [`Unavailable`](tonic::Code::Unavailable) when an attempt to connect fails.
 ///
-/// It has precedence over [`ConnectOptions::wait_for_ready`](crate::ConnectOptions::wait_for_ready). See gRPC's
+/// It overrides [`ConnectOptions::wait_for_ready`](crate::ConnectOptions::wait_for_ready). See gRPC's
 /// [wait-for-ready](https://github.com/grpc/grpc/blob/master/doc/wait-for-ready.md).
 ///
-/// A call that may have reached the server when the connection broke is not made again; it fails with `Unavailable` either
-/// way.
+/// With either value, a call that may have reached the server before the connection broke is not retried; it fails with
+/// `Unavailable`.
 ///
 /// ```
 /// use grpc_ipc::{RequestExt as _, WaitForReady};
@@ -27,9 +27,9 @@ pub struct WaitForReady(
     pub bool,
 );
 
-/// What a [`Channel`](crate::Channel) lets a caller say of one call, beside what tonic does.
+/// Settings for a single call on a [`Channel`](crate::Channel), in addition to tonic's.
 pub trait RequestExt {
-    /// Says whether the call waits until its channel has a connection ([`WaitForReady`]).
+    /// Sets whether the call waits until its channel has a connection ([`WaitForReady`]).
     ///
     /// Default: [`ConnectOptions::wait_for_ready`](crate::ConnectOptions::wait_for_ready).
     fn set_wait_for_ready(&mut self, wait: bool);

@@ -219,7 +219,7 @@ pub(super) fn received<R>(
     }
 }
 
-/// What comes of the rest of an answer, with the call under way until then.
+/// The result of the rest of an answer. The call is running until then.
 fn holding<R: 'static>(permit: Permit, rest: Rest<R>) -> Rest<R> {
     match permit {
         None => rest,
@@ -230,7 +230,7 @@ fn holding<R: 'static>(permit: Permit, rest: Rest<R>) -> Rest<R> {
     }
 }
 
-/// What a call ends with whose message is too large to be sent.
+/// The status of a call whose message is too large to be sent.
 pub(super) fn too_large(status: Status) -> Status {
     CallError::never().of(status)
 }

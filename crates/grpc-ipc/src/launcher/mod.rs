@@ -92,8 +92,8 @@ impl Launcher {
         self
     }
 
-    /// Requires that the server [announces](crate::Server::announce) exactly this version. Before each new connection,
-    /// the channel asks for the version on a separate connection. Default: any version is accepted.
+    /// Requires that the server [announces](crate::Server::announce) exactly this version. For each new connection, the
+    /// channel asks for the version on a separate connection. Default: any version is accepted.
     pub fn version(self, version: impl Into<String>) -> Self {
         let version = version.into();
         self.version_matching(version.clone(), move |server| server.version == version)
