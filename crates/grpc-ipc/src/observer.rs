@@ -128,7 +128,8 @@ impl ConnectionInfo {
         self.id
     }
 
-    /// The peer at the other end. pub fn peer(&self) -> &Peer {
+    /// The peer at the other end.
+    pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
