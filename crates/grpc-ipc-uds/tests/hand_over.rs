@@ -219,3 +219,52 @@ fn a_path_has_room_for_the_second_one() {
         listen(&address).await.unwrap();
     });
 }
+
+/// Whoever comes next finds the address free instead, though the old server has not ended yet.
+#[test]
+fn a_server_that_gives_up_its_address_hands_nothing_over() {
+    run("a_server_that_gives_up_its_address_hands_nothing_over", || async {
+        let (directory, addresses) = places();
+        for address in addresses {
+            let mut old = listen(&address).await.unwrap();
+            assert!(old.accept_last().await.is_none());
+            if matches!(address, Address::UnixAbstract { .. }) {
+                // The name is free when the socket is closed.
+                drop(old);
+            }
+            let mut new = listen(&address).await.unwrap();
+            let _client = connect(&address, 1).await;
+            assert_eq!(accepted(&mut new).await, 1);
+        }
+        assert!(files(directory.path()).is_empty());
+    });
+}
+
+/// The server before puts the file there again.
+#[test]
+fn a_file_that_was_removed_is_waited_for() {
+    run("a_file_that_was_removed_is_waited_for", || async {
+        let (directory, [address, _]) = places();
+        let mut old = listen(&address).await.unwrap();
+        fs::remove_file(directory.path().join("s")).unwrap();
+        let mut new = tokio::select! {
+            new = listen(&address) => new.unwrap(),
+            _ = old.accept() => unreachable!("nobody connects"),
+        };
+        let _client = connect(&address, 1).await;
+        assert_eq!(accepted(&mut new).await, 1);
+    });
+}
+
+/// It says nothing while it hands over to another one.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_is_waited_for_ten_seconds() {
+    let (directory, [address, _]) = places();
+    let old = ListenOptions::new().listen(&address).await.unwrap();
+    let _silent = std::os::unix::net::UnixListener::bind(directory.path().join("s.handover")).unwrap();
+    let began = Instant::now();
+    let error = listen(&address).await.map(drop).unwrap_err();
+    assert!(matches!(error, BindError::InUse { .. }), "{error:?}");
+    assert_eq!(began.elapsed().as_secs(), 10);
+    drop(old);
+}

@@ -7,10 +7,9 @@ use std::path::Path;
 use grpc_ipc_core::{Address, BindError};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::sleep;
 use tracing::warn;
 
-use super::hand_over::{self, Descriptors, HandOver, Leave, until_handed_over};
+use super::hand_over::{self, Attempts, Descriptors, HandOver, Leave, until_handed_over};
 use super::kept_socket::{accept, last};
 use super::listener::{listen, new_socket};
 use super::socket_file::in_use_at;
@@ -36,22 +35,21 @@ impl AbstractSocket {
         let mut offers = OsString::from(path);
         offers.push(hand_over::SUFFIX);
         let offers = Path::new(&offers);
-        let mut attempts = 0;
+        let mut attempts = Attempts::new();
         loop {
-            if let Some(taken) = hand_over::take(offers).await.map_err(failed)? {
+            let last = attempts.is_last();
+            if let Some(taken) = hand_over::take(offers, &attempts).await.map_err(failed)? {
                 let (hand_over, socket, _) = HandOver::following(taken, Leave::default());
                 let socket = sys::register(UnixListener::from(socket), Interest::READABLE).map_err(failed)?;
                 return Ok(Self { socket, hand_over: Some(hand_over) });
             }
-            let last = attempts == hand_over::ATTEMPTS;
             let bound = async {
                 let socket = bind(options, address, path, last).await?;
                 Ok((socket, bind(options, address, offers, last).await?.into_inner().into()))
             };
             match bound.await {
                 Err(BindError::InUse { .. }) if !last => {
-                    attempts += 1;
-                    sleep(hand_over::PAUSE).await;
+                    attempts.pause().await;
                 }
                 Err(error) => return Err(error),
                 Ok((socket, offers)) => {
@@ -89,8 +87,12 @@ impl AbstractSocket {
     /// As [`KeptSocket::last`](super::kept_socket::KeptSocket::last).
     pub(super) fn last(&mut self) -> Option<UnixStream> {
         match &self.hand_over {
-            Some(hand_over) if hand_over.is_shared() => None,
-            _ => last(&self.socket),
+            Some(hand_over) if !hand_over.close() => None,
+            _ => {
+                // Whoever follows binds the name anew, and the second one with it.
+                self.hand_over = None;
+                last(&self.socket)
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use grpc_ipc_core::{AccessPolicy, Peer};
@@ -28,7 +28,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info};
 
 use super::kept_socket::accept;
@@ -51,20 +51,67 @@ const RETRY: Duration = Duration::from_secs(1);
 pub(super) const SUFFIX: &str = ".handover";
 /// How often, and after which pauses, a server tries again that finds neither a server to follow nor the path free: the one
 /// before it is about to listen, or to end.
-pub(super) const ATTEMPTS: u32 = 50;
-pub(super) const PAUSE: Duration = Duration::from_millis(20);
+const ATTEMPTS: u32 = 50;
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long it tries at most: the server before it may be handing over to another one, and say nothing meanwhile.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The attempts of a server to follow another one, or to find its address free.
+pub(super) struct Attempts {
+    left: u32,
+    deadline: Instant,
+}
+
+impl Attempts {
+    pub(super) fn new() -> Self {
+        Self { left: ATTEMPTS, deadline: Instant::now() + LIMIT }
+    }
+
+    /// Whether no other follows.
+    pub(super) fn is_last(&self) -> bool {
+        self.left == 0 || Instant::now() >= self.deadline
+    }
+
+    /// How long the server before may take to send its socket.
+    fn greeting_deadline(&self) -> Instant {
+        self.deadline.min(Instant::now() + GREETING_LIMIT)
+    }
+
+    pub(super) async fn pause(&mut self) {
+        self.left = self.left.saturating_sub(1);
+        sleep(PAUSE).await;
+    }
+}
 
 /// Whether the files of a server are left alone when it ends: they may be another process's, too.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Leave(Arc<AtomicBool>);
+pub(super) struct Leave(Arc<AtomicU8>);
+
+/// Nobody else has the socket.
+const OWN: u8 = 0;
+/// Another process may have it.
+const SHARED: u8 = 1;
+/// It is given up, and goes to nobody any more.
+const CLOSED: u8 = 2;
 
 impl Leave {
     pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.load(Ordering::SeqCst) == SHARED
     }
 
-    fn set(&self, leave: bool) {
-        self.0.store(leave, Ordering::SeqCst);
+    /// Before another process gets the socket; `false` if it is too late for that.
+    fn share(&self) -> bool {
+        self.0.compare_exchange(OWN, SHARED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+    }
+
+    /// Before the socket is given up; `false` if another process may have it.
+    fn close(&self) -> bool {
+        self.0.compare_exchange(OWN, CLOSED, Ordering::SeqCst, Ordering::SeqCst) != Err(SHARED)
+    }
+
+    /// It is this process's alone.
+    fn own(&self) {
+        self.0.store(OWN, Ordering::SeqCst);
     }
 }
 
@@ -103,14 +150,14 @@ impl HandOver {
     /// Of a server that follows another one, which has handed over the first two of the descriptors that it returns.
     pub(super) fn following(taken: Taken, leave: Leave) -> (Self, OwnedFd, Option<OwnedFd>) {
         let Taken { stream, descriptors: Descriptors { socket, lock, offers } } = taken;
-        leave.set(true);
+        leave.share();
         let before = Some(Before { stream, offers, is_told: false });
         (Self { handed_over: watch::Sender::new(false), leave, task: None, before }, socket, lock)
     }
 
-    /// Whether another process may have the socket, too.
-    pub(super) fn is_shared(&self) -> bool {
-        self.leave.is_set()
+    /// Gives the socket to nobody any more; `false` if another process may have it.
+    pub(super) fn close(&self) -> bool {
+        self.leave.close()
     }
 
     /// What says whether the files are left alone.
@@ -138,7 +185,7 @@ impl HandOver {
         let before = self.before.as_mut()?;
         let answered = timeout(STOP_LIMIT, before.stop(&self.leave)).await;
         let before = self.before.take()?;
-        self.leave.set(false);
+        self.leave.own();
         info!("this server has taken over the socket of the one before it");
         Some((before.offers, matches!(answered, Ok(Ok(())))))
     }
@@ -190,7 +237,7 @@ impl Before {
             write_byte(&self.stream, ACCEPTING).await?;
             self.is_told = true;
             // The server before hears of it, or has ended: the files are this one's.
-            leave.set(false);
+            leave.own();
         }
         match read_byte(&self.stream).await? {
             Some(STOPPED) => Ok(()),
@@ -234,14 +281,16 @@ async fn hand_over(
     stream.set_nonblocking(true)?;
     let stream = UnixStream::from_std(stream)?;
     // From here on they may be another's, too.
-    leave.set(true);
+    if !leave.share() {
+        return Ok(None);
+    }
     let sent = async {
         send(&stream, descriptors).await?;
         read_byte(&stream).await
     };
     // Whoever goes without a word has only looked.
     let Ok(Some(ACCEPTING)) = sent.await else {
-        leave.set(false);
+        leave.own();
         return Ok(None);
     };
     // It accepts, whether it hears of this or not.
@@ -261,7 +310,7 @@ pub(super) struct Taken {
 }
 
 /// Takes the descriptors of the server that offers them at `path`; `None` if none does.
-pub(super) async fn take(path: &Path) -> io::Result<Option<Taken>> {
+pub(super) async fn take(path: &Path, attempts: &Attempts) -> io::Result<Option<Taken>> {
     let stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
         Err(error)
@@ -277,7 +326,7 @@ pub(super) async fn take(path: &Path) -> io::Result<Option<Taken>> {
     if !may_follow(&peer_of(&stream)?).await {
         return Ok(None);
     }
-    match timeout(GREETING_LIMIT, receive(&stream)).await {
+    match timeout_at(attempts.greeting_deadline(), receive(&stream)).await {
         Ok(Ok(descriptors)) => Ok(Some(Taken { stream, descriptors })),
         // It ends, or is busy with another one.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),

@@ -11,12 +11,12 @@ use rustix::fs::{AtFlags, CWD, Stat, statat};
 use rustix::net::{Shutdown, shutdown};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use super::endpoint::SUN_PATH_LEN;
 use super::found::Found;
-use super::hand_over::{self, Descriptors, HandOver, Leave, until_handed_over};
+use super::hand_over::{self, Attempts, Descriptors, HandOver, Leave, until_handed_over};
 use super::listener::{listen, new_socket};
 use super::lock_file::LockFile;
 use super::owner::Owner;
@@ -170,13 +170,22 @@ impl KeptSocket {
     /// Gives up the path, and returns one of those who had connected before. Nobody can connect any more when this has
     /// returned `None`.
     pub(super) fn last(&mut self) -> Option<UnixStream> {
-        if self.hand_over().is_some_and(HandOver::is_shared) {
+        if !self.close() {
             return self.left.pop_front();
         }
         // As when they are dropped, and both before the backlog is empty: whoever finds nothing here may start a server.
         self.file.remove();
         self.lock.release();
         self.left.pop_front().or_else(|| last(&self.socket))
+    }
+
+    /// Keeps the socket from whoever would follow, who then binds the path anew; `false` if somebody has it.
+    fn close(&mut self) -> bool {
+        let closed = self.hand_over().is_none_or(HandOver::close);
+        if closed {
+            self.next = None;
+        }
+        closed
     }
 
     /// Looks whether the path leads to this socket, and its lock's to the lock.
@@ -271,6 +280,12 @@ impl KeptSocket {
     }
 }
 
+impl Drop for KeptSocket {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// What a server has that listens at a place.
 struct Bound {
     file: SocketFile,
@@ -300,16 +315,14 @@ async fn follow_or_bind(place: &Place<'_>, options: &ListenOptions) -> Result<Bo
         return Err(BindError::TooLong { address: place.address.clone(), length, limit });
     }
     let beside = place.beside(&path);
-    let mut attempts = 0;
+    let mut attempts = Attempts::new();
     loop {
-        if let Some(bound) = follow(place, &beside).await? {
+        let last = attempts.is_last();
+        if let Some(bound) = follow(place, &beside, &attempts).await? {
             return Ok(bound);
         }
         match bind_first(place, options).await {
-            Err(BindError::InUse { .. }) if attempts < hand_over::ATTEMPTS => {
-                attempts += 1;
-                sleep(hand_over::PAUSE).await;
-            }
+            Err(BindError::InUse { .. }) if !last => attempts.pause().await,
             Err(error) => return Err(error),
             Ok(bound) => {
                 let leave = Leave::default();
@@ -330,7 +343,11 @@ async fn follow_or_bind(place: &Place<'_>, options: &ListenOptions) -> Result<Bo
 }
 
 /// What the server before this one hands over, if there is one that does.
-async fn follow(place: &Place<'_>, beside: &Place<'_>) -> Result<Option<Bound>, BindError> {
+async fn follow(
+    place: &Place<'_>,
+    beside: &Place<'_>,
+    attempts: &Attempts,
+) -> Result<Option<Bound>, BindError> {
     let failed =
         |error| BindError::from_io(place.address, "take over the socket of the server before", error);
     let offers = match Found::open(beside.directory.as_fd(), &beside.name) {
@@ -338,23 +355,19 @@ async fn follow(place: &Place<'_>, beside: &Place<'_>) -> Result<Option<Bound>, 
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    let taken = hand_over::take(&offers.reached_by(beside.path)).await.map_err(failed)?;
+    let taken = hand_over::take(&offers.reached_by(beside.path), attempts).await.map_err(failed)?;
     let Some(taken) = taken else { return Ok(None) };
     let leave = Leave::default();
     let (hand_over, socket, lock) = HandOver::following(taken, leave.clone());
     let lock = lock.ok_or_else(|| failed(io::Error::other("there was no lock file with it")))?;
+    let (Some(file), Some(offers_file)) =
+        (SocketFile::taken(place, leave.clone())?, SocketFile::taken(beside, leave.clone())?)
+    else {
+        return Ok(None);
+    };
     let socket = sys::register(UnixListener::from(socket), Interest::READABLE).map_err(failed)?;
-    Ok(Some(Bound {
-        file: SocketFile::taken(place, leave.clone())?,
-        socket,
-        lock: LockFile::taken(place, lock, leave.clone()),
-        next: Some(Next {
-            hand_over,
-            file: SocketFile::taken(beside, leave)?,
-            path: beside.path.into(),
-            offers: None,
-        }),
-    }))
+    let next = Next { hand_over, file: offers_file, path: beside.path.into(), offers: None };
+    Ok(Some(Bound { file, socket, lock: LockFile::taken(place, lock, leave), next: Some(next) }))
 }
 
 /// The socket on which the next server is waited for.

@@ -130,8 +130,12 @@ impl ListenOptions {
     /// begins to [`accept`](grpc_ipc_core::Listener::accept), and [`LocalListener::handed_over`] tells it of that; if the
     /// new one ends before, the old one goes on. Mode, owner, group and backlog stay those of the first server.
     ///
-    /// If a server listens there that is not restartable, binding fails after a second with [`BindError::InUse`]. Sockets
-    /// that are [given](Self::listen_on) are not handed over. The path may have 9 bytes less than without.
+    /// If a server listens there that is not restartable, binding fails after a second with [`BindError::InUse`]; if it is
+    /// handing over to another one, which has bound and does not accept yet, after 10 seconds. Sockets that are
+    /// [given](Self::listen_on) are not handed over. The path may have 9 bytes less than without.
+    ///
+    /// If the old server runs under a service manager, that does not know the new one: systemd ends all processes of a
+    /// service when the first one has ended. A service of systemd takes its sockets from systemd instead (`systemd:NAME`).
     /// Default: `false`, an address that is served is in use.
     pub fn restartable(self, restartable: bool) -> Self {
         Self { restartable, ..self }

@@ -87,15 +87,12 @@ impl SocketFile {
         Ok(file)
     }
 
-    /// The file that is there, of a socket that the server before this one has bound.
-    pub(super) fn taken(place: &Place<'_>, leave: Leave) -> Result<Self, BindError> {
-        let found = place.socket()?;
-        let bound = found.ok_or_else(|| {
-            let missing = io::ErrorKind::NotFound.into();
-            BindError::from_io(place.address, "find the socket that it has taken over", missing)
-        })?;
+    /// The file that is there, of a socket that the server before this one has bound; `None` if it is not there, because
+    /// that server ends, or somebody has removed it.
+    pub(super) fn taken(place: &Place<'_>, leave: Leave) -> Result<Option<Self>, BindError> {
+        let Some(bound) = place.socket()? else { return Ok(None) };
         let (directory, name) = (place.directory.clone(), place.name.clone());
-        Ok(Self { directory, name, bound, process: std::process::id(), leave })
+        Ok(Some(Self { directory, name, bound, process: std::process::id(), leave }))
     }
 
     /// Leaves the file where it is for as long as `leave` says so.
