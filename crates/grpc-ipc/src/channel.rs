@@ -351,10 +351,12 @@ impl Future for ResponseFuture {
                 Stage::Connected(connection) => {
                     match (this.call.is_begun(), this.call.poll_on(connection, cx)) {
                         (_, Poll::Ready(Ok(response))) => {
-                            return Poll::Ready(match this.is_grpc {
-                                true => response_of_grpc(response),
-                                false => Ok(response.map(CallBody::any)),
-                            });
+                            let response = match this.is_grpc {
+                                true => response_of_grpc(response)?,
+                                false => response.map(CallBody::any),
+                            };
+                            let permit = this.permit.take();
+                            return Poll::Ready(Ok(response.map(|body| body.holding(permit))));
                         }
                         (false, Poll::Ready(Err(error))) if !error.is_unprocessed() => {
                             return Poll::Ready(Err(status_of_unsent(&error)));

@@ -215,6 +215,31 @@ fn so_many_calls_are_under_way_and_no_more() {
     });
 }
 
+/// A stream whose call has waited for its place goes the general way.
+#[test]
+fn a_stream_that_has_waited_is_under_way_until_its_end() {
+    run(|| async {
+        let (network, bench) = (Network::new(), MyBench::default());
+        let _running = serve(&network, &bench).await;
+        let channel = Channel::lazy(options(&network).concurrency_limit(1)).unwrap();
+        let client = BenchClient::new(channel.clone());
+        let first = client.clone().download(Transfer::default()).await.unwrap();
+        let mut other = client.clone();
+        let mut second = pin!(other.exchange(stream::iter([Chunk::default()])));
+        assert!(poll!(&mut second).is_pending());
+        drop(first);
+        let mut second = second.await.unwrap().into_inner();
+        assert_eq!(channel.general_calls(), 2);
+        let mut request = Request::new(Chunk::default());
+        request.set_timeout(SECOND);
+        let status = client.clone().echo(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        second.message().await.unwrap().unwrap();
+        assert!(second.message().await.unwrap().is_none());
+        client.clone().echo(Chunk::default()).await.unwrap();
+    });
+}
+
 #[test]
 fn a_channel_that_is_closed_ends_what_it_has_begun() {
     run(|| async {
