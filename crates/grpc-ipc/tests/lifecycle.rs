@@ -4,11 +4,15 @@ mod util;
 
 use std::time::Duration;
 
+use futures_util::stream;
 use grpc_ipc::memory::{MemoryListener, MemoryStream, Network};
 use grpc_ipc::{AccessPolicy, Address, Announcement, BoundServer, Channel, Connector as _, Listener, Server};
 use grpc_ipc_conformance::{LIMIT, Watchdog, run};
+use grpc_ipc_proto::bench::bench_client::BenchClient;
+use grpc_ipc_proto::bench::bench_server::{Bench, BenchServer};
+use grpc_ipc_proto::bench::{Chunk, Total, Transfer};
 use tokio::time::Instant;
-use tonic::Code;
+use tonic::{Code, Request, Response, Status, Streaming};
 use util::{DRAIN, MyGreeter, Running, greet};
 
 const IDLE: Duration = Duration::from_secs(60);
@@ -118,6 +122,60 @@ fn an_idle_server_ends() {
         let status = greet(channel, "world").await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "there is nobody: {status:?}");
     });
+}
+
+/// Nothing is sent on it, in either direction, and its handler has answered.
+#[test]
+fn a_silent_stream_keeps_an_idle_server() {
+    let _watchdog = Watchdog::start("a_silent_stream_keeps_an_idle_server", LIMIT);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let network = Network::new();
+        let listener = network.listen("server", AccessPolicy::default()).unwrap();
+        let server = Server::builder().add_service(BenchServer::new(Silent)).listener(listener);
+        let serving = tokio::spawn(server.exit_when_idle(IDLE).bind().await.unwrap().serve());
+        let channel = channel(&network);
+        // The first call goes the general way, and the second one directly.
+        let mut client = BenchClient::new(channel.clone());
+        for general_calls in [1, 1] {
+            let replies = client.exchange(stream::pending::<Chunk>()).await.unwrap();
+            tokio::time::sleep(10 * IDLE).await;
+            assert_eq!(channel.general_calls(), general_calls);
+            assert!(!serving.is_finished(), "a call is under way");
+            network
+                .listen("server", AccessPolicy::default())
+                .map(drop)
+                .expect_err("the server has the address");
+            drop(replies);
+        }
+        serving.await.unwrap().unwrap();
+    });
+}
+
+/// Its streams send nothing.
+struct Silent;
+
+#[tonic::async_trait]
+impl Bench for Silent {
+    async fn echo(&self, _: Request<Chunk>) -> Result<Response<Chunk>, Status> {
+        unreachable!()
+    }
+
+    type DownloadStream = stream::Pending<Result<Chunk, Status>>;
+
+    async fn download(&self, _: Request<Transfer>) -> Result<Response<Self::DownloadStream>, Status> {
+        unreachable!()
+    }
+
+    async fn upload(&self, _: Request<Streaming<Chunk>>) -> Result<Response<Total>, Status> {
+        unreachable!()
+    }
+
+    type ExchangeStream = stream::Pending<Result<Chunk, Status>>;
+
+    async fn exchange(&self, _: Request<Streaming<Chunk>>) -> Result<Response<Self::ExchangeStream>, Status> {
+        Ok(Response::new(stream::pending()))
+    }
 }
 
 /// The one that has started it may need some time.
