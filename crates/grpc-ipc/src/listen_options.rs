@@ -73,14 +73,20 @@ impl ListenOptions {
     ///   [`serve`](crate::BoundServer::serve) and [`spawn`](crate::Server::spawn), and its `serve` returns. The new
     ///   server gets the next calls, and the clients that were waiting to be accepted.
     ///
-    /// Both servers must run as the same user, or the new one as root. A server with several addresses goes on until
-    /// all of them are taken over. The first server's options for the socket's file (mode, owner) stay in force. The
-    /// servers find each other by a second socket beside the first, `PATH.handover`, so the longest possible path is 9
-    /// bytes shorter.
+    /// If the old server is handing over to another new one, which is bound and does not serve yet, binding fails after
+    /// 10 seconds with [`BindError::InUse`](crate::BindError::InUse).
+    ///
+    /// Both servers must bind as the same user. A server with several addresses goes on until all of them are taken
+    /// over. The first server's options for the socket's file (mode, owner) stay in force. The servers find each other by
+    /// a second socket beside the first, `PATH.handover`, so the longest possible path is 9 bytes shorter.
     ///
     /// This works for Unix domain sockets (`unix:`, `unix-abstract:`, and `local:` on Unix). Other addresses, and
-    /// sockets that the program or systemd opened, ignore it: systemd keeps its sockets open while a service restarts.
+    /// sockets that the program or systemd opened, ignore it.
     ///
+    /// A service of systemd should take its sockets from systemd instead (`systemd:NAME` at
+    /// [`Address`](crate::Address)). Systemd keeps them open while the service restarts, and clients wait meanwhile. A
+    /// hand-over does not work there: `systemctl restart` ends the old process before it starts the new one. If the old
+    /// process starts the new one itself, systemd ends both when the old one ends.
     ///
     /// Default: `false`; an address with a running server is in use.
     pub fn restartable(self, restartable: bool) -> Self {

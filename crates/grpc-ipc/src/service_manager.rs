@@ -16,7 +16,9 @@ impl Server {
     /// nothing if systemd did not start the process, on Windows, and without the feature `uds`.
     ///
     /// `unix::systemd::notify` sends other states, such as a reload of the configuration. For sockets that systemd
-    /// passes to the service, see `systemd:NAME` at [`Address`](crate::Address). Default: systemd is not notified.
+    /// passes to the service, see `systemd:NAME` at [`Address`](crate::Address). Use those for a restart without a gap:
+    /// with [`ListenOptions::restartable`](crate::ListenOptions::restartable), the new process is not the service's main
+    /// process, so by default systemd ignores its messages. Default: systemd is not notified.
     pub fn notify_systemd(mut self) -> Self {
         self.notify_systemd = true;
         self

@@ -140,8 +140,10 @@ impl ServerHandle {
         self.bound.stats.clone()
     }
 
-    /// Whether the server has ended by itself, which it only does by a panic: of a listener of the caller's own, for
-    /// example. A handler that panics ends its call, not the server.
+    /// Whether the server has ended by itself: it was [idle](Server::exit_when_idle), a client has
+    /// [asked it to leave](Server::announce), another process has taken over its addresses
+    /// ([`ListenOptions::restartable`](crate::ListenOptions::restartable)), the connections that it was given have ended, or it
+    /// has panicked, such as in a listener of the caller's own. A handler that panics ends its call, not the server.
     pub fn is_finished(&self) -> bool {
         match &self.serving {
             Serving::Thread(thread) => thread.is_finished(),
@@ -172,7 +174,8 @@ impl ServerHandle {
         }
     }
 
-    /// Serves until the process ends: blocks the calling thread, for a `main` that has nothing else to do.
+    /// Serves until the server [ends by itself](Self::is_finished), or else the process: blocks the calling thread, for a `main`
+    /// that has nothing else to do.
     ///
     /// # Errors
     /// None at present: what fails later than [`Server::spawn`] is a single connection.

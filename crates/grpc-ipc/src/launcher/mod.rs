@@ -46,6 +46,10 @@ use crate::{Channel, ConnectOptions, Description, backend};
 /// and Ctrl-C does not reach it. Its standard input is empty. Its output goes to the file `PATH.log` beside the lock,
 /// which each start empties. To end an idle server, use [`Server::exit_when_idle`](crate::Server::exit_when_idle).
 ///
+/// Nothing limits the size of that file while the server runs. A server that runs for a long time should write little to
+/// its standard output and error, and its log to a file that it rotates itself (with the crate `tracing-appender`, for
+/// example), or to the system's log. Or [discard](Self::discard_output) its output.
+///
 /// If the channel has to connect again and finds no server, it starts the program again.
 #[must_use = "a launcher does nothing until it connects"]
 pub struct Launcher {
@@ -78,8 +82,9 @@ impl Launcher {
         self
     }
 
-    /// Appends the output of the program to this file, instead of writing it to `PATH.log`. Default: `PATH.log`, which each
-    /// start empties.
+    /// Appends the output of the program to this file, instead of writing it to `PATH.log`. No start empties it, so it grows
+    /// until somebody does. It can be emptied while the server runs (`truncate -s 0`, or `copytruncate` of logrotate); a server
+    /// goes on writing to a file that was renamed. Default: `PATH.log`, which each start empties.
     pub fn log_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.program.output = Output::File(path.into());
         self
