@@ -51,6 +51,25 @@ fn a_directory_on_the_way_is_noticed() {
     });
 }
 
+/// It would be looked for again and again.
+#[test]
+fn what_is_no_directory_on_the_way_has_not_just_appeared() {
+    run("what_is_no_directory_on_the_way_has_not_just_appeared", || async {
+        let directory = TempDir::new().unwrap();
+        fs::write(directory.path().join("file"), "").unwrap();
+        std::os::unix::fs::symlink("missing", directory.path().join("link")).unwrap();
+        for name in ["file", "link"] {
+            let way = directory.path().join(name);
+            let connector = connector(&way.join("s"));
+            let mut appears = pin!(connector.appears());
+            assert!(poll!(&mut appears).is_pending(), "{name}");
+            fs::remove_file(&way).unwrap();
+            fs::create_dir(&way).unwrap();
+            appears.await;
+        }
+    });
+}
+
 #[test]
 fn what_others_do_in_the_directory_is_not_noticed() {
     run("what_others_do_in_the_directory_is_not_noticed", || async {

@@ -72,7 +72,7 @@ mod platform {
                     Err(error) => return Err(error.into()),
                 };
                 // What is to be watched instead may have been made before this was watched.
-                if directory != parent(path) && directory.join(&name).symlink_metadata().is_ok() {
+                if directory != parent(path) && directory.join(&name).is_dir() {
                     return Ok(None);
                 }
                 names.entry(watch).or_default().push(name);
