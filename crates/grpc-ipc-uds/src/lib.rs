@@ -23,4 +23,4 @@ pub use platform::PidFd;
 #[cfg(any(unix, windows))]
 pub use platform::{ListenOptions, LocalConnector, LocalListener, LocalStream, SystemNames};
 #[cfg(unix)]
-pub use platform::{LocalSocket, StartLock, StartPlace, detach, peer_of};
+pub use platform::{LocalSocket, StartLock, StartPlace, detach, kill_detached, peer_of};

@@ -11,6 +11,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use grpc_ipc::{Announcement, Channel, LaunchError, Launcher, Server};
+#[cfg(unix)]
+use grpc_ipc::{ConnectError, ConnectOptions};
 use grpc_ipc_conformance::{Watchdog, run};
 use grpc_ipc_proto::greet::greeter_blocking_client::GreeterBlockingClient;
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
@@ -335,6 +337,57 @@ fn a_program_that_does_not_listen_is_ended() {
             let error = nowhere.connect().await.unwrap_err();
             assert!(matches!(error, LaunchError::Lock(_)), "{error:?}");
         }
+    });
+}
+
+/// It may be stopped, or be no server of gRPC.
+#[cfg(unix)]
+#[test]
+fn a_server_that_says_nothing_is_not_waited_for_as_long_as_a_start() {
+    run("a_server_that_says_nothing_is_not_waited_for_as_long_as_a_start", || async {
+        let scene = Scene::new();
+        let _silent = std::os::unix::net::UnixListener::bind(&scene.path).unwrap();
+        let options = ConnectOptions::new(address(&scene.path)).connect_timeout(Duration::from_millis(100));
+        let launcher = Launcher::new(options, || unreachable!("a server is there"));
+        let error = launcher.start_timeout(Duration::from_secs(3600)).connect().await.unwrap_err();
+        assert!(matches!(error, LaunchError::Connect(ConnectError::TimedOut { .. })), "{error:?}");
+    });
+}
+
+/// A script that does not exec the program has to be ended with it.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_the_program_has_started_is_ended_with_it() {
+    run("what_the_program_has_started_is_ended_with_it", || async {
+        let scene = Scene::new();
+        let starts = format!("{}.starts", scene.path);
+        let launcher = Launcher::new(address(&scene.path), move || {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", "sleep 1000 & echo $! >> \"$0\"; wait", &starts]);
+            command
+        });
+        let error = launcher.start_timeout(Duration::from_millis(300)).connect().await.unwrap_err();
+        assert!(matches!(error, LaunchError::TimedOut { .. }), "{error:?}");
+        let [pid] = scene.starts()[..] else { panic!("{:?}", scene.starts()) };
+        // Nobody may take its exit status.
+        while stat(pid).is_some_and(|stat| !stat.contains(") Z ")) {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+/// Its messages would be taken for those of the service that the client belongs to.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_does_not_inherit_the_service_manager_of_its_client() {
+    run("a_server_does_not_inherit_the_service_manager_of_its_client", || async {
+        let scene = Scene::new();
+        let mut client = again("as_client");
+        client.env(CALL, &scene.path).env("NOTIFY_SOCKET", "/run/systemd/notify").stdout(Stdio::null());
+        assert!(client.status().unwrap().success());
+        let environment = fs::read(format!("/proc/{}/environ", scene.starts()[0])).unwrap();
+        let mut variables = environment.split(|byte| *byte == 0);
+        assert!(variables.all(|variable| !variable.starts_with(b"NOTIFY_SOCKET=")));
     });
 }
 

@@ -37,4 +37,4 @@ pub use peer::peer_of;
 pub use pidfd::PidFd;
 pub use start::{StartLock, StartPlace};
 pub use stream::{LocalSocket, LocalStream};
-pub use sys::detach;
+pub use sys::{detach, kill_detached};

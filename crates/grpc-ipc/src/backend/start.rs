@@ -1,7 +1,7 @@
 //! What a launcher needs of a platform: a lock that one client has at a time, a file for the output of the server, and how
 //! a program is started that outlives this one.
 
-pub(crate) use platform::{StartPlace, spawn};
+pub(crate) use platform::{StartPlace, kill, spawn};
 
 #[cfg(all(feature = "uds", unix))]
 mod platform {
@@ -14,6 +14,11 @@ mod platform {
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
         grpc_ipc_uds::detach(command);
         command.spawn()
+    }
+
+    /// Ends the program, and the processes that it has started in its session.
+    pub(crate) fn kill(child: &mut Child) -> io::Result<()> {
+        grpc_ipc_uds::kill_detached(child)
     }
 }
 
@@ -114,6 +119,10 @@ mod platform {
         command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
         grpc_ipc_win32::spawn_apart(command)
     }
+
+    pub(crate) fn kill(child: &mut Child) -> io::Result<()> {
+        child.kill()
+    }
 }
 
 #[cfg(not(any(windows, all(feature = "uds", unix))))]
@@ -146,5 +155,9 @@ mod platform {
 
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
         command.spawn()
+    }
+
+    pub(crate) fn kill(child: &mut Child) -> io::Result<()> {
+        child.kill()
     }
 }

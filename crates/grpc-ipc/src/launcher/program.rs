@@ -23,10 +23,16 @@ pub(super) struct Started {
     log: Log,
 }
 
+const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+
 impl Program {
     pub(super) async fn start(&self, place: &StartPlace) -> Result<Started, LaunchError> {
         let mut command = (self.command)();
         let log = self.output.set(&mut command, place).await?;
+        // A server that tells systemd how it is would speak for the service that this program belongs to.
+        if !command.get_envs().any(|(variable, _)| variable == NOTIFY_SOCKET) {
+            command.env_remove(NOTIFY_SOCKET);
+        }
         let program = command.get_program().to_owned();
         match start::spawn(&mut command) {
             Ok(child) => Ok(Started { program, child: Some(child), log }),
@@ -46,7 +52,7 @@ impl Started {
     /// Ends the program when its time is over.
     pub(super) fn give_up(mut self, waited: Duration) -> LaunchError {
         if let Some(child) = &mut self.child {
-            _ = child.kill();
+            _ = start::kill(child);
         }
         LaunchError::TimedOut { program: self.program.clone(), waited, output: self.log.tail() }
     }

@@ -7,7 +7,7 @@ mod launchd;
 mod socket;
 mod user_database;
 
-pub use detach::detach;
+pub use detach::{detach, kill_detached};
 pub(super) use inherited::passed_descriptors;
 #[cfg(target_vendor = "apple")]
 pub(super) use launchd::activate_socket;
