@@ -42,6 +42,8 @@ pub(crate) struct Connections {
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionsOptions {
     pub(crate) connect_timeout: Duration,
+    /// How long the server may take to begin with HTTP/2, where connecting may take longer.
+    pub(crate) handshake_timeout: Option<Duration>,
     pub(crate) max_connections: usize,
     pub(crate) http2: Http2Options,
     pub(crate) wait_for_ready: bool,
@@ -55,6 +57,7 @@ impl Default for ConnectionsOptions {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
+            handshake_timeout: None,
             max_connections: 8,
             http2: Http2Options::new(),
             wait_for_ready: false,

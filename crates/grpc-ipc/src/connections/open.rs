@@ -42,6 +42,10 @@ impl Connections {
 
     async fn try_open(self: &Arc<Self>, deadline: Instant) -> Result<Arc<SendRequest>, ConnectError> {
         let connection: BoxConnection = self.connector.connect(deadline).await?;
+        let deadline = match self.options.handshake_timeout {
+            Some(timeout) => deadline.min(deadline_after(timeout)),
+            None => deadline,
+        };
         let peer = connection.peer().clone();
         let calmed = self.state().calmed;
         // The deadline is the time limit.

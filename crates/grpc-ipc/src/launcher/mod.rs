@@ -168,6 +168,7 @@ impl Launcher {
             connect_timeout: connections.connect_timeout,
         };
         // A connection may take as long as a start, which has limits of its own.
+        connections.handshake_timeout = Some(connections.connect_timeout);
         connections.connect_timeout = connections.connect_timeout.saturating_add(connector.longest());
         Ok(Channel::new(BoxConnector::new(connector), connections))
     }
