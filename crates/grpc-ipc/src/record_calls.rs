@@ -3,6 +3,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,7 +43,8 @@ use crate::status::status_from_service;
 /// ends, even if that is a stream. Its parent is the span in which the call was made; in a server, that of the
 /// connection.
 ///
-/// A call that is dropped before its end counts as [`Cancelled`](Code::Cancelled).
+/// A call that is dropped before its end counts as [`Cancelled`](Code::Cancelled), and one whose handler panics as
+/// [`Unknown`](Code::Unknown), which its client gets, too.
 #[derive(Clone)]
 pub struct RecordCalls {
     side: CallSide,
@@ -106,7 +108,9 @@ impl RecordCalls {
 
     /// Whether the crate `metrics` records calls: in the histogram `rpc.server.duration` or `rpc.client.duration`, in
     /// milliseconds, with the labels `rpc.system`, `rpc.service`, `rpc.method` and `rpc.grpc.status_code`. If the
-    /// server does not have the method, the label is `_OTHER`, so a client cannot invent labels. Default: `false`.
+    /// server does not have the method, the label is `_OTHER`, so a client cannot invent labels. A layer that answers
+    /// before a service is chosen, such as [`Authorize`](crate::Authorize), may answer any method. Add it to the server
+    /// before this one, so that its refusals are not recorded. Default: `false`.
     #[cfg(feature = "metrics")]
     #[must_use = "the layer is moved into the returned one"]
     pub fn metrics(self, metrics: bool) -> Self {
@@ -218,9 +222,23 @@ impl RecordedCall {
     }
 }
 
+/// A handler that panics ends its call with the code that the engine sends then. This is dropped by the panic.
+struct Unwinding<'a>(&'a mut Option<RecordedCall>);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        if thread::panicking()
+            && let Some(call) = self.0
+        {
+            call.code = Some(Code::Unknown);
+        }
+    }
+}
+
 impl Drop for RecordedCall {
     fn drop(&mut self) {
-        let code = self.code.unwrap_or(Code::Cancelled);
+        let ended = if thread::panicking() { Code::Unknown } else { Code::Cancelled };
+        let code = self.code.unwrap_or(ended);
         self.span.record("rpc.grpc.status_code", code as i32);
         let record =
             CallRecord { path: &self.path, peer: self.peer.as_ref(), code, duration: self.since.elapsed() };
@@ -253,7 +271,9 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { future, call } = &mut *self;
         let span = call.as_ref().map_or_else(Span::none, |call| call.span.clone());
+        let unwinding = Unwinding(&mut *call);
         let result = ready!(span.in_scope(|| future.as_mut().poll(cx)));
+        drop(unwinding);
         let mut call = call.take();
         Poll::Ready(match result {
             Ok(response) => {
@@ -299,7 +319,9 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, R::Error>>> {
         let Self { body, call } = &mut *self;
         let span = call.as_ref().map_or_else(Span::none, |call| call.span.clone());
+        let unwinding = Unwinding(&mut *call);
         let frame = ready!(span.in_scope(|| body.as_mut().poll_frame(cx)));
+        drop(unwinding);
         match &frame {
             Some(Ok(frame)) => {
                 if let (Some(seen), Some(trailers)) = (&mut *call, frame.trailers_ref()) {

@@ -11,11 +11,11 @@ use grpc_ipc::{
     Server,
 };
 use grpc_ipc_conformance::{LIMIT, Watchdog, run};
-use grpc_ipc_proto::greet::HelloRequest;
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
-use grpc_ipc_proto::greet::greeter_server::GreeterServer;
+use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
+use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Response, Status};
 use tower_layer::Layer as _;
 use util::{DRAIN, MyGreeter, Running, greet};
 
@@ -300,4 +300,34 @@ fn calls_are_recorded_at_both_ends() {
         ];
         assert_eq!(records, expected);
     });
+}
+
+/// The records of a call are those of its client.
+#[test]
+fn a_call_whose_handler_panics_is_recorded_as_its_client_sees_it() {
+    run("a_call_whose_handler_panics_is_recorded_as_its_client_sees_it", || async {
+        let codes = Arc::<Mutex<Vec<Code>>>::default();
+        let network = Network::new();
+        let listener = network.listen("recorded", AccessPolicy::default()).unwrap();
+        let recorded = Arc::clone(&codes);
+        let server = Server::builder()
+            .add_service(GreeterServer::new(Panics))
+            .layer(RecordCalls::server().on_call(move |call| recorded.lock().unwrap().push(call.code)));
+        let running = Running::start(server.listener(listener).bind().await.unwrap(), DRAIN);
+        let channel = Channel::from_connector(network.connector("recorded", AccessPolicy::default()));
+        let status = GreeterClient::new(channel).say_hello(HelloRequest::default()).await.unwrap_err();
+        running.stop().await.unwrap().unwrap();
+        assert_eq!(status.code(), Code::Unknown);
+        assert_eq!(*codes.lock().unwrap(), [Code::Unknown]);
+    });
+}
+
+struct Panics;
+
+#[tonic::async_trait]
+impl Greeter for Panics {
+    async fn say_hello(&self, _: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+        tokio::task::yield_now().await;
+        panic!("as the test wants it")
+    }
 }
