@@ -48,16 +48,13 @@ impl Connector for LocalConnector {
         let mut backoff = Backoff::connect();
         loop {
             match open(&client, &paths) {
-                // A server that is ending may have closed it by now, and then nothing of it can be told for certain.
-                Ok(pipe) if !sys::is_pipe(&pipe) && sys::is_closed(&pipe) => {
-                    return Err(closed(&self.address));
-                }
                 Ok(pipe) if !sys::is_pipe(&pipe) => {
                     let error = io::Error::new(io::ErrorKind::InvalidData, "what was opened is no pipe");
                     return Err(failed(error));
                 }
                 Ok(pipe) => {
                     let peer = identify::server_of(&pipe, &own);
+                    // A server that is ending may have closed it by now, at any moment.
                     if peer.user().is_none() && sys::is_closed(&pipe) {
                         return Err(closed(&self.address));
                     }

@@ -8,7 +8,7 @@ use std::ptr::null_mut;
 use grpc_ipc_win32::Descriptor;
 use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
 use windows_sys::Win32::Foundation::{
-    ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED, FALSE, HANDLE,
+    ERROR_BAD_PIPE, ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED, FALSE, HANDLE,
 };
 use windows_sys::Win32::Security::SECURITY_ATTRIBUTES;
 use windows_sys::Win32::Storage::FileSystem::{FILE_TYPE_PIPE, GetFileType};
@@ -74,18 +74,25 @@ pub(super) fn is_closed(pipe: &impl AsRawHandle) -> bool {
     // SAFETY: the handle is open as long as `pipe` is borrowed. PeekNamedPipe may be given no place for what it knows.
     let peeked =
         unsafe { PeekNamedPipe(pipe.as_raw_handle(), null_mut(), 0, null_mut(), null_mut(), null_mut()) };
-    let error = io::Error::last_os_error().raw_os_error().map(i32::cast_unsigned);
-    peeked == FALSE && matches!(error, Some(ERROR_BROKEN_PIPE | ERROR_PIPE_NOT_CONNECTED | ERROR_NO_DATA))
+    peeked == FALSE && last_error_says_closed()
 }
 
-/// Whether what was opened is a pipe: not a file, a device, or a socket.
+/// Whether what was opened is a pipe: not a file, a device, or a socket. A pipe whose other end has been closed is one too,
+/// although nothing else can be asked of it.
 pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
     let handle = opened.as_raw_handle();
     // SAFETY: the handle is open as long as `opened` is borrowed. GetNamedPipeInfo may be given no place for what it knows.
     unsafe {
         GetFileType(handle) == FILE_TYPE_PIPE
-            && GetNamedPipeInfo(handle, null_mut(), null_mut(), null_mut(), null_mut()) != FALSE
+            && (GetNamedPipeInfo(handle, null_mut(), null_mut(), null_mut(), null_mut()) != FALSE
+                || last_error_says_closed())
     }
+}
+
+/// Whether the call before this one has failed with what only a pipe says that has lost its other end.
+fn last_error_says_closed() -> bool {
+    let error = io::Error::last_os_error().raw_os_error().map(i32::cast_unsigned);
+    matches!(error, Some(ERROR_BAD_PIPE | ERROR_BROKEN_PIPE | ERROR_NO_DATA | ERROR_PIPE_NOT_CONNECTED))
 }
 
 fn check(succeeded: i32) -> io::Result<()> {
@@ -128,6 +135,7 @@ mod tests {
         assert!(!is_closed(&client));
         server.disconnect().unwrap();
         assert!(is_closed(&client));
+        assert!(is_pipe(&client), "it is a pipe nevertheless");
         assert!(!is_closed(&File::open(std::env::current_exe().unwrap()).unwrap()), "a file");
     }
 
