@@ -173,6 +173,6 @@ fn a_socket_that_is_no_listener_says_what_it_is() {
             "{text}"
         );
         let error = Channel::connect("systemd:greeter").await.unwrap_err();
-        assert!(error.to_string().contains("a client connects to the path of the socket"), "{error}");
+        assert!(error.to_string().contains("connect to the path of the socket"), "{error}");
     });
 }
