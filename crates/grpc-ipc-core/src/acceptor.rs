@@ -6,30 +6,30 @@ use tracing::{debug, warn};
 
 use crate::{AccessPolicy, Address, Admission, Backoff, Connection, Listener};
 
-/// Where the clients of a transport come from. An [`Acceptor`] makes a [`Listener`] of it.
+/// Provides the clients of a transport. An [`Acceptor`] turns it into a [`Listener`].
 pub trait Source: Send + 'static {
-    /// A client that has connected, and of which nothing more is known yet.
+    /// A client that has connected, but is not yet identified.
     type Client: Send + 'static;
-    /// What a client becomes once it is identified.
+    /// The connection of an identified client.
     type Connection: Connection;
 
     /// Waits for the next client.
     ///
     /// # Errors
-    /// An error is about this try, and does not end the source: the acceptor logs it and calls again. It calls at once
-    /// if the one client has gone ([`ConnectionAborted`](io::ErrorKind::ConnectionAborted),
+    /// An error concerns only this attempt: the acceptor logs it and calls again. It calls at once if a client has
+    /// disconnected ([`ConnectionAborted`](io::ErrorKind::ConnectionAborted),
     /// [`ConnectionReset`](io::ErrorKind::ConnectionReset), [`BrokenPipe`](io::ErrorKind::BrokenPipe)) or a signal
-    /// came ([`Interrupted`](io::ErrorKind::Interrupted)). After any other error, such as one about file descriptors
-    /// that have run out, it waits first: 5 ms, and twice as long after each further one, up to 1 s.
+    /// arrived ([`Interrupted`](io::ErrorKind::Interrupted)). After any other error, such as a lack of file
+    /// descriptors, it first waits 5 ms, and twice as long after each further error, up to 1 s.
     ///
     /// # Cancel safety
-    /// Dropping the future before it is ready must lose no client. The acceptor does so whenever its policy has decided
-    /// about an earlier client, and whenever its own `accept` is dropped.
+    /// Dropping the future before it is ready must lose no client. The acceptor drops it whenever its policy has
+    /// decided about an earlier client, and whenever its own `accept` is dropped.
     fn next(&mut self) -> impl Future<Output = io::Result<Self::Client>> + Send;
 
-    /// Gives up the address, as dropping the source does, and returns one of the clients that had connected before; `None`
-    /// if there are no more. It does not wait for others. The acceptor calls it until then, and does not call
-    /// [`next`](Self::next) any more.
+    /// Gives up the address, as dropping the source does, and returns one of the clients that had already connected, or
+    /// `None` if there are no more. It does not wait for others. The acceptor calls it until it returns `None`, and no
+    /// longer calls [`next`](Self::next).
     ///
     /// The default returns `None`.
     ///
@@ -39,15 +39,15 @@ pub trait Source: Send + 'static {
         async { None }
     }
 
-    /// Finds out who has connected. It may take its time: further clients are accepted meanwhile.
+    /// Identifies the peer of a client. This may take time; meanwhile, further clients are accepted.
     ///
     /// # Errors
-    /// The peer cannot be known. The acceptor closes the connection and goes on.
+    /// The peer cannot be identified. The acceptor closes the connection and goes on.
     fn identify(client: Self::Client) -> impl Future<Output = io::Result<Self::Connection>> + Send + 'static;
 }
 
-/// The [`Listener`] of a [`Source`]: it accepts, waits while the system is short of something, identifies, and applies
-/// the access policy.
+/// The [`Listener`] of a [`Source`]: it accepts clients, pauses when the system runs out of resources, identifies the
+/// peers, and applies the access policy.
 ///
 /// ```
 /// use std::io;
@@ -88,14 +88,14 @@ pub struct Acceptor<S: Source> {
     admission: Admission<S::Connection>,
     address: Arc<Address>,
     backoff: Backoff,
-    /// When to ask the source again after it has failed. It is kept here so that a dropped `accept` shortens no pause.
+    /// When to ask the source again after it has failed. It is kept here so that dropping `accept` does not shorten a
+    /// pause.
     resume: Option<Instant>,
 }
 
 impl<S: Source> Acceptor<S> {
-    /// Lets in the clients of `source` that `access` lets in. Its names have to be
-    /// [resolved](AccessPolicy::look_up_names). `address` is the listener's
-    /// [`local_address`](Listener::local_address).
+    /// Accepts the clients of `source` that `access` allows. The names in `access` must be
+    /// [resolved](AccessPolicy::look_up_names). `address` is the listener's [`local_address`](Listener::local_address).
     pub fn new(source: S, address: Address, access: AccessPolicy) -> Self {
         Self {
             source,
@@ -144,7 +144,7 @@ impl<S: Source> Listener for Acceptor<S> {
     }
 }
 
-/// The next client, which becomes a connection when it is known who it is.
+/// The next client, which becomes a connection once it is identified.
 async fn next<S: Source>(
     source: &mut S,
     address: &Arc<Address>,
@@ -162,10 +162,10 @@ async fn next<S: Source>(
                 return identify::<S>(client, Arc::clone(address));
             }
             Err(error) if is_about_one_client(&error) => {
-                debug!(%address, %error, "a client has gone before it was accepted");
+                debug!(%address, %error, "a client disconnected before it was accepted");
             }
             Err(error) => {
-                warn!(%address, %error, "accept failed, and is tried again");
+                warn!(%address, %error, "accept failed; trying again");
                 *resume = Some(Instant::now() + backoff.pause());
             }
         }
@@ -175,7 +175,7 @@ async fn next<S: Source>(
 async fn identify<S: Source>(client: S::Client, address: Arc<Address>) -> Option<S::Connection> {
     let identified = S::identify(client).await;
     identified
-        .inspect_err(|error| debug!(%address, %error, "a client of which nothing is known is refused"))
+        .inspect_err(|error| debug!(%address, %error, "a client that cannot be identified is refused"))
         .ok()
 }
 

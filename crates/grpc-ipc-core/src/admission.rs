@@ -52,7 +52,7 @@ impl<C: Connection> Admission<C> {
         }
     }
 
-    /// The next connection that is let in of those that wait; `None` if none of them is. Nobody else connects any more.
+    /// The next allowed connection of those that wait, or `None` if there is none left. No further clients connect.
     ///
     /// # Cancel safety
     /// Dropping the future loses no connection.

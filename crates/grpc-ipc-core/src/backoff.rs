@@ -6,9 +6,9 @@ use std::time::Duration;
 pub struct Backoff {
     first: Duration,
     limit: Duration,
-    /// Each pause is so many times as long as the one before.
+    /// Each pause is this many times as long as the one before.
     growth: f64,
-    /// What each pause is multiplied with: a random number between these.
+    /// Each pause is multiplied by a random number between these.
     jitter: (f64, f64),
     next: Duration,
 }
@@ -27,10 +27,10 @@ impl Backoff {
         Self::new(Duration::from_millis(1), Duration::from_millis(10), 2.0, (0.0, 1.0))
     }
 
-    /// What a client waits between attempts to reach a server that is not there: 10 ms, and 1.6 times as long each time, up
-    /// to 1 s, each up to 20 % shorter or longer at random. It has the shape of
-    /// [gRPC's connection back-off](https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), with the times of
-    /// one machine.
+    /// The pauses of a client between attempts to connect: 10 ms, and 1.6 times as long each time, up to 1 s, each up
+    /// to 20 % shorter or longer at random. It follows
+    /// [gRPC's connection back-off](https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), with shorter
+    /// times for a single machine.
     pub fn reconnect() -> Self {
         Self::new(Duration::from_millis(10), Duration::from_secs(1), 1.6, (0.8, 1.2))
     }
@@ -52,7 +52,7 @@ impl Backoff {
         tokio::time::sleep(self.pause()).await;
     }
 
-    /// How long to wait now. Each call counts as a pause.
+    /// Returns how long to wait now. Each call counts as a pause.
     pub fn pause(&mut self) -> Duration {
         let mut pause = self.next;
         self.next = pause.mul_f64(self.growth).min(self.limit);

@@ -26,15 +26,15 @@ pub enum BindError {
         /// Who serves there, where that is known.
         by: Option<Peer>,
     },
-    /// The service manager, systemd or launchd, has passed no such socket to this process.
+    /// The service manager, systemd or launchd, did not pass this socket to the process.
     #[error("cannot listen on {address}: {reason}")]
     NotPassed {
         /// The address.
         address: Address,
-        /// What it has passed instead, and what would help.
+        /// What it passed instead, and what to do.
         reason: String,
     },
-    /// A descriptor that comes from elsewhere is not a socket that a server can listen on.
+    /// The given descriptor is not a socket that a server can listen on.
     #[error("cannot listen on {address}: {found}")]
     NotListening {
         /// The address.

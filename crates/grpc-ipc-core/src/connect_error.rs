@@ -17,7 +17,7 @@ pub enum ConnectError {
         /// What is missing, and what to use instead.
         reason: String,
     },
-    /// A channel connects on a tokio runtime; here there is none.
+    /// The channel was connected outside of a tokio runtime.
     #[error(
         "cannot connect to {address}: there is no tokio runtime here; call this inside a tokio runtime, or use \
          grpc_ipc::blocking"
@@ -38,7 +38,7 @@ pub enum ConnectError {
         /// The address.
         address: Address,
     },
-    /// Nobody serves the address, and the client cannot start a server.
+    /// No server is at the address, and the client cannot start one.
     #[error("cannot connect to {address}: cannot start a server there")]
     NotStarted {
         /// The address.
@@ -140,7 +140,7 @@ pub enum ConnectError {
         /// How that was noticed.
         source: io::Error,
     },
-    /// The channel was made of one connection, which has ended. It cannot make another.
+    /// The channel was made from one connection, which has ended, and cannot open another.
     #[error(
         "cannot connect to {address} again: this channel was made of one connection, which has ended; make another \
          channel"
@@ -149,14 +149,14 @@ pub enum ConnectError {
         /// The address.
         address: Address,
     },
-    /// The process that was to serve the address has ended before it did.
+    /// The server's process ended before it accepted a connection.
     #[error("cannot connect to {address}: the server's process has ended: {status}")]
     ServerEnded {
         /// The address.
         address: Address,
-        /// How it has ended.
+        /// How it ended.
         status: String,
-        /// Why the last attempt to connect had failed, if there was one.
+        /// Why the last attempt to connect failed, if there was one.
         source: Option<Box<ConnectError>>,
     },
     /// The two ends do not come together in the handshake of TLS.
@@ -215,11 +215,12 @@ impl ConnectError {
         Self::InvalidOption { address: address.clone(), option, source }
     }
 
-    /// Whether a later attempt may succeed with nothing changed at this end: the server is not there yet, is restarting,
-    /// or is short of something. It is what [`ConnectOptions::wait`] and calls that wait for a ready connection wait out.
+    /// Whether a later attempt may succeed with nothing changed at this end: the server is not up yet, is restarting,
+    /// or is short of resources. [`ConnectOptions::wait`] and calls that wait for a ready connection try again after
+    /// such errors.
     ///
-    /// A server that is not trusted, that refuses this client, or that speaks something else stays as it is, and so does a
-    /// wrong address.
+    /// It is `false` if the address is wrong, or if the server is not trusted, refuses this client, or speaks another
+    /// protocol.
     ///
     /// [`ConnectOptions::wait`]: https://docs.rs/grpc-ipc/latest/grpc_ipc/struct.ConnectOptions.html#method.wait
     pub fn is_transient(&self) -> bool {
@@ -232,7 +233,7 @@ impl ConnectError {
             | Self::Closed { .. }
             | Self::TooManyConnections { .. }
             | Self::NoRuntimeDirectory { .. } => true,
-            // What the system says, such as that no descriptor is left, and not what another program does.
+            // An error of the system, such as that no descriptor is left, and not one caused by another program.
             Self::Io { source, .. } => {
                 let stays = matches!(source.kind(), InvalidInput | NotADirectory | Unsupported);
                 source.raw_os_error().is_some() && !stays

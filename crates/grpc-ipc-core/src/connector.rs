@@ -28,11 +28,11 @@ pub trait Connector: Send + Sync + 'static {
 
     /// Waits until the server may have appeared, so that another attempt is worth making.
     ///
-    /// Poll it once *before* an attempt, which begins to watch, and wait for it when the attempt has failed: then a server
-    /// that appears in between is not missed. It may be ready too early, and is then asked for anew; callers do not make
-    /// attempts at the rate at which it is ready.
+    /// Poll the future once *before* an attempt, which starts the watch, and wait for it if the attempt fails. Then a
+    /// server that appears in between is not missed. The future may complete too early; callers then request another
+    /// one, and limit the rate of their attempts.
     ///
-    /// Default: never, for transports that cannot tell. Callers try from time to time in any case.
+    /// Default: never completes, for transports that cannot watch. Callers also try from time to time.
     ///
     /// # Cancel safety
     /// Dropping the future ends the watch.

@@ -2,17 +2,17 @@ use std::io;
 
 use crate::Connection;
 
-/// What a stream of connections may consist of: connections, or results with a connection in them.
+/// An item of a stream of connections: a connection, or a result with a connection in it.
 ///
-/// An error is about one connection; whoever reads the stream logs it and goes on.
+/// An error concerns one connection; the reader of the stream logs it and goes on.
 pub trait IntoConnection: Send + sealed::Sealed {
     /// The connection.
     type Connection: Connection;
 
-    /// The connection, or why there is none.
+    /// Returns the connection, or why there is none.
     ///
     /// # Errors
-    /// The error of a result; a connection has none.
+    /// The error of a result. A connection has none.
     fn into_connection(self) -> io::Result<Self::Connection>;
 }
 

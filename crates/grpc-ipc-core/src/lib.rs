@@ -4,7 +4,7 @@
 //! - [`Listener`], [`Connector`], [`Connection`]: the three traits that a transport implements.
 //! - [`Peer`] and [`AccessPolicy`]: who is at the other end, and whether it may be; [`Admission`]: what a listener does
 //!   about it.
-//! - [`Acceptor`]: the listener of a transport that says where its clients come from ([`Source`]).
+//! - [`Acceptor`]: the listener of a transport that provides its clients ([`Source`]).
 //! - [`BindError`], [`ConnectError`], [`AddressError`]: one error type per operation.
 //! - [`memory`]: a whole transport inside one process; it serves in tests, and it shows how one is written.
 //!

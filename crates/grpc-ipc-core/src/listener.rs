@@ -22,11 +22,11 @@ pub trait Listener: Send + 'static {
     /// Dropping the future before it is ready loses no connection.
     fn accept(&mut self) -> impl Future<Output = Self::Connection> + Send;
 
-    /// Gives up the address, as dropping the listener does, and returns one of the clients that had connected before. A
-    /// server that ends calls it again until it returns `None`, which says that there are no more; then it drops the
-    /// listener. It does not call [`accept`](Self::accept) any more.
+    /// Gives up the address, as dropping the listener does, and returns one of the clients that had already connected,
+    /// or `None` if there are no more. A server that ends calls it until it returns `None`, and then drops the
+    /// listener. It no longer calls [`accept`](Self::accept).
     ///
-    /// The default returns `None` at once: the clients that have not been accepted see their connections closed.
+    /// The default returns `None` at once, so clients that have not been accepted see their connections closed.
     ///
     /// # Cancel safety
     /// Dropping the future before it is ready loses no connection.

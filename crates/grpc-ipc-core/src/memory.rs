@@ -46,7 +46,7 @@ const BUFFER: usize = 64 * 1024;
 #[derive(Clone, Default)]
 pub struct Network {
     listeners: Arc<Mutex<HashMap<String, mpsc::Sender<DuplexStream>>>>,
-    /// Tells connectors that a listener has been added.
+    /// Notifies connectors that a listener was added.
     added: Arc<Notify>,
 }
 
@@ -116,7 +116,7 @@ impl Listener for MemoryListener {
 }
 
 impl MemoryListener {
-    /// Has nobody find it any more; once, because another may have the name after that.
+    /// Removes the name; only once, because another listener may have the name after that.
     fn give_up(&mut self) {
         if let Some(name) = self.name.take() {
             self.network.lock().remove(&name);

@@ -1,4 +1,4 @@
-//! The loop that accepts for every transport: what it does when accept fails, and what a dropped `accept` costs.
+//! The accept loop of every transport: failures of accept, and dropped `accept` futures.
 
 use std::collections::VecDeque;
 use std::future::pending;
@@ -12,7 +12,7 @@ use grpc_ipc_core::{
 use tokio::io::DuplexStream;
 use tokio::time::{Instant, advance};
 
-/// Tries to accept that end as they are told to, and then none that ends. A client is its pid; 0 cannot be identified.
+/// Returns the given results, and then never completes. A client is its pid; 0 cannot be identified.
 struct Script {
     tries: VecDeque<io::Result<u32>>,
     begun: Vec<Instant>,
@@ -93,7 +93,7 @@ async fn a_decision_about_another_client_does_not_end_a_pause() {
         tokio::time::sleep(Duration::from_millis(peer.pid().unwrap_or_default().into())).await;
         peer.pid() == Some(9)
     });
-    // Nine clients, each of which is decided about a millisecond after the one before; meanwhile accept fails.
+    // Nine clients; the policy decides about each a millisecond after the one before. Meanwhile accept fails.
     let tries = (1..=9).map(Ok).chain((0..4).map(|_| short()));
     let mut acceptor = acceptor(tries, slowly);
     assert_eq!(acceptor.accept().await.peer().pid(), Some(9));

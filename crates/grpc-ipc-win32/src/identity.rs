@@ -5,7 +5,7 @@ use grpc_ipc_core::{GroupId, IntegrityLevel, Peer, UserId};
 
 use crate::Token;
 
-/// Who this process is.
+/// The identity of this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     user: UserId,
@@ -15,10 +15,10 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// By the token of this process.
+    /// Reads the token of this process.
     ///
     /// # Errors
-    /// When Windows does not tell which user it runs as.
+    /// If Windows does not reveal which user it runs as.
     pub fn own() -> io::Result<Self> {
         let token = Token::own()?;
         let sid = token.user()?;
@@ -53,13 +53,13 @@ impl Identity {
     }
 }
 
-/// Adds what a token says of a peer, each as far as Windows says.
+/// Adds the properties of a token to a peer, as far as Windows reveals them.
 #[must_use = "the peer is moved into the returned one"]
 pub fn describe(mut peer: Peer, token: &Token) -> Peer {
     if let (Ok(false), Ok(user)) = (token.is_user_deny_only(), token.user()) {
         peer = peer.with_user(UserId::Sid(user.into()));
     }
-    // What a token with restricting SIDs may do, its groups alone do not tell.
+    // The groups alone do not say what a token with restricting SIDs may do.
     if let (Ok(false), Ok(groups)) = (token.is_restricted(), token.enabled_groups()) {
         peer = peer.with_groups(groups.into_iter().map(|sid| GroupId::Sid(sid.into())));
     }

@@ -1,12 +1,12 @@
-//! Who a process is to Windows: tokens, SIDs, accounts, processes and security descriptors, as the transports of grpc-ipc
-//! that run there ask for them. Programs use the transports.
+//! The identity of processes on Windows, for the transports of grpc-ipc: tokens, SIDs, accounts, processes and security
+//! descriptors. Programs use the transports instead.
 //!
-//! - `Identity` is this process, to compare a peer with. `describe` adds what a `Token` says to a peer.
+//! - `Identity` is this process, to compare a peer with. `describe` adds the properties of a `Token` to a peer.
 //! - `SystemNames` finds users and groups by name.
-//! - `Descriptor`, `descriptor_of` and `owner_of`: who may open an object, and whose it is.
-//! - `open_process`, `creation_time`, `is_running`, `system_time` and `spawn_apart` are about processes.
+//! - `Descriptor`, `descriptor_of` and `owner_of`: the security descriptor and the owner of an object.
+//! - `open_process`, `creation_time`, `is_running`, `system_time` and `spawn_apart`: processes.
 //!
-//! Its tests have run under Wine 10 only, not on Windows itself. On other platforms than Windows this crate is empty.
+//! Its tests have run under Wine 10 only, not on Windows itself. On other platforms this crate is empty.
 
 #[cfg(windows)]
 mod identity;

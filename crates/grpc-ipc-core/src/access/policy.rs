@@ -43,7 +43,7 @@ pub struct AccessPolicy {
     refusals: Arc<Refusals>,
     /// What a peer is sent that is refused.
     refusal: Option<&'static [u8]>,
-    /// They are told of a peer that is refused.
+    /// Called for each refused peer.
     on_refused: Vec<OnRefused>,
 }
 
@@ -81,8 +81,8 @@ impl AccessPolicy {
         Self::new(Rule::Administrators)
     }
 
-    /// The session that this process runs in, and no other. A session is what Windows gives a user at logon, at the
-    /// console or by Remote Desktop; session 0 is that of the services. It says nothing of the user, so add
+    /// Allows only peers in the Windows session that this process runs in. Windows creates a session for each logon, at
+    /// the console or by Remote Desktop; services run in session 0. A session does not identify a user, so add
     /// [`same_user`](Self::same_user):
     ///
     /// ```
@@ -93,23 +93,23 @@ impl AccessPolicy {
     /// assert_eq!(policy.to_string(), "the same user and the same session");
     /// ```
     ///
-    /// It compares [`Peer::session`] with the session of this process's token. Transports other than those of Windows
-    /// know no sessions, so on Unix it refuses every peer: the sessions of setsid(2) belong to terminals, and tell no two
-    /// logons of a user apart. For the narrower *logon session* of a token, let in its SID (`S-1-5-5-X-Y`) by
-    /// [`groups`](Self::groups); an elevated program has another one than the desktop that started it.
+    /// It compares [`Peer::session`] with the session of this process's token. On Unix it refuses every peer, because
+    /// only Windows has such sessions: those of setsid(2) belong to terminals, and do not distinguish two logons of a
+    /// user. For the narrower *logon session* of a token, allow its SID (`S-1-5-5-X-Y`) by [`groups`](Self::groups). An
+    /// elevated program has a different logon session from the desktop that started it.
     pub fn same_session() -> Self {
         Self::new(Rule::SameSession)
     }
 
-    /// The [package](Peer::package) of the AppContainer that this process runs in, and no other. Everybody is refused if
-    /// this process runs in none, and by platforms and transports that know no packages.
+    /// Allows only peers in the AppContainer [package](Peer::package) that this process runs in. It refuses every peer
+    /// if this process runs in no AppContainer, and on platforms and transports without packages.
     pub fn same_package() -> Self {
         Self::new(Rule::SamePackage)
     }
 
-    /// Programs in the AppContainers of these packages, and nobody else. A package is named by its SID (`S-1-15-2-…`), which
+    /// Allows only programs in the AppContainers of these packages. A package is given by its SID (`S-1-15-2-…`), which
     /// [`DeriveAppContainerSidFromAppContainerName`](https://learn.microsoft.com/windows/win32/api/userenv/nf-userenv-deriveappcontainersidfromappcontainername)
-    /// makes of its family name.
+    /// derives from its family name.
     ///
     /// ```
     /// use grpc_ipc_core::AccessPolicy;
@@ -119,9 +119,9 @@ impl AccessPolicy {
     /// assert_eq!(policy.to_string(), "the same user and package=S-1-15-2-1-2-3-4-5-6-7");
     /// ```
     ///
-    /// The package is that of a pipe's client: of a server it is not known. The pipe's security descriptor has to let the
-    /// AppContainer in, too. A packaged program that runs in no AppContainer, as most desktop programs do, has no package
-    /// here.
+    /// Only the package of a pipe's client is known, not that of a server. The pipe's security descriptor has to allow
+    /// the AppContainer, too. A packaged program that runs in no AppContainer, as most desktop programs do, has no
+    /// package here.
     pub fn packages(sids: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let rule = |sid: String| Rule::Package(sid.into());
         Self::new(Rule::Any(sids.into_iter().map(Into::into).map(rule).collect()))
@@ -212,8 +212,8 @@ impl AccessPolicy {
         Self { refusal: Some(answer), ..self }
     }
 
-    /// Calls `hook` with each peer that this policy and its clones refuse, before it is closed. It must not block. A panic of
-    /// it is caught. Call it again for one more hook. Default: there is none.
+    /// Calls `hook` for each peer that this policy and its clones refuse, before the connection is closed. `hook` must
+    /// not block; if it panics, the panic is caught. Call this again to add another hook. Default: no hook.
     #[must_use = "the policy is moved into the returned one"]
     pub fn on_refused(mut self, hook: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
         self.on_refused.push(Arc::new(hook));
@@ -262,7 +262,7 @@ impl AccessPolicy {
             }
             let refused = Refused::new(peer, policy.to_string(), problem);
             for tell in &policy.on_refused {
-                // A panic has been reported by its hook.
+                // The panic hook has reported the message.
                 _ = catch_unwind(AssertUnwindSafe(|| tell(&refused)));
             }
             Err(refused)

@@ -84,7 +84,7 @@ pub enum AddressError {
     },
     /// The name of a socket of systemd has a character that systemd does not allow in it, or is too long.
     #[error(
-        "address {address:?} has a name that systemd gives to no socket: expected systemd:NAME of at most 255 printable \
+        "address {address:?} has an invalid name for a systemd socket: expected systemd:NAME of at most 255 printable \
          ASCII characters without ':', or systemd: for the only socket"
     )]
     SocketName {

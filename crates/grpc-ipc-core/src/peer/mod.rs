@@ -103,15 +103,15 @@ impl Peer {
         self.with(|facts| facts.own_user = Some(own.clone()))
     }
 
-    /// Sets the session that this process runs in: what [`is_same_session`](Self::is_same_session) compares
-    /// [`session`](Self::session) with.
+    /// Sets the session that this process runs in. [`is_same_session`](Self::is_same_session) compares it with
+    /// [`session`](Self::session).
     #[must_use = "the peer is moved into the returned one"]
     pub fn same_session_as(self, own: u32) -> Self {
         self.with(|facts| facts.own_session = Some(own))
     }
 
-    /// Sets the package that this process runs in: what [`is_same_package`](Self::is_same_package) compares
-    /// [`package`](Self::package) with.
+    /// Sets the package that this process runs in. [`is_same_package`](Self::is_same_package) compares it with
+    /// [`package`](Self::package).
     #[must_use = "the peer is moved into the returned one"]
     pub fn same_package_as(self, own: impl Into<Arc<str>>) -> Self {
         self.with(|facts| facts.own_package = Some(own.into()))
@@ -191,9 +191,8 @@ impl Peer {
         self.with(|facts| facts.remote_addr = Some(address))
     }
 
-    /// Attaches something of the program's own, which handlers find with [`tag`](Self::tag): which plug-in a connection
-    /// belongs to, for example, or the session that it was given. It takes the place of an earlier one. It is not a fact
-    /// about the peer: policies do not ask for it.
+    /// Attaches a value of your own, such as the plug-in or the session that a connection belongs to. Handlers read it
+    /// with [`tag`](Self::tag). It replaces an earlier one. Access policies ignore it.
     ///
     /// ```
     /// use grpc_ipc_core::Peer;
@@ -289,14 +288,14 @@ impl Peer {
         self.0.audit_token
     }
 
-    /// The Windows session: 0 is that of the services, and each logon at the console or by Remote Desktop gets another.
-    /// Of a client it is the session of its token; of the server of a pipe, that of the process that created the pipe.
-    /// Unix has none.
+    /// The Windows session: services run in session 0, and each logon at the console or by Remote Desktop gets another
+    /// one. For a client, it is the session of its token; for the server of a pipe, that of the process that created
+    /// the pipe. Unix has none.
     pub fn session(&self) -> Option<u32> {
         self.0.session
     }
 
-    /// Whether the [`session`](Self::session) is the one that this process runs in. `false` also when that is not known.
+    /// Whether the [`session`](Self::session) is the one that this process runs in. Also `false` if either is unknown.
     pub fn is_same_session(&self) -> bool {
         self.0.this_process || self.0.own_session.is_some() && self.0.own_session == self.0.session
     }
@@ -316,8 +315,8 @@ impl Peer {
         self.0.package.as_deref()
     }
 
-    /// Whether the [`package`](Self::package) is the one that this process runs in. `false` also when either runs in none,
-    /// or that is not known.
+    /// Whether the [`package`](Self::package) is the one that this process runs in. Also `false` if either has no
+    /// package or it is unknown.
     pub fn is_same_package(&self) -> bool {
         self.0.this_process || self.0.own_package.is_some() && self.0.own_package.as_deref() == self.package()
     }
@@ -333,7 +332,7 @@ impl Peer {
         self.0.remote_addr
     }
 
-    /// What the program has [attached](Self::with_tag), if it is of this type.
+    /// The value that the program [attached](Self::with_tag), if it is of this type.
     pub fn tag<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.0.tag.as_ref()?.get()
     }

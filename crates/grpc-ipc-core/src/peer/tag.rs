@@ -2,7 +2,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// Something of the program's own. Two are equal if they are the same one.
+/// A value of the program's own. Two are equal if they are the same one.
 #[derive(Clone)]
 pub(super) struct Tag(Arc<dyn Any + Send + Sync>);
 

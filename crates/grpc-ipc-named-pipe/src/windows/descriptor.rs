@@ -45,26 +45,26 @@ impl SecurityDescriptor {
         self.user("BA")
     }
 
-    /// Also everyone who has logged in with a password or a certificate; not guests. They may connect; only the user that
-    /// runs the server, and SYSTEM, may create instances of the pipe.
+    /// Also allows everyone who has logged in with a password or a certificate, but not guests. They may connect; only
+    /// the user that runs the server, and SYSTEM, may create instances of the pipe.
     ///
-    /// The difference is one bit that is easy to give away. Creating an instance takes `FILE_CREATE_PIPE_INSTANCE`, which
-    /// is the same bit as `FILE_APPEND_DATA`, and so a part of `GENERIC_WRITE`. A descriptor that grants `GRGW` or `GA`
-    /// to let clients write also lets each of them serve a share of the other clients. This grants every right of
-    /// `GENERIC_READ` and `GENERIC_WRITE` but that bit, which a client needs not: Windows does not ask for it when a
-    /// pipe is opened.
+    /// The difference is one bit that is easily granted by mistake. Creating an instance takes
+    /// `FILE_CREATE_PIPE_INSTANCE`, which is the same bit as `FILE_APPEND_DATA`, and so a part of `GENERIC_WRITE`. A
+    /// descriptor that grants `GRGW` or `GA` to let clients write also lets each of them pose as the server to other
+    /// clients. This preset grants every right of `GENERIC_READ` and `GENERIC_WRITE` except that bit. Clients do not
+    /// need it: Windows does not require it to open a pipe.
     ///
-    /// The access policy still has to let them in, for example by
+    /// The access policy still has to allow them, for example by
     /// [`group_names`](grpc_ipc_core::AccessPolicy::group_names) or
     /// [`dangerous_allow_anyone`](grpc_ipc_core::AccessPolicy::dangerous_allow_anyone).
     pub fn authenticated_users(self) -> Self {
         self.user("AU")
     }
 
-    /// Also programs in any AppContainer, such as packaged apps, of the users that are let in. To let in those of one
-    /// package only, name its SID ([`user`](Self::user)), or tell the access policy
-    /// ([`packages`](grpc_ipc_core::AccessPolicy::packages)). An AppContainer without an entry of its own is kept out even
-    /// if its user is let in.
+    /// Also allows programs in any AppContainer, such as packaged apps, of the allowed users. To allow only one
+    /// package, name its SID ([`user`](Self::user)), or restrict the access policy
+    /// ([`packages`](grpc_ipc_core::AccessPolicy::packages)). Without an entry of its own, an AppContainer is refused
+    /// even if its user is allowed.
     pub fn app_containers(self) -> Self {
         self.user("AC")
     }

@@ -18,7 +18,7 @@ use super::{endpoint, identify, sys};
 
 /// How long the pipe of a server that has ended may take to go away.
 const TAKE_OVER: Duration = Duration::from_secs(2);
-/// How long the runtime may take to hear of a client that has connected.
+/// How long the runtime may take to notice a client that has connected.
 const LAST_MOMENT: Duration = Duration::from_millis(20);
 /// When to create the instances that are missing while others wait for clients.
 const FILL_AGAIN: Duration = Duration::from_secs(1);
@@ -69,7 +69,7 @@ impl Instances {
     /// The next instance that has a client. What took its place exists by then, unless it could not be created.
     ///
     /// # Errors
-    /// A client could not connect, or there is no instance to which one could, because none can be created.
+    /// A client could not connect, or no instance is left for clients, because none can be created.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -93,9 +93,9 @@ impl Instances {
         }
     }
 
-    /// An instance that had a client when the server gave up the name. Windows cannot close a pipe for new clients alone, so
-    /// the instances that are there take some more; when none has come for a moment, this returns `None`, and whoever
-    /// connects from then on until the instances are closed finds the connection closed.
+    /// An instance that had a client when the server gave up the name. Windows cannot close a pipe to new clients only,
+    /// so the existing instances accept a few more. When none has come for a moment, this returns `None`. A client that
+    /// connects between then and the closing of the instances finds its connection closed.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.

@@ -59,19 +59,19 @@ fn query(pipe: &impl AsRawHandle, query: Query) -> io::Result<u32> {
     Ok(number)
 }
 
-/// Whether there is a pipe with this path: one of its instances waits for a client, or all of them have one. A pipe whose
-/// instances are all busy is waited for, but no longer than a millisecond.
+/// Whether there is a pipe with this path, free or busy. If all of its instances are busy, this waits for at most a
+/// millisecond.
 pub(super) fn pipe_exists(path: &str) -> bool {
     let path: Vec<u16> = path.encode_utf16().chain([0]).collect();
     // SAFETY: the path ends with a NUL, and lives until the call is over.
     let free = unsafe { WaitNamedPipeW(path.as_ptr(), 1) } != FALSE;
-    // A folder in the name that there is not, such as a protected prefix that nobody uses, is another error of that kind.
+    // A missing folder in the name, such as an unused protected prefix, is another error of that kind.
     free || io::Error::last_os_error().kind() != io::ErrorKind::NotFound
 }
 
 /// Whether the other end of a pipe has been closed, and nothing is left to read.
 pub(super) fn is_closed(pipe: &impl AsRawHandle) -> bool {
-    // SAFETY: the handle is open as long as `pipe` is borrowed. PeekNamedPipe may be given no place for what it knows.
+    // SAFETY: the handle is open as long as `pipe` is borrowed. PeekNamedPipe accepts null output pointers.
     let peeked =
         unsafe { PeekNamedPipe(pipe.as_raw_handle(), null_mut(), 0, null_mut(), null_mut(), null_mut()) };
     peeked == FALSE && last_error_says_closed()
@@ -81,7 +81,7 @@ pub(super) fn is_closed(pipe: &impl AsRawHandle) -> bool {
 /// although nothing else can be asked of it.
 pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
     let handle = opened.as_raw_handle();
-    // SAFETY: the handle is open as long as `opened` is borrowed. GetNamedPipeInfo may be given no place for what it knows.
+    // SAFETY: the handle is open as long as `opened` is borrowed. GetNamedPipeInfo accepts null output pointers.
     unsafe {
         GetFileType(handle) == FILE_TYPE_PIPE
             && (GetNamedPipeInfo(handle, null_mut(), null_mut(), null_mut(), null_mut()) != FALSE

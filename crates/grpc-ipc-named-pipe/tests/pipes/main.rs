@@ -375,7 +375,7 @@ fn those_who_are_let_in_may_connect_and_not_serve() {
         const NETWORK: &str = "S-1-5-2";
         const AUTHENTICATED_USERS: &str = "S-1-5-11";
         const APP_CONTAINERS: &str = "S-1-15-2-1";
-        // Why nobody is granted GENERIC_WRITE: with it, they could create instances of the pipe.
+        // The descriptor must not grant GENERIC_WRITE, with which clients could create instances of the pipe.
         assert_eq!(FILE_CREATE_PIPE_INSTANCE, FILE_APPEND_DATA);
         assert_ne!(FILE_GENERIC_WRITE & FILE_CREATE_PIPE_INSTANCE, 0);
 
@@ -402,8 +402,8 @@ fn those_who_are_let_in_may_connect_and_not_serve() {
                 "no more and no less: neither generic rights, nor to change the descriptor"
             );
         }
-        assert!(!of(NETWORK).0, "whoever comes over the network is denied");
-        assert!(!entries[0].allows, "what is denied comes first: {entries:?}");
+        assert!(!of(NETWORK).0, "clients over the network are denied");
+        assert!(!entries[0].allows, "the deny entry comes first: {entries:?}");
         assert_eq!(entries.len(), 5, "{entries:?}");
     });
 }

@@ -45,7 +45,7 @@ pub(crate) struct Ace {
     pub(crate) sid: String,
 }
 
-/// The entries of the DACL in a security descriptor, out of what Windows makes of its text.
+/// The entries of the DACL in a security descriptor, as Windows parses its text.
 pub(crate) fn dacl(sddl: &str) -> Vec<Ace> {
     let descriptor = Descriptor::from_sddl(sddl).unwrap();
     let (mut present, mut acl, mut defaulted) = (0, null_mut(), 0);

@@ -14,7 +14,7 @@ use windows_sys::Win32::Security::{
 
 use super::{Local, check, from_wide, sid_text, wide};
 
-/// What of a descriptor is shown.
+/// The parts of a descriptor that are shown.
 const SHOWN: u32 = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION;
 
 /// A security descriptor, ready to create objects with.
@@ -26,11 +26,11 @@ unsafe impl Send for Descriptor {}
 unsafe impl Sync for Descriptor {}
 
 impl Descriptor {
-    /// What `sddl` says, in the [security descriptor definition
-    /// language](https://learn.microsoft.com/windows/win32/secauthz/security-descriptor-string-format).
+    /// Parses `sddl`, in the
+    /// [security descriptor definition language](https://learn.microsoft.com/windows/win32/secauthz/security-descriptor-string-format).
     ///
     /// # Errors
-    /// When Windows does not understand it.
+    /// If Windows does not understand it.
     pub fn from_sddl(sddl: &str) -> io::Result<Self> {
         let sddl = wide(sddl);
         let mut descriptor = null_mut();
@@ -49,7 +49,7 @@ impl Descriptor {
     /// Owner, DACL and mandatory label, as Windows writes them in SDDL.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn to_sddl(&self) -> io::Result<String> {
         to_sddl(&self.0)
     }
@@ -63,16 +63,16 @@ impl Descriptor {
 /// Owner, DACL and mandatory label of a kernel object, as SDDL.
 ///
 /// # Errors
-/// When this process may not read them.
+/// If this process may not read them.
 pub fn descriptor_of(object: &impl AsHandle) -> io::Result<String> {
     to_sddl(&security_info(object, SHOWN)?.0)
 }
 
-/// The SID of a kernel object's owner. Only a user's own SID, or one of his groups that may own, can be set as the owner
-/// by a program without the privilege to restore files: so it tells who made the object.
+/// The SID of a kernel object's owner. It identifies the maker of the object: without the privilege to restore files, a
+/// program can set only its user's own SID, or a group that may own, as the owner.
 ///
 /// # Errors
-/// When this process may not read it.
+/// If this process may not read it.
 pub fn owner_of(object: &impl AsHandle) -> io::Result<String> {
     let (_descriptor, owner) = security_info(object, OWNER_SECURITY_INFORMATION)?;
     sid_text(owner)

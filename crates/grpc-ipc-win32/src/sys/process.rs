@@ -9,10 +9,10 @@ use windows_sys::Win32::System::Threading::{
 
 const NO_TIME: FILETIME = FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 };
 
-/// The process that has this id now, to ask about it and to wait for its end.
+/// The process that has this id now, to query it and to wait for its end.
 ///
 /// # Errors
-/// When there is none, or this process may not.
+/// If there is none, or this process may not open it.
 pub fn open_process(pid: u32) -> io::Result<OwnedHandle> {
     open(pid, PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE)
 }

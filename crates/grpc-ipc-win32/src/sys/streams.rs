@@ -7,17 +7,17 @@ use windows_sys::Win32::Foundation::{
     GetHandleInformation, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation,
 };
 
-/// Starts a program that keeps nothing of this one's standard streams.
+/// Starts a program that does not inherit this one's standard streams.
 ///
-/// A program that is given streams of its own inherits every handle of this process that can be inherited, and those of
-/// the standard streams can if the parent has redirected them. Whoever reads this program's output through a pipe would
-/// wait for its end until the other program has ended, too.
+/// A program with streams of its own inherits every inheritable handle of this process. The standard streams are
+/// inheritable if the parent redirected them. A reader of this program's output through a pipe would then wait until
+/// the other program has ended, too.
 ///
-/// Meanwhile the streams cannot be inherited by what other threads start, either, unless the standard library does it: that
-/// passes on copies.
+/// During the call, programs that other threads start cannot inherit the streams either, except through the standard
+/// library, which passes copies.
 ///
 /// # Errors
-/// As of [`Command::spawn`].
+/// Those of [`Command::spawn`].
 pub fn spawn_apart(command: &mut Command) -> io::Result<Child> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);

@@ -31,17 +31,17 @@ impl Token {
     /// That of this process.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn own() -> io::Result<Self> {
         // SAFETY: it has no arguments; the pseudo handle that it returns needs no closing.
         let process = unsafe { BorrowedHandle::borrow_raw(GetCurrentProcess()) };
         Self::of(process)
     }
 
-    /// That of the process that has the id `pid` now.
+    /// The token of the process that has the id `pid` now.
     ///
     /// # Errors
-    /// When there is none, or this process may not know.
+    /// If there is none, or this process may not open it.
     pub fn of_process(pid: u32) -> io::Result<Self> {
         let process = process::open(pid, PROCESS_QUERY_LIMITED_INFORMATION)?;
         Self::of(process.as_handle())
@@ -57,12 +57,12 @@ impl Token {
         }
     }
 
-    /// That of the client of a pipe of which `pipe` is the server's end, as the client lets it be known. This thread is
-    /// the client for as long as it takes to open it, and no longer: nothing is awaited in between, and a thread that
-    /// cannot become itself again must not go on.
+    /// The token of a pipe's client, at the level that the client allows. `pipe` is the server's end. This thread
+    /// impersonates the client only while it opens the token: nothing is awaited in between, and if it cannot revert,
+    /// it must not go on.
     ///
     /// # Errors
-    /// When the client does not let itself be identified, or not yet (`ERROR_CANNOT_IMPERSONATE`).
+    /// If the client does not allow identification, or not yet (`ERROR_CANNOT_IMPERSONATE`).
     pub fn of_client(pipe: &impl AsHandle) -> io::Result<Self> {
         let mut token = null_mut();
         // SAFETY: the handle is open as long as `pipe` is borrowed.
@@ -82,7 +82,7 @@ impl Token {
     /// The SID of the user.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn user(&self) -> io::Result<String> {
         let information = self.information(TokenUser)?;
         // SAFETY: the system writes a TOKEN_USER for this class.
@@ -92,7 +92,7 @@ impl Token {
     /// Whether the user is in the token only to be denied what that user is denied: then it may not do what the user may.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn is_user_deny_only(&self) -> io::Result<bool> {
         let information = self.information(TokenUser)?;
         // SAFETY: the system writes a TOKEN_USER for this class.
@@ -104,7 +104,7 @@ impl Token {
     /// Administrators.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn default_owner(&self) -> io::Result<String> {
         let information = self.information(TokenOwner)?;
         // SAFETY: the system writes a TOKEN_OWNER for this class.
@@ -115,7 +115,7 @@ impl Token {
     /// something.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn enabled_groups(&self) -> io::Result<Vec<String>> {
         let information = self.information(TokenGroups)?;
         let enabled = |group: &&SID_AND_ATTRIBUTES| {
@@ -127,7 +127,7 @@ impl Token {
     /// Whether the token has restricting SIDs: then what its groups let be done is not all that counts.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn is_restricted(&self) -> io::Result<bool> {
         match self.information(TokenRestrictedSids) {
             Ok(restricting) => Ok(!restricting.groups()?.is_empty()),
@@ -140,7 +140,7 @@ impl Token {
     /// The last number of the SID of the integrity level.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn integrity(&self) -> io::Result<u32> {
         let information = self.information(TokenIntegrityLevel)?;
         // SAFETY: the system writes a TOKEN_MANDATORY_LABEL for this class.
@@ -152,7 +152,7 @@ impl Token {
     /// Whether it is elevated (`TokenElevation`).
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn is_elevated(&self) -> io::Result<bool> {
         Ok(self.information(TokenElevation)?.number()? != 0)
     }
@@ -160,7 +160,7 @@ impl Token {
     /// The SID of the AppContainer's package, if it is in one.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn package(&self) -> io::Result<Option<String>> {
         if self.information(TokenIsAppContainer)?.number()? == 0 {
             return Ok(None);
@@ -174,7 +174,7 @@ impl Token {
     /// The session that it belongs to.
     ///
     /// # Errors
-    /// As Windows says.
+    /// The error of Windows.
     pub fn session(&self) -> io::Result<u32> {
         self.information(TokenSessionId)?.number()
     }
@@ -235,7 +235,7 @@ impl Information {
 /// Whether this process belongs to a logon over the network, as in a session of SSH or PowerShell remoting.
 ///
 /// # Errors
-/// As Windows says.
+/// The error of Windows.
 pub fn is_network_logon() -> io::Result<bool> {
     is_member(WinNetworkSid)
 }
@@ -243,7 +243,7 @@ pub fn is_network_logon() -> io::Result<bool> {
 /// Whether this process may do what the Administrators may: is one of them, and runs elevated. SYSTEM is, too.
 ///
 /// # Errors
-/// As Windows says.
+/// The error of Windows.
 pub fn is_administrator() -> io::Result<bool> {
     is_member(WinBuiltinAdministratorsSid)
 }
