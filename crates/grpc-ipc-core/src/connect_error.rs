@@ -199,6 +199,8 @@ impl ConnectError {
             io::ErrorKind::NotFound => Self::NotFound { address },
             io::ErrorKind::ConnectionRefused => Self::Refused { address },
             io::ErrorKind::TimedOut => Self::TimedOut { address },
+            // By a server that stops listening before it accepts.
+            io::ErrorKind::ConnectionReset => Self::Closed { address, source },
             io::ErrorKind::PermissionDenied => Self::PermissionDenied { address, source },
             _ => Self::Io { address, action, source },
         }

@@ -129,3 +129,9 @@ fn an_untrusted_server_is_told_by_the_source() {
         "peer unix:user=?,pid=? is refused: the access policy lets in nobody"
     );
 }
+
+#[test]
+fn a_reset_while_connecting_is_a_closed_connection() {
+    let error = ConnectError::from_io(&address(), "connect", io::ErrorKind::ConnectionReset.into());
+    assert!(matches!(error, ConnectError::Closed { .. }), "{error:?}");
+}

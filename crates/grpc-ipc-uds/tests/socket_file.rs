@@ -249,6 +249,26 @@ fn a_server_that_is_ending_is_waited_for() {
 }
 
 #[test]
+fn a_client_of_a_server_that_stops_listening_sees_its_connection_closed() {
+    run("a_client_of_a_server_that_stops_listening_sees_its_connection_closed", || async {
+        // Some clients are connected before the socket is closed.
+        for _ in 0..100 {
+            let place = place();
+            let ending = UnixListener::bind(&place.path).unwrap();
+            let connector = ConnectOptions::new().connector(&Address::unix(&place.path).unwrap());
+            let deadline = Instant::now() + std::time::Duration::from_secs(10);
+            let (connected, ()) = tokio::join!(connector.connect(deadline), async { drop(ending) });
+            match connected.map(drop) {
+                Ok(()) => {}
+                Err(ConnectError::Closed { .. }) => return,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        panic!("no client was still connecting");
+    });
+}
+
+#[test]
 fn the_file_is_removed_at_the_end() {
     run("the_file_is_removed_at_the_end", || async {
         let place = place();

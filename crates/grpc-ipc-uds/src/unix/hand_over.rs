@@ -33,6 +33,7 @@ use tracing::{debug, info};
 
 use super::kept_socket::accept;
 use super::peer::peer_of;
+use super::socket_file::is_gone;
 use super::{descriptor, sys};
 
 /// What the old server begins with. It names the form of what follows.
@@ -313,14 +314,7 @@ pub(super) struct Taken {
 pub(super) async fn take(path: &Path, attempts: &Attempts) -> io::Result<Option<Taken>> {
     let stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused | io::ErrorKind::WouldBlock
-            ) =>
-        {
-            return Ok(None);
-        }
+        Err(error) if is_gone(&error) || error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
         Err(error) => return Err(error),
     };
     if !may_follow(&peer_of(&stream)?).await {

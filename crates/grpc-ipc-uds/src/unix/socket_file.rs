@@ -179,15 +179,18 @@ pub(super) async fn is_served(place: &Place<'_>) -> bool {
             let answer = timeout(ENDING, stream.read_u8()).await;
             !matches!(answer, Ok(Err(_)))
         }
-        Err(error) => {
-            use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
-            !matches!(error.kind(), ConnectionRefused | ConnectionReset | NotFound)
-        }
+        Err(error) => !is_gone(&error),
     }
 }
 
 /// How long a process that ends may take to close a connection that it has not accepted.
 const ENDING: Duration = Duration::from_millis(100);
+
+/// Whether connecting failed because no server listens any more. One that stops while a client connects resets the client.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
+    matches!(error.kind(), ConnectionRefused | ConnectionReset | NotFound)
+}
 
 /// As [`in_use`], of a socket that is reached by `path`.
 pub(super) async fn in_use_at(address: &Address, path: &Path) -> Result<Option<BindError>, BindError> {
@@ -196,9 +199,7 @@ pub(super) async fn in_use_at(address: &Address, path: &Path) -> Result<Option<B
         Ok(stream) => Ok(in_use(peer_of(&stream).ok())),
         // Bound by nobody, or gone by now. On macOS and the BSDs also by a server whose backlog is full; one of ours
         // has the lock file, which was asked before.
-        Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => {
-            Ok(None)
-        }
+        Err(error) if is_gone(&error) => Ok(None),
         // Alive, but its backlog is full, or it is a socket of another type.
         Err(error)
             if error.kind() == io::ErrorKind::WouldBlock
