@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use grpc_ipc_core::Address;
-use tokio::runtime::{self, Handle, RuntimeFlavor};
+use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 use tokio::task;
 
@@ -83,7 +83,7 @@ impl Server {
     /// If the program's own code that runs during binding panics, such as a layer.
     pub fn spawn_on(self, runtime: &Handle) -> Result<ServerHandle, ServeError> {
         let is_inside = Handle::try_current().is_ok_and(|here| here.id() == runtime.id());
-        if is_inside && runtime.runtime_flavor() == RuntimeFlavor::CurrentThread {
+        if is_inside && runtime.metrics().num_workers() == 1 {
             return Err(ServeError::InsideRuntime);
         }
         let (bound, is_bound) = mpsc::sync_channel(1);

@@ -328,6 +328,11 @@ fn it_runs_on_a_runtime_that_is_there() {
     let single = Builder::new_current_thread().build().unwrap();
     let inside = single.block_on(async { Server::builder().listener(listener()).spawn_on(single.handle()) });
     assert!(matches!(inside, Err(ServeError::InsideRuntime)), "{inside:?}");
+    let one_worker = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let (runtime, server) = (one_worker.handle().clone(), Server::builder().listener(listener()));
+    let inside = one_worker.spawn(async move { server.spawn_on(&runtime) });
+    let inside = one_worker.block_on(inside).unwrap();
+    assert!(matches!(inside, Err(ServeError::InsideRuntime)), "{inside:?}");
 }
 
 #[test]
