@@ -1,4 +1,6 @@
+use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -10,8 +12,9 @@ pub type BoxConnection = Box<dyn Connection>;
 /// A listener of any transport.
 pub struct BoxListener(Box<dyn AnyListener>);
 
-/// A connector of any transport.
-pub struct BoxConnector(Box<dyn AnyConnector>);
+/// A connector of any transport. Clones share it.
+#[derive(Clone)]
+pub struct BoxConnector(Arc<dyn AnyConnector>);
 
 impl BoxListener {
     /// Forgets which transport `listener` belongs to.
@@ -39,7 +42,13 @@ impl Listener for BoxListener {
 impl BoxConnector {
     /// Forgets which transport `connector` belongs to.
     pub fn new(connector: impl Connector) -> Self {
-        Self(Box::new(connector))
+        Self(Arc::new(connector))
+    }
+}
+
+impl fmt::Debug for BoxConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BoxConnector").field(self.0.address()).finish()
     }
 }
 

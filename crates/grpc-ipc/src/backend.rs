@@ -109,7 +109,7 @@ pub(crate) fn connector(options: ConnectOptions) -> Result<BoxConnector, Connect
 fn connector_without_tls(options: ConnectOptions) -> Result<BoxConnector, ConnectError> {
     let ConnectOptions { address, access, given, connector, platform, .. } = options;
     if let Some(connector) = connector {
-        return Ok(BoxConnector::new(connector));
+        return Ok(connector);
     }
     let address = address?;
     if let Some(given) = given {

@@ -1,5 +1,4 @@
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use crate::{ConnectOptions, backend};
 /// The endpoint's URI is not looked at; it becomes the `:authority` of the requests. Use `http://localhost`.
 #[derive(Clone)]
 pub struct EndpointConnector {
-    connector: Arc<BoxConnector>,
+    connector: BoxConnector,
     timeout: Duration,
 }
 
@@ -39,7 +38,7 @@ impl EndpointConnector {
     pub fn new(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
         let options = options.into();
         let timeout = options.connections.connect_timeout;
-        Ok(Self { connector: Arc::new(backend::connector(options)?), timeout })
+        Ok(Self { connector: backend::connector(options)?, timeout })
     }
 }
 

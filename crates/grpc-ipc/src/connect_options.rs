@@ -1,7 +1,7 @@
 use std::io;
 use std::time::Duration;
 
-use grpc_ipc_core::{AccessPolicy, Address, AddressError, ConnectError, IntoAddress};
+use grpc_ipc_core::{AccessPolicy, Address, AddressError, BoxConnector, ConnectError, IntoAddress};
 use http::{HeaderValue, Uri};
 
 use crate::Http2Options;
@@ -9,7 +9,6 @@ use crate::backend::PlatformConnectOptions;
 use crate::connections::ConnectionsOptions;
 use crate::default_timeout::DefaultTimeout;
 use crate::from_connection::GivenConnection;
-use crate::from_connector::OwnConnector;
 
 /// Where a client connects, and which server it trusts there. A string or an [`Address`] converts into options with the
 /// defaults.
@@ -19,7 +18,7 @@ pub struct ConnectOptions {
     pub(crate) address: Result<Address, AddressError>,
     pub(crate) access: Option<AccessPolicy>,
     pub(crate) given: Option<GivenConnection>,
-    pub(crate) connector: Option<OwnConnector>,
+    pub(crate) connector: Option<BoxConnector>,
     pub(crate) user_agent: Option<String>,
     pub(crate) origin: Option<Uri>,
     pub(crate) connections: ConnectionsOptions,

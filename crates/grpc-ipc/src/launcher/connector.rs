@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use grpc_ipc_core::{Address, Backoff, BoxConnection, BoxConnector, ConnectError, Connector};
@@ -13,7 +12,7 @@ use crate::connections::deadline_after;
 /// A connector that starts the server if none is there.
 #[derive(Clone)]
 pub(super) struct LaunchConnector {
-    pub(super) inner: Arc<BoxConnector>,
+    pub(super) inner: BoxConnector,
     pub(super) program: Program,
     pub(super) requirement: Option<Requirement>,
     /// How long a server that is there may take.

@@ -162,7 +162,7 @@ impl Launcher {
     pub fn lazy(self) -> Result<Channel, ConnectError> {
         let mut connections = self.options.connections.clone();
         let connector = LaunchConnector {
-            inner: Arc::new(backend::connector(self.options)?),
+            inner: backend::connector(self.options)?,
             program: self.program,
             requirement: self.requirement,
             connect_timeout: connections.connect_timeout,

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use grpc_ipc_core::{Address, BoxConnection, BoxConnector, ConnectError, Connector};
-use tokio::time::{Instant, timeout};
+use grpc_ipc_core::{BoxConnector, ConnectError, Connector as _};
+use tokio::time::timeout;
 use tonic::{Code, Status};
 
 use super::error::LaunchError;
+use crate::connections::ConnectionsOptions;
 use crate::{Channel, Description};
 
 /// Which servers are accepted.
@@ -29,10 +30,10 @@ impl Requirement {
     /// Asks the server, on a connection of its own.
     pub(super) async fn check(
         &self,
-        connector: &Arc<BoxConnector>,
+        connector: &BoxConnector,
         limit: Duration,
     ) -> Result<Found, LaunchError> {
-        let channel = Channel::from_connector(Shared(Arc::clone(connector)));
+        let channel = Channel::new(connector.clone(), ConnectionsOptions::default());
         let described = match timeout(limit, channel.describe()).await {
             Ok(described) => described,
             Err(_) => {
@@ -51,11 +52,11 @@ impl Requirement {
     /// Asks a server to leave.
     pub(super) async fn ask_to_leave(
         &self,
-        connector: &Arc<BoxConnector>,
+        connector: &BoxConnector,
         found: &Description,
         limit: Duration,
     ) -> Result<(), LaunchError> {
-        let channel = Channel::from_connector(Shared(Arc::clone(connector)));
+        let channel = Channel::new(connector.clone(), ConnectionsOptions::default());
         let asked = match timeout(limit, channel.ask_to_leave(Some(found.pid))).await {
             Ok(asked) => asked,
             Err(_) => Err(Status::deadline_exceeded("no answer")),
@@ -74,20 +75,5 @@ impl Requirement {
 
     pub(super) fn mismatch(&self, found: Description) -> LaunchError {
         LaunchError::Version { required: self.required.clone(), found }
-    }
-}
-
-/// A connector shared with others.
-struct Shared(Arc<BoxConnector>);
-
-impl Connector for Shared {
-    type Connection = BoxConnection;
-
-    async fn connect(&self, deadline: Instant) -> Result<BoxConnection, ConnectError> {
-        self.0.connect(deadline).await
-    }
-
-    fn address(&self) -> &Address {
-        self.0.address()
     }
 }
