@@ -1,6 +1,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
+use super::client::generate_options;
 use super::service::{Method, Service};
 use crate::Error;
 
@@ -23,6 +24,8 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
     // A method of that name is one of the service.
     let is_taken = service.methods.iter().any(|method| method.client_name() == "connect");
     let connect = if is_taken { TokenStream::new() } else { generate_connect() };
+
+    let client_options = generate_options();
 
     Ok(quote! {
         #[doc = #module_documentation]
@@ -47,35 +50,7 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
                     Self { inner: codegen::BlockingClient::new(channel) }
                 }
 
-                /// Compresses requests.
-                ///
-                /// A server that does not accept the encoding answers with an error.
-                #[must_use]
-                pub fn send_compressed(mut self, encoding: tonic::codec::CompressionEncoding) -> Self {
-                    self.inner = self.inner.send_compressed(encoding);
-                    self
-                }
-
-                /// Accepts responses that are compressed.
-                #[must_use]
-                pub fn accept_compressed(mut self, encoding: tonic::codec::CompressionEncoding) -> Self {
-                    self.inner = self.inner.accept_compressed(encoding);
-                    self
-                }
-
-                /// The largest message that is decoded, in bytes. Default: 4 MiB.
-                #[must_use]
-                pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-                    self.inner = self.inner.max_decoding_message_size(limit);
-                    self
-                }
-
-                /// The largest message that is encoded, in bytes. Default: `usize::MAX`.
-                #[must_use]
-                pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-                    self.inner = self.inner.max_encoding_message_size(limit);
-                    self
-                }
+                #client_options
 
                 #methods
             }

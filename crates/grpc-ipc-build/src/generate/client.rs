@@ -23,6 +23,8 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
     let is_taken = service.methods.iter().any(|method| method.client_name() == "connect");
     let connect = if is_taken { TokenStream::new() } else { generate_connect(&client) };
 
+    let client_options = generate_options();
+
     Ok(quote! {
         #[doc = #module_documentation]
         #(#module_attributes)*
@@ -65,35 +67,7 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
                     #client { inner: codegen::Client::with_interceptor(inner, interceptor) }
                 }
 
-                /// Compresses requests.
-                ///
-                /// A server that does not accept the encoding answers with an error.
-                #[must_use]
-                pub fn send_compressed(mut self, encoding: tonic::codec::CompressionEncoding) -> Self {
-                    self.inner = self.inner.send_compressed(encoding);
-                    self
-                }
-
-                /// Accepts responses that are compressed.
-                #[must_use]
-                pub fn accept_compressed(mut self, encoding: tonic::codec::CompressionEncoding) -> Self {
-                    self.inner = self.inner.accept_compressed(encoding);
-                    self
-                }
-
-                /// The largest message that is decoded, in bytes. Default: 4 MiB.
-                #[must_use]
-                pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-                    self.inner = self.inner.max_decoding_message_size(limit);
-                    self
-                }
-
-                /// The largest message that is encoded, in bytes. Default: `usize::MAX`.
-                #[must_use]
-                pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-                    self.inner = self.inner.max_encoding_message_size(limit);
-                    self
-                }
+                #client_options
 
                 #methods
             }
@@ -149,4 +123,39 @@ fn generate_method(service: &Service<'_>, method: &Method) -> Result<TokenStream
             self.inner.#call(&METHOD, request.#into())
         }
     })
+}
+
+/// The options that every client has, asynchronous or blocking.
+pub(super) fn generate_options() -> TokenStream {
+    quote! {
+        /// Compresses requests.
+        ///
+        /// A server that does not accept the encoding answers with an error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: tonic::codec::CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+
+        /// Accepts responses that are compressed.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: tonic::codec::CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+
+        /// The largest message that is decoded, in bytes. Default: 4 MiB.
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+
+        /// The largest message that is encoded, in bytes. Default: `usize::MAX`.
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+    }
 }
