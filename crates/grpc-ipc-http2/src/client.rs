@@ -209,8 +209,8 @@ impl SendRequest {
         self.shared.with(|state| state.connection.calls_if_idle())
     }
 
-    /// Waits until the connection takes no more calls: it has failed, or one of its ends goes away. The future does not
-    /// keep the connection open.
+    /// Waits until the connection takes no more calls, because it failed or one of its ends is closing it. The future does
+    /// not keep the connection open.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.

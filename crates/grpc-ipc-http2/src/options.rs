@@ -58,7 +58,7 @@ pub struct Options {
     pub(crate) reads_at_once: bool,
     pub(crate) https: bool,
     pub(crate) user_agent: Arc<str>,
-    /// `localhost` if there is none.
+    /// Default: `localhost`.
     pub(crate) authority: Option<Arc<str>>,
 }
 
@@ -312,7 +312,7 @@ impl Options {
         Self { user_agent: format!("{program} {AGENT}").into(), ..self }
     }
 
-    /// What a client sends as `:authority`, if the request's URI has none. Default: `localhost`.
+    /// The `:authority` that a client sends for requests whose URI has no authority. Default: `localhost`.
     pub fn authority(self, authority: &Authority) -> Self {
         Self { authority: Some(authority.as_str().into()), ..self }
     }

@@ -38,9 +38,9 @@ use crate::{Error, Options, Reason};
 /// A connection that serves requests: a future that runs it, and is ready when it is over.
 ///
 /// A request's deadline (`grpc-timeout`) is kept: its handler is dropped when it has passed, and the call ends with
-/// gRPC's `DEADLINE_EXCEEDED`. A handler is dropped, too, when the client resets its stream or goes away. A call whose handler
-/// panics ends with gRPC's `UNKNOWN`, or if it is not gRPC's, as one whose handler fails: its stream is reset with
-/// `INTERNAL_ERROR`. The others go on.
+/// gRPC's `DEADLINE_EXCEEDED`. A handler is also dropped when the client resets its stream or disconnects. If a handler panics,
+/// its call ends with gRPC's `UNKNOWN`, and a request other than gRPC's is reset with `INTERNAL_ERROR`, as after an error of
+/// the handler. Other calls continue.
 ///
 /// # Panics
 /// When it is made or polled outside of a tokio runtime.
@@ -178,7 +178,7 @@ impl Handle {
         self.shared.with(|state| state.connection.running())
     }
 
-    /// Whether the connection has failed, or goes away and has no call any more.
+    /// Whether the connection has failed, or is closing and has no calls left.
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.shared.with(|state| state.connection.is_over())

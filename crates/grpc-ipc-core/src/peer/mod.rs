@@ -290,7 +290,7 @@ impl Peer {
 
     /// The Windows session: services run in session 0, and each logon at the console or by Remote Desktop gets another
     /// one. For a client, it is the session of its token; for the server of a pipe, that of the process that created
-    /// the pipe. Unix has none.
+    /// the pipe. It is `None` on Unix.
     pub fn session(&self) -> Option<u32> {
         self.0.session
     }

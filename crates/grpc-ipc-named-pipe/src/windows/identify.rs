@@ -74,7 +74,7 @@ pub(super) fn server_of(pipe: &NamedPipeClient, own: &Identity) -> Peer {
     }
 }
 
-/// A peer of which the process is known, if Windows says.
+/// A peer with its process id, if Windows tells it.
 fn process(own: &Identity, pid: &io::Result<u32>) -> Peer {
     let peer = own.peer("npipe");
     match pid {

@@ -69,7 +69,7 @@ impl Instances {
     /// The next instance that has a client. What took its place exists by then, unless it could not be created.
     ///
     /// # Errors
-    /// A client could not connect, or no instance is left for clients, because none can be created.
+    /// A client could not connect, or the system creates no further instance for clients.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.

@@ -47,7 +47,7 @@ impl GivenSocket {
     }
 }
 
-/// What the socket is bound to; `None` where that is no address, as a path with a NUL inside.
+/// The address that the socket is bound to; `None` if it is not a valid one, such as a path with a NUL inside.
 fn address_of(listener: &UnixListener) -> io::Result<Option<Address>> {
     let bound = SocketAddrUnix::try_from(getsockname(listener)?)?;
     if let Some(path) = bound.path() {

@@ -39,7 +39,7 @@ pub(super) struct LockFile {
 const ENDING: Duration = Duration::from_secs(1);
 
 impl LockFile {
-    /// The lock on the file called `name`, or who has it instead.
+    /// Locks the file called `name`; the error names the process that holds the lock.
     pub(super) async fn acquire(place: &Place<'_>, name: OsString) -> Result<Self, BindError> {
         loop {
             let mut file = match open(place, &name) {

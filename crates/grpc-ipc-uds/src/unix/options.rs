@@ -122,8 +122,8 @@ impl ListenOptions {
     }
 
     /// Whether this server takes over the socket of the server that listens there, if that is restartable as well, and later
-    /// leaves it to the next one in the same way. No client finds the address without a server meanwhile, and those who wait
-    /// to be accepted are accepted by the new server. If there is no server, this one binds the address.
+    /// leaves it to the next one in the same way. There is always a server at the address, and the new server accepts the
+    /// clients that still wait. If no server listens there, this one binds the address.
     ///
     /// The servers find each other by a second socket, `PATH.handover` (with the mode 0600), over which the old one sends the
     /// listening socket and the lock file to a process of the same user or of root. The old one accepts until the new one
