@@ -7,7 +7,7 @@ use tonic::Status;
 use tower::limit::ConcurrencyLimit;
 use tower_service::Service;
 
-use crate::services::{BoxError, Request, Services, ServicesFuture};
+use crate::services::{Request, Services, ServicesFuture};
 use crate::status::status_from_service;
 
 /// The limits of each connection.
@@ -59,10 +59,7 @@ impl LimitedServices {
     pub(crate) fn call(&mut self, request: Request) -> ServicesFuture {
         match &mut self.services {
             Kind::Free(services) => services.call(request),
-            Kind::Limited(services) => {
-                let answer = services.call(request).map(|answer: Result<_, BoxError>| answer);
-                ServicesFuture::boxed(answer.boxed())
-            }
+            Kind::Limited(services) => ServicesFuture::boxed(services.call(request).boxed()),
         }
     }
 }
