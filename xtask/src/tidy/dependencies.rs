@@ -9,9 +9,10 @@ use crate::Result;
 use crate::command::{cargo, output};
 
 /// The crates of the workspace that each published crate may depend on, itself excluded.
-const ALLOWED: [(&str, &[&str]); 8] = [
+const ALLOWED: [(&str, &[&str]); 9] = [
     ("grpc-ipc-core", &[]),
     ("grpc-ipc-build", &[]),
+    ("grpc-ipc-cli", &["grpc-ipc"]),
     ("grpc-ipc-conformance", &["grpc-ipc-core"]),
     ("grpc-ipc-http2", &[]),
     ("grpc-ipc-named-pipe", &["grpc-ipc-core", "grpc-ipc-win32"]),
