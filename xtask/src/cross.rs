@@ -41,18 +41,18 @@ for argument; do
 done
 ";
 
-/// `cargo check` for a target for which there is no compiler of C, which build scripts (ring's) ask for.
-pub(crate) fn check(target: &str) -> Result<Command> {
+/// `cargo` for a target for which there is no compiler of C, which build scripts (ring's) ask for.
+pub(crate) fn cargo_without_c(subcommand: &str, target: &str) -> Result<Command> {
     let directory = workspace::root().join("target/cross");
     fs::create_dir_all(&directory)?;
     let stand_in = directory.join("no-compiler");
     fs::write(&stand_in, NO_COMPILER)?;
     make_executable(&stand_in)?;
-    let mut check = cargo("check", target);
+    let mut cargo = cargo(subcommand, target);
     for tool in ["CC", "AR"] {
-        check.env(format!("{tool}_{}", target.replace('-', "_")), &stand_in);
+        cargo.env(format!("{tool}_{}", target.replace('-', "_")), &stand_in);
     }
-    Ok(check)
+    Ok(cargo)
 }
 
 #[cfg(unix)]

@@ -14,6 +14,8 @@ const ALL: [&str; 4] = ["--workspace", "--exclude=xtask", "--all-features", "--a
 /// On another platform the benchmarks are left out: they need a C compiler for it.
 const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
 const SECONDS_A_MODEL: u64 = 1;
+/// The crates whose documentation differs from platform to platform.
+const PUBLISHED_FOR_PLATFORMS: [&str; 4] = ["grpc-ipc", "grpc-ipc-named-pipe", "grpc-ipc-uds", "grpc-ipc-win32"];
 /// The RFC 9113 suite of another project. It needs Linux.
 const HTTPWG: &str = "crates/grpc-ipc-http2/httpwg/Cargo.toml";
 
@@ -192,8 +194,14 @@ fn type_checked_macos() -> Platform {
 }
 
 fn type_check(platform: &mut Platform, target: &str) {
-    let checked = cross::check(target).and_then(|mut check| run_command(check.arg(NO_BENCHES).args(ALL)));
+    let cargo = |subcommand| cross::cargo_without_c(subcommand, target);
+    let checked = cargo("check").and_then(|mut check| run_command(check.arg(NO_BENCHES).args(ALL)));
     platform.check(&format!("type-check for {target}"), checked);
+    let documented = cargo("doc").and_then(|mut doc| {
+        doc.args(["--no-deps", "--all-features"]).args(PUBLISHED_FOR_PLATFORMS.map(|name| format!("--package={name}")));
+        run_command(doc.env("RUSTDOCFLAGS", "-Dwarnings --cfg docsrs"))
+    });
+    platform.check(&format!("documentation for {target}"), documented);
 }
 
 fn elsewhere(name: &'static str) -> Platform {

@@ -60,3 +60,8 @@ pub fn compile_fds(fds: FileDescriptorSet) -> Result<(), Error> {
 pub fn configure() -> Builder {
     Builder::default()
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -121,3 +121,8 @@ macro_rules! conformance_tests {
         }
     )*};
 }
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

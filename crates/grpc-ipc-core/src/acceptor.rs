@@ -52,7 +52,8 @@ pub trait Source: Send + 'static {
 /// ```
 /// use std::io;
 ///
-/// use grpc_ipc_core::{AccessPolicy, Acceptor, Address, Listener as _, Peer, PeerStream, Source};
+/// # use grpc_ipc_core as grpc_ipc;
+/// use grpc_ipc::{AccessPolicy, Acceptor, Address, Listener as _, Peer, PeerStream, Source};
 /// use tokio::net::{TcpListener, TcpStream};
 ///
 /// struct Loopback(TcpListener);

@@ -12,6 +12,7 @@
 //! into `grpc_ipc::Server::listener` and `grpc_ipc::Channel::from_connector`; the crate `grpc-ipc-conformance` holds
 //! the tests that it should pass.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod acceptor;
 mod access;
@@ -43,3 +44,8 @@ pub use into_connection::IntoConnection;
 pub use listener::Listener;
 pub use peer::{GroupId, IntegrityLevel, Peer, Process, ProcessHandle, UserId};
 pub use peer_stream::PeerStream;
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

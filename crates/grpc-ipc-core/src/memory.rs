@@ -3,7 +3,8 @@
 //! A [`Network`] is a space of names of its own. What listens in it is reached by connectors of the same network only.
 //!
 //! ```
-//! use grpc_ipc_core::{AccessPolicy, Connector as _, Listener as _, memory::Network};
+//! # use grpc_ipc_core as grpc_ipc;
+//! use grpc_ipc::{AccessPolicy, Connector as _, Listener as _, memory::Network};
 //! use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 //! use tokio::time::{Duration, Instant};
 //!

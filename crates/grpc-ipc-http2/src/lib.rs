@@ -40,3 +40,8 @@ pub use error::{Error, Reason, Side};
 pub use message::Authority;
 pub use options::Options;
 pub use record::{End, Record, Traffic};
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -24,10 +24,11 @@ const DEFAULT_BUSY_POLL: Duration = Duration::from_micros(if cfg!(any(shuttle, f
 /// [`max_unsent_together`](Options::max_unsent_together).
 ///
 /// ```
+/// # mod grpc_ipc { pub use grpc_ipc_http2::Options as Http2Options; }
 /// use std::time::Duration;
-/// use grpc_ipc_http2::Options;
+/// use grpc_ipc::Http2Options;
 ///
-/// let options = Options::new().max_concurrent_streams(100).keepalive(Duration::from_secs(30));
+/// let options = Http2Options::new().max_concurrent_streams(100).keepalive(Duration::from_secs(30));
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a connection is made with them"]

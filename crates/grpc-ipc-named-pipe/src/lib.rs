@@ -17,3 +17,8 @@ pub use windows::{
     ClientProcess, ConnectOptions, ImpersonationLevel, ListenOptions, LocalConnector, LocalListener,
     LocalStream, PipeStream, SecurityDescriptor, SystemNames,
 };
+
+/// The examples of the README.
+#[cfg(all(doctest, windows))]
+#[doc = include_str!("../README.md")]
+struct Readme;

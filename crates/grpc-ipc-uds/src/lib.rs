@@ -6,6 +6,7 @@
 //! It runs on Linux, and is type-checked for macOS. On Windows it serves `unix:PATH` by AF_UNIX; that is type-checked,
 //! and only its error on a system without AF_UNIX has run. Prefer named pipes there: they tell for certain who is at
 //! the other end, and keep others out by themselves. Elsewhere this crate is empty.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(unix, windows))]
 mod connect_options;
@@ -24,3 +25,8 @@ pub use platform::PidFd;
 pub use platform::{ListenOptions, LocalConnector, LocalListener, LocalStream, SystemNames};
 #[cfg(unix)]
 pub use platform::{LocalSocket, StartLock, StartPlace, detach, kill_detached, peer_of};
+
+/// The examples of the README.
+#[cfg(all(doctest, unix))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -24,3 +24,8 @@ pub use sys::{
     Descriptor, Token, creation_time, descriptor_of, is_administrator, is_network_logon, is_running,
     open_process, owner_of, spawn_apart, system_time,
 };
+
+/// The examples of the README.
+#[cfg(all(doctest, windows))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -45,8 +45,7 @@ use crate::backend::Names;
 /// does not have is an error ([`ServeError::UnknownMethod`](crate::ServeError::UnknownMethod)), and the
 /// [names](AccessPolicy::user_names) of users and groups are looked up. If `tonic-build` generated a service, or the
 /// service has a layer of its own, its methods are unknown, so only its name is checked.
-/// [`Server::routes`](crate::Server::routes) may hold any service, so with it only the methods of added services are
-/// checked.
+/// `Server::routes` (feature `routes`) may hold any service, so with it only the methods of added services are checked.
 ///
 /// An interceptor, or a layer of one service, is not checked, and a policy with names refuses everyone until
 /// [`look_up_names`](Self::look_up_names) is called. An interceptor cannot wait, so it refuses anyone subject to an

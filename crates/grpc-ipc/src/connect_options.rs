@@ -12,6 +12,11 @@ use crate::from_connection::GivenConnection;
 
 /// Where a client connects, and which server it trusts there. A string or an [`Address`] converts into options with the
 /// defaults.
+///
+/// Platform-specific options are in the traits [`unix::ConnectOptionsExt`] and [`windows::ConnectOptionsExt`].
+///
+/// [`unix::ConnectOptionsExt`]: https://docs.rs/grpc-ipc/latest/x86_64-unknown-linux-gnu/grpc_ipc/unix/trait.ConnectOptionsExt.html
+/// [`windows::ConnectOptionsExt`]: https://docs.rs/grpc-ipc/latest/x86_64-pc-windows-msvc/grpc_ipc/windows/trait.ConnectOptionsExt.html
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a channel connects with them"]
 pub struct ConnectOptions {

@@ -25,6 +25,7 @@ impl KnownMethods {
     }
 
     /// Requests that match none of these services go elsewhere.
+    #[cfg(feature = "routes")]
     pub(crate) fn open(&mut self) {
         self.is_open = true;
     }

@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
+#[cfg(feature = "routes")]
 use tonic::service::Routes;
 use tower::ServiceExt as _;
 use tower_service::Service;
@@ -25,6 +26,7 @@ pub(crate) struct Router {
     /// A name that more than one service has.
     duplicate: Option<&'static str>,
     /// Where everything else goes.
+    #[cfg(feature = "routes")]
     others: Option<Routes>,
 }
 
@@ -51,6 +53,7 @@ impl Router {
         self.duplicate
     }
 
+    #[cfg(feature = "routes")]
     pub(crate) fn set_others(&mut self, routes: Routes) {
         self.others = Some(routes.prepare());
     }
@@ -64,13 +67,12 @@ impl Router {
                 Some(refusal) => ready(Ok(refusal)).boxed(),
             };
         }
-        match &self.others {
-            Some(routes) => routes.clone().oneshot(request).boxed(),
-            None => {
-                let unknown = || unknown(path, name).into_http();
-                ready(Ok(refusal_of(&request).unwrap_or_else(unknown))).boxed()
-            }
+        #[cfg(feature = "routes")]
+        if let Some(routes) = &self.others {
+            return routes.clone().oneshot(request).boxed();
         }
+        let unknown = || unknown(path, name).into_http();
+        ready(Ok(refusal_of(&request).unwrap_or_else(unknown))).boxed()
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use grpc_ipc_core::{BoxListener, Listener, Peer};
 use tonic::body::Body;
 use tonic::server::NamedService;
+#[cfg(feature = "routes")]
 use tonic::service::Routes;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -113,6 +114,7 @@ impl Server {
     /// get every such request, of gRPC or not; the services get those of gRPC only, and answer others with the HTTP
     /// status 405 (a method other than POST) or 415 (a content-type other than `application/grpc`). Default: calls end
     /// with [`Unimplemented`](tonic::Code::Unimplemented).
+    #[cfg(feature = "routes")]
     pub fn routes(mut self, routes: Routes) -> Self {
         self.known.open();
         self.router.set_others(routes);

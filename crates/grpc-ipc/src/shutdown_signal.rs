@@ -30,8 +30,9 @@ use crate::sync;
 /// ```
 ///
 /// # Platform-specific behavior
-/// - On Unix the handlers stay for the life of the process ([`tokio::signal::unix::signal`]): a second SIGINT or SIGTERM
-///   does not end a program that takes long to shut down. SIGKILL does.
+/// - On Unix the handlers stay for the life of the process
+///   ([`tokio::signal::unix::signal`](https://docs.rs/tokio/1/tokio/signal/unix/fn.signal.html)): a second SIGINT or
+///   SIGTERM does not end a program that takes long to shut down. SIGKILL does.
 /// - Windows ends the process about 5 seconds after the console window was closed, and sooner at the end of a session, so
 ///   the drain has to be shorter
 ///   ([HandlerRoutine](https://learn.microsoft.com/windows/console/handlerroutine)).

@@ -260,11 +260,14 @@ fn a_rule_for_what_the_server_does_not_have_is_an_error() {
         assert_eq!(bind(Server::builder(), rules().method(METHOD, anyone())).await, None);
         assert_eq!(bind(Server::builder(), rules().service("greet.Greeter", anyone())).await, None);
         // What routes have is not known.
-        let open = || Server::builder().routes(tonic::service::Routes::default());
-        assert_eq!(bind(open(), rules().service("grpc.health.v1.Health", anyone())).await, None);
-        assert_eq!(bind(open(), rules().method("/grpc.health.v1.Health/Check", anyone())).await, None);
-        assert!(bind(open(), rules().method("/greet.Greeter/SayHelo", anyone())).await.is_some());
-        // Nor do other generators tell the methods of a service.
+        #[cfg(feature = "routes")]
+        {
+            let open = || Server::builder().routes(tonic::service::Routes::default());
+            assert_eq!(bind(open(), rules().service("grpc.health.v1.Health", anyone())).await, None);
+            assert_eq!(bind(open(), rules().method("/grpc.health.v1.Health/Check", anyone())).await, None);
+            assert!(bind(open(), rules().method("/greet.Greeter/SayHelo", anyone())).await.is_some());
+        }
+        // Other generators do not tell the methods of a service.
         let (_, health) = tonic_health::server::health_reporter();
         let health = Server::builder().add_service(health);
         assert_eq!(bind(health, rules().method("/grpc.health.v1.Health/Check", anyone())).await, None);

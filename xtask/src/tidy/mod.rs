@@ -3,6 +3,7 @@
 mod conformance;
 mod dependencies;
 mod options;
+mod packages;
 mod readme;
 mod source;
 
@@ -15,12 +16,13 @@ type Findings = Vec<String>;
 type Check = fn() -> Result<Findings>;
 
 pub(crate) fn run() -> Result {
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("dependencies point downwards", dependencies::check),
         ("unsafe code is confined", source::unsafe_code),
         ("platforms are told apart in one place", source::platforms),
         ("options tell their defaults", options::check),
         ("every transport passes the conformance suite", conformance::check),
+        ("packages are complete, and have no keys in them", packages::check),
         ("the README agrees with the manifests", readme::check),
     ];
     let mut wrong = 0;

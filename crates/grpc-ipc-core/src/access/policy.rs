@@ -23,7 +23,8 @@ use crate::{Address, ConnectError, Connection, GroupId, Peer, UserId};
 /// The default is [`same_user_or_system`](Self::same_user_or_system).
 ///
 /// ```
-/// use grpc_ipc_core::{AccessPolicy, GroupId, UserId};
+/// # use grpc_ipc_core as grpc_ipc;
+/// use grpc_ipc::{AccessPolicy, GroupId, UserId};
 ///
 /// let web_server = AccessPolicy::users([UserId::Uid(33)]);
 /// let policy = AccessPolicy::default().or(web_server);
@@ -86,7 +87,8 @@ impl AccessPolicy {
     /// [`same_user`](Self::same_user):
     ///
     /// ```
-    /// use grpc_ipc_core::AccessPolicy;
+    /// # use grpc_ipc_core as grpc_ipc;
+    /// use grpc_ipc::AccessPolicy;
     ///
     /// // The helper of a desktop program: not the same user's programs in another session.
     /// let policy = AccessPolicy::same_user().and(AccessPolicy::same_session());
@@ -112,7 +114,8 @@ impl AccessPolicy {
     /// derives from its family name.
     ///
     /// ```
-    /// use grpc_ipc_core::AccessPolicy;
+    /// # use grpc_ipc_core as grpc_ipc;
+    /// use grpc_ipc::AccessPolicy;
     ///
     /// let sid = "S-1-15-2-1-2-3-4-5-6-7";
     /// let policy = AccessPolicy::same_user().and(AccessPolicy::packages([sid]));
@@ -169,7 +172,8 @@ impl AccessPolicy {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use grpc_ipc_core::{AccessPolicy, Peer};
+    /// # use grpc_ipc_core as grpc_ipc;
+    /// use grpc_ipc::{AccessPolicy, Peer};
     ///
     /// async fn is_on_duty(peer: Peer) -> bool {
     ///     // … asks a directory service …

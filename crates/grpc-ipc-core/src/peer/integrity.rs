@@ -4,7 +4,8 @@ use std::fmt;
 /// ([Mandatory Integrity Control](https://learn.microsoft.com/windows/win32/secauthz/mandatory-integrity-control)).
 ///
 /// ```
-/// use grpc_ipc_core::IntegrityLevel;
+/// # use grpc_ipc_core as grpc_ipc;
+/// use grpc_ipc::IntegrityLevel;
 ///
 /// assert!(IntegrityLevel::LOW < IntegrityLevel::MEDIUM);
 /// ```

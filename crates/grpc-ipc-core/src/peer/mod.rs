@@ -38,7 +38,8 @@ use tag::Tag;
 /// | [`certificates`](Self::certificates) | with TLS | with TLS | with TLS | with TLS | with TLS | with TLS |
 ///
 /// ```
-/// use grpc_ipc_core::{Peer, UserId};
+/// # use grpc_ipc_core as grpc_ipc;
+/// use grpc_ipc::{Peer, UserId};
 ///
 /// let peer = Peer::new("unix").with_user(UserId::Uid(1000));
 /// assert_eq!(peer.pid(), None);
@@ -195,7 +196,8 @@ impl Peer {
     /// with [`tag`](Self::tag). It replaces an earlier one. Access policies ignore it.
     ///
     /// ```
-    /// use grpc_ipc_core::Peer;
+    /// # use grpc_ipc_core as grpc_ipc;
+    /// use grpc_ipc::Peer;
     ///
     /// struct PlugIn(&'static str);
     ///

@@ -12,7 +12,8 @@ use grpc_ipc_win32::{Descriptor, is_network_logon};
 /// Rights](https://learn.microsoft.com/windows/win32/ipc/named-pipe-security-and-access-rights)).
 ///
 /// ```no_run
-/// use grpc_ipc_named_pipe::SecurityDescriptor;
+/// # mod grpc_ipc { pub mod windows { pub use grpc_ipc_named_pipe::*; } }
+/// use grpc_ipc::windows::SecurityDescriptor;
 ///
 /// // A service whose clients are the users that are logged in.
 /// let descriptor = SecurityDescriptor::current_user().authenticated_users();

@@ -20,10 +20,10 @@ use super::{descriptor, peer, sys};
 /// itself. [`peer_of`](crate::peer_of) says who the peer of a socketpair is.
 ///
 /// ```no_run
+/// # mod grpc_ipc { pub use grpc_ipc_core::Connection; pub mod unix { pub use grpc_ipc_uds::*; } }
 /// # async fn example() -> std::io::Result<()> {
 /// use std::os::fd::AsFd as _;
-/// use grpc_ipc_core::Connection as _;
-/// use grpc_ipc_uds::LocalStream;
+/// use grpc_ipc::{Connection as _, unix::LocalStream};
 ///
 /// // The program that has started this one has made a socket its standard input.
 /// let stream = LocalStream::try_from(std::io::stdin().as_fd().try_clone_to_owned()?)?;

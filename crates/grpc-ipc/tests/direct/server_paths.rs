@@ -13,7 +13,6 @@ use grpc_ipc_proto::tonic_generated::greet::greeter_server as tonics;
 use tonic::body::Body;
 use tonic::codec::CompressionEncoding;
 use tonic::server::NamedService;
-use tonic::service::Routes;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Request, Status};
 use tower_layer::Layer as _;
@@ -67,11 +66,17 @@ fn what_else_needs_tonic_is_left_to_it() {
         let scene = Scene::new(|server| server.add_service(compressing)).await;
         assert_eq!(general_calls(&scene).await, 2);
 
-        let routes = Routes::new(Says::hello().server());
-        let scene = Scene::new(|server| server.routes(routes)).await;
-        assert_eq!(general_calls(&scene).await, 2);
-
         let scene = Scene::new(|server| server.add_service(tonics::GreeterServer::new(TonicsGreeter))).await;
+        assert_eq!(general_calls(&scene).await, 2);
+    });
+}
+
+#[cfg(feature = "routes")]
+#[test]
+fn routes_are_called_the_general_way() {
+    run("routes_are_called_the_general_way", || async {
+        let routes = tonic::service::Routes::new(Says::hello().server());
+        let scene = Scene::new(|server| server.routes(routes)).await;
         assert_eq!(general_calls(&scene).await, 2);
     });
 }

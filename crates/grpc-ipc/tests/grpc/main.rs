@@ -13,5 +13,7 @@ mod messages;
 mod metadata;
 mod requests;
 mod responses;
+#[cfg(feature = "routes")]
+mod routes;
 mod transport;
 mod util;

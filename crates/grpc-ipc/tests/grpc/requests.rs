@@ -1,19 +1,13 @@
 //! Requests.
 
-use std::convert::Infallible;
-use std::future::{Ready, ready};
-use std::task::{Context, Poll};
-
 use futures_util::stream;
-use grpc_ipc::Server;
 use http::StatusCode;
 use tokio::sync::mpsc;
 use tonic::body::Body;
-use tonic::service::Routes;
 use tower_service::Service;
 
 use crate::util::frame::{data, flag, headers, kind};
-use crate::util::{ECHO, Seen, UPLOAD, and, call, chunk, client, message, server, server_with};
+use crate::util::{ECHO, Seen, UPLOAD, and, call, chunk, client, message, server};
 
 /// The fields with another value of one, or without it.
 fn with<'a>(fields: &[(&'a str, &'a str)], name: &str, value: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
@@ -193,39 +187,6 @@ fn a_path_is_case_sensitive() {
             assert_eq!(peer.expect_response(1).await.field("grpc-status"), "12", "{path}");
         });
     }
-}
-
-#[derive(Clone)]
-struct Metrics;
-
-impl<B> Service<http::Request<B>> for Metrics {
-    type Response = http::Response<String>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: http::Request<B>) -> Self::Future {
-        ready(Ok(http::Response::new("many".to_owned())))
-    }
-}
-
-/// Routes of axum get what is for none of the services, and are asked whatever it is.
-#[test]
-fn routes_get_what_is_not_of_grpc() {
-    let router = Routes::default().into_axum_router().route_service("/metrics", Metrics);
-    let build = |server: Server| server.routes(Routes::from(router.clone()));
-    server_with(build, async |mut peer, _| {
-        let fields =
-            [(":method", "GET"), (":scheme", "http"), (":path", "/metrics"), (":authority", "localhost")];
-        peer.send(headers(1, &fields).end_stream()).await;
-        let response = peer.expect_response(1).await;
-        assert_eq!((response.field(":status"), &response.body[..]), ("200", &b"many"[..]));
-        peer.send(headers(3, &with(&fields, ":path", Some(ECHO))).end_stream()).await;
-        assert_eq!(peer.expect_message(3).await.field(":status"), "405");
-    });
 }
 
 /// A channel takes what is answered to a request that is not of gRPC, whatever it is.
