@@ -7,6 +7,8 @@ mod cross;
 mod faults;
 mod fuzz;
 mod models;
+mod public_api;
+mod release;
 mod setup;
 mod summary;
 mod test;
@@ -15,6 +17,7 @@ mod wine;
 mod workspace;
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
 const USAGE: &str = "\
 cargo xtask COMMAND
@@ -35,12 +38,18 @@ cargo xtask COMMAND
                                  gives the HTTP/2 engine arbitrary input, for 60 seconds a target; targets: frames,
                                  hpack_decode, hpack_round_trip, server, client, differential (all of them)
   models [--seconds N]           tries in what order tasks can run, for 10 seconds a model; and runs Miri, if it is there
-  setup                          installs what tests and benchmarks need beside Rust (Debian, as root)
+  public-api [--update]          compares the public API of the published crates with crates/*/public-api*.txt, or writes
+                                 them (Linux)
+  release [--require-all]        checks the minimum Rust version, dependencies, SemVer, the public API, and a dry run of
+                                 publishing; with --require-all it fails if a tool is missing
+  setup                          installs what tests and benchmarks need beside Rust (Debian, as root; on other systems the
+                                 peers that they can run)
   wine PROGRAM [ARGUMENT]...     runs a Windows program under the Wine that setup has installed";
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
+    LazyLock::force(&wine::PROGRAM);
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
@@ -50,6 +59,8 @@ fn main() -> ExitCode {
         ["faults", ref options @ ..] => faults::run(options),
         ["fuzz", ref options @ ..] => fuzz::run(options),
         ["models", ref options @ ..] => models::run(options),
+        ["public-api", ref options @ ..] => public_api::run(options),
+        ["release", ref options @ ..] => release::run(options),
         ["setup"] => setup::run(),
         ["wine", program, ref arguments @ ..] => wine::run(program, arguments),
         _ => Err(USAGE.into()),

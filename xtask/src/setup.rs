@@ -1,7 +1,9 @@
-//! `cargo xtask setup`: installs what tests and benchmarks need beside Rust, on Debian 12. The peers go below `target/peers`, Wine
-//! below the user's cache directory. What is there already is left alone.
+//! `cargo xtask setup`: installs what tests and benchmarks need beside Rust. The peers go below `target/peers`, Wine below
+//! the user's cache directory. What is there already is left alone. On Debian 12 it installs everything; elsewhere it
+//! installs the peers that the platform can run, and says which programs they need.
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{command, run as run_command, works};
@@ -39,10 +41,43 @@ const PACKAGES: [(&[&str], &[&str]); 20] = [
     (&["valgrind", "--version"], &["valgrind"]),
     (&["systemd-socket-activate", "--version"], &["systemd"]),
 ];
+/// npm is a batch file on Windows, which is found by its whole name only.
+const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 /// A toolchain with the source of its standard library.
 const RUST: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "libstd-rust-web-dev"];
 
 pub(crate) fn run() -> Result {
+    if Path::new("/etc/debian_version").exists() { debian() } else { elsewhere() }
+}
+
+/// Where nothing but the peers in Python and JavaScript can be installed.
+fn elsewhere() -> Result {
+    let (python_package, node_package) = match std::env::consts::OS {
+        "macos" => ("brew install python", "brew install node"),
+        "windows" => ("winget install Python.Python.3.13", "winget install OpenJS.NodeJS.LTS"),
+        _ => ("install python3 with its module venv", "install Node.js with npm"),
+    };
+    // gRPC's C-core has no pipes, so on Windows there is nothing for Python to do.
+    if !cfg!(windows) {
+        if_installed("python3", python_package, python)?;
+    }
+    if_installed(NPM, node_package, node)?;
+    println!(
+        "The peers in C++ and Go, nghttp2's clients, Wine, and the checks for other platforms need Debian 12 (`.ci/run` \
+         in a container of it)."
+    );
+    Ok(())
+}
+
+fn if_installed(program: &str, package: &str, install: fn() -> Result) -> Result {
+    if works(command(program).arg("--version")) {
+        return install();
+    }
+    println!("{program} is missing: {package}, then run {CURE} again");
+    Ok(())
+}
+
+fn debian() -> Result {
     packages()?;
     python()?;
     cpp()?;
@@ -76,12 +111,17 @@ fn apt_get() -> Command {
 /// A current gRPC C-core, as Python uses it, with what compiles its messages.
 fn python() -> Result {
     let environment = workspace::root().join("target/peers/python");
-    let python = environment.join("bin/python");
+    let python = python_of(&environment);
     if works(command(&python).args(["-c", "import grpc, grpc_tools"])) {
         return Ok(());
     }
     run_command(command("python3").args(["-m", "venv"]).arg(environment))?;
     run_command(command(python).args(["-m", "pip", "install", "--quiet", "grpcio", "grpcio-tools"]))
+}
+
+/// The interpreter of a virtual environment.
+fn python_of(environment: &Path) -> PathBuf {
+    environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
 /// An older gRPC C-core, Debian's, as C++ uses it: the peer is built, unless it is newer than its source.
@@ -97,7 +137,7 @@ fn node() -> Result {
     }
     fs::create_dir_all(&directory)?;
     run_command(
-        command("npm")
+        command(NPM)
             // By force, because npm takes the package for Windows to be wrong here.
             .args(["install", "--force", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
             .arg(directory)

@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use crate::command::{cargo, command, run as run_command, shown};
 use crate::summary::{Platform, show};
-use crate::{Result, bench, cross, models, setup, tidy, wine, workspace};
+use crate::{Result, bench, cross, models, public_api, release, setup, tidy, wine, workspace};
 
-/// xtask itself is not tested by what it runs: it could not be built while it runs on Windows.
-const ALL: [&str; 4] = ["--workspace", "--exclude=xtask", "--all-features", "--all-targets"];
+const ALL: [&str; 3] = ["--workspace", "--all-features", "--all-targets"];
+/// Of a platform's own tests: Windows cannot replace a program that runs, so there xtask's are built elsewhere.
+const NO_XTASK: &str = "--exclude=xtask";
 /// On another platform the benchmarks are left out: they need a C compiler for it.
 const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
 const SECONDS_A_MODEL: u64 = 1;
 /// The crates whose documentation differs from platform to platform.
-const PUBLISHED_FOR_PLATFORMS: [&str; 4] = ["grpc-ipc", "grpc-ipc-named-pipe", "grpc-ipc-uds", "grpc-ipc-win32"];
+const WITH_PLATFORMS: [&str; 4] = ["grpc-ipc", "grpc-ipc-named-pipe", "grpc-ipc-uds", "grpc-ipc-win32"];
 /// The RFC 9113 suite of another project. It needs Linux.
 const HTTPWG: &str = "crates/grpc-ipc-http2/httpwg/Cargo.toml";
 
@@ -61,6 +62,7 @@ fn style() -> Platform {
         ("the fuzz targets", "crates/grpc-ipc-http2/fuzz/Cargo.toml"),
         ("the RFC suite", HTTPWG),
         ("the models", models::MANIFEST),
+        ("the reader of the public API", public_api::READER),
     ] {
         let mut fmt = cargo();
         fmt.args(["fmt", "--check", "--manifest-path", manifest]);
@@ -68,12 +70,15 @@ fn style() -> Platform {
     }
     let clippy = ["clippy", "--locked", "--workspace", "--all-targets", "--all-features", "--", "-Dwarnings"];
     platform.check("clippy", run_command(cargo().args(clippy)));
-    let mut doc = cargo();
-    doc.args(["doc", "--locked", "--workspace", "--no-deps", "--all-features"])
-        .env("RUSTDOCFLAGS", "-Dwarnings");
-    platform.check("documentation", run_command(&mut doc));
+    platform.check("documentation", documentation());
+    if cfg!(target_os = "linux") {
+        platform.check("public API", public_api::host().and_then(|apis| public_api::compare(&apis, false)));
+    }
     platform.check("tidy", tidy::run());
-    platform.check("tests of xtask", run_xtask_tests());
+    match release::missing("deny") {
+        Some(missing) => platform.skipped.push(missing),
+        None => platform.check("dependencies", release::check_dependencies()),
+    }
     for chosen in feature_sets(&tidy::features().unwrap_or_default()) {
         let mut check = cargo();
         check.args(["clippy", "--quiet", "--locked", "--package=grpc-ipc", "--no-default-features"]);
@@ -95,22 +100,29 @@ fn feature_sets(features: &[String]) -> Vec<String> {
     sets
 }
 
-fn run_xtask_tests() -> Result {
-    if cfg!(windows) {
-        return Ok(());
-    }
-    run_command(cargo().args(["test", "--quiet", "--locked", "--package=xtask"]))
+/// The documentation of the libraries that are published, as docs.rs builds it.
+fn documentation() -> Result {
+    let mut doc = public_api::documentation();
+    doc.args(tidy::libraries()?.iter().map(|name| format!("--package={name}")));
+    run_command(doc.env("RUSTDOCFLAGS", "-Dwarnings --cfg docsrs"))
 }
 
 /// The tests of this machine's own platform.
 fn host(name: &'static str) -> Platform {
     let mut platform = Platform::new(name);
     let mut test = cargo();
-    run_tests(&mut platform, test.args(["test", "--locked", "--no-fail-fast"]).args(ALL));
+    test.args(["test", "--locked", "--no-fail-fast"]).args(ALL);
+    if cfg!(windows) {
+        let mut xtask = cargo();
+        xtask.args(["test", "--locked", "--package=xtask", "--target-dir=target/xtask"]);
+        run_tests(&mut platform, &mut xtask);
+        test.arg(NO_XTASK);
+    }
+    run_tests(&mut platform, &mut test);
     let mut doc = cargo();
     run_tests(
         &mut platform,
-        doc.args(["test", "--locked", "--workspace", "--exclude=xtask", "--all-features", "--doc"]),
+        doc.args(["test", "--locked", "--workspace", NO_XTASK, "--all-features", "--doc"]),
     );
     if name == "linux" {
         let mut httpwg = cargo();
@@ -139,7 +151,7 @@ fn under_wine() -> Platform {
         }
     };
     let mut test = cross::cargo("test", "x86_64-pc-windows-gnu");
-    run_tests(&mut platform, test.args(["--no-fail-fast", NO_BENCHES]).args(ALL));
+    run_tests(&mut platform, test.args(["--no-fail-fast", NO_BENCHES, NO_XTASK]).args(ALL));
     platform.check("Ctrl-C ends the greeter", ctrl_c_ends_the_greeter());
     type_check(&mut platform, "x86_64-pc-windows-msvc");
     platform
@@ -198,7 +210,8 @@ fn type_check(platform: &mut Platform, target: &str) {
     let checked = cargo("check").and_then(|mut check| run_command(check.arg(NO_BENCHES).args(ALL)));
     platform.check(&format!("type-check for {target}"), checked);
     let documented = cargo("doc").and_then(|mut doc| {
-        doc.args(["--no-deps", "--all-features"]).args(PUBLISHED_FOR_PLATFORMS.map(|name| format!("--package={name}")));
+        doc.args(["--no-deps", "--all-features"])
+            .args(WITH_PLATFORMS.map(|name| format!("--package={name}")));
         run_command(doc.env("RUSTDOCFLAGS", "-Dwarnings --cfg docsrs"))
     });
     platform.check(&format!("documentation for {target}"), documented);

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 
 use crate::Result;
 use crate::command::{command, works};
@@ -35,9 +36,13 @@ pub(crate) fn missing() -> Option<String> {
     (!ready().exists()).then(|| "Wine is missing; run `cargo xtask setup`".to_owned())
 }
 
+/// This program. It is asked for when the program starts: later, cargo may have put another file at its path.
+pub(crate) static PROGRAM: LazyLock<PathBuf> =
+    LazyLock::new(|| std::env::current_exe().unwrap_or_else(|_| "xtask".into()));
+
 /// What cargo is told to run Windows programs with.
 pub(crate) fn runner() -> OsString {
-    let mut runner = std::env::current_exe().unwrap_or_else(|_| "xtask".into()).into_os_string();
+    let mut runner = PROGRAM.clone().into_os_string();
     runner.push(" wine");
     runner
 }

@@ -69,11 +69,11 @@ pub(super) fn check() -> Result<Findings> {
 }
 
 /// `cargo metadata` of the workspace.
-pub(super) fn metadata() -> Result<String> {
+pub(crate) fn metadata() -> Result<String> {
     output(cargo().args(["metadata", "--format-version=1", "--locked", "--all-features"]))
 }
 
-pub(super) fn members(metadata: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn members(metadata: &Value) -> impl Iterator<Item = &Value> {
     let members: BTreeSet<&str> =
         metadata["workspace_members"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     packages(metadata).filter(move |package| package["id"].as_str().is_some_and(|id| members.contains(id)))

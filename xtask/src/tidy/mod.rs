@@ -9,6 +9,8 @@ mod source;
 
 use crate::Result;
 
+pub(crate) use dependencies::{members, metadata};
+pub(crate) use packages::{libraries, published};
 pub(crate) use readme::features;
 
 /// What is wrong, a line each.

@@ -59,6 +59,24 @@ pub(super) fn check() -> Result<Findings> {
     Ok(findings)
 }
 
+/// The names of the packages that are published.
+pub(crate) fn published() -> Result<Vec<String>> {
+    names(|_| true)
+}
+
+/// Those that are libraries.
+pub(crate) fn libraries() -> Result<Vec<String>> {
+    names(|package| {
+        package["targets"].as_array().is_some_and(|all| all.iter().any(|target| target["kind"][0] == "lib"))
+    })
+}
+
+fn names(wanted: fn(&Value) -> bool) -> Result<Vec<String>> {
+    let metadata: Value = serde_json::from_str(&metadata()?)?;
+    let published = members(&metadata).filter(|package| package["publish"].is_null() && wanted(package));
+    Ok(published.filter_map(|package| package["name"].as_str()).map(str::to_owned).collect())
+}
+
 /// The files that `include_str!` and `include_bytes!` of a package's sources name, each with the source.
 fn included(package: &Path) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();

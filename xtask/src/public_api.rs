@@ -1,0 +1,116 @@
+//! `cargo xtask public-api`: the public API of each published crate, in `crates/NAME/public-api.txt`, so that a change of it
+//! is seen in a review. The text is made from rustdoc's JSON, which is not stable: what reads it (`xtask/public-api`) knows
+//! one version of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::command::{cargo, output, run as run_command};
+use crate::{Result, cross, tidy, workspace};
+
+pub(crate) const READER: &str = "xtask/public-api/Cargo.toml";
+const JSON: &str = "-Dwarnings -Zunstable-options --output-format=json";
+/// The crates that have nothing in them elsewhere, and the facade, which has a module of its own there.
+const WINDOWS: [&str; 3] = ["grpc-ipc", "grpc-ipc-named-pipe", "grpc-ipc-win32"];
+const WINDOWS_TARGET: &str = "x86_64-pc-windows-msvc";
+
+pub(crate) fn run(options: &[&str]) -> Result {
+    let update = match options {
+        [] => false,
+        ["--update"] => true,
+        _ => return Err(format!("{}: expected --update", options.join(" ")).into()),
+    };
+    compare(&host()?, update)?;
+    match cross::missing() {
+        None => compare(&windows()?, update),
+        Some(missing) => {
+            println!("skipped, the API on Windows: {missing}");
+            Ok(())
+        }
+    }
+}
+
+/// A crate's API.
+pub(crate) struct Api {
+    file: PathBuf,
+    text: String,
+}
+
+/// The APIs on this machine's platform, which has to be Linux: others have items of their own.
+pub(crate) fn host() -> Result<Vec<Api>> {
+    let mut packages = tidy::libraries()?;
+    packages.retain(|name| name == "grpc-ipc" || !WINDOWS.contains(&name.as_str()));
+    let mut doc = documentation();
+    run_command(doc.args(packages.iter().map(|name| format!("--package={name}"))).env("RUSTDOCFLAGS", JSON))?;
+    read(&packages, &target().join("doc"), "public-api.txt")
+}
+
+/// The APIs on Windows that differ.
+pub(crate) fn windows() -> Result<Vec<Api>> {
+    let mut doc = cross::cargo_without_c("doc", WINDOWS_TARGET)?;
+    doc.args(["--no-deps", "--all-features"]).args(WINDOWS.map(|name| format!("--package={name}")));
+    run_command(doc.env("RUSTDOCFLAGS", JSON))?;
+    let documentation = workspace::root().join("target/cross").join(WINDOWS_TARGET).join("doc");
+    let mut apis = read(&WINDOWS.map(str::to_owned), &documentation, "public-api-windows.txt")?;
+    // Of the facade, only what no other platform has.
+    for api in &mut apis {
+        if api.file.starts_with("crates/grpc-ipc/") {
+            let is_platforms = |line: &&str| line.contains("grpc_ipc::windows::");
+            api.text = api.text.lines().filter(is_platforms).map(|line| format!("{line}\n")).collect();
+        }
+    }
+    Ok(apis)
+}
+
+/// `cargo doc` with what is not stable, in a target directory of its own: the flag would have build scripts run again.
+pub(crate) fn documentation() -> Command {
+    let mut doc = cargo();
+    doc.args(["doc", "--locked", "--no-deps", "--all-features", "--target-dir"]).arg(target());
+    doc.env("RUSTC_BOOTSTRAP", "1");
+    doc
+}
+
+fn target() -> PathBuf {
+    workspace::root().join("target/documentation")
+}
+
+fn read(packages: &[String], documentation: &Path, name: &str) -> Result<Vec<Api>> {
+    let mut apis = Vec::new();
+    for package in packages {
+        let json = documentation.join(package.replace('-', "_")).with_extension("json");
+        let mut reader = cargo();
+        reader.args(["run", "--quiet", "--locked", "--manifest-path", READER, "--"]).arg(json);
+        let file = Path::new("crates").join(package).join(name);
+        apis.push(Api { file, text: output(&mut reader)? });
+    }
+    Ok(apis)
+}
+
+/// Fails if one of them is not what its file says; or writes them.
+pub(crate) fn compare(apis: &[Api], update: bool) -> Result {
+    let mut changed = String::new();
+    for Api { file, text } in apis {
+        if update {
+            fs::write(workspace::root().join(file), text)?;
+            println!("wrote {}", file.display());
+            continue;
+        }
+        let known = workspace::read(file).unwrap_or_default();
+        let difference = |sign: char, from: &str, other: &str| {
+            let missing = from.lines().filter(|line| !other.lines().any(|known| known == *line));
+            missing.map(|line| format!("{sign} {line}\n")).collect::<String>()
+        };
+        let lines = difference('-', &known, text) + &difference('+', text, &known);
+        if !lines.is_empty() {
+            changed += &format!("{}:\n{lines}", file.display());
+        }
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "the public API has changed:\n{changed}If that is meant, run `cargo xtask public-api --update` and commit the files."
+    )
+    .into())
+}
