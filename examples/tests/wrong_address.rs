@@ -28,7 +28,7 @@ fn every_wrong_address_says_what_is_wrong() {
         ("unix:/a%", "write %25"),
         ("npipe:greeter", "named pipes are on Windows only; use unix:PATH or local:NAME"),
         (r"unix:\\.\pipe\greeter", "named pipes are on Windows only; use unix:PATH or local:NAME"),
-        ("local:a/b", "has no portable name"),
+        ("local:a/b", "is not a valid local name"),
         (&format!("unix:{too_long}"), "bytes long, at most 10"),
     ];
     for (address, message) in both {
@@ -42,7 +42,7 @@ fn every_wrong_address_says_what_is_wrong() {
         (&of_file, "a regular file is at this path; choose another"),
         (
             &format!("unix:{missing}"),
-            "missing is no directory; create it first, or have the server create it",
+            "missing is not an existing directory; create it, or have the server create it",
         ),
     ];
     for (address, message) in serve {
@@ -50,8 +50,8 @@ fn every_wrong_address_says_what_is_wrong() {
         assert!(said.contains(message), "serve {address:?}: {said}");
     }
     let call = [
-        (&of_directory, "a directory is at this path, and no socket"),
-        (&of_file, "a regular file is at this path, and no socket"),
+        (&of_directory, "a directory is at this path, not a socket"),
+        (&of_file, "a regular file is at this path, not a socket"),
         (&format!("unix:{missing}"), "nothing is there; is the server running?"),
     ];
     for (address, message) in call {
@@ -76,9 +76,9 @@ fn every_wrong_address_says_what_is_wrong() {
         (r"npipe:..\C:\file", "has a pipe name that Windows would change"),
         (r"npipe:..\UNC\127.0.0.1\pipe\greeter", "has a pipe name that Windows would change"),
         (r"unix:\\server\share\g.sock", "a socket is on this machine"),
-        (r"\\server\pipe\greeter", "is no pipe of this machine: expected npipe:NAME"),
-        ("npipe://server/pipe/greeter", "is no pipe of this machine: expected npipe:NAME"),
-        ("local:a/b", "has no portable name"),
+        (r"\\server\pipe\greeter", "is not a pipe of this machine: expected npipe:NAME"),
+        ("npipe://server/pipe/greeter", "is not a pipe of this machine: expected npipe:NAME"),
+        ("local:a/b", "is not a valid local name"),
     ];
     for (address, message) in wrong {
         for command in ["serve", "call"] {

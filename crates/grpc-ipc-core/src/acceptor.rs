@@ -42,7 +42,7 @@ pub trait Source: Send + 'static {
     /// Identifies the peer of a client. This may take time; meanwhile, further clients are accepted.
     ///
     /// # Errors
-    /// The peer cannot be identified. The acceptor closes the connection and goes on.
+    /// The peer cannot be identified. The acceptor closes the connection and accepts the next one.
     fn identify(client: Self::Client) -> impl Future<Output = io::Result<Self::Connection>> + Send + 'static;
 }
 
@@ -89,8 +89,7 @@ pub struct Acceptor<S: Source> {
     admission: Admission<S::Connection>,
     address: Arc<Address>,
     backoff: Backoff,
-    /// When to ask the source again after it has failed. It is kept here so that dropping `accept` does not shorten a
-    /// pause.
+    /// When to call the source again after an error. Stored here so that dropping `accept` does not shorten a pause.
     resume: Option<Instant>,
 }
 
@@ -107,12 +106,12 @@ impl<S: Source> Acceptor<S> {
         }
     }
 
-    /// Where the clients come from.
+    /// The source of clients.
     pub fn source(&self) -> &S {
         &self.source
     }
 
-    /// See [`source`](Self::source).
+    /// A mutable reference to the [source](Self::source).
     pub fn source_mut(&mut self) -> &mut S {
         &mut self.source
     }
@@ -145,7 +144,7 @@ impl<S: Source> Listener for Acceptor<S> {
     }
 }
 
-/// The next client, which becomes a connection once it is identified.
+/// The next client and the future that identifies it.
 async fn next<S: Source>(
     source: &mut S,
     address: &Arc<Address>,
@@ -176,11 +175,11 @@ async fn next<S: Source>(
 async fn identify<S: Source>(client: S::Client, address: Arc<Address>) -> Option<S::Connection> {
     let identified = S::identify(client).await;
     identified
-        .inspect_err(|error| debug!(%address, %error, "a client that cannot be identified is refused"))
+        .inspect_err(|error| debug!(%address, %error, "refused a client that cannot be identified"))
         .ok()
 }
 
-/// Whether trying again at once can help.
+/// Whether an immediate retry can help.
 fn is_about_one_client(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | Interrupted)

@@ -10,37 +10,36 @@ use tokio::time::timeout;
 
 use crate::{AccessPolicy, Connection};
 
-/// Who is let in of those who have connected: what every listener does between the operating system's accept and its
-/// own.
+/// Applies an access policy to the clients of a listener, between the operating system's accept and the listener's own.
 ///
-/// A connection that the policy refuses is sent the policy's answer, if it [has one](AccessPolicy::refuse_with), and
-/// dropped, which closes it; not a byte of it is read. A connection about which the policy takes its time to decide waits
-/// here, and holds up no other.
+/// A refused connection is sent the policy's answer, if it [has one](AccessPolicy::refuse_with), and dropped, which
+/// closes it. Nothing is read from it. While a policy takes time to decide about a connection, other connections are
+/// not held up.
 pub struct Admission<C> {
     access: AccessPolicy,
     waiting: FuturesUnordered<BoxFuture<'static, Option<C>>>,
 }
 
-/// Connections that wait at a time, at most; more wait to be accepted.
+/// The maximum number of waiting connections. Beyond it, clients wait to be accepted.
 const WAITING: usize = 128;
-/// How long a connection may take to take the answer.
+/// How long a refused connection may take to accept the answer.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl<C: Connection> Admission<C> {
-    /// Nobody has connected yet.
+    /// Creates an admission without any connections.
     pub fn new(access: AccessPolicy) -> Self {
         Self { access, waiting: FuturesUnordered::new() }
     }
 
-    /// Waits for the next client, or for the decision about one that waits: the connection if that is let in, `None` if
-    /// not, or not yet. A listener's `accept` calls it until there is a connection.
+    /// Waits for the next client, or for the decision about a waiting one. Returns the connection if it is allowed, and
+    /// `None` if it is refused or not decided yet. A listener's `accept` calls this until it gets a connection.
     ///
-    /// `next` is ready when a client has connected. What it returns becomes the connection once it is known who that is,
-    /// or `None` if that cannot be known; it is [`std::future::ready`] where it is known already.
+    /// `next` is ready when a client has connected. Its output is a future that becomes the connection once the peer is
+    /// identified, or `None` if the peer cannot be identified. Use [`std::future::ready`] if the peer is already known.
     ///
     /// # Cancel safety
-    /// Dropping the future loses no connection, if dropping `next` does not. It drops `next` also for a decision about
-    /// another client.
+    /// Dropping the future loses no connection if dropping `next` does not. `next` is also dropped when the decision
+    /// about another client is ready first.
     pub async fn admit<F>(&mut self, next: impl Future<Output = F>) -> Option<C>
     where
         F: Future<Output = Option<C>> + Send + 'static,
@@ -52,7 +51,7 @@ impl<C: Connection> Admission<C> {
         }
     }
 
-    /// The next allowed connection of those that wait, or `None` if there is none left. No further clients connect.
+    /// The next allowed connection among those that wait, or `None` when none is left. It accepts no further clients.
     ///
     /// # Cancel safety
     /// Dropping the future loses no connection.
@@ -66,7 +65,7 @@ impl<C: Connection> Admission<C> {
         }
     }
 
-    /// The connection, if it is let in at once.
+    /// Returns the connection if it is allowed at once.
     pub(crate) fn ask(&mut self, client: impl Future<Output = Option<C>> + Send + 'static) -> Option<C> {
         let access = self.access.clone();
         let mut admitted = async move {
@@ -75,7 +74,7 @@ impl<C: Connection> Admission<C> {
                 return Some(connection);
             }
             if let Some(answer) = access.refusal() {
-                // A client that has gone hears nothing.
+                // An error means that the client has already disconnected.
                 _ = timeout(LAST_WORDS, refuse(connection, answer)).await;
             }
             None
@@ -90,7 +89,8 @@ impl<C: Connection> Admission<C> {
         }
     }
 
-    /// One that has waited: the connection, or `None` if it was refused. Pending while there is none.
+    /// The decision about a connection that waited: the connection, or `None` if it was refused. Pending while there is
+    /// none.
     fn poll_decided(&mut self, cx: &mut Context<'_>) -> Poll<Option<C>> {
         match Pin::new(&mut self.waiting).poll_next(cx) {
             Poll::Ready(Some(decided)) => Poll::Ready(decided),
@@ -99,7 +99,7 @@ impl<C: Connection> Admission<C> {
     }
 }
 
-/// Nothing is read for it. A new connection takes the answer as soon as it takes anything.
+/// Writes without reading. If a new connection accepts any bytes, it accepts the answer at once.
 async fn refuse(mut connection: impl Connection, answer: &[u8]) -> io::Result<()> {
     connection.write_all(answer).await?;
     connection.flush().await

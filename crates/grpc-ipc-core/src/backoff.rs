@@ -1,36 +1,35 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
-/// Pauses between tries.
+/// Pauses between attempts.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     first: Duration,
     limit: Duration,
-    /// Each pause is this many times as long as the one before.
+    /// The factor by which each pause is longer than the one before.
     growth: f64,
-    /// Each pause is multiplied by a random number between these.
+    /// Each pause is multiplied by a random number in this range.
     jitter: (f64, f64),
     next: Duration,
 }
 
 impl Backoff {
-    /// What a listener waits after an accept that failed for want of a resource: 5 ms, and twice as long each time, up to
-    /// 1 s.
+    /// A listener's pauses after an accept failed for lack of a resource: 5 ms, doubled each time, up to 1 s.
     pub fn accept() -> Self {
         Self::new(Duration::from_millis(5), Duration::from_secs(1), 2.0, (1.0, 1.0))
     }
 
-    /// What a connector waits when the server is there but busy: a random time, up to 1 ms, and up to twice as long each
-    /// time, up to 10 ms. No system queues the clients, so one that waited longer would come after all that have just
-    /// begun to wait.
+    /// A connector's pauses while the server is there but busy: a random time of up to 1 ms, whose limit doubles each
+    /// time, up to 10 ms. The system does not queue the clients, so one that paused longer would lose its turn to
+    /// clients that started later.
     pub fn connect() -> Self {
         Self::new(Duration::from_millis(1), Duration::from_millis(10), 2.0, (0.0, 1.0))
     }
 
-    /// The pauses of a client between attempts to connect: 10 ms, and 1.6 times as long each time, up to 1 s, each up
-    /// to 20 % shorter or longer at random. It follows
-    /// [gRPC's connection back-off](https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), with shorter
-    /// times for a single machine.
+    /// A client's pauses between attempts to connect: 10 ms, and 1.6 times as long each time, up to 1 s. Each is up to
+    /// 20 % shorter or longer at random. This follows [gRPC's connection
+    /// back-off](https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md), with shorter times for a single
+    /// machine.
     pub fn reconnect() -> Self {
         Self::new(Duration::from_millis(10), Duration::from_secs(1), 1.6, (0.8, 1.2))
     }
@@ -39,7 +38,7 @@ impl Backoff {
         Self { first, limit, growth, jitter, next: first }
     }
 
-    /// Begins again with the first pause, as after a success.
+    /// Restarts with the first pause, for use after a success.
     pub fn reset(&mut self) {
         self.next = self.first;
     }
@@ -47,7 +46,7 @@ impl Backoff {
     /// Waits for the next pause.
     ///
     /// # Cancel safety
-    /// A dropped wait counts as waited.
+    /// A dropped wait counts as a pause.
     pub async fn wait(&mut self) {
         tokio::time::sleep(self.pause()).await;
     }
@@ -58,7 +57,7 @@ impl Backoff {
         self.next = pause.mul_f64(self.growth).min(self.limit);
         let (least, most) = self.jitter;
         if least < most {
-            // Each has keys of its own, which are random enough to keep clients apart.
+            // Each `RandomState` has its own keys, which are random enough to keep clients apart.
             let random = f64::from(RandomState::new().hash_one(0_u8) as u32) / f64::from(u32::MAX);
             pause = pause.mul_f64(least + (most - least) * random);
         }

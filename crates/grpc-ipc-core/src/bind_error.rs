@@ -7,10 +7,10 @@ use crate::{Address, AddressError, NameError, Peer, UserId};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
-    /// The address is none.
+    /// The address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// This platform, or this build of the program, has no such transport or option.
+    /// This platform or this build of the program does not have the transport or option.
     #[error("cannot listen on {address}: {reason}")]
     Unsupported {
         /// The address.
@@ -18,12 +18,12 @@ pub enum BindError {
         /// What is missing, and what to use instead.
         reason: String,
     },
-    /// A server is listening there. It may be another one of this program, or one of whoever was faster.
+    /// A server is already listening there. It may belong to this program, or to anyone who bound the address first.
     #[error("{address} is already in use{}", used_by(.by))]
     InUse {
         /// The address.
         address: Address,
-        /// Who serves there, where that is known.
+        /// The process that serves there, if known.
         by: Option<Peer>,
     },
     /// The service manager, systemd or launchd, did not pass this socket to the process.
@@ -42,9 +42,9 @@ pub enum BindError {
         /// What the descriptor is, and what was expected.
         found: String,
     },
-    /// Something that is no socket is at the path. It is left alone.
+    /// Something other than a socket is at the path. It is not changed.
     #[error(
-        "cannot listen on {address}: {found} is at this path; choose another, or remove it if it is not needed"
+        "cannot listen on {address}: {found} is at this path; choose another path, or remove it if it is not needed"
     )]
     NotASocket {
         /// The address.
@@ -52,24 +52,24 @@ pub enum BindError {
         /// What is there: "a directory", "a regular file".
         found: &'static str,
     },
-    /// Something is in the way that this process must not remove, such as the file of another user's server. It is left
-    /// alone.
+    /// Something that this process must not remove blocks the path, such as the file of another user's server. It is
+    /// not changed.
     #[error("cannot listen on {address}: {} {problem}", .path.display())]
     InTheWay {
         /// The address.
         address: Address,
-        /// What is in the way.
+        /// The file or directory that blocks it.
         path: PathBuf,
-        /// Whose it is, if that is what is wrong with it.
+        /// Its owner, if the owner is the problem.
         owner: Option<UserId>,
-        /// What is wrong with it, and what would help.
+        /// What is wrong, and what to do.
         problem: Box<str>,
     },
-    /// Others can write to the directory, or to one that leads to it, so they could replace what is in it.
+    /// Others can write to the directory or one of its parents, so they could replace its contents.
     #[error(
-        "cannot listen on {address}: {} {problem}, so others could put a server of their own in the place of this one; \
-         use a directory that is this user's or root's, and that nobody else may write to (mode 0755), or only with the \
-         sticky bit (1777)",
+        "cannot listen on {address}: {} {problem}, so others could replace this server with their own; use a \
+         directory that belongs to this user or to root and that nobody else may write to (mode 0755), or one with \
+         the sticky bit (1777)",
         .parent.display()
     )]
     UnsafeParent {
@@ -92,23 +92,23 @@ pub enum BindError {
         /// The longest that fits.
         limit: usize,
     },
-    /// The directory of the path is missing, or is none.
-    #[error("cannot listen on {address}: {} is no directory; create it first, or have the server create it", .parent.display())]
+    /// The directory of the path does not exist, or is not a directory.
+    #[error("cannot listen on {address}: {} is not an existing directory; create it, or have the server create it", .parent.display())]
     NoParent {
         /// The address.
         address: Address,
         /// The directory that should be there.
         parent: PathBuf,
     },
-    /// There is no directory of the user's own for an address `local:NAME`.
+    /// The user has no private directory for an address `local:NAME`.
     #[error("cannot listen on {address}: {reason}")]
     NoRuntimeDirectory {
         /// The address.
         address: Address,
-        /// What was tried, and what would do.
+        /// What was tried, and what to do.
         reason: String,
     },
-    /// An option has a value that the operating system does not understand, or a name that it does not know.
+    /// The operating system does not accept an option's value, or does not know a name in it.
     #[error("cannot listen on {address}: {option} is not valid")]
     InvalidOption {
         /// The address.
@@ -128,7 +128,7 @@ pub enum BindError {
         /// The operating system's error.
         source: io::Error,
     },
-    /// The operating system failed otherwise.
+    /// Another error of the operating system.
     #[error("cannot listen on {address}: failed to {action}")]
     Io {
         /// The address.
@@ -144,17 +144,15 @@ fn used_by(peer: &Option<Peer>) -> String {
     match peer {
         Some(peer) if peer.is_same_user() => format!(" by {peer}"),
         Some(peer) => {
-            format!(
-                " by {peer}, which is not this user: it is the wrong address, or someone else has taken it"
-            )
+            format!(" by {peer}, which is not this user; the address is wrong, or someone else has taken it")
         }
         None => String::new(),
     }
 }
 
 impl BindError {
-    /// [`PermissionDenied`](Self::PermissionDenied) or [`Io`](Self::Io), by the kind of `source`; `action` completes
-    /// "failed to …".
+    /// [`PermissionDenied`](Self::PermissionDenied) or [`Io`](Self::Io), depending on the kind of `source`. `action`
+    /// completes "failed to …".
     pub fn from_io(address: &Address, action: &'static str, source: io::Error) -> Self {
         let address = address.clone();
         match source.kind() {
@@ -163,13 +161,13 @@ impl BindError {
         }
     }
 
-    /// [`InvalidOption`](Self::InvalidOption), because of a name in the access policy.
+    /// [`InvalidOption`](Self::InvalidOption) for a name in the access policy.
     pub fn unknown_name(address: &Address, error: NameError) -> Self {
         let (option, source) = error.into_option();
         Self::InvalidOption { address: address.clone(), option, source }
     }
 
-    /// The kind that this is as an [`io::Error`].
+    /// The corresponding [`io::ErrorKind`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Address(_)

@@ -17,7 +17,7 @@ pub struct BoxListener(Box<dyn AnyListener>);
 pub struct BoxConnector(Arc<dyn AnyConnector>);
 
 impl BoxListener {
-    /// Forgets which transport `listener` belongs to.
+    /// Hides the transport of `listener`.
     pub fn new(listener: impl Listener) -> Self {
         Self(Box::new(listener))
     }
@@ -40,7 +40,7 @@ impl Listener for BoxListener {
 }
 
 impl BoxConnector {
-    /// Forgets which transport `connector` belongs to.
+    /// Hides the transport of `connector`.
     pub fn new(connector: impl Connector) -> Self {
         Self(Arc::new(connector))
     }
@@ -70,7 +70,7 @@ impl Connector for BoxConnector {
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// [`Listener`] in a form that can be a trait object.
+/// The object-safe form of [`Listener`].
 trait AnyListener: Send {
     fn accept(&mut self) -> BoxFuture<'_, BoxConnection>;
     fn accept_last(&mut self) -> BoxFuture<'_, Option<BoxConnection>>;
@@ -91,7 +91,7 @@ impl<L: Listener> AnyListener for L {
     }
 }
 
-/// [`Connector`] in a form that can be a trait object.
+/// The object-safe form of [`Connector`].
 trait AnyConnector: Send + Sync {
     fn connect(&self, deadline: Instant) -> BoxFuture<'_, Result<BoxConnection, ConnectError>>;
     fn appears(&self) -> BoxFuture<'_, ()>;

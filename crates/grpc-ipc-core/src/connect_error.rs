@@ -6,10 +6,10 @@ use crate::{Address, AddressError, NameError, Refused};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The address is none.
+    /// The address is invalid.
     #[error(transparent)]
     Address(#[from] AddressError),
-    /// This platform, or this build of the program, has no such transport.
+    /// This platform or this build of the program does not have the transport.
     #[error("cannot connect to {address}: {reason}")]
     Unsupported {
         /// The address.
@@ -26,13 +26,14 @@ pub enum ConnectError {
         /// The address.
         address: Address,
     },
-    /// There is nothing at the address: no server has started yet, or it has ended in order.
+    /// Nothing is at the address. No server has started yet, or it has shut down normally.
     #[error("cannot connect to {address}: nothing is there; is the server running?")]
     NotFound {
         /// The address.
         address: Address,
     },
-    /// The address is there, but no server is listening: it has ended without cleaning up, or it is no server's.
+    /// The address exists, but no server is listening. The server ended without cleaning up, or the socket belongs to
+    /// something else.
     #[error("cannot connect to {address}: no server is listening")]
     Refused {
         /// The address.
@@ -46,16 +47,16 @@ pub enum ConnectError {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What is at the path is no socket. A symbolic link is not taken for one either, unless the client is told to follow
-    /// it: who can replace the link chooses the server.
-    #[error("cannot connect to {address}: {found} is at this path, and no socket; {}", instead(.found))]
+    /// Something other than a socket is at the path. Symbolic links are refused too unless the client is told to follow
+    /// them, because anyone who can replace the link chooses the server.
+    #[error("cannot connect to {address}: {found} is at this path, not a socket; {}", instead(.found))]
     NotASocket {
         /// The address.
         address: Address,
         /// What is there: "a symbolic link", "a regular file".
         found: &'static str,
     },
-    /// The server is there, but did not take the connection, or did not answer on it, before the deadline.
+    /// The server is there, but did not accept the connection or did not answer before the deadline.
     #[error(
         "cannot connect to {address}: the server did not answer before the deadline; is it stopped, or busy?"
     )]
@@ -75,15 +76,15 @@ pub enum ConnectError {
         /// The longest that fits.
         limit: usize,
     },
-    /// There is no directory of the user's own for an address `local:NAME`.
+    /// The user has no private directory for an address `local:NAME`.
     #[error("cannot connect to {address}: {reason}")]
     NoRuntimeDirectory {
         /// The address.
         address: Address,
-        /// What was tried, and what would do.
+        /// What was tried, and what to do.
         reason: String,
     },
-    /// An option has a name that the operating system does not know.
+    /// An option contains a name that the operating system does not know.
     #[error("cannot connect to {address}: {option} is not valid")]
     InvalidOption {
         /// The address.
@@ -101,27 +102,27 @@ pub enum ConnectError {
         /// The operating system's error.
         source: io::Error,
     },
-    /// The server is not one that this client trusts. Nothing was sent to it.
+    /// This client does not trust the server. Nothing was sent to it.
     #[error(
-        "cannot connect to {address}: the server is not trusted; someone else has taken the address, or the access \
-         policy of this client has to name who serves there"
+        "cannot connect to {address}: the server is not trusted; someone else has taken the address, or this client's \
+         access policy must allow the user that runs the server"
     )]
     Untrusted {
         /// The address.
         address: Address,
-        /// Who it is, and whom the client trusts.
+        /// The server's identity, and whom the client trusts.
         #[source]
         refused: Box<Refused>,
     },
-    /// The server says that it does not let this client in: its access policy refuses it.
+    /// The server's access policy refuses this client, and the server said so.
     #[error(
-        "cannot connect to {address}: the server does not let this user in; its access policy has to name this user"
+        "cannot connect to {address}: the server refuses this user; allow this user in the server's access policy"
     )]
     Rejected {
         /// The address.
         address: Address,
     },
-    /// The server says that this user has as many connections as a user may have.
+    /// The server says that this user has reached the limit of connections for one user.
     #[error(
         "cannot connect to {address}: this user has too many connections to the server; close some, or raise its limit"
     )]
@@ -129,20 +130,20 @@ pub enum ConnectError {
         /// The address.
         address: Address,
     },
-    /// The server took the connection and closed it without a word.
+    /// The server accepted the connection and closed it without an answer.
     #[error(
-        "cannot connect to {address}: the server closed the connection at once: it is about to end, or does not let \
-         this user in"
+        "cannot connect to {address}: the server closed the connection at once; it may be shutting down, or refuse \
+         this user"
     )]
     Closed {
         /// The address.
         address: Address,
-        /// How that was noticed.
+        /// The error that showed it.
         source: io::Error,
     },
-    /// The channel was made from one connection, which has ended, and cannot open another.
+    /// The channel was made from a single connection, which has ended. It cannot open another.
     #[error(
-        "cannot connect to {address} again: this channel was made of one connection, which has ended; make another \
+        "cannot connect to {address} again: this channel was made from one connection, which has ended; make another \
          channel"
     )]
     Ended {
@@ -159,17 +160,17 @@ pub enum ConnectError {
         /// Why the last attempt to connect failed, if there was one.
         source: Option<Box<ConnectError>>,
     },
-    /// The two ends do not come together in the handshake of TLS.
+    /// The TLS handshake failed.
     #[error("cannot connect to {address}: TLS: {reason}")]
     Tls {
         /// The address.
         address: Address,
-        /// What is wrong, and what would be right.
+        /// What is wrong, and what to do.
         reason: String,
-        /// How that was noticed.
+        /// The underlying error.
         source: io::Error,
     },
-    /// The operating system failed otherwise.
+    /// Another error of the operating system.
     #[error("cannot connect to {address}: failed to {action}")]
     Io {
         /// The address.
@@ -183,42 +184,40 @@ pub enum ConnectError {
 
 fn instead(found: &str) -> &'static str {
     match found {
-        "a symbolic link" => {
-            "connect to the path that it leads to, or have the client follow links (follow_symlinks)"
-        }
-        link if link.contains("symbolic link") => "connect to the path that it leads to",
+        "a symbolic link" => "connect to the link's target, or let the client follow links (follow_symlinks)",
+        link if link.contains("symbolic link") => "connect to the link's target",
         _ => "is it the server's address?",
     }
 }
 
 impl ConnectError {
-    /// The variant that fits the kind of `source`; `action` completes "failed to …".
+    /// The variant for the kind of `source`. `action` completes "failed to …".
     pub fn from_io(address: &Address, action: &'static str, source: io::Error) -> Self {
         let address = address.clone();
         match source.kind() {
             io::ErrorKind::NotFound => Self::NotFound { address },
             io::ErrorKind::ConnectionRefused => Self::Refused { address },
             io::ErrorKind::TimedOut => Self::TimedOut { address },
-            // By a server that stops listening before it accepts.
+            // The server stopped listening before it accepted the connection.
             io::ErrorKind::ConnectionReset => Self::Closed { address, source },
             io::ErrorKind::PermissionDenied => Self::PermissionDenied { address, source },
             _ => Self::Io { address, action, source },
         }
     }
 
-    /// [`Untrusted`](Self::Untrusted), because of what the connector's access policy says of the server.
+    /// [`Untrusted`](Self::Untrusted), for a server that the connector's access policy refused.
     pub fn untrusted(address: &Address, refused: Refused) -> Self {
         Self::Untrusted { address: address.clone(), refused: Box::new(refused) }
     }
 
-    /// [`InvalidOption`](Self::InvalidOption), because of a name in the access policy.
+    /// [`InvalidOption`](Self::InvalidOption) for a name in the access policy.
     pub fn unknown_name(address: &Address, error: NameError) -> Self {
         let (option, source) = error.into_option();
         Self::InvalidOption { address: address.clone(), option, source }
     }
 
-    /// Whether a later attempt may succeed with nothing changed at this end: the server is not up yet, is restarting,
-    /// or is short of resources. [`ConnectOptions::wait`] and calls that wait for a ready connection try again after
+    /// Whether a later attempt may succeed without a change at this end, because the server is not up yet, is
+    /// restarting, or lacks resources. [`ConnectOptions::wait`] and calls that wait for a ready connection retry after
     /// such errors.
     ///
     /// It is `false` if the address is wrong, or if the server is not trusted, refuses this client, or speaks another
@@ -235,7 +234,8 @@ impl ConnectError {
             | Self::Closed { .. }
             | Self::TooManyConnections { .. }
             | Self::NoRuntimeDirectory { .. } => true,
-            // An error of the system, such as that no descriptor is left, and not one caused by another program.
+            // An error of the system, such as a lack of file descriptors. Errors that another program causes do not
+            // count.
             Self::Io { source, .. } => {
                 let stays = matches!(source.kind(), InvalidInput | NotADirectory | Unsupported);
                 source.raw_os_error().is_some() && !stays
@@ -244,7 +244,7 @@ impl ConnectError {
         }
     }
 
-    /// The kind that this is as an [`io::Error`].
+    /// The corresponding [`io::ErrorKind`].
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Address(_)

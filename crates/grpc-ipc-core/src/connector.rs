@@ -2,25 +2,24 @@ use tokio::time::Instant;
 
 use crate::{Address, ConnectError, Connection};
 
-/// A client's end of a transport: makes connections to one address. Any number of connections can be made at a time.
+/// The client side of a transport: makes connections to one address. Several connections can be made at the same time.
 pub trait Connector: Send + Sync + 'static {
-    /// What this client and a server exchange bytes over.
+    /// The connection between this client and a server.
     type Connection: Connection;
 
-    /// Connects once. The connector's [`AccessPolicy`](crate::AccessPolicy) has let in the server that answered; a
-    /// server that it refuses is sent nothing.
+    /// Connects once. The connector's [`AccessPolicy`](crate::AccessPolicy) has accepted the server by then; nothing is
+    /// sent to a server that it refuses.
     ///
-    /// A server that is there but busy is waited for until `deadline`; one try is made even when that has passed.
-    /// Whether there is a server is told at once: a connector does not wait for one to be started. The policy is waited
-    /// for until `deadline`, too.
+    /// A connector waits until `deadline` for a busy server and for the policy's decision. It makes one attempt even if
+    /// `deadline` has passed. If there is no server, it fails at once: a connector does not wait for a server to start.
     ///
     /// # Errors
     /// [`ConnectError::NotFound`] or [`ConnectError::Refused`] without a server, [`ConnectError::TimedOut`] at the
-    /// deadline, [`ConnectError::Untrusted`] for a server that the policy refuses, [`ConnectError::InvalidOption`] for a name in the
-    /// policy that nobody has, and what else the system says.
+    /// deadline, [`ConnectError::Untrusted`] for a server that the policy refuses, [`ConnectError::InvalidOption`] for
+    /// a name in the policy that does not exist, and others for errors of the system.
     ///
     /// # Cancel safety
-    /// Dropping the future closes what it had opened.
+    /// Dropping the future closes everything that it opened.
     fn connect(
         &self,
         deadline: Instant,
@@ -40,6 +39,6 @@ pub trait Connector: Send + Sync + 'static {
         std::future::pending()
     }
 
-    /// Where this connects to.
+    /// The address to connect to.
     fn address(&self) -> &Address;
 }

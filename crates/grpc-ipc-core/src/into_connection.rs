@@ -9,10 +9,10 @@ pub trait IntoConnection: Send + sealed::Sealed {
     /// The connection.
     type Connection: Connection;
 
-    /// Returns the connection, or why there is none.
+    /// Returns the connection, or the error that took its place.
     ///
     /// # Errors
-    /// The error of a result. A connection has none.
+    /// The error of a `Result`. A bare connection never fails.
     fn into_connection(self) -> io::Result<Self::Connection>;
 }
 

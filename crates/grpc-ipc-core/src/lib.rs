@@ -1,16 +1,16 @@
-//! What every grpc-ipc transport has in common, and nothing of any one of them.
+//! The types that all grpc-ipc transports share.
 //!
 //! - [`Address`]: one string that names a local endpoint, parsed once.
 //! - [`Listener`], [`Connector`], [`Connection`]: the three traits that a transport implements.
-//! - [`Peer`] and [`AccessPolicy`]: who is at the other end, and whether it may be; [`Admission`]: what a listener does
-//!   about it.
-//! - [`Acceptor`]: the listener of a transport that provides its clients ([`Source`]).
+//! - [`Peer`] and [`AccessPolicy`]: the process at the other end, and whether it is allowed. [`Admission`] applies the
+//!   policy in a listener.
+//! - [`Acceptor`]: a ready-made listener for a transport that provides its clients as a [`Source`].
 //! - [`BindError`], [`ConnectError`], [`AddressError`]: one error type per operation.
-//! - [`memory`]: a whole transport inside one process; it serves in tests, and it shows how one is written.
+//! - [`memory`]: a complete transport inside one process, for tests and as an example of how to write one.
 //!
-//! No gRPC, no HTTP and no operating system call is in here. A transport of your own implements the traits and goes
-//! into `grpc_ipc::Server::listener` and `grpc_ipc::Channel::from_connector`; the crate `grpc-ipc-conformance` holds
-//! the tests that it should pass.
+//! This crate contains no gRPC, no HTTP and no system calls. A custom transport implements the traits, and is used with
+//! `grpc_ipc::Server::listener` and `grpc_ipc::Channel::from_connector`. The crate `grpc-ipc-conformance` has the tests
+//! that it should pass.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,22 +1,22 @@
 use crate::{Address, Connection};
 
-/// A server's end of a transport: where connections come from.
+/// The server side of a transport: accepts connections.
 ///
-/// The [`AccessPolicy`](crate::AccessPolicy) that a listener was made with has let in every connection it hands out; it
-/// closes one that the policy refuses before a byte of it is read, and goes on. A client about which the policy takes its
-/// time to decide holds up no other. An [`Acceptor`](crate::Acceptor) does all of this for a transport.
+/// The listener's [`AccessPolicy`](crate::AccessPolicy) has accepted every connection that it returns. A listener
+/// closes a refused connection before it reads a byte, and continues. While the policy takes time to decide about a
+/// client, other clients are not held up. An [`Acceptor`](crate::Acceptor) does all of this for a transport.
 ///
-/// Dropping a listener closes the address: connecting fails from then on, and the address can be listened on again.
-/// Connections that were handed out live on.
+/// Dropping a listener closes the address: from then on, connecting fails, and another listener can use the address.
+/// Connections that were returned stay open.
 pub trait Listener: Send + 'static {
-    /// What a client and this server exchange bytes over.
+    /// The connection between a client and this server.
     type Connection: Connection;
 
     /// Waits for the next client.
     ///
-    /// This never ends and never spins. A client that connects and goes away at once ends nothing. When the system is
-    /// short of something (file descriptors, memory) the listener waits and tries again, with growing pauses of at most
-    /// a second.
+    /// A listener never fails and never spins. A client that connects and disconnects at once does not end it. When the
+    /// system lacks a resource (file descriptors, memory), the listener pauses and tries again; the pauses grow up to
+    /// one second.
     ///
     /// # Cancel safety
     /// Dropping the future before it is ready loses no connection.
@@ -34,6 +34,6 @@ pub trait Listener: Send + 'static {
         async { None }
     }
 
-    /// Where a client can connect: the address as it came out in the end, such as the path behind `local:NAME`.
+    /// The address that clients can connect to: the resolved one, such as the path behind `local:NAME`.
     fn local_address(&self) -> &Address;
 }

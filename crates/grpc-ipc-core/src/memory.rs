@@ -1,6 +1,6 @@
-//! A transport inside one process, for tests, and the smallest example of how one is written.
+//! A transport inside one process: for tests, and a small example of how to write a transport.
 //!
-//! A [`Network`] is a space of names of its own. What listens in it is reached by connectors of the same network only.
+//! Each [`Network`] has its own names. Only connectors of the same network reach its listeners.
 //!
 //! ```
 //! # use grpc_ipc_core as grpc_ipc;
@@ -38,12 +38,12 @@ use crate::{
     Source,
 };
 
-/// Connections that wait to be accepted; more wait in `connect`.
+/// The number of connections that wait to be accepted. Beyond it, `connect` waits.
 const BACKLOG: usize = 128;
-/// Bytes on their way in one direction; a writer of more waits.
+/// The number of bytes on their way in one direction. Beyond it, writes wait.
 const BUFFER: usize = 64 * 1024;
 
-/// A space of names in which listeners and connectors find each other.
+/// A set of names that connects listeners with connectors.
 #[derive(Clone, Default)]
 pub struct Network {
     listeners: Arc<Mutex<HashMap<String, mpsc::Sender<DuplexStream>>>>,
@@ -52,16 +52,16 @@ pub struct Network {
 }
 
 impl Network {
-    /// An empty network.
+    /// Creates an empty network.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Listens under `name`, and lets in whom `access` does.
+    /// Listens under `name`, and accepts clients that `access` allows.
     ///
     /// # Errors
     /// [`BindError::InUse`] while another listener of this network has the name, [`BindError::InvalidOption`] for an
-    /// access policy by name: there are no users in a network.
+    /// access policy with names, because a network has no users.
     pub fn listen(&self, name: &str, access: AccessPolicy) -> Result<MemoryListener, BindError> {
         let address = address(name);
         let access = access.resolve(&NoNames).map_err(|error| BindError::unknown_name(&address, error))?;
@@ -76,13 +76,13 @@ impl Network {
         Ok(MemoryListener { network: self.clone(), name: Some(name.to_owned()), acceptor })
     }
 
-    /// Connects to the listener under `name`, if `access` lets it in.
+    /// Connects to the listener under `name` if `access` trusts it.
     pub fn connector(&self, name: &str, access: AccessPolicy) -> MemoryConnector {
         MemoryConnector { network: self.clone(), name: name.to_owned(), address: address(name), access }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<DuplexStream>>> {
-        // Nothing panics while it holds the lock, so the map is whole even then.
+        // No code panics while it holds the lock, so the map is valid even if the lock is poisoned.
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -94,7 +94,7 @@ fn address(name: &str) -> Address {
 /// The [`Listener`] of a [`Network`].
 pub struct MemoryListener {
     network: Network,
-    /// `None` once it is given up.
+    /// `None` after the name is given up.
     name: Option<String>,
     acceptor: Acceptor<Incoming>,
 }
@@ -117,7 +117,7 @@ impl Listener for MemoryListener {
 }
 
 impl MemoryListener {
-    /// Removes the name; only once, because another listener may have the name after that.
+    /// Removes the name, once only: another listener may have it afterwards.
     fn give_up(&mut self) {
         if let Some(name) = self.name.take() {
             self.network.lock().remove(&name);

@@ -6,10 +6,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{Connection, Peer};
 
-/// Any stream of bytes with the peer that is at its other end: the simplest [`Connection`].
+/// A byte stream together with its peer: the simplest [`Connection`].
 ///
-/// tokio's sockets raise SIGPIPE when they are written to after the peer has gone. A Rust program ignores that signal; in
-/// one whose `main` is in another language it may end the process. grpc-ipc's own sockets do not raise it.
+/// A write to one of tokio's sockets raises SIGPIPE after the peer has closed it. Rust programs ignore that signal, but
+/// it may end a program whose `main` is in another language. grpc-ipc's own sockets do not raise it.
 #[derive(Debug)]
 pub struct PeerStream<S> {
     stream: S,
@@ -18,17 +18,17 @@ pub struct PeerStream<S> {
 }
 
 impl<S> PeerStream<S> {
-    /// `stream`, which leads to `peer`.
+    /// Wraps `stream`, which is connected to `peer`.
     pub fn new(stream: S, peer: Peer) -> Self {
         Self { stream, peer, reads_at_once: false }
     }
 
-    /// The same, of a stream that [reads at once](Connection::reads_at_once).
+    /// Marks the stream as one that [reads at once](Connection::reads_at_once).
     pub fn reading_at_once(self) -> Self {
         Self { reads_at_once: true, ..self }
     }
 
-    /// The stream itself.
+    /// The inner stream.
     pub fn get_ref(&self) -> &S {
         &self.stream
     }

@@ -60,7 +60,7 @@ async fn what_is_short_is_waited_for_with_growing_pauses() {
     assert_eq!(acceptor.accept().await.peer().pid(), Some(1));
     let began = acceptor.source().begun_at();
     assert_eq!(began, [0, 5, 15, 35, 75, 155, 315, 635, 1275, 2275, 3275]);
-    // After a client the pauses begin anew.
+    // After a client, the pauses start over.
     assert_eq!(acceptor.accept().await.peer().pid(), Some(2));
     assert_eq!(acceptor.source().begun_at()[11..], [3275, 3280]);
 }

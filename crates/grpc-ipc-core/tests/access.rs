@@ -1,4 +1,4 @@
-//! Whom an access policy lets in, and what it says of those whom it does not.
+//! Which peers an access policy accepts, and how it reports the others.
 
 use std::future::pending;
 use std::io;
@@ -14,7 +14,7 @@ fn peer(uid: u32) -> Peer {
     Peer::new("unix").with_user(UserId::Uid(uid)).with_pid(1).same_user_as(&OWN)
 }
 
-/// What a policy says that needs no time.
+/// The answer of a policy that needs no time.
 fn check(policy: &AccessPolicy, peer: &Peer) -> Result<(), Refused> {
     policy.check(peer).now_or_never().expect("an answer at the first poll")
 }
@@ -54,7 +54,7 @@ fn a_list_of_groups_has_primary_and_supplementary_members() {
     assert!(admits(&policy, &peer(7).with_group(GroupId::Gid(5))));
     assert!(admits(&policy, &peer(7).with_groups([GroupId::Gid(4), GroupId::Gid(5)])));
     assert!(!admits(&policy, &peer(7).with_group(GroupId::Gid(4)).with_groups([])));
-    assert!(!admits(&policy, &peer(5)), "the user of the same number, of whose groups nothing is known");
+    assert!(!admits(&policy, &peer(5)), "the user of the same number, its groups are unknown");
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn administrators_are_root_system_and_those_with_the_group_enabled() {
     assert!(admits(&policy, &sid("S-1-5-32-544")), "the owner of a pipe");
     assert!(admits(&policy, &alice.clone().with_groups([group("S-1-5-32-545"), group("S-1-5-32-544")])));
     assert!(!admits(&policy, &alice.clone().with_groups([group("S-1-5-32-545")])));
-    assert!(!admits(&policy, &alice.with_elevated(true)), "of whose groups nothing is known");
+    assert!(!admits(&policy, &alice.with_elevated(true)), "its groups are unknown");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_refusal_says_who_and_why() {
     let refused = check(&AccessPolicy::default(), &peer(1001)).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "peer unix:uid=1001,pid=1 is refused: the access policy lets in the same user or the system (root, SYSTEM)"
+        "peer unix:uid=1001,pid=1 is refused: the access policy allows the same user or the system (root, SYSTEM)"
     );
     assert_eq!(refused.peer(), &peer(1001));
 }
@@ -247,7 +247,7 @@ fn a_policy_counts_with_its_clones_and_not_with_what_is_made_of_it() {
     assert_eq!(wider.refused(), 0);
 }
 
-/// The names of a system: `alice` is user 5, `operators` are group 6, and of `mallory` nobody can tell.
+/// The names of a system: `alice` is user 5, `operators` are group 6, and the lookup of `mallory` fails.
 struct Names;
 
 impl NameService for Names {
@@ -270,10 +270,7 @@ async fn names_are_looked_up_once() {
 
     let alice = AccessPolicy::user_names(["alice"]);
     let unresolved = check(&alice, &peer(5)).unwrap_err().to_string();
-    assert!(
-        unresolved.ends_with(r#", but the user "alice" was not looked up by the transport"#),
-        "{unresolved}"
-    );
+    assert!(unresolved.ends_with(r#", but the transport did not look up the user "alice""#), "{unresolved}");
 
     let policy = AccessPolicy::same_user().or(alice.and(AccessPolicy::group_names(["operators"])));
     for resolved in [policy.resolve(&Names).unwrap(), policy.look_up_names(Names).await.unwrap()] {
@@ -286,8 +283,8 @@ async fn names_are_looked_up_once() {
     }
 
     for (policy, message, source) in [
-        (AccessPolicy::user_names(["bob"]), r#"the user "bob""#, "nobody has this name"),
-        (AccessPolicy::group_names(["alice"]), r#"the group "alice""#, "nobody has this name"),
+        (AccessPolicy::user_names(["bob"]), r#"the user "bob""#, "this name does not exist"),
+        (AccessPolicy::group_names(["alice"]), r#"the group "alice""#, "this name does not exist"),
         (
             AccessPolicy::user_names(["alice", "mallory"]),
             r#"the user "mallory""#,
@@ -295,7 +292,7 @@ async fn names_are_looked_up_once() {
         ),
     ] {
         let error = policy.look_up_names(Names).await.unwrap_err();
-        assert_eq!(error.to_string(), format!("{message} of the access policy is not known"));
+        assert_eq!(error.to_string(), format!("{message} in the access policy cannot be resolved"));
         assert_eq!(error.source().unwrap().to_string(), source);
     }
 }
@@ -314,7 +311,8 @@ async fn an_asynchronous_closure_decides_within_its_limit() {
     let never = AccessPolicy::custom_async(LIMIT, |_| pending());
     let refused = never.check(&peer(1000)).await.unwrap_err().to_string();
     assert!(
-        refused.ends_with("whom the program's own check allows, but its check has not ended within 5s"),
+        refused
+            .ends_with("peers that the program's own check allows, but its check did not finish within 5s"),
         "{refused}"
     );
     assert!(never.clone().and(even.clone()).check(&peer(1000)).await.is_err());
@@ -326,7 +324,7 @@ async fn an_asynchronous_closure_decides_within_its_limit() {
 async fn what_panics_refuses() {
     let panics = AccessPolicy::custom(|_| panic!("on purpose"));
     let refused = check(&panics, &peer(1000)).unwrap_err().to_string();
-    assert!(refused.ends_with(", but its check has panicked"), "{refused}");
+    assert!(refused.ends_with(", but its check panicked"), "{refused}");
 
     let at_once = AccessPolicy::custom_async(LIMIT, |_| -> std::future::Ready<bool> { panic!("on purpose") });
     let later = AccessPolicy::custom_async(LIMIT, async |_| {
@@ -335,7 +333,7 @@ async fn what_panics_refuses() {
     });
     for policy in [at_once, later] {
         let refused = policy.check(&peer(1000)).await.unwrap_err().to_string();
-        assert!(refused.ends_with(", but its check has panicked"), "{refused}");
+        assert!(refused.ends_with(", but its check panicked"), "{refused}");
     }
 }
 

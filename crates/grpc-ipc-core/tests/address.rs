@@ -1,4 +1,4 @@
-//! `Address`: every form, its canonical string, and what is said of a wrong one.
+//! `Address`: every form, its canonical string, and the error for an invalid one.
 
 use grpc_ipc_core::{Address, AddressError};
 
@@ -123,14 +123,14 @@ fn a_wrong_address_says_what_would_be_right() {
         ("unix://host", "write unix:host"),
         (
             "unix:/run/greeter.sock/",
-            "names a directory, because of how it ends: write the path of the socket itself",
+            "names a directory, because it ends with '/', '/.' or '/..': write the path of the socket itself",
         ),
         ("unix:///", "names a directory"),
         ("unix:.", "names a directory"),
         ("unix:/run/..", "names a directory"),
         ("http://unix:/run/./:/", "names a directory"),
-        ("unix:/a\0b", r#"address "unix:/a\0b" has a NUL inside"#),
-        ("unix:/a%00b", "has a NUL inside"),
+        ("unix:/a\0b", r#"address "unix:/a\0b" contains a NUL"#),
+        ("unix:/a%00b", "contains a NUL"),
         ("unix:/a%", "has a '%' that is not followed by two hexadecimal digits: write %25"),
         ("unix:/a%4", "write %25"),
         ("unix:/a%+1", "write %25"),
@@ -140,34 +140,34 @@ fn a_wrong_address_says_what_would_be_right() {
         ("unix:/a%C3/%A9", "is not Unicode"),
         ("unix-abstract:", "has no name: expected for example unix-abstract:greeter"),
         ("unix-abstract://host/n", "write unix-abstract:host/n"),
-        ("unix-abstract:a\0", "has a NUL inside"),
+        ("unix-abstract:a\0", "contains a NUL"),
         ("npipe:", "has no name: expected for example npipe:greeter"),
         (r"\\.\pipe\", "has no name"),
-        (r"\\server\pipe\greeter", "is no pipe of this machine: expected npipe:NAME"),
-        ("npipe://server/pipe/greeter", "is no pipe of this machine"),
-        ("//server/pipe/greeter", "is no pipe of this machine"),
+        (r"\\server\pipe\greeter", "is not a pipe of this machine: expected npipe:NAME"),
+        ("npipe://server/pipe/greeter", "is not a pipe of this machine"),
+        ("//server/pipe/greeter", "is not a pipe of this machine"),
         (r"unix:\\.\pipe\", "has no name"),
         (r"unix:\\.\pipe\..\x", "has a pipe name that Windows would change"),
-        ("npipe:a\0", "has a NUL inside"),
+        ("npipe:a\0", "contains a NUL"),
         (&long_pipe, "248 UTF-16 units: at most 247 are allowed"),
         ("local:", "has no name: expected for example local:greeter"),
-        ("local:a/b", "has no portable name: expected local:NAME of at most 64 ASCII letters"),
-        ("local:..", "has no portable name"),
-        ("local:.a", "has no portable name"),
+        ("local:a/b", "is not a valid local name: expected local:NAME of at most 64 ASCII letters"),
+        ("local:..", "is not a valid local name"),
+        ("local:.a", "is not a valid local name"),
         (
             "local:a.",
-            "has no portable name: expected local:NAME of at most 64 ASCII letters, digits, '-', '_' and '.', not \
+            "is not a valid local name: expected local:NAME of at most 64 ASCII letters, digits, '-', '_' and '.', not \
          beginning or ending with '.'",
         ),
-        ("local:grüße", "has no portable name"),
-        (&long_local, "has no portable name"),
+        ("local:grüße", "is not a valid local name"),
+        (&long_local, "is not a valid local name"),
         ("systemd:a:b", "has an invalid name for a systemd socket: expected systemd:NAME of at most 255"),
         ("systemd:é", "has an invalid name for a systemd socket"),
         ("systemd:a\0", "has an invalid name for a systemd socket"),
         ("systemd:a\n", "has an invalid name for a systemd socket"),
         (&format!("systemd:{}", "x".repeat(256)), "has an invalid name for a systemd socket"),
         ("launchd:", "has no name: expected for example launchd:Listeners"),
-        ("launchd:a\0", "has a NUL inside"),
+        ("launchd:a\0", "contains a NUL"),
         ("http://", "has no host and port: expected for example http://127.0.0.1:50051"),
         ("http://localhost", "has no host and port"),
         ("http://localhost:", "has no host and port"),
@@ -188,8 +188,8 @@ fn a_wrong_address_says_what_would_be_right() {
     }
 }
 
-/// Windows resolves `..` behind `\\.\pipe\`, too: what would be opened, and written to, is a file, or a pipe of another
-/// machine. And it leaves out trailing dots and spaces, so the name would be another pipe's.
+/// Windows also resolves `..` after `\\.\pipe\`, so such a name would open (and write to) a file or a pipe of another
+/// machine. It also drops trailing dots and spaces, so the name would mean another pipe.
 #[test]
 fn no_pipe_has_a_name_that_windows_would_change() {
     let names = [
@@ -289,7 +289,7 @@ fn serde_reads_and_writes_the_string() {
     let error = serde_json::from_str::<Address>(r#""unix:""#).unwrap_err().to_string();
     assert!(error.contains("has no path"), "{error}");
     let error = serde_json::to_string(&Address::custom("unix", "x")).unwrap_err().to_string();
-    assert!(error.contains("is not one to be parsed"), "{error}");
+    assert!(error.contains("belongs to a custom transport"), "{error}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a listener does with those who have connected: nobody reads a byte of one that is refused.
+//! How a listener treats connected clients: nothing is read from a refused one.
 
 use std::future::{Ready, pending, ready};
 use std::io;
@@ -12,7 +12,7 @@ use futures_util::FutureExt as _;
 use grpc_ipc_core::{AccessPolicy, Admission, Connection, Peer, PeerStream, UserId};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
-/// A connection with bytes in it that panics when somebody touches them, and is counted while it is open.
+/// A connection that panics if it is read or written, and is counted while it is open.
 struct Untouchable {
     peer: Peer,
     open: Arc<AtomicUsize>,
@@ -57,7 +57,7 @@ impl AsyncWrite for Untouchable {
     }
 }
 
-/// The one client that there is, and then none.
+/// Returns the only client, and then none.
 async fn next<C>(client: &mut Option<C>) -> Ready<Option<C>> {
     match client.take() {
         Some(client) => ready(Some(client)),
@@ -83,7 +83,7 @@ async fn a_refused_connection_is_closed_and_never_touched() {
         let mut admission = Admission::new(policy.clone());
         for refused in 1..=3 {
             let mut client = Some(Untouchable::new(6, &open));
-            // Until it has been decided about: once at once, and once when it has waited.
+            // The decision comes at once in the first case, and after a wait in the second.
             while policy.refused() < refused {
                 assert!(admission.admit(next(&mut client)).await.is_none());
             }
@@ -102,7 +102,7 @@ async fn a_refused_client_gets_the_answer_of_the_policy_unread() {
         let policy = policy.refuse_with(b"no");
         assert_eq!(policy.refusal(), Some(&b"no"[..]));
         let mut admission = Admission::new(policy.clone());
-        // A pipe in which there is no place for what it has not read.
+        // A pipe without room for the unread bytes.
         let (mut client, server) = tokio::io::duplex(2);
         client.write_all(b"xx").await.unwrap();
         let mut server = Some(PeerStream::new(server, Peer::new("test")));
@@ -125,7 +125,7 @@ async fn a_refused_client_gets_the_answer_of_the_policy_unread() {
     }
 }
 
-/// One that has no room for the answer is not waited for, and holds up nobody.
+/// A client without room for the answer is not waited for, and delays nobody.
 #[tokio::test(start_paused = true)]
 async fn a_refused_client_that_takes_no_answer_is_closed() {
     let mut admission = Admission::new(AccessPolicy::users([]).refuse_with(b"no"));
@@ -147,7 +147,7 @@ async fn no_more_than_a_bounded_number_waits() {
     let open = Arc::new(AtomicUsize::new(0));
     let undecided = AccessPolicy::custom_async(LIMIT, |_| pending());
     let mut admission = Admission::new(undecided.clone());
-    // Until the next one is not accepted any more.
+    // Until the next one is no longer accepted.
     let mut waiting = 0;
     while open.load(Ordering::Relaxed) == waiting {
         assert!(waiting < 1_000, "there is no bound");
@@ -157,7 +157,7 @@ async fn no_more_than_a_bounded_number_waits() {
         waiting += 1;
     }
     assert_eq!((waiting, open.load(Ordering::Relaxed)), (128, 128));
-    // The time limit makes room, also while nobody new comes.
+    // The time limit frees places even if no new client connects.
     while undecided.refused() < 128 {
         assert!(admission.admit(pending::<Ready<_>>()).await.is_none());
     }

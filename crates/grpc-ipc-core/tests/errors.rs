@@ -1,4 +1,4 @@
-//! Each variant of an error has a kind as an `io::Error`, and keeps its source out of its message.
+//! Each error variant maps to a kind of `io::Error`, and keeps its source out of its message.
 
 use std::error::Error as _;
 use std::io;
@@ -67,7 +67,7 @@ fn an_address_in_use_names_who_uses_it_where_that_is_known() {
     assert_eq!(message(Some(own)), "local:greeter is already in use by unix:uid=7,pid=42");
     assert_eq!(
         message(Some(other)),
-        "local:greeter is already in use by unix:uid=7,pid=42, which is not this user: it is the wrong address, or \
+        "local:greeter is already in use by unix:uid=7,pid=42, which is not this user; the address is wrong, or \
          someone else has taken it"
     );
     assert_eq!(message(None), "local:greeter is already in use");
@@ -121,12 +121,12 @@ fn an_untrusted_server_is_told_by_the_source() {
     let error = ConnectError::Untrusted { address: address(), refused: Box::new(refused) };
     assert_eq!(
         error.to_string(),
-        "cannot connect to local:greeter: the server is not trusted; someone else has taken the address, or the access \
-         policy of this client has to name who serves there"
+        "cannot connect to local:greeter: the server is not trusted; someone else has taken the address, or this \
+         client's access policy must allow the user that runs the server"
     );
     assert_eq!(
         error.source().unwrap().to_string(),
-        "peer unix:user=?,pid=? is refused: the access policy lets in nobody"
+        "peer unix:user=?,pid=? is refused: the access policy allows nobody"
     );
 }
 

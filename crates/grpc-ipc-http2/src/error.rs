@@ -130,14 +130,14 @@ pub enum Error {
     Closed,
     /// The server ended the byte stream before it began with HTTP/2, without a word.
     #[error(
-        "the server closed the connection before it began with HTTP/2: it is about to end, or does not let this user in"
+        "the server closed the connection before it sent any HTTP/2; it may be shutting down, or refuse this user"
     )]
     ClosedAtOnce,
     /// The peer speaks another protocol, as far as its first bytes tell.
     #[error("{0}")]
     NotHttp2(&'static str),
     /// The server says that this client may not call ([`refusal::FORBIDDEN`](crate::refusal::FORBIDDEN)).
-    #[error("the server does not let this user in; its access policy has to name this user")]
+    #[error("the server refuses this user; allow this user in the server's access policy")]
     Forbidden,
     /// The server says that this client has too many connections
     /// ([`refusal::TOO_MANY_CONNECTIONS`](crate::refusal::TOO_MANY_CONNECTIONS)).

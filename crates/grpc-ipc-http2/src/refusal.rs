@@ -21,7 +21,7 @@ macro_rules! response {
 }
 
 /// This client may not call: status 403. A client of this crate fails with [`Error::Forbidden`].
-pub const FORBIDDEN: &[u8] = response!("403 Forbidden", "this server does not let this user in");
+pub const FORBIDDEN: &[u8] = response!("403 Forbidden", "this server refuses this user");
 
 /// This client has too many connections: status 429. A client of this crate fails with [`Error::TooManyConnections`].
 pub const TOO_MANY_CONNECTIONS: &[u8] =

@@ -102,9 +102,9 @@ fn the_message_says_what_would_be_right() {
         assert_eq!(
             error.to_string(),
             format!(
-                "cannot listen on unix:{path}/s: {path} can be written to by everyone (mode 0777), so others could put a \
-                 server of their own in the place of this one; use a directory that is this user's or root's, and that \
-                 nobody else may write to (mode 0755), or only with the sticky bit (1777)"
+                "cannot listen on unix:{path}/s: {path} can be written to by everyone (mode 0777), so others could \
+                 replace this server with their own; use a directory that belongs to this user or to root and that \
+                 nobody else may write to (mode 0755), or one with the sticky bit (1777)"
             )
         );
     });
@@ -202,8 +202,8 @@ fn a_client_follows_no_link_at_the_end_of_the_path() {
         assert_eq!(
             error.to_string(),
             format!(
-                "cannot connect to unix:{}: a symbolic link is at this path, and no socket; connect to the path that it \
-                 leads to, or have the client follow links (follow_symlinks)",
+                "cannot connect to unix:{}: a symbolic link is at this path, not a socket; connect to the link's \
+                 target, or let the client follow links (follow_symlinks)",
                 link.display()
             )
         );

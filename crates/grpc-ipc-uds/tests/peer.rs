@@ -309,6 +309,6 @@ fn a_name_is_as_good_as_its_number() {
         let error =
             ConnectOptions::new().access(nobody).connector(&address).connect(soon()).await.unwrap_err();
         let said = std::error::Error::source(&error).unwrap().to_string();
-        assert!(said.contains(r#"lets in the user "daemon" (uid="#), "{said}");
+        assert!(said.contains(r#"allows the user "daemon" (uid="#), "{said}");
     });
 }

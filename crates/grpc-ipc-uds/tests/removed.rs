@@ -186,7 +186,10 @@ fn a_server_whose_directory_is_removed_comes_back_with_it() {
         long().await;
         let logged = place.logged();
         assert_eq!(logged.len(), 1, "however often it tries: {logged:?}");
-        assert!(logged[0].contains("keeps trying") && logged[0].contains("is no directory"), "{logged:?}");
+        assert!(
+            logged[0].contains("keeps trying") && logged[0].contains("is not an existing directory"),
+            "{logged:?}"
+        );
         make(path.parent().unwrap());
         reached(1, &path).await;
         assert_eq!(place.logged().len(), 2);

@@ -219,7 +219,10 @@ fn a_server_looks_up_the_names_of_its_rules() {
         };
         let error = bind(AccessPolicy::user_names(["no-such-user-as-this"])).await.unwrap_err();
         assert!(matches!(error, ServeError::Name(_)), "{error}");
-        assert_eq!(error.to_string(), "the user \"no-such-user-as-this\" of the access policy is not known");
+        assert_eq!(
+            error.to_string(),
+            "the user \"no-such-user-as-this\" in the access policy cannot be resolved"
+        );
         assert!(bind(AccessPolicy::users([UserId::Uid(1)])).await.is_ok());
     });
 }

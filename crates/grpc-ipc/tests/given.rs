@@ -58,7 +58,7 @@ fn a_channel_of_one_connection_says_that_it_cannot_connect_again() {
             let status = greet(channel.clone(), "world").await.unwrap_err();
             assert_eq!(status.code(), Code::Unavailable, "{status:?}");
             let text = format!(
-                "cannot connect to connection:memory:user=?,pid={} again: this channel was made of one connection, which \
+                "cannot connect to connection:memory:user=?,pid={} again: this channel was made from one connection, which \
                  has ended; make another channel",
                 std::process::id()
             );

@@ -169,7 +169,7 @@ fn a_server_tells_whom_it_refuses() {
         Channel::connect(address).await.unwrap_err();
         let Some(Told::Refused { peer, why, too_many: false }) = told.recv().await else { panic!() };
         assert!(peer.starts_with("tcp:127.0.0.1:"), "{peer}");
-        assert!(why.contains("the access policy lets in"), "{why}");
+        assert!(why.contains("the access policy allows"), "{why}");
 
         let mut scene = serve(|server| server.max_connections_per_user(1)).await;
         let first = scene.connect();

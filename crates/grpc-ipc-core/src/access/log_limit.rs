@@ -6,10 +6,10 @@ use tokio::time::Instant;
 
 use crate::{Peer, UserId};
 
-/// Keeps peers from filling the log: one line in 10 seconds for each user, the first one at once.
+/// Limits log lines about peers to one in 10 seconds for each user. The first is logged at once.
 ///
-/// Peers whose user is unknown share one line, as those over TCP do. So do all further users once 64 have been logged
-/// within 10 seconds, which bounds the memory that this takes.
+/// Peers whose user is unknown, such as those over TCP, share one line. Once 64 users have been logged within 10
+/// seconds, all further users share one line too, which bounds the memory used.
 #[derive(Debug, Default)]
 pub struct LogLimit {
     users: Mutex<HashMap<Option<UserId>, Line>>,
@@ -25,13 +25,13 @@ const PAUSE: Duration = Duration::from_secs(10);
 const MAX_USERS: usize = 64;
 
 impl LogLimit {
-    /// No line has been logged yet.
+    /// Creates a limit under which no line has been logged yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether to log a line about `peer` now, and if so, how many of this user's have been suppressed since the last
-    /// one that was logged. `None` suppresses it.
+    /// Decides whether to log a line about `peer` now. Returns how many lines about this user were suppressed since the
+    /// last logged one, or `None` to suppress this one too.
     pub fn admit(&self, peer: &Peer) -> Option<u64> {
         let now = Instant::now();
         // Nothing panics while it holds the lock.
@@ -90,7 +90,7 @@ mod tests {
         let limit = LogLimit::new();
         let logged =
             |users: std::ops::Range<u32>| users.filter(|uid| limit.admit(&peer(*uid)).is_some()).count();
-        // One line for each, and one for all others.
+        // One line for each of them, and one shared by all others.
         assert_eq!(logged(0..10_000), MAX_USERS + 1);
         assert_eq!(limit.users.lock().unwrap().len(), MAX_USERS + 1);
         tokio::time::advance(PAUSE).await;

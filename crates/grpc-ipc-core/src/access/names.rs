@@ -3,24 +3,24 @@ use std::io;
 use super::rule::Name;
 use crate::{GroupId, UserId};
 
-/// Where a backend looks up the names of users and groups that an access policy has.
+/// A backend's lookup of the user and group names in an access policy.
 ///
-/// Both may block.
+/// Both methods may block.
 pub trait NameService {
-    /// The user who has this name; `None` if nobody has.
+    /// The user with this name, or `None` if there is no such user.
     ///
     /// # Errors
-    /// When that cannot be told.
+    /// If the lookup fails.
     fn user(&self, name: &str) -> io::Result<Option<UserId>>;
 
-    /// The group that has this name; `None` if none has.
+    /// The group with this name, or `None` if there is no such group.
     ///
     /// # Errors
-    /// When that cannot be told.
+    /// If the lookup fails.
     fn group(&self, name: &str) -> io::Result<Option<GroupId>>;
 }
 
-/// The names of a transport that knows no users: it cannot tell any.
+/// The [`NameService`] of a transport without users: every lookup fails.
 #[derive(Clone, Copy, Debug)]
 pub struct NoNames;
 
@@ -35,12 +35,12 @@ impl NameService for NoNames {
 }
 
 fn no_names() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this transport knows no users and groups")
+    io::Error::new(io::ErrorKind::Unsupported, "this transport does not have users and groups")
 }
 
-/// A name of an access policy that nobody has, or that could not be looked up.
+/// A name in an access policy that does not exist or could not be looked up.
 #[derive(Debug, thiserror::Error)]
-#[error("{what} of the access policy is not known")]
+#[error("{what} in the access policy cannot be resolved")]
 pub struct NameError {
     what: String,
     source: io::Error,
@@ -56,11 +56,11 @@ impl NameError {
     }
 
     pub(super) fn unknown(name: &Name) -> Self {
-        Self::new(name, io::Error::new(io::ErrorKind::NotFound, "nobody has this name"))
+        Self::new(name, io::Error::new(io::ErrorKind::NotFound, "this name does not exist"))
     }
 
-    /// For an error that says itself that an option is not valid: which one, and why.
+    /// The name and the reason, for an error that itself says "is not valid".
     pub(crate) fn into_option(self) -> (String, io::Error) {
-        (format!("{} of the access policy", self.what), self.source)
+        (format!("{} in the access policy", self.what), self.source)
     }
 }

@@ -14,11 +14,11 @@ use super::refused::Refused;
 use super::rule::{Answer, Name, Rule, Verdict};
 use crate::{Address, ConnectError, Connection, GroupId, Peer, UserId};
 
-/// Who may be at the other end of a connection: for a server who may connect, for a client who may have answered.
+/// Decides which peers are accepted: which clients may connect to a server, or which servers a client trusts.
 ///
-/// It is asked once for each connection, before a byte is read or sent. Policies combine: [`or`](Self::or) lets in whom
-/// either of two lets in, [`and`](Self::and) whom both do. A peer of which the policy's question cannot be answered is
-/// refused.
+/// The policy is evaluated once for each connection, before a byte is read or sent. Policies combine: [`or`](Self::or)
+/// accepts a peer that either policy accepts, [`and`](Self::and) one that both accept. If the policy cannot be
+/// evaluated for a peer, the peer is refused.
 ///
 /// The default is [`same_user_or_system`](Self::same_user_or_system).
 ///
@@ -35,14 +35,15 @@ use crate::{Address, ConnectError, Connection, GroupId, Peer, UserId};
 /// assert_eq!(policy.to_string(), "administrators or (the same user and members of gid=37)");
 /// ```
 ///
-/// It counts the peers that it refuses ([`refused`](Self::refused)), and logs them with `tracing`: a warning with the
-/// fields `peer` and `policy`. The first refusal of a user is logged at once, later ones every 10 seconds at most, with
-/// how many were `suppressed` in between ([`LogLimit`](crate::LogLimit)); a user who is refused cannot fill the log.
+/// The policy counts the peers that it refuses ([`refused`](Self::refused)) and logs them with `tracing`, as a warning
+/// with the fields `peer` and `policy`. The first refusal of a user is logged at once, later ones at most every 10
+/// seconds, with the number `suppressed` in between ([`LogLimit`](crate::LogLimit)), so a refused user cannot fill the
+/// log.
 #[derive(Clone)]
 pub struct AccessPolicy {
     rule: Arc<Rule>,
     refusals: Arc<Refusals>,
-    /// What a peer is sent that is refused.
+    /// Sent to a refused peer.
     refusal: Option<&'static [u8]>,
     /// Called for each refused peer.
     on_refused: Vec<OnRefused>,
@@ -57,27 +58,27 @@ struct Refusals {
 }
 
 impl AccessPolicy {
-    /// The user that this process runs as, and the system itself (root, SYSTEM), which could do anything to this
+    /// Allows the user that this process runs as and the system account (root, SYSTEM), which could control this
     /// process anyway. This is the default.
     pub fn same_user_or_system() -> Self {
         Self::same_user().or(Self::system())
     }
 
-    /// The user that this process runs as, and nobody else.
+    /// Allows only the user that this process runs as.
     pub fn same_user() -> Self {
         Self::new(Rule::SameUser)
     }
 
-    /// The system itself, root or SYSTEM, and nobody else.
+    /// Allows only the system account: root or SYSTEM.
     pub fn system() -> Self {
         Self::new(Rule::System)
     }
 
-    /// Those who run the machine: on Unix root; on Windows SYSTEM, and whoever has the group Administrators
-    /// (`S-1-5-32-544`) enabled in its token, as elevated programs have. A program of an administrator that is not
-    /// elevated has that group only to be denied something, and is refused.
+    /// Allows administrators. On Unix, this is root. On Windows, it is SYSTEM and any process whose token has the group
+    /// Administrators (`S-1-5-32-544`) enabled, as elevated programs do. An administrator's program that is not
+    /// elevated has it as a deny-only group, and is refused.
     ///
-    /// Of a server this can be told by a pipe that the group owns, or SYSTEM.
+    /// A client recognizes an administrator's server by the pipe's owner, which is this group or SYSTEM.
     pub fn administrators() -> Self {
         Self::new(Rule::Administrators)
     }
@@ -104,7 +105,7 @@ impl AccessPolicy {
     }
 
     /// Allows only peers in the AppContainer [package](Peer::package) that this process runs in. It refuses every peer
-    /// if this process runs in no AppContainer, and on platforms and transports without packages.
+    /// if this process does not run in an AppContainer, and on platforms and transports without packages.
     pub fn same_package() -> Self {
         Self::new(Rule::SamePackage)
     }
@@ -123,52 +124,51 @@ impl AccessPolicy {
     /// ```
     ///
     /// Only the package of a pipe's client is known, not that of a server. The pipe's security descriptor has to allow
-    /// the AppContainer, too. A packaged program that runs in no AppContainer, as most desktop programs do, has no
-    /// package here.
+    /// the AppContainer, too. Most packaged desktop programs do not run in an AppContainer; they have no package here.
     pub fn packages(sids: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let rule = |sid: String| Rule::Package(sid.into());
         Self::new(Rule::Any(sids.into_iter().map(Into::into).map(rule).collect()))
     }
 
-    /// These users and nobody else, so not even the one that this process runs as.
+    /// Allows only these users. It does not include the user that this process runs as.
     pub fn users(users: impl IntoIterator<Item = UserId>) -> Self {
         Self::new(Rule::Any(users.into_iter().map(Rule::User).collect()))
     }
 
-    /// The members of these groups and nobody else: those who have one as their primary or as a supplementary group
-    /// ([`Peer::is_member_of`]) as long as the process runs that connects. What the system's list of groups says, and
-    /// the process has not taken over, does not count.
+    /// Allows only members of these groups: processes that had one as their primary or as a supplementary group when
+    /// they connected ([`Peer::is_member_of`]). A membership in the system's group database does not count until the
+    /// process has it, usually after the next login.
     pub fn groups(groups: impl IntoIterator<Item = GroupId>) -> Self {
         Self::new(Rule::Any(groups.into_iter().map(Rule::Group).collect()))
     }
 
-    /// As [`users`](Self::users), by name: `alice`, on Windows also `DOMAIN\alice`.
+    /// Like [`users`](Self::users), but by name: `alice`, on Windows also `DOMAIN\alice`.
     ///
-    /// Names are looked up once, when a server listens or a client connects; one that nobody has is an error there. A
-    /// transport that knows no users knows no names.
+    /// Names are looked up once, when a server listens or a client connects. A name that does not exist is an error at
+    /// that point, and so is any name on a transport without users.
     pub fn user_names(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let rule = |name: String| Rule::Named { name: Name::User(name.into()), resolved: None };
         Self::new(Rule::Any(names.into_iter().map(Into::into).map(rule).collect()))
     }
 
-    /// As [`groups`](Self::groups), by name: `operator`, on Windows also `BUILTIN\Users`. Names are looked up as those
-    /// of [users](Self::user_names).
+    /// Like [`groups`](Self::groups), but by name: `operator`, on Windows also `BUILTIN\Users`. Names are looked up
+    /// like those of [users](Self::user_names).
     pub fn group_names(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let rule = |name: String| Rule::Named { name: Name::Group(name.into()), resolved: None };
         Self::new(Rule::Any(names.into_iter().map(Into::into).map(rule).collect()))
     }
 
-    /// Whomever `allows` says `true` of. It is called on the thread that accepts or connects, and holds up the others
-    /// as long as it runs. If it panics, it refuses.
+    /// Allows peers for which `allows` returns `true`. It runs on the thread that accepts or connects, and blocks other
+    /// connections while it runs. A panic counts as a refusal.
     pub fn custom(allows: impl Fn(&Peer) -> bool + Send + Sync + 'static) -> Self {
         Self::new(Rule::Custom(Arc::new(allows)))
     }
 
-    /// Whomever `allows` says `true` of, within `limit`. Meanwhile other clients are accepted. What it has not said by
-    /// then, and what panics, refuses.
+    /// Allows peers for which `allows` returns `true` within `limit`. Other clients are accepted in the meantime. A
+    /// timeout or panic counts as a refusal.
     ///
-    /// What [`or`](Self::or) and [`and`](Self::and) join is asked first if it can be answered at once; so this is not
-    /// asked of a peer who is let in anyway, or refused. It needs a tokio runtime with time.
+    /// [`or`](Self::or) and [`and`](Self::and) evaluate their immediate parts first, so this check does not run for a
+    /// peer that those already accept or refuse. It needs a tokio runtime with time enabled.
     ///
     /// ```
     /// use std::time::Duration;
@@ -190,27 +190,28 @@ impl AccessPolicy {
         Self::new(Rule::CustomAsync { limit, allows: Arc::new(move |peer| allows(peer).boxed()) })
     }
 
-    /// Anyone whom the operating system lets reach the address. Every user of the machine can then call every method,
-    /// unless the socket's mode, the pipe's descriptor or your own interceptor says otherwise.
+    /// Allows anyone whom the operating system lets reach the address. Every user of the machine can then call every
+    /// method, unless the socket's mode, the pipe's descriptor or your own interceptor prevents it.
     pub fn dangerous_allow_anyone() -> Self {
         Self::new(Rule::Anyone)
     }
 
-    /// Lets in whom either policy lets in. It counts anew.
+    /// Accepts a peer if either policy does. The combined policy has its own counter.
     #[must_use = "the policy is moved into the returned one"]
     pub fn or(self, other: Self) -> Self {
         Self::new(Arc::unwrap_or_clone(self.rule).or(Arc::unwrap_or_clone(other.rule)))
     }
 
-    /// Lets in whom both policies let in. It counts anew.
+    /// Accepts a peer if both policies do. The combined policy has its own counter.
     #[must_use = "the policy is moved into the returned one"]
     pub fn and(self, other: Self) -> Self {
         Self::new(Arc::unwrap_or_clone(self.rule).and(Arc::unwrap_or_clone(other.rule)))
     }
 
-    /// Sends a client that is refused these bytes before its connection is closed, so that it knows why. It has a
-    /// second to take them, and nothing is read from it. What [`or`](Self::or) and [`and`](Self::and) return
-    /// sends nothing. Default: nothing; a server of `grpc-ipc` sends what a client of gRPC understands.
+    /// Sends these bytes to a refused client before its connection is closed, so that it learns the reason. The client
+    /// has one second to take them, and nothing is read from it. Policies returned by [`or`](Self::or) and
+    /// [`and`](Self::and) send nothing. Default: nothing; a server of `grpc-ipc` sends an answer that gRPC clients
+    /// understand.
     #[must_use = "the policy is moved into the returned one"]
     pub fn refuse_with(self, answer: &'static [u8]) -> Self {
         Self { refusal: Some(answer), ..self }
@@ -224,28 +225,28 @@ impl AccessPolicy {
         self
     }
 
-    /// What [`refuse_with`](Self::refuse_with) was told.
+    /// The bytes set with [`refuse_with`](Self::refuse_with).
     pub fn refusal(&self) -> Option<&'static [u8]> {
         self.refusal
     }
 
-    /// How many peers this policy and its clones have refused. The clone that you keep counts with the one that a
-    /// listener has.
+    /// How many peers this policy and its clones have refused. A clone that you keep shares the count of the one in the
+    /// listener.
     pub fn refused(&self) -> u64 {
         self.refusals.count.load(Ordering::Relaxed)
     }
 
-    /// Whether [`refused`](Self::refused) of both is one count.
+    /// Whether both policies share one counter for [`refused`](Self::refused).
     #[doc(hidden)]
     pub fn counts_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.refusals, &other.refusals)
     }
 
-    /// Asks the policy about `peer`. The future is ready when it is polled first, unless the answer depends on
+    /// Evaluates the policy for `peer`. The future is ready at its first poll, unless the answer depends on
     /// [`custom_async`](Self::custom_async).
     ///
     /// # Errors
-    /// [`Refused`] when the policy does not let the peer in, also because what it asks for is not known of the peer.
+    /// [`Refused`] when the policy refuses the peer, including when the required information is unknown.
     pub fn check(&self, peer: &Peer) -> impl Future<Output = Result<(), Refused>> + Send + use<> {
         let (policy, peer) = (self.clone(), peer.clone());
         async move {
@@ -266,7 +267,7 @@ impl AccessPolicy {
             }
             let refused = Refused::new(peer, policy.to_string(), problem);
             for tell in &policy.on_refused {
-                // The panic hook has reported the message.
+                // The panic hook has already reported it.
                 _ = catch_unwind(AssertUnwindSafe(|| tell(&refused)));
             }
             Err(refused)
@@ -280,17 +281,18 @@ impl AccessPolicy {
         !self.rule.has(|rule| matches!(rule, Rule::CustomAsync { .. }))
     }
 
-    /// Whether the policy says the same of a peer whenever it is asked: neither [`custom`](Self::custom) nor
-    /// [`custom_async`](Self::custom_async) is part of it.
+    /// Whether the policy always gives the same answer for the same peer, because it contains neither
+    /// [`custom`](Self::custom) nor [`custom_async`](Self::custom_async).
     #[must_use]
     pub fn is_constant(&self) -> bool {
         !self.rule.has(|rule| matches!(rule, Rule::Custom(_) | Rule::CustomAsync { .. }))
     }
 
-    /// What a connector does with the server that it has reached: hands on the connection if the policy trusts it.
+    /// Returns a connector's connection if the policy trusts the server.
     ///
     /// # Errors
-    /// [`ConnectError::Untrusted`]; [`ConnectError::TimedOut`] when the policy has not decided by the deadline.
+    /// [`ConnectError::Untrusted`] when the policy refuses the server; [`ConnectError::TimedOut`] when it has not
+    /// decided by the deadline.
     pub async fn trust<C: Connection>(
         &self,
         connection: C,
@@ -304,20 +306,20 @@ impl AccessPolicy {
         }
     }
 
-    /// The policy with all names looked up. It may block. It counts with this one.
+    /// Returns the policy with all names looked up. It shares this one's counter. It may block.
     ///
     /// # Errors
-    /// [`NameError`] for a name that nobody has, or that cannot be looked up.
+    /// [`NameError`] for a name that does not exist or cannot be looked up.
     pub fn resolve(&self, names: &dyn NameService) -> Result<Self, NameError> {
         let rule = Arc::new(self.rule.resolve(names)?);
         Ok(Self { rule, ..self.clone() })
     }
 
-    /// What a backend does when it listens or connects: [`resolve`](Self::resolve), on a thread that may block if there
-    /// is any name.
+    /// Calls [`resolve`](Self::resolve), on a thread that may block if the policy contains names. Backends use it when
+    /// they listen or connect.
     ///
     /// # Errors
-    /// As of [`resolve`](Self::resolve).
+    /// See [`resolve`](Self::resolve).
     pub async fn look_up_names(&self, names: impl NameService + Send + 'static) -> Result<Self, NameError> {
         let Some(name) = self.rule.first_name().cloned() else { return Ok(self.clone()) };
         let policy = self.clone();

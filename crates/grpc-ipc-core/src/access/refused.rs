@@ -3,16 +3,16 @@ use std::time::Duration;
 
 use crate::Peer;
 
-/// A peer that an [`AccessPolicy`](crate::AccessPolicy) does not let in.
+/// A peer that an [`AccessPolicy`](crate::AccessPolicy) refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("peer {peer} is refused: the access policy lets in {policy}{}", but(.problem.as_ref()))]
+#[error("peer {peer} is refused: the access policy allows {policy}{}", but(.problem.as_ref()))]
 pub struct Refused {
     peer: Peer,
     policy: String,
     problem: Option<Problem>,
 }
 
-/// Why a policy could not tell.
+/// Why a policy could not be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
     TimedOut(Duration),
@@ -25,12 +25,12 @@ impl Refused {
         Self { peer, policy, problem }
     }
 
-    /// Who was refused.
+    /// The refused peer.
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// Whom the policy lets in, in words.
+    /// A description of the peers that the policy allows.
     pub fn policy(&self) -> &str {
         &self.policy
     }
@@ -43,9 +43,9 @@ fn but(problem: Option<&Problem>) -> String {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut(limit) => write!(f, "its check has not ended within {limit:?}"),
-            Self::Panicked => f.write_str("its check has panicked"),
-            Self::Unresolved(name) => write!(f, "{name} was not looked up by the transport"),
+            Self::TimedOut(limit) => write!(f, "its check did not finish within {limit:?}"),
+            Self::Panicked => f.write_str("its check panicked"),
+            Self::Unresolved(name) => write!(f, "the transport did not look up {name}"),
         }
     }
 }

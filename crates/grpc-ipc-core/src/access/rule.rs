@@ -11,7 +11,7 @@ use super::names::{NameError, NameService};
 use super::refused::Problem;
 use crate::{GroupId, Peer, UserId};
 
-/// Whom a policy lets in.
+/// What a policy allows.
 #[derive(Clone)]
 pub(super) enum Rule {
     SameUser,
@@ -30,14 +30,14 @@ pub(super) enum Rule {
     All(Vec<Rule>),
 }
 
-/// A name of which the id is looked up.
+/// A name whose id is looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     User(Arc<str>),
     Group(Arc<str>),
 }
 
-/// What a rule says of a peer.
+/// A rule's answer for a peer.
 pub(super) enum Answer {
     Now(Verdict),
     Later(BoxFuture<'static, Verdict>),
@@ -46,7 +46,7 @@ pub(super) enum Answer {
 pub(super) enum Verdict {
     Allowed,
     Refused,
-    /// It could not be told; so the peer is refused.
+    /// The rule could not be evaluated, so the peer is refused.
     Failed(Problem),
 }
 
@@ -122,7 +122,7 @@ impl Rule {
         })
     }
 
-    /// Whether it is such a rule, or one of its parts is.
+    /// Whether `is` holds for this rule or one of its parts.
     pub(super) fn has(&self, is: fn(&Self) -> bool) -> bool {
         let inside = match self {
             Self::Named { resolved: Some(rule), .. } => rule.has(is),
@@ -151,7 +151,8 @@ fn is_system(peer: &Peer) -> bool {
     peer.user().is_some_and(UserId::is_system)
 }
 
-/// By its token; or by its pipe, of which nobody else can make the group the owner.
+/// Decided by the peer's token, or by the pipe's owner: only an administrator can make the group Administrators the
+/// owner.
 fn is_administrator(peer: &Peer) -> bool {
     const ADMINISTRATORS: &str = "S-1-5-32-544";
     matches!(peer.user(), Some(UserId::Sid(sid)) if &**sid == ADMINISTRATORS)
@@ -171,7 +172,7 @@ async fn ask_async(
     }
 }
 
-/// Allowed if one allows; those that need time are asked last, one after the other.
+/// Allowed if one answer allows. Answers that need time are awaited last, one after the other.
 fn any(answers: impl Iterator<Item = Answer>) -> Answer {
     let (mut verdict, mut later) = (Verdict::Refused, Vec::new());
     for answer in answers {
@@ -198,7 +199,7 @@ fn any(answers: impl Iterator<Item = Answer>) -> Answer {
     Answer::Later(ask.boxed())
 }
 
-/// Allowed if all allow; those that need time are asked last, one after the other.
+/// Allowed if all answers allow. Answers that need time are awaited last, one after the other.
 fn all(answers: impl Iterator<Item = Answer>) -> Answer {
     let mut later = Vec::new();
     for answer in answers {
@@ -236,7 +237,9 @@ impl fmt::Display for Rule {
             Self::Group(group) => write!(f, "members of {group}"),
             Self::Named { name, resolved: Some(rule) } => write!(f, "{name} ({rule})"),
             Self::Named { name, resolved: None } => write!(f, "{name}"),
-            Self::Custom(_) | Self::CustomAsync { .. } => f.write_str("whom the program's own check allows"),
+            Self::Custom(_) | Self::CustomAsync { .. } => {
+                f.write_str("peers that the program's own check allows")
+            }
             Self::Anyone => f.write_str("anyone"),
             Self::Any(rules) if rules.is_empty() => f.write_str("nobody"),
             Self::Any(rules) => joined(f, rules, " or "),

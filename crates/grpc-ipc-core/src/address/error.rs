@@ -1,6 +1,6 @@
 use super::Address;
 
-/// Why a string or its parts make no [`Address`](super::Address). The message shows a right one.
+/// Why a string or its parts are not a valid [`Address`]. The message shows a correct one.
 ///
 /// As an [`std::io::Error`] each is of kind [`InvalidInput`](std::io::ErrorKind::InvalidInput).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -9,7 +9,7 @@ pub enum AddressError {
     /// The address is the empty string.
     #[error("the address is empty: expected {FORMS}")]
     Empty,
-    /// The address begins with no known scheme.
+    /// The address does not begin with a known scheme.
     #[error("address {address:?} has no known scheme: expected {FORMS}{}", did_you_mean(address))]
     UnknownScheme {
         /// The address as given.
@@ -22,10 +22,10 @@ pub enum AddressError {
         address: String,
         /// What is missing.
         what: &'static str,
-        /// An address of the same form that is whole.
+        /// A complete address of the same form.
         example: &'static str,
     },
-    /// A host stands before the path of a socket, which is always on this machine.
+    /// The address names a host, but a socket is always on this machine.
     #[error("address {address:?} names a host, but a Unix domain socket is on this machine: write {right}")]
     Authority {
         /// The address as given.
@@ -33,23 +33,23 @@ pub enum AddressError {
         /// The address without the host.
         right: String,
     },
-    /// The path of a socket ends as only that of a directory does: with `/`, `/.` or `/..`.
+    /// The path of a socket ends like that of a directory: with `/`, `/.` or `/..`.
     #[error(
-        "address {address:?} names a directory, because of how it ends: write the path of the socket itself, such as \
+        "address {address:?} names a directory, because it ends with '/', '/.' or '/..': write the path of the socket itself, such as \
          unix:/run/greeter.sock"
     )]
     Directory {
         /// The address as given.
         address: String,
     },
-    /// A NUL stands in a path or name.
-    #[error("address {address:?} has a NUL inside: no path or name can contain one")]
+    /// A path or name contains a NUL.
+    #[error("address {address:?} contains a NUL, which no path or name can contain")]
     Nul {
         /// The address as given.
         address: String,
     },
     /// A named pipe of another machine.
-    #[error("address {address:?} is no pipe of this machine: expected npipe:NAME or \\\\.\\pipe\\NAME")]
+    #[error("address {address:?} is not a pipe of this machine: expected npipe:NAME or \\\\.\\pipe\\NAME")]
     RemotePipe {
         /// The address as given.
         address: String,
@@ -63,8 +63,8 @@ pub enum AddressError {
         /// The name's length in UTF-16 units, without `\\.\pipe\`.
         length: usize,
     },
-    /// The name of a pipe has a part that Windows does not take as it is: `.` and `..` would lead out of the pipes, to files
-    /// and to other machines; empty parts, and dots and spaces at an end, would be left out.
+    /// Windows would change a part of the pipe's name. `.` and `..` would lead out of the pipe namespace, to files and
+    /// to other machines. Empty parts, and dots and spaces at the end of a part, would be dropped.
     #[error(
         "address {address:?} has a pipe name that Windows would change: no part of it between '\\' or '/' may be empty, \
          '.', '..', or end with a dot or a space"
@@ -73,16 +73,16 @@ pub enum AddressError {
         /// The address as given.
         address: String,
     },
-    /// A name of the portable form has a character that some platform does not allow in it, or is too long.
+    /// The name in `local:NAME` has a character that some platform does not allow, or is too long.
     #[error(
-        "address {address:?} has no portable name: expected local:NAME of at most 64 ASCII letters, digits, '-', '_' \
+        "address {address:?} is not a valid local name: expected local:NAME of at most 64 ASCII letters, digits, '-', '_' \
          and '.', not beginning or ending with '.'"
     )]
     LocalName {
         /// The address as given.
         address: String,
     },
-    /// The name of a socket of systemd has a character that systemd does not allow in it, or is too long.
+    /// The name of a systemd socket has a character that systemd does not allow, or is too long.
     #[error(
         "address {address:?} has an invalid name for a systemd socket: expected systemd:NAME of at most 255 printable \
          ASCII characters without ':', or systemd: for the only socket"
@@ -97,7 +97,7 @@ pub enum AddressError {
         /// The address as given.
         address: String,
     },
-    /// A `%` in the path or name of a socket begins no escape.
+    /// A `%` in the path or name of a socket does not begin an escape.
     #[error(
         "address {address:?} has a '%' that is not followed by two hexadecimal digits: write %25 for the character '%'"
     )]
@@ -105,9 +105,9 @@ pub enum AddressError {
         /// The address as given.
         address: String,
     },
-    /// The address is not Unicode, in a form that must be.
+    /// The address is not Unicode, although its form requires it.
     #[error(
-        "address {address:?} is not Unicode: only the path of a socket may be otherwise, and has its bytes as they are, not escaped"
+        "address {address:?} is not Unicode: only the path of a socket may contain other bytes; write them as they are, not escaped"
     )]
     NotUnicode {
         /// The address, with replacement characters.
@@ -118,7 +118,7 @@ pub enum AddressError {
 const FORMS: &str =
     "unix:PATH, unix-abstract:NAME, npipe:NAME, local:NAME, systemd:NAME, launchd:NAME or http://HOST:PORT";
 
-/// A path, or a host and its port, without the scheme or with the one of another program.
+/// The address that was probably meant: a path, or a host and port, without a scheme or with that of another program.
 fn did_you_mean(address: &str) -> String {
     let drive = || matches!(address.as_bytes(), [b'A'..=b'Z' | b'a'..=b'z', b':', b'/' | b'\\', ..]);
     let meant = match address.starts_with(['/', '.']) || drive() {

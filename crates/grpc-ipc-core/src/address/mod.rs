@@ -64,31 +64,32 @@ pub enum Address {
         /// Its key in the `Sockets` dictionary of the property list; never empty, no NUL.
         name: String,
     },
-    /// The address of a transport of your own. It names the endpoint in logs and errors; it is never parsed.
+    /// The address of a custom transport. It identifies the endpoint in logs and errors, and is never parsed.
     #[non_exhaustive]
     Custom {
-        /// What the transport calls itself.
+        /// The transport's name for itself.
         scheme: String,
-        /// What tells its endpoints apart.
+        /// Distinguishes the transport's endpoints.
         name: String,
     },
 }
 
 impl Address {
-    /// Parses any of the forms of [`Address`], also with a path that is not Unicode.
+    /// Parses any form of [`Address`]. The path may contain bytes that are not Unicode.
     ///
     /// # Errors
-    /// [`AddressError`] says what is wrong and what would be right.
+    /// [`AddressError`] says what is wrong and shows a correct address.
     pub fn parse(text: impl AsRef<OsStr>) -> Result<Self, AddressError> {
         parse::parse(text.as_ref())
     }
 
-    /// A Unix domain socket at `path`, which is taken literally: a `%` in it is a `%`. A path that begins with `\\.\pipe\` or
-    /// `//./pipe/` is that named pipe.
+    /// A Unix domain socket at `path`, which is taken literally: a `%` in it is a `%`. A path that begins with
+    /// `\\.\pipe\` or `//./pipe/` becomes the named pipe.
     ///
     /// # Errors
-    /// [`AddressError::Missing`] for an empty path, [`AddressError::Nul`] for one with a NUL inside,
-    /// [`AddressError::Directory`] for one that ends with `/`, and those of [`named_pipe`](Self::named_pipe) for a pipe.
+    /// [`AddressError::Missing`] for an empty path, [`AddressError::Nul`] for one that contains a NUL,
+    /// [`AddressError::Directory`] for one that ends with `/`, `/.` or `/..`, and those of
+    /// [`named_pipe`](Self::named_pipe) for a pipe.
     pub fn unix(path: impl Into<PathBuf>) -> Result<Self, AddressError> {
         parse::unix(path.into())
     }
@@ -96,7 +97,7 @@ impl Address {
     /// A socket named `name` in Linux's abstract namespace; the name is taken literally.
     ///
     /// # Errors
-    /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one with a NUL inside,
+    /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one that contains a NUL,
     /// [`AddressError::Authority`] for one that begins with `//`.
     pub fn unix_abstract(name: impl Into<OsString>) -> Result<Self, AddressError> {
         parse::unix_abstract(name.into())
@@ -105,9 +106,9 @@ impl Address {
     /// The named pipe `\\.\pipe\name` of this machine.
     ///
     /// # Errors
-    /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one with a NUL inside,
-    /// [`AddressError::RemotePipe`] for one that begins with `\` or `/`, [`AddressError::PipeName`] for one that Windows
-    /// would change (as `..\x`), [`AddressError::PipeNameTooLong`].
+    /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one that contains a NUL,
+    /// [`AddressError::RemotePipe`] for one that begins with `\` or `/`, [`AddressError::PipeName`] for one that
+    /// Windows would change (such as `..\x`), [`AddressError::PipeNameTooLong`] for one that is too long.
     pub fn named_pipe(name: impl Into<String>) -> Result<Self, AddressError> {
         parse::named_pipe(name.into())
     }
@@ -115,7 +116,7 @@ impl Address {
     /// The current user's endpoint called `name`.
     ///
     /// # Errors
-    /// [`AddressError::Missing`] for an empty name, [`AddressError::LocalName`] for one that is not portable.
+    /// [`AddressError::Missing`] for an empty name, [`AddressError::LocalName`] for one that is not valid.
     pub fn local(name: impl Into<String>) -> Result<Self, AddressError> {
         parse::local(name.into())
     }
@@ -123,12 +124,13 @@ impl Address {
     /// TCP `port` of `host`.
     ///
     /// # Errors
-    /// [`AddressError::HostPort`] for a host that is empty or cannot be one.
+    /// [`AddressError::HostPort`] for an empty or invalid host.
     pub fn tcp(host: impl Into<String>, port: u16) -> Result<Self, AddressError> {
         parse::tcp(host.into(), port)
     }
 
-    /// The listening socket called `name` that systemd passes to the service; an empty name for the only one.
+    /// The listening socket called `name` that systemd passes to the service. An empty name means the only socket
+    /// passed.
     ///
     /// # Errors
     /// [`AddressError::SocketName`] for a name that systemd does not allow.
@@ -139,18 +141,18 @@ impl Address {
     /// The listening socket called `name` that launchd passes to the service.
     ///
     /// # Errors
-    /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one with a NUL inside.
+    /// [`AddressError::Missing`] for an empty name, [`AddressError::Nul`] for one that contains a NUL.
     pub fn launchd(name: impl Into<String>) -> Result<Self, AddressError> {
         parse::launchd(name.into())
     }
 
-    /// The address of a transport of your own, shown as `scheme:name`.
+    /// The address of a custom transport, shown as `scheme:name`.
     pub fn custom(scheme: impl Into<String>, name: impl Into<String>) -> Self {
         Self::Custom { scheme: scheme.into(), name: name.into() }
     }
 
-    /// The address as a string that [`Address::parse`] reads back, without loss for a path that is not Unicode
-    /// ([`Display`](fmt::Display) writes such a path with replacement characters).
+    /// The address as a string that [`Address::parse`] reads back. It keeps a path that is not Unicode, which
+    /// [`Display`](fmt::Display) writes with replacement characters.
     pub fn to_os_string(&self) -> OsString {
         match self {
             Self::Unix { path } => {
@@ -186,7 +188,7 @@ impl fmt::Display for Address {
     }
 }
 
-/// `unix:` alone would make the first component of a path that begins with `//` look like a host.
+/// After `unix:` alone, the first component of a path that begins with `//` would look like a host.
 fn unix_prefix(path: &Path) -> &'static str {
     if path.as_os_str().starts_with("//") { "unix://" } else { "unix:" }
 }
@@ -215,12 +217,12 @@ impl TryFrom<String> for Address {
     }
 }
 
-/// What can be given where an address is wanted: an [`Address`], or a string that is parsed.
+/// Accepted where an address is needed: an [`Address`], or a string to parse.
 pub trait IntoAddress: sealed::Sealed {
     /// The address.
     ///
     /// # Errors
-    /// What [`Address::parse`] says of a string.
+    /// Those of [`Address::parse`], for a string.
     fn into_address(self) -> Result<Address, AddressError>;
 }
 

@@ -6,7 +6,7 @@ use clap_lex::OsStrExt as _;
 
 use super::{Address, AddressError, percent};
 
-/// What precedes the name of every pipe of this machine; 256 UTF-16 units are allowed for both.
+/// The prefix of every pipe name of this machine. Prefix and name together may have 256 UTF-16 units.
 const PIPE_PREFIX: &str = r"\\.\pipe\";
 const PIPE_NAME_MAX: usize = 256 - PIPE_PREFIX.len();
 const LOCAL_NAME_MAX: usize = 64;
@@ -42,7 +42,7 @@ pub(super) fn parse(text: &OsStr) -> Result<Address, AddressError> {
     }
 }
 
-/// `unix:PATH`, or `unix://` with an absolute path and no authority in between; a pipe, as grpc-js writes it.
+/// `unix:PATH`, `unix://` with an absolute path and no authority, or a pipe as grpc-js writes it.
 fn unix_form(text: &OsStr, rest: &OsStr) -> Result<Address, AddressError> {
     if let Some(name) = rest.to_str().and_then(pipe_name) {
         return named_pipe(name.to_owned());
@@ -68,7 +68,7 @@ fn unix_form(text: &OsStr, rest: &OsStr) -> Result<Address, AddressError> {
 /// The forms of ASP.NET Core, and TCP.
 fn http_form(text: &str, rest: &str) -> Result<Address, AddressError> {
     if let Some(path) = rest.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
-        // As nginx writes it, with an empty path of a request after the socket's.
+        // nginx's form: the socket's path, followed by an empty request path.
         return unix(path.strip_suffix(":/").unwrap_or(path).into());
     }
     if let Some(name) = rest.strip_prefix("pipe:/") {
@@ -87,23 +87,23 @@ fn http_form(text: &str, rest: &str) -> Result<Address, AddressError> {
     tcp(host.to_owned(), port.parse().map_err(|_| wrong())?).map_err(|_| wrong())
 }
 
-/// Whether it is an IPv6 address, perhaps with a zone.
+/// Whether `host` is an IPv6 address, with or without a zone.
 fn is_ipv6(host: &str) -> bool {
     let address = host.split_once('%').map_or(host, |(address, _)| address);
     address.parse::<Ipv6Addr>().is_ok()
 }
 
-/// The name alone, from `\\.\pipe\NAME` or docker's `//./pipe/NAME` with or without an empty authority.
+/// The name in `\\.\pipe\NAME` or Docker's `//./pipe/NAME`, with or without an empty authority.
 fn pipe_name(text: &str) -> Option<&str> {
     let without = |prefix: &str| {
-        // Windows does not tell upper from lower case here.
+        // Windows ignores case here.
         let (head, name) = text.split_at_checked(prefix.len())?;
         head.eq_ignore_ascii_case(prefix).then_some(name)
     };
     [PIPE_PREFIX, "////./pipe/", "//./pipe/"].into_iter().find_map(without)
 }
 
-/// Whether it is `\\HOST\pipe\NAME`, or begins with two backslashes in another way.
+/// Whether `text` is `\\HOST\pipe\NAME`, or begins with two backslashes in another form.
 fn is_remote_pipe(text: &str) -> bool {
     text.starts_with(r"\\")
         || text.starts_with("//")
@@ -128,7 +128,7 @@ pub(super) fn unix(path: PathBuf) -> Result<Address, AddressError> {
     Ok(Address::Unix { path })
 }
 
-/// Whether the path can name nothing but a directory, by how it ends.
+/// Whether the end of the path shows that it can only name a directory.
 fn is_directory(path: &Path) -> bool {
     let last = path.as_os_str().as_encoded_bytes().rsplit(|byte| *byte == b'/').next();
     matches!(last, Some(b"" | b"." | b".."))
@@ -160,8 +160,8 @@ pub(super) fn named_pipe(name: String) -> Result<Address, AddressError> {
     if name.starts_with(['\\', '/']) {
         return Err(AddressError::RemotePipe { address });
     }
-    // Windows resolves `.` and `..` also behind `\\.\pipe\`, where they lead to files and to other machines, and leaves
-    // out separators and trailing dots and spaces, so that another name would name the same pipe
+    // Windows resolves `.` and `..` after `\\.\pipe\` too, where they lead to files and other machines. It drops
+    // repeated separators and trailing dots and spaces, so two names could mean the same pipe
     // (https://learn.microsoft.com/dotnet/standard/io/file-path-formats#path-normalization).
     if name.split(['\\', '/']).any(|part| part.is_empty() || part.ends_with(['.', ' '])) {
         return Err(AddressError::PipeName { address });
@@ -189,7 +189,7 @@ pub(super) fn local(name: String) -> Result<Address, AddressError> {
     Ok(Address::Local { name })
 }
 
-/// As systemd checks `FileDescriptorName=`
+/// The rules of systemd for `FileDescriptorName=`
 /// ([systemd.socket(5)](https://www.freedesktop.org/software/systemd/man/systemd.socket.html)).
 pub(super) fn systemd(name: String) -> Result<Address, AddressError> {
     let possible = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b':';

@@ -1,4 +1,4 @@
-//! Percent-encoding of the paths and names of sockets (RFC 3986, section 2.1).
+//! Percent-encoding of socket paths and names (RFC 3986, section 2.1).
 
 use std::ffi::{OsStr, OsString};
 
@@ -6,11 +6,11 @@ use clap_lex::OsStrExt as _;
 
 use super::AddressError;
 
-/// What `text` stands for, which is a part of `address`. What is escaped must be UTF-8; the rest is kept as it is.
+/// Decodes `text`, a part of `address`. Escaped bytes must be UTF-8; all others are kept.
 pub(super) fn decode(address: &OsStr, text: &OsStr) -> Result<OsString, AddressError> {
     let mut parts = text.split("%");
     let mut decoded = OsString::from(parts.next().unwrap_or_default());
-    // Escaped bytes that may go on with the next part.
+    // Escaped bytes that the next part may continue.
     let mut bytes = Vec::new();
     for part in parts {
         let lossy = || address.to_string_lossy().into_owned();
@@ -29,7 +29,7 @@ pub(super) fn decode(address: &OsStr, text: &OsStr) -> Result<OsString, AddressE
     }
 }
 
-/// The byte of the two digits that `text` begins with, and what follows them.
+/// The byte of the two digits at the start of `text`, and the rest after them.
 fn escape(text: &OsStr) -> Option<(u8, &OsStr)> {
     let digits: String = text.to_string_lossy().chars().take(2).collect();
     let is_escape = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -37,8 +37,8 @@ fn escape(text: &OsStr) -> Option<(u8, &OsStr)> {
     Some((byte, text.strip_prefix(&digits)?))
 }
 
-/// `text` with those characters escaped that have a meaning in a URI, and that C-core's and Go's clients would not take
-/// for a part of the path: `%`, `?` and `#`.
+/// Escapes `%`, `?` and `#` in `text`. They have a meaning in a URI, and the clients of C-core and Go would not read
+/// them as part of the path.
 pub(super) fn encode(text: &OsStr) -> OsString {
     let mut encoded = text.to_owned();
     for (character, escape) in [("%", "%25"), ("?", "%3F"), ("#", "%23")] {

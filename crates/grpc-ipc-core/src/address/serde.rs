@@ -4,14 +4,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Address;
 
-/// The string of [`Display`](std::fmt::Display); an error for a path that is not Unicode, which no string holds, and
-/// for the address of a transport of one's own, which is never parsed.
+/// Serializes the string of [`Display`](std::fmt::Display). Fails for a path that is not Unicode, because no string can
+/// hold it, and for a custom address, because those cannot be parsed.
 impl Serialize for Address {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.to_os_string().to_str() {
-            _ if matches!(self, Self::Custom { .. }) => {
-                Err(S::Error::custom(format_args!("address {self} is not one to be parsed")))
-            }
+            _ if matches!(self, Self::Custom { .. }) => Err(S::Error::custom(format_args!(
+                "address {self} belongs to a custom transport and cannot be parsed"
+            ))),
             Some(text) => serializer.serialize_str(text),
             None => Err(S::Error::custom(format_args!("address {self} is not Unicode"))),
         }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A user, as the operating system numbers it.
+/// A user, identified as the operating system does it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UserId {
@@ -12,7 +12,7 @@ pub enum UserId {
 }
 
 impl UserId {
-    /// Whether this is the system itself: root, or Windows' LocalSystem (`S-1-5-18`).
+    /// Whether this is the system account: root, or LocalSystem on Windows (`S-1-5-18`).
     pub fn is_system(&self) -> bool {
         match self {
             Self::Uid(uid) => *uid == 0,
@@ -30,7 +30,7 @@ impl fmt::Display for UserId {
     }
 }
 
-/// A group of users, as the operating system numbers it.
+/// A group of users, identified as the operating system does it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupId {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// A mandatory integrity level of Windows: the higher, the more a process may do
+/// A mandatory integrity level of Windows. A process with a higher level may do more
 /// ([Mandatory Integrity Control](https://learn.microsoft.com/windows/win32/secauthz/mandatory-integrity-control)).
 ///
 /// ```
@@ -13,18 +13,18 @@ use std::fmt;
 pub struct IntegrityLevel(u32);
 
 impl IntegrityLevel {
-    /// Anonymous logons, and the most confined sandboxes.
+    /// Anonymous logons and the most restricted sandboxes.
     pub const UNTRUSTED: Self = Self(0x0000);
-    /// Sandboxed programs, such as packaged apps and the pages of browsers.
+    /// Sandboxed programs, such as packaged apps and browser pages.
     pub const LOW: Self = Self(0x1000);
-    /// Programs of a user.
+    /// Ordinary programs of a user.
     pub const MEDIUM: Self = Self(0x2000);
-    /// Elevated programs of an administrator.
+    /// An administrator's elevated programs.
     pub const HIGH: Self = Self(0x3000);
-    /// Services of the system.
+    /// System services.
     pub const SYSTEM: Self = Self(0x4000);
 
-    /// By the last number of its SID, `S-1-16-NUMBER`; there are levels between those that have a name.
+    /// Creates a level from the last number of its SID, `S-1-16-NUMBER`. Levels between the named ones exist.
     pub const fn from_rid(rid: u32) -> Self {
         Self(rid)
     }

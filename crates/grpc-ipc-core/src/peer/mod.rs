@@ -15,14 +15,15 @@ use std::sync::Arc;
 use process::LazyHandle;
 use tag::Tag;
 
-/// Who is at the other end of a connection, as the operating system says.
+/// The process at the other end of a connection, as reported by the operating system.
 ///
-/// It is taken once, when the connection is made, and it names the process that made it: the peer may have handed the
-/// connection to another process since. (Only [`process`](Self::process) is opened later, when it is first asked for.) What is not known is `None`, never a default. Decide by
-/// [`user`](Self::user) and [`groups`](Self::groups), which cannot be recycled while it matters; a process id can.
+/// The information is collected once, when the connection is made (only [`process`](Self::process) is opened on first
+/// use). It describes the process that made the connection; the peer may since have passed the connection to another
+/// process. Unknown values are `None`, never a default. Base decisions on [`user`](Self::user) and
+/// [`groups`](Self::groups), not on the process id, which the system can reuse.
 ///
-/// A clone costs a reference count. `Display` is made for logs: `unix:uid=1000,pid=4242`, with `?` for what is not
-/// known, and `tcp:127.0.0.1:4711` where there is an address.
+/// Cloning is cheap: clones share one reference-counted value. `Display` is meant for logs: `unix:uid=1000,pid=4242`,
+/// with `?` for unknown values, and `tcp:127.0.0.1:4711` if there is an address.
 ///
 /// | | Linux | macOS | other Unixes | named pipe: the client | named pipe: the server | AF_UNIX on Windows |
 /// |---|---|---|---|---|---|---|
@@ -65,21 +66,21 @@ struct Facts {
     certificates: Option<Vec<Vec<u8>>>,
     remote_addr: Option<SocketAddr>,
     tag: Option<Tag>,
-    /// The user that this process ran as when the connection was made.
+    /// This process's user when the connection was made.
     own_user: Option<UserId>,
     own_session: Option<u32>,
     own_package: Option<Arc<str>>,
     this_process: bool,
 }
 
-/// What a transport does to make one: each method by value, in any order.
+/// For transports, which create peers. Each method takes the peer by value; the order does not matter.
 impl Peer {
-    /// A peer over `transport` of which nothing is known yet.
+    /// Creates a peer over `transport`, with everything else unknown.
     pub fn new(transport: &'static str) -> Self {
         Self(Arc::new(Facts { transport, ..Facts::default() }))
     }
 
-    /// A peer over `transport` that is this process itself, and so the same user.
+    /// Creates a peer over `transport` that is this process itself, and so the same user.
     pub fn this_process(transport: &'static str) -> Self {
         Self::new(transport).with_pid(std::process::id()).with(|facts| facts.this_process = true)
     }
@@ -96,9 +97,8 @@ impl Peer {
         self.with(|facts| facts.user = Some(user))
     }
 
-    /// Sets the user that this process runs as, now that the connection is made: what
-    /// [`is_same_user`](Self::is_same_user) compares [`user`](Self::user) with. A transport that does not say it has no
-    /// peer of the same user.
+    /// Sets the user that this process runs as at the time of the connection. [`is_same_user`](Self::is_same_user)
+    /// compares it with [`user`](Self::user), and returns `false` if a transport does not set it.
     #[must_use = "the peer is moved into the returned one"]
     pub fn same_user_as(self, own: &UserId) -> Self {
         self.with(|facts| facts.own_user = Some(own.clone()))
@@ -124,21 +124,21 @@ impl Peer {
         self.with(|facts| facts.group = Some(group))
     }
 
-    /// Sets the supplementary groups: those of Unix besides the primary one, or those that a Windows token has enabled.
+    /// Sets the supplementary groups: on Unix all but the primary one, on Windows the enabled groups of a token.
     #[must_use = "the peer is moved into the returned one"]
     pub fn with_groups(self, groups: impl IntoIterator<Item = GroupId>) -> Self {
         self.with(|facts| facts.groups = Some(groups.into_iter().collect()))
     }
 
-    /// Sets the process handle. Only one that is certain to name the process that made the connection may be set.
+    /// Sets the process handle. Set it only if it certainly refers to the process that made the connection.
     #[must_use = "the peer is moved into the returned one"]
     pub fn with_process(self, process: ProcessHandle) -> Self {
         self.with_process_from(move || Some(process))
     }
 
-    /// Sets how the process handle is opened: `open` runs once, when [`process`](Self::process) is first asked for, and
-    /// the answer is kept. It must not block, and it must return `None` unless the handle is certain to name the process
-    /// that made the connection.
+    /// Sets how to open the process handle. `open` runs once, at the first call of [`process`](Self::process), and the
+    /// result is kept. It must not block. It must return `None` unless the handle certainly refers to the process that
+    /// made the connection.
     #[must_use = "the peer is moved into the returned one"]
     pub fn with_process_from(self, open: impl FnOnce() -> Option<ProcessHandle> + Send + 'static) -> Self {
         self.with(|facts| facts.process = Some(LazyHandle::new(open)))
@@ -180,7 +180,7 @@ impl Peer {
         self.with(|facts| facts.package = Some(sid.into()))
     }
 
-    /// Sets the certificates that the peer has shown in the handshake of TLS, in DER, its own first.
+    /// Sets the certificates from the peer's TLS handshake, in DER, its own first.
     #[must_use = "the peer is moved into the returned one"]
     pub fn with_certificates(self, certificates: impl IntoIterator<Item = Vec<u8>>) -> Self {
         self.with(|facts| facts.certificates = Some(certificates.into_iter().collect()))
@@ -193,7 +193,7 @@ impl Peer {
     }
 
     /// Attaches a value of your own, such as the plug-in or the session that a connection belongs to. Handlers read it
-    /// with [`tag`](Self::tag). It replaces an earlier one. Access policies ignore it.
+    /// with [`tag`](Self::tag). It replaces an earlier value of any type. Access policies ignore it.
     ///
     /// ```
     /// # use grpc_ipc_core as grpc_ipc;
@@ -216,44 +216,45 @@ impl Peer {
     }
 }
 
-/// What is known. `None`: it is not, or the platform has no such thing.
+/// The known facts. `None` means that the value is unknown, or that the platform does not have it.
 impl Peer {
-    /// What carries the connection: `unix`, `npipe`, `tcp`, `memory`, or what a transport of your own calls itself.
+    /// The transport: `unix`, `npipe`, `tcp`, `memory`, or the name that a custom transport gives itself.
     pub fn transport(&self) -> &'static str {
         self.0.transport
     }
 
-    /// The process id, by SO_PEERCRED (Linux), LOCAL_PEEREPID (macOS), GetNamedPipeClientProcessId,
-    /// GetNamedPipeServerProcessId or SIO_AF_UNIX_GETPEERPID (Windows). It names no process for certain: by now it may
-    /// belong to another one; [`process`](Self::process) cannot. `None` also for a Linux process of a pid namespace
-    /// that this process cannot see into, and on macOS when the peer has already gone.
+    /// The process id, from SO_PEERCRED (Linux), LOCAL_PEEREPID (macOS), GetNamedPipeClientProcessId,
+    /// GetNamedPipeServerProcessId or SIO_AF_UNIX_GETPEERPID (Windows). It may already belong to another process;
+    /// [`process`](Self::process) cannot. It is also `None` for a Linux process in a pid namespace that this process
+    /// cannot see, and on macOS when the peer has already exited.
     pub fn pid(&self) -> Option<u32> {
         self.0.pid
     }
 
-    /// The user. On Unix the effective one of the process that connected, or that called listen(2) (SO_PEERCRED,
-    /// getpeereid(3)); `None` for one that this process's user namespace does not map. On Windows the user of the token
-    /// by which the client lets itself be identified, `None` if it does not; or the owner of the pipe.
+    /// The user. On Unix, it is the effective user of the process that connected or called listen(2) (SO_PEERCRED,
+    /// getpeereid(3)), and `None` if this process's user namespace does not map it. On Windows, it is the user of the
+    /// client's token, or `None` if the client does not allow identification; for a server, it is the owner of the
+    /// pipe.
     pub fn user(&self) -> Option<&UserId> {
         self.0.user.as_ref()
     }
 
-    /// Whether the [`user`](Self::user) is the one that this process ran as when the connection was made. `false` also
-    /// when that is not known.
+    /// Whether the [`user`](Self::user) is the one that this process ran as when the connection was made. Also `false`
+    /// if either is unknown.
     pub fn is_same_user(&self) -> bool {
         self.0.this_process || self.0.own_user.is_some() && self.0.own_user == self.0.user
     }
 
-    /// The primary group: on Unix the effective group of the process. `None` for one that this process's user namespace
-    /// does not map. Windows has none.
+    /// The primary group. On Unix, it is the effective group of the process, and `None` if this process's user
+    /// namespace does not map it. On Windows, it is always `None`.
     pub fn group(&self) -> Option<&GroupId> {
         self.0.group.as_ref()
     }
 
-    /// The supplementary groups. On Linux by SO_PEERGROUPS, without those that this process's user namespace does not
-    /// map; on macOS by LOCAL_PEERCRED, which has the first 16 of all. On Windows those that are enabled in the client's
-    /// token: what a filtered or restricted token only lets be used to deny something is not among them, and a token
-    /// with restricting SIDs has `None`.
+    /// The supplementary groups. On Linux, they come from SO_PEERGROUPS, without groups that this process's user
+    /// namespace does not map. On macOS, they come from LOCAL_PEERCRED, which has only the first 16. On Windows, they
+    /// are the enabled groups of the client's token: deny-only groups of a filtered or restricted token are left out,
+    /// and a token with restricting SIDs gives `None`.
     pub fn groups(&self) -> Option<&[GroupId]> {
         self.0.groups.as_deref()
     }
@@ -263,29 +264,29 @@ impl Peer {
         self.group() == Some(group) || self.groups().is_some_and(|groups| groups.contains(group))
     }
 
-    /// A handle of the process itself. It keeps naming that process after it has ended, whichever process gets the id
-    /// then.
+    /// A handle to the process. It keeps referring to that process after it ends, even if another process gets the same
+    /// id.
     ///
-    /// On Linux it is a pidfd (SO_PEERPIDFD, Linux 6.5). The first call opens it, and it costs one file descriptor until
-    /// the last clone of this peer is dropped; a peer that nobody asks costs none. So ask while the connection is open.
-    /// The result is `None`, and stays `None`, if the first call comes after the connection was closed, if no file
-    /// descriptor is left, or, before Linux 6.16, if the process has ended by then. Before Linux 6.5 it is always `None`:
-    /// pidfd_open(2) would open the process that has the id now.
+    /// On Linux, it is a pidfd (SO_PEERPIDFD, Linux 6.5). The first call opens it, and it uses one file descriptor
+    /// until the last clone of this peer is dropped; a peer whose handle is never requested uses none. Call this while
+    /// the connection is open. The result is `None`, and stays `None`, if the connection was closed before the first
+    /// call, if no file descriptor is left, or, before Linux 6.16, if the process had already ended. Before Linux 6.5
+    /// it is always `None`, because pidfd_open(2) would open the process that has the id now.
     ///
-    /// On Windows there is a handle of a client that is older than the instance of the pipe that it has connected to: of
-    /// a younger one it cannot be told whether it has taken over the id of another.
+    /// On Windows, there is a handle only if the client's process is older than the pipe instance that it connected to.
+    /// A younger process may have taken over the id of another one.
     pub fn process(&self) -> Option<&ProcessHandle> {
         self.0.process.as_ref().and_then(LazyHandle::get)
     }
 
-    /// What the Linux security module says of the peer (SO_PEERSEC, socket(7)): with SELinux a context such as
-    /// `system_u:system_r:httpd_t:s0`, with AppArmor the profile. `None` where no such module is active.
+    /// The peer's label from the Linux security module (SO_PEERSEC, socket(7)): with SELinux a context such as
+    /// `system_u:system_r:httpd_t:s0`, with AppArmor the profile. `None` if no such module is active.
     pub fn security_label(&self) -> Option<&str> {
         self.0.security_label.as_deref()
     }
 
-    /// The audit token of macOS (LOCAL_PEERTOKEN), by which `SecCodeCopyGuestWithAttributes` and others know the
-    /// process; its last field changes with each program that a process id runs.
+    /// The audit token of macOS (LOCAL_PEERTOKEN), which identifies the process to `SecCodeCopyGuestWithAttributes` and
+    /// similar functions. Its last field changes with each program that a process id runs.
     pub fn audit_token(&self) -> Option<[u32; 8]> {
         self.0.audit_token
     }
@@ -312,7 +313,8 @@ impl Peer {
         self.0.elevated
     }
 
-    /// The package SID (`S-1-15-2-…`) of the client's AppContainer, on Windows. `None` also of a client that is in none.
+    /// The package SID (`S-1-15-2-…`) of the client's AppContainer, on Windows. Also `None` for a client outside of an
+    /// AppContainer.
     pub fn package(&self) -> Option<&str> {
         self.0.package.as_deref()
     }
@@ -323,23 +325,23 @@ impl Peer {
         self.0.this_process || self.0.own_package.is_some() && self.0.own_package.as_deref() == self.package()
     }
 
-    /// The certificates that the peer has shown in the handshake of TLS and that were found to be in order, in DER: its
-    /// own first, then those that lead to its authority. `None` without TLS, and of a client that has shown none.
+    /// The certificates that the peer presented in the TLS handshake and that passed verification, in DER: its own
+    /// first, then those up to its authority. `None` without TLS, and for a client that presented none.
     pub fn certificates(&self) -> Option<&[Vec<u8>]> {
         self.0.certificates.as_deref()
     }
 
-    /// The address and port of the peer, over TCP. Local transports have none.
+    /// The address and port of a TCP peer. `None` for local transports.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.0.remote_addr
     }
 
-    /// The value that the program [attached](Self::with_tag), if it is of this type.
+    /// The value that the program [attached](Self::with_tag), if it has this type.
     pub fn tag<T: Any + Send + Sync>(&self) -> Option<&T> {
         self.0.tag.as_ref()?.get()
     }
 
-    /// Whether both ends are certain to be in this process, as with the in-memory transport.
+    /// Whether both ends are certainly in this process, as with the in-memory transport.
     pub fn is_this_process(&self) -> bool {
         self.0.this_process
     }

@@ -3,52 +3,52 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, LazyLock};
 
-/// A process by a handle of the operating system's, which a backend implements.
+/// A handle of the operating system to a process, implemented by a backend.
 pub trait Process: fmt::Debug + Any + Send + Sync {
-    /// The id that the process has, or had; `None` if it has none that this process can see.
+    /// The id that the process has or had; `None` if this process cannot see one.
     fn id(&self) -> Option<u32>;
 
-    /// Whether it has not ended yet.
+    /// Whether the process is still running.
     ///
     /// # Errors
-    /// As the operating system says.
+    /// The error of the operating system.
     fn is_running(&self) -> io::Result<bool>;
 }
 
-/// A process, for certain: unlike its id, a handle never comes to name another one.
+/// A handle to one process. Unlike a process id, it never comes to refer to another process.
 ///
-/// It keeps something of the operating system open (a file descriptor, a handle) until the last clone is dropped. What
-/// that is, the backend's own type gives out: `handle.downcast_ref::<PidFd>()` on Linux.
+/// It keeps an operating system object open (a file descriptor, a handle) until the last clone is dropped. The
+/// backend's own type gives access to that object: `handle.downcast_ref::<PidFd>()` on Linux.
 #[derive(Clone, Debug)]
 pub struct ProcessHandle(Arc<dyn Process>);
 
 impl ProcessHandle {
-    /// A handle that a backend has opened.
+    /// Wraps a handle that a backend has opened.
     pub fn new(process: impl Process) -> Self {
         Self(Arc::new(process))
     }
 
-    /// The id that the process has, or had; `None` if it has none that this process can see.
+    /// The id that the process has or had; `None` if this process cannot see one.
     pub fn id(&self) -> Option<u32> {
         self.0.id()
     }
 
-    /// Whether the process has not ended yet: as long as this is true, its id is its own.
+    /// Whether the process is still running. While this is true, its id is not reused.
     ///
     /// # Errors
-    /// As the operating system says.
+    /// The error of the operating system.
     pub fn is_running(&self) -> io::Result<bool> {
         self.0.is_running()
     }
 
-    /// The handle as the type of the backend that opened it.
+    /// The handle as the backend's own type.
     pub fn downcast_ref<P: Process>(&self) -> Option<&P> {
         let process: &dyn Any = &*self.0;
         process.downcast_ref()
     }
 }
 
-/// Equal are clones of one handle.
+/// Clones of one handle are equal.
 impl PartialEq for ProcessHandle {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
@@ -57,7 +57,7 @@ impl PartialEq for ProcessHandle {
 
 impl Eq for ProcessHandle {}
 
-/// A handle that is opened when it is first asked for. Clones share it.
+/// A handle that is opened on first use. Clones share it.
 #[derive(Clone)]
 pub(super) struct LazyHandle(Arc<LazyLock<Option<ProcessHandle>, Open>>);
 
@@ -73,14 +73,14 @@ impl LazyHandle {
     }
 }
 
-/// Opens nothing.
+/// Formatting does not open the handle.
 impl fmt::Debug for LazyHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(opened when it is asked for)")
+        f.write_str("(opened on first use)")
     }
 }
 
-/// Equal are clones of one; nothing is opened to compare them.
+/// Clones of one handle are equal. Comparing does not open the handle.
 impl PartialEq for LazyHandle {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

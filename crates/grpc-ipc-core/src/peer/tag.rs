@@ -2,7 +2,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// A value of the program's own. Two are equal if they are the same one.
+/// A value attached by the program. Tags are equal if they are the same value in memory.
 #[derive(Clone)]
 pub(super) struct Tag(Arc<dyn Any + Send + Sync>);
 
