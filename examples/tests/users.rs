@@ -230,7 +230,7 @@ fn a_directory_without_permission_is_named() {
     run("a_directory_without_permission_is_named", || async {
         let Some(place) = Place::new("a_directory_without_permission_is_named") else { return };
         let closed = place.directory.path().join("closed");
-        for (mode, action) in [(0o700, "look at the path"), (0o755, "open the lock file beside the socket")] {
+        for (mode, action) in [(0o700, "inspect the path"), (0o755, "open the lock file beside the socket")] {
             _ = fs::create_dir(&closed);
             fs::set_permissions(&closed, Permissions::from_mode(mode)).unwrap();
             let address = format!("unix:{}", closed.join("g.sock").display());
@@ -282,7 +282,7 @@ fn a_local_name_is_in_a_directory_of_the_users_own() {
         fs::set_permissions(home.join(".grpc-ipc"), Permissions::from_mode(0o755)).unwrap();
         let said = fail(&mut serve(&home, &[]));
         assert!(
-            said.contains("is no directory of this user's alone (mode 0700); set XDG_RUNTIME_DIR"),
+            said.contains("is not a private directory of this user (mode 0700); set XDG_RUNTIME_DIR"),
             "{said}"
         );
     });

@@ -2,7 +2,7 @@ use grpc_ipc_core::{AccessPolicy, Address};
 
 use crate::platform::LocalConnector;
 
-/// How to connect to a Unix domain socket.
+/// Options to connect to a Unix domain socket.
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until they are used to connect"]
 pub struct ConnectOptions {
@@ -12,7 +12,7 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// The defaults.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self {
             access: AccessPolicy::default(),
@@ -21,19 +21,19 @@ impl ConnectOptions {
         }
     }
 
-    /// Who the server must be: the user that called listen(2), or on Windows the user of the process that has its id
-    /// now. Default: [`AccessPolicy::same_user_or_system`].
+    /// The access policy for the server. It is applied to the user that called listen(2), or, on Windows, to the user
+    /// of the process that has the server's process id now. Default: [`AccessPolicy::same_user_or_system`].
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access, ..self }
     }
 
-    /// Whether to connect to a socket through a symbolic link at the end of the path, as container runtimes install
-    /// theirs. (Links further up are always followed.)
+    /// Whether to follow a symbolic link at the end of the path, as container runtimes create them for their sockets.
+    /// (Links further up are always followed.)
     ///
-    /// Whoever can replace the link chooses the server. So a link is followed only if it belongs to this user or to root,
-    /// and the same goes for each link that it leads to; [`access`](Self::access) is asked about the server as always.
-    /// What is lost is that a mistake shows: with the link pointing elsewhere, the client talks to another server of a
-    /// user that it trusts. Default: `false`, a link is refused, [`ConnectError::NotASocket`].
+    /// Anyone who can replace a link chooses the server. So this client only follows links that belong to this user or
+    /// to root, and still applies [`access`](Self::access) to the server. The remaining risk is a mistake: if the link
+    /// points elsewhere, the client talks to another server that it trusts. Default: `false`, a link is refused with
+    /// [`ConnectError::NotASocket`].
     ///
     /// [`ConnectError::NotASocket`]: grpc_ipc_core::ConnectError::NotASocket
     #[cfg(unix)]
@@ -41,10 +41,9 @@ impl ConnectOptions {
         Self { follow_symlinks: follow, ..self }
     }
 
-    /// A connector to `address`. Whether there is such an endpoint is found out when it connects.
+    /// Creates a connector to `address`. Whether the endpoint exists is checked when it connects.
     ///
-    /// A relative path begins in the working directory that the process has now, and leads to the same place after a
-    /// chdir(2).
+    /// A relative path is relative to the current working directory at this call; a later chdir(2) does not change it.
     pub fn connector(self, address: &Address) -> LocalConnector {
         LocalConnector::new(address.clone(), self)
     }

@@ -1,11 +1,11 @@
-//! Unix domain sockets as a transport of grpc-ipc: in the file system, and in Linux's abstract namespace.
+//! Unix domain sockets for grpc-ipc: in the file system, and in Linux's abstract namespace.
 //!
-//! [`ListenOptions::listen`] and [`ConnectOptions::connector`] make the listener and the connector; what they promise
-//! is written at [`grpc_ipc_core::Listener`] and [`grpc_ipc_core::Connector`].
+//! [`ListenOptions::listen`] creates a listener and [`ConnectOptions::connector`] a connector.
+//! [`grpc_ipc_core::Listener`] and [`grpc_ipc_core::Connector`] describe their behavior.
 //!
-//! It runs on Linux, and is type-checked for macOS. On Windows it serves `unix:PATH` by AF_UNIX; that is type-checked,
-//! and only its error on a system without AF_UNIX has run. Prefer named pipes there: they tell for certain who is at
-//! the other end, and keep others out by themselves. Elsewhere this crate is empty.
+//! The crate is tested on Linux and type-checked for macOS. On Windows, it serves `unix:PATH` with AF_UNIX; that code
+//! is type-checked, and only its error on a system without AF_UNIX has been run. Prefer named pipes on Windows: they
+//! identify the peer reliably, and Windows itself keeps other users out. On other platforms this crate is empty.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(unix, windows))]

@@ -1,6 +1,6 @@
-//! Listening on sockets that others have bound: given as descriptors, or passed as systemd does.
+//! Listening on sockets that others have bound: given as descriptors, or passed in the manner of systemd.
 //!
-//! Some tests run themselves once more, with descriptors that are passed to them: the inner run is the one that looks.
+//! Some tests run themselves again with inherited descriptors; the inner run makes the checks.
 #![cfg(target_os = "linux")]
 
 use std::env;
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
-/// What tells the inner run that it is one: the directory of the sockets.
+/// Set for the inner run, to the directory of the sockets.
 const INSIDE: &str = "GRPC_IPC_TEST_ACTIVATED";
 
 fn path_of(address: &Address) -> &Path {
@@ -35,7 +35,7 @@ async fn listen(address: &str) -> Result<LocalListener, BindError> {
     ListenOptions::new().listen(&address.parse().unwrap()).await
 }
 
-/// One byte from a client to the server, whose peer this process is.
+/// Sends one byte from a client to the server, and checks that the peer is this process.
 async fn exchange(listener: &mut LocalListener) {
     let connector = ConnectOptions::new().connector(listener.local_address());
     let (client, mut server) = tokio::join!(connector.connect(Instant::now()), listener.accept());
@@ -45,7 +45,7 @@ async fn exchange(listener: &mut LocalListener) {
     assert_eq!(server.read_u8().await.unwrap(), b'x');
 }
 
-/// Runs the test `name` once more, with `sockets` as descriptors 3 and 4, and these variables.
+/// Runs the test `name` again, with `sockets` as descriptors 3 and 4, and these variables.
 fn again(name: &str, directory: &Path, sockets: [OwnedFd; 2], variables: &str) {
     let script = format!("{variables} exec \"$0\" \"$@\" 3<&0 4<&1 0</dev/null 1>/dev/null");
     let [first, second] = sockets;
@@ -58,7 +58,7 @@ fn again(name: &str, directory: &Path, sockets: [OwnedFd; 2], variables: &str) {
         .stdout(Stdio::from(second))
         .status()
         .unwrap();
-    assert!(status.success(), "the inner run has failed: {status}");
+    assert!(status.success(), "the inner run failed: {status}");
 }
 
 fn inside() -> Option<PathBuf> {
@@ -82,7 +82,7 @@ fn a_given_socket_is_listened_on_and_left_where_it_is() {
         let mut listener = ListenOptions::new().listen_on(socket).await.unwrap();
         assert_eq!(path_of(listener.local_address()), path);
         exchange(&mut listener).await;
-        // Whoever connects when nobody listens waits for the next one who does.
+        // A client that connects while nobody listens waits for the next listener.
         drop(listener);
         let mut early = UnixStream::connect(&path).unwrap();
         std::io::Write::write_all(&mut early, b"e").unwrap();
@@ -107,7 +107,7 @@ fn the_access_policy_is_applied_to_a_given_socket() {
         let mut listener = ListenOptions::new().access(nobody.clone()).listen_on(socket).await.unwrap();
         let mut client = tokio::net::UnixStream::connect(&path).await.unwrap();
         tokio::select! {
-            _ = listener.accept() => panic!("it was let in"),
+            _ = listener.accept() => panic!("it was accepted"),
             read = client.read_u8() => assert!(read.is_err()),
         }
         assert_eq!(nobody.refused(), 1);
@@ -120,14 +120,14 @@ fn what_does_not_listen_is_refused() {
         let directory = TempDir::new().unwrap();
         let descriptors: [(OwnedFd, &str); 4] = [
             (File::create(directory.path().join("f")).unwrap().into(), "a regular file"),
-            (TcpListener::bind("127.0.0.1:0").unwrap().into(), "a socket of the Internet"),
+            (TcpListener::bind("127.0.0.1:0").unwrap().into(), "an Internet socket"),
             (UnixDatagram::bind(directory.path().join("d")).unwrap().into(), "a datagram socket"),
             (UnixStream::pair().unwrap().0.into(), "a connected Unix domain socket"),
         ];
         for (descriptor, found) in descriptors {
             let error = ListenOptions::new().listen_on(descriptor).await.map(drop).unwrap_err();
             assert!(matches!(error, BindError::NotListening { .. }), "{error:?}");
-            let expected = format!("the descriptor is {found}, expected a Unix domain socket that listens");
+            let expected = format!("the descriptor is {found}, expected a listening Unix domain socket");
             assert!(error.to_string().contains(&expected), "{error}");
         }
     });
@@ -148,7 +148,7 @@ fn systemds_sockets_are_taken_by_name() {
             Err(BindError::NotPassed { reason, .. }) => reason,
             other => panic!("{other:?}"),
         };
-        assert!(!closes_on_exec(3), "as they are inherited");
+        assert!(!closes_on_exec(3), "unchanged before the first use");
         let mut first = listen("systemd:first").await.unwrap();
         assert!(closes_on_exec(3) && closes_on_exec(4), "all of them, at once");
         assert_eq!(path_of(first.local_address()), directory.join("first"));
@@ -159,15 +159,15 @@ fn systemds_sockets_are_taken_by_name() {
 
         let others = "systemd:first, systemd:second.socket";
         let reason = not_passed(listen("systemd:third").await);
-        assert_eq!(reason, format!("systemd has passed no socket of this name, but {others}"));
+        assert_eq!(reason, format!("systemd passed no socket of this name; it passed {others}"));
         let reason = not_passed(listen("systemd:").await);
-        assert_eq!(reason, format!("systemd has passed more than one socket; choose one of {others}"));
+        assert_eq!(reason, format!("systemd passed more than one socket; choose one of {others}"));
 
         let taken = listen("systemd:first").await.map(drop).unwrap_err();
         assert!(matches!(taken, BindError::InUse { .. }), "{taken:?}");
         drop(first);
         exchange(&mut listen("systemd:first").await.unwrap()).await;
-        assert!(directory.join("first").exists(), "systemd removes it, if anybody does");
+        assert!(directory.join("first").exists(), "removing it is up to systemd");
 
         assert_eq!(env::var("LISTEN_FDS").unwrap(), "2", "the environment is left alone");
         let connector = ConnectOptions::new().connector(&"systemd:first".parse().unwrap());
@@ -206,11 +206,12 @@ fn what_systemd_passes_is_checked() {
         return again(test, directory.path(), [file.into(), tcp.into()], variables);
     };
     run(test, || async move {
-        for (name, found) in [("file", "a regular file"), ("tcp", "a socket of the Internet")] {
+        for (name, found) in [("file", "a regular file"), ("tcp", "an Internet socket")] {
             let error = listen(&format!("systemd:{name}")).await.map(drop).unwrap_err();
             assert!(matches!(error, BindError::NotListening { .. }), "{error:?}");
-            let expected =
-                format!("cannot listen on systemd:{name}: the descriptor is {found}, expected a Unix domain");
+            let expected = format!(
+                "cannot listen on systemd:{name}: the descriptor is {found}, expected a listening Unix domain"
+            );
             assert!(error.to_string().starts_with(&expected), "{error}");
         }
     });
@@ -223,12 +224,12 @@ fn sockets_for_another_process_are_not_taken() {
         let directory = TempDir::new().unwrap();
         let sockets =
             ["first", "second"].map(|name| UnixListener::bind(directory.path().join(name)).unwrap());
-        // The shell's parent is not the one that is run.
+        // The shell's parent is not the process that runs the test.
         return again(test, directory.path(), sockets.map(Into::into), "LISTEN_PID=$PPID LISTEN_FDS=2");
     };
     run(test, || async move {
         let error = listen("systemd:").await.map(drop).unwrap_err();
         assert!(error.to_string().contains("are for another process"), "{error}");
-        assert!(!closes_on_exec(3), "they are another's");
+        assert!(!closes_on_exec(3), "they belong to another process");
     });
 }

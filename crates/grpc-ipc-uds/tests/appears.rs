@@ -1,4 +1,4 @@
-//! A client is told that a server may have appeared, and of nothing else.
+//! A client is notified when a server may have appeared, and only then.
 #![cfg(any(target_os = "linux", target_os = "android"))]
 
 use std::fs;
@@ -21,7 +21,7 @@ fn a_server_that_begins_to_listen_is_noticed() {
     run("a_server_that_begins_to_listen_is_noticed", || async {
         let directory = TempDir::new().unwrap();
         let path = directory.path().join("s");
-        // A second time, it takes the place of a file that is there.
+        // The second time, it replaces a file that is there.
         for killed in [false, true] {
             if killed {
                 drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
@@ -36,7 +36,7 @@ fn a_server_that_begins_to_listen_is_noticed() {
     });
 }
 
-/// Each directory on the way may be what a client waits for, so it looks again.
+/// A client may be waiting for any directory on the way, so it checks again.
 #[test]
 fn a_directory_on_the_way_is_noticed() {
     run("a_directory_on_the_way_is_noticed", || async {
@@ -51,7 +51,7 @@ fn a_directory_on_the_way_is_noticed() {
     });
 }
 
-/// It would be looked for again and again.
+/// A client would be woken again and again.
 #[test]
 fn what_is_no_directory_on_the_way_has_not_just_appeared() {
     run("what_is_no_directory_on_the_way_has_not_just_appeared", || async {
@@ -81,7 +81,7 @@ fn what_others_do_in_the_directory_is_not_noticed() {
                 fs::write(directory.path().join(format!("other-{other}")), "").unwrap();
             }
             assert!(poll!(&mut appears).is_pending());
-            // It looks again after a moment.
+            // It checks again after a moment.
             tokio::time::sleep(Duration::from_millis(6)).await;
         }
         fs::write(directory.path().join("s"), "").unwrap();
@@ -108,7 +108,7 @@ fn a_directory_that_is_replaced_is_noticed() {
     });
 }
 
-/// Nothing tells of them: a client tries from time to time.
+/// There is no notification for them; clients retry from time to time.
 #[test]
 fn an_abstract_socket_never_appears() {
     run("an_abstract_socket_never_appears", || async {

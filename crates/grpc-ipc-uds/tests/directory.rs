@@ -1,4 +1,4 @@
-//! The directory of a socket: which ones are refused, and which are created. What takes a second user is in `users.rs`.
+//! The directory of a socket: which ones are refused, and which are created. Tests with a second user are in `users.rs`.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
@@ -37,7 +37,7 @@ async fn listen_in(directory: &Path) -> Result<LocalListener, BindError> {
     listen_with(ListenOptions::new(), directory).await
 }
 
-/// That `directory` is refused because of `unsafe_one` and `problem`, and taken when that is allowed.
+/// Checks that `directory` is refused because of `unsafe_one` and `problem`, and accepted when that is allowed.
 async fn refused(directory: &Path, unsafe_one: &Path, expected: &str) {
     match listen_in(directory).await {
         Err(BindError::UnsafeParent { parent, problem, .. }) => {
@@ -51,7 +51,7 @@ async fn refused(directory: &Path, unsafe_one: &Path, expected: &str) {
 
 fn temporary() -> (TempDir, PathBuf) {
     let directory = TempDir::new().unwrap();
-    // As macOS has it, the path leads over a symbolic link.
+    // On macOS, the path contains a symbolic link.
     let path = directory.path().canonicalize().unwrap();
     (directory, path)
 }
@@ -78,7 +78,7 @@ fn the_directories_above_it_count_as_well() {
         let open = directory(&root, "open", 0o777);
         let below = directory(&directory(&open, "between", 0o755), "below", 0o700);
         refused(&below, &open, "can be written to by everyone (mode 0777)").await;
-        // Also on the way of a symbolic link, and of `..`.
+        // Also where a symbolic link or `..` leads through it.
         let way = root.join("way");
         symlink(&below, &way).unwrap();
         refused(&way, &open, "can be written to by everyone (mode 0777)").await;
@@ -139,9 +139,9 @@ fn an_access_control_list_that_grants_writing_is_seen() {
         }
         listen_in(&listed).await.unwrap();
         assert!(set("u:471102:rwx"));
-        let problem = "can be written to by those whom its access control list names (mode 0775)";
+        let problem = "can be written to by users or groups in its access control list (mode 0775)";
         refused(&listed, &listed, problem).await;
-        // The mask takes it away again.
+        // The mask revokes it.
         set_mode(&listed, 0o755);
         listen_in(&listed).await.unwrap();
     });
@@ -157,8 +157,8 @@ fn a_missing_directory_is_created_on_request() {
         assert!(!root.join("a").exists());
 
         listen_with(ListenOptions::new().create_parent(0o750), &wanted).await.unwrap();
-        assert_eq!(mode_of(&wanted), 0o750, "and it stays when the listener is gone");
-        // What is there stays as it is.
+        assert_eq!(mode_of(&wanted), 0o750, "and it stays when the listener is dropped");
+        // An existing directory is not changed.
         set_mode(&wanted, 0o711);
         let _listener = listen_with(ListenOptions::new().create_parent(0o750), &wanted).await.unwrap();
         assert_eq!(mode_of(&wanted), 0o711);
@@ -207,7 +207,7 @@ fn a_client_follows_no_link_at_the_end_of_the_path() {
                 link.display()
             )
         );
-        // Before the last component they are followed.
+        // Links before the last component are followed.
         symlink(&root, root.join("way")).unwrap();
         connect(root.join("way/s")).await.unwrap();
         fs::remove_file(&link).unwrap();
@@ -228,7 +228,7 @@ fn a_client_can_be_told_to_follow_links() {
         connect(root.join("s")).await.unwrap();
         symlink(root.join("s"), root.join("absolute")).unwrap();
         connect(root.join("absolute")).await.unwrap();
-        // From where each link is, not from where its path was written.
+        // Relative to where each link is, not to where its path was given.
         let below = directory(&root, "below", 0o755);
         symlink("../absolute", below.join("chain")).unwrap();
         symlink(&below, root.join("way")).unwrap();
@@ -261,10 +261,10 @@ fn what_is_at_the_path_of_the_lock_file_is_left_alone() {
             Ok(_) => panic!("listening in spite of {expected}"),
         };
         symlink(&precious, &lock).unwrap();
-        in_the_way("is a symbolic link, where the lock file").await;
+        in_the_way("is a symbolic link, but must be the lock file").await;
         fs::remove_file(&lock).unwrap();
         symlink("nothing", &lock).unwrap();
-        in_the_way("is a symbolic link, where the lock file").await;
+        in_the_way("is a symbolic link, but must be the lock file").await;
         assert!(!root.join("nothing").exists());
         fs::remove_file(&lock).unwrap();
         fs::hard_link(&precious, &lock).unwrap();

@@ -1,4 +1,4 @@
-//! Sockets that this crate has not made.
+//! Sockets from other sources.
 #![cfg(unix)]
 
 use std::fs::File;
@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 /// The first end of a new pair.
 fn one_end() -> OwnedFd {
     let (first, second) = UnixStream::pair().unwrap();
-    // It would otherwise have no peer.
+    // Keeps the peer alive.
     std::mem::forget(second);
     first.into()
 }
@@ -46,7 +46,7 @@ fn a_socketpair_is_two_connections() {
     });
 }
 
-/// As for a client that a listener has accepted.
+/// The same facts as for a client that a listener has accepted.
 #[test]
 fn the_peer_of_a_socketpair_is_its_maker() {
     run("the_peer_of_a_socketpair_is_its_maker", || async {
@@ -102,14 +102,14 @@ fn what_is_no_connected_stream_socket_is_refused() {
             (File::create(directory.path().join("f")).unwrap().into(), "a regular file"),
             (File::open(directory.path()).unwrap().into(), "a directory"),
             (io::pipe().unwrap().0.into(), "a device or a named pipe (FIFO)"),
-            (TcpStream::connect(tcp.local_addr().unwrap()).unwrap().into(), "a socket of the Internet"),
+            (TcpStream::connect(tcp.local_addr().unwrap()).unwrap().into(), "an Internet socket"),
             (UnixDatagram::pair().unwrap().0.into(), "a datagram socket"),
-            (packets, "a socket for packets (SOCK_SEQPACKET)"),
+            (packets, "a sequenced-packet socket (SOCK_SEQPACKET)"),
             (
                 UnixListener::bind(directory.path().join("s")).unwrap().into(),
-                "a Unix domain socket that listens",
+                "a listening Unix domain socket",
             ),
-            (unconnected.unwrap(), "a Unix domain socket that neither listens nor is connected"),
+            (unconnected.unwrap(), "a Unix domain socket that is neither listening nor connected"),
         ];
         for (descriptor, found) in descriptors {
             let asked = peer_of(&descriptor.as_fd()).unwrap_err();

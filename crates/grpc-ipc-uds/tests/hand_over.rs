@@ -52,7 +52,7 @@ fn the_next_server_takes_over_where_it_begins_to_accept() {
                 let _first = connect(&address, 1).await;
                 let mut new = listen(&address).await.unwrap();
                 assert_eq!(new.local_address(), old.local_address());
-                assert_eq!(accepted(&mut old).await, 1, "it goes on until the next one accepts");
+                assert_eq!(accepted(&mut old).await, 1, "it continues until the next one accepts");
                 assert!(old.handed_over().now_or_never().is_none());
                 let _second = connect(&address, 2).await;
                 assert_eq!(accepted(&mut new).await, 2);
@@ -65,7 +65,7 @@ fn the_next_server_takes_over_where_it_begins_to_accept() {
                 old = new;
             }
         }
-        assert!(files(directory.path()).is_empty(), "the last one has removed them");
+        assert!(files(directory.path()).is_empty(), "the last one removed them");
     });
 }
 
@@ -84,7 +84,7 @@ fn a_server_that_ends_before_it_accepts_changes_nothing() {
             let mut new = listen(&address).await.unwrap();
             let _client = connect(&address, 2).await;
             assert_eq!(accepted(&mut new).await, 2);
-            // It has handed the socket over, and that alone keeps it from taking the files along.
+            // Only the hand-over keeps it from removing the files.
             drop(old);
             let _client = connect(&address, 3).await;
             assert_eq!(accepted(&mut new).await, 3);
@@ -103,7 +103,7 @@ fn a_server_that_ends_meanwhile_leaves_the_socket_to_the_next() {
             let _client = connect(&address, 1).await;
             drop(old);
             let _second = connect(&address, 2).await;
-            assert_eq!(accepted(&mut new).await, 1, "whoever has waited is accepted");
+            assert_eq!(accepted(&mut new).await, 1, "a client that waited is accepted");
             assert_eq!(accepted(&mut new).await, 2);
         }
         assert!(files(directory.path()).is_empty());
@@ -129,7 +129,7 @@ fn the_lock_and_the_files_stay_the_same() {
         }
         drop(old);
         assert_eq!(inodes(), before);
-        // The lock is the new one's: nobody else may listen.
+        // The new server has the lock, so nobody else may listen.
         let other = ListenOptions::new().listen(&address).await.map(drop).unwrap_err();
         assert!(matches!(&other, BindError::InUse { by: Some(_), .. }), "{other:?}");
         drop(new);
@@ -146,7 +146,7 @@ fn a_server_that_is_not_restartable_is_left_alone() {
             let error = listen(&address).await.map(drop).unwrap_err();
             assert!(matches!(error, BindError::InUse { .. }), "{error:?}");
             let _client = connect(&address, 1).await;
-            // To find out who has the name, the other one has connected.
+            // The other one connected to find out who has the name.
             while old.accept().await.read_u8().await.unwrap_or(0) != 1 {}
         }
     });
@@ -220,7 +220,7 @@ fn a_path_has_room_for_the_second_one() {
     });
 }
 
-/// Whoever comes next finds the address free instead, though the old server has not ended yet.
+/// The next server finds the address free, although the old server has not ended yet.
 #[test]
 fn a_server_that_gives_up_its_address_hands_nothing_over() {
     run("a_server_that_gives_up_its_address_hands_nothing_over", || async {
@@ -240,7 +240,7 @@ fn a_server_that_gives_up_its_address_hands_nothing_over() {
     });
 }
 
-/// The server before puts the file there again.
+/// The previous server creates the file again.
 #[test]
 fn a_file_that_was_removed_is_waited_for() {
     run("a_file_that_was_removed_is_waited_for", || async {
@@ -256,7 +256,7 @@ fn a_file_that_was_removed_is_waited_for() {
     });
 }
 
-/// It says nothing while it hands over to another one.
+/// A server does not answer while it hands over to another one.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_says_nothing_is_waited_for_ten_seconds() {
     let (directory, [address, _]) = places();

@@ -1,6 +1,6 @@
-//! What is known of a peer on Linux: groups, the process itself, the label; and in namespaces.
+//! The facts about a peer on Linux: groups, the process itself, the security label, and all of them in namespaces.
 //!
-//! Some tests run themselves once more in namespaces of their own: the inner run is the one that looks.
+//! Some tests run themselves again in their own namespaces; the inner run makes the checks.
 #![cfg(target_os = "linux")]
 
 use std::env;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Duration, Instant};
 
-/// What tells the inner run that it is one: the address to connect to, or nothing.
+/// Set for the inner run, to the address to connect to, or to nothing.
 const INSIDE: &str = "GRPC_IPC_TEST_INSIDE";
 
 fn place() -> (TempDir, Address) {
@@ -30,7 +30,7 @@ fn soon() -> Instant {
 }
 
 async fn listen(address: &Address) -> LocalListener {
-    // In the user namespace that another user than root makes for a test, root has no number, and `/` is nobody's.
+    // In a user namespace created by a user other than root, root has no number, and the owner of `/` is unknown.
     let options = ListenOptions::new().dangerous_allow_unsafe_parent();
     options.access(AccessPolicy::dangerous_allow_anyone()).listen(address).await.unwrap()
 }
@@ -45,7 +45,7 @@ async fn both_peers() -> [Peer; 2] {
     both_ends().await.map(|end| end.peer().clone())
 }
 
-/// Of one connection.
+/// Both ends of one connection.
 async fn both_ends() -> [LocalStream; 2] {
     let (_directory, address) = place();
     let mut listener = listen(&address).await;
@@ -53,7 +53,7 @@ async fn both_ends() -> [LocalStream; 2] {
     [client, server]
 }
 
-/// This program, once more, with only the test `test`, by way of `prefix`.
+/// This program again, with only the test `test`, started by `prefix`.
 fn again(prefix: &[&str], test: &str, inside: &str) -> Command {
     let mut command = Command::new(prefix[0]);
     command.args(&prefix[1..]).arg(env::current_exe().unwrap());
@@ -86,7 +86,7 @@ fn the_groups_are_those_of_the_process() {
     });
 }
 
-/// More than the first buffer holds.
+/// More groups than fit into the first buffer.
 #[test]
 fn all_of_many_groups_are_known() {
     let test = "all_of_many_groups_are_known";
@@ -96,7 +96,7 @@ fn all_of_many_groups_are_known() {
             let groups: Vec<_> = (0..MANY).map(|i| (471_200 + i).to_string()).collect();
             let prefix = ["setpriv", "--groups", &groups.join(",")];
             if !works(&prefix) {
-                return skip(test, "only root can set groups, by `setpriv`");
+                return skip(test, "only root can set groups with `setpriv`");
             }
             return passes(again(&prefix, test, ""));
         }
@@ -123,17 +123,17 @@ fn a_group_that_is_not_mapped_is_unknown() {
                 "--map-group=0",
             ];
             if !works(&prefix) {
-                return skip(test, "only root can set groups, by `setpriv`, and it takes user namespaces");
+                return skip(test, "needs root, to set groups with `setpriv`, and user namespaces");
             }
             return passes(again(&prefix, test, ""));
         }
-        // Here both have the number that stands for all groups without one.
+        // Here both have the number that stands for all unmapped groups.
         let shown: Vec<_> = getgroups().unwrap().iter().map(|gid| gid.as_raw()).collect();
         assert_eq!(shown, [65_534, 65_534]);
         for peer in both_peers().await {
             assert_eq!(peer.groups(), Some(&[][..]));
             assert!(!peer.is_member_of(&GroupId::Gid(65_534)));
-            assert_eq!(peer.group(), Some(&GroupId::Gid(0)), "which is mapped");
+            assert_eq!(peer.group(), Some(&GroupId::Gid(0)), "this one is mapped");
         }
     });
 }
@@ -141,7 +141,7 @@ fn a_group_that_is_not_mapped_is_unknown() {
 #[test]
 fn the_label_is_that_of_the_process() {
     run("the_label_is_that_of_the_process", || async {
-        // Without a security module that has labels, it cannot be read.
+        // It cannot be read without a security module that has labels.
         let own = fs::read_to_string("/proc/self/attr/current").ok();
         let own = own
             .map(|label| label.trim_end_matches(['\0', '\n']).to_owned())
@@ -164,7 +164,7 @@ fn has_pidfd(peer: &Peer, test: &str) -> bool {
         let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
         let version = (numbers.next().unwrap(), numbers.next().unwrap());
         assert!(version < (6, 5), "Linux {release} has SO_PEERPIDFD");
-        skip(test, "SO_PEERPIDFD takes Linux 6.5");
+        skip(test, "SO_PEERPIDFD needs Linux 6.5");
     }
     peer.process().is_some()
 }
@@ -190,7 +190,7 @@ fn the_process_is_the_peers() {
     });
 }
 
-/// Also one that takes its time: the connection is open until it has decided.
+/// Also a policy that takes its time: the connection stays open until it has decided.
 #[test]
 fn a_policy_can_ask_for_the_process() {
     let test = "a_policy_can_ask_for_the_process";
@@ -223,7 +223,7 @@ fn a_policy_can_ask_for_the_process() {
     });
 }
 
-/// In a pid namespace of its own, where the next id can be chosen.
+/// In its own pid namespace, where the next id can be chosen.
 #[test]
 fn the_handle_names_the_dead_process_when_its_id_is_another_ones() {
     let test = "the_handle_names_the_dead_process_when_its_id_is_another_ones";
@@ -232,12 +232,12 @@ fn the_handle_names_the_dead_process_when_its_id_is_another_ones() {
             Err(_) => {
                 let prefix = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
                 if !works(&prefix) {
-                    return skip(test, "this system lets nobody make a pid namespace");
+                    return skip(test, "this system allows no pid namespaces");
                 }
                 passes(again(&prefix, test, "server"));
             }
             Ok("server") => the_id_is_taken_over(test).await,
-            // The client: it connects, and lives until the server lets it go.
+            // The client: it connects, and runs until the server closes the connection.
             Ok(address) => {
                 let mut connection = connect(&address.parse().unwrap()).await;
                 _ = connection.read_u8().await;
@@ -274,7 +274,7 @@ async fn the_id_is_taken_over(test: &str) {
     assert!(other.wait().unwrap().success());
 }
 
-/// A process that has this id, and runs until its standard input is closed. Another thread may take the id first, and
+/// A process with this id, which runs until its standard input is closed. Another thread may take the id first, and
 /// end again.
 fn process_with_id(pid: u32) -> Child {
     for _ in 0..1_000 {

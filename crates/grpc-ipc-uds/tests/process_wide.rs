@@ -1,4 +1,4 @@
-//! What depends on state of the whole process: the umask, the working directory, the limit of file descriptors. One
+//! Tests that depend on process-wide state: the umask, the working directory, the limit of file descriptors. They run one
 //! test after the other, in one function, because tests of one program run side by side.
 #![cfg(unix)]
 
@@ -43,7 +43,7 @@ async fn the_mode_does_not_depend_on_the_umask(mask: Mode, mode: u32) {
     let path = directory.path().join("s");
     let before = umask(mask);
     let listener = ListenOptions::new().mode(mode).listen(&Address::unix(&path).unwrap()).await;
-    assert_eq!(umask(before), mask, "the umask is left as it was");
+    assert_eq!(umask(before), mask, "the umask is restored");
     let _listener = listener.unwrap();
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, mode);
 }
@@ -51,7 +51,7 @@ async fn the_mode_does_not_depend_on_the_umask(mask: Mode, mode: u32) {
 async fn the_mode_of_a_created_directory_does_not_depend_on_the_umask(mask: Mode) {
     let directory = TempDir::new().unwrap();
     let (above, wanted) = (directory.path().join("above"), directory.path().join("wanted"));
-    // With a umask of 0777 nobody but root can create anything in a directory that has been created before.
+    // With a umask of 0777, only root can create files in a directory that was created under it.
     let address = match mask.is_empty() {
         true => Address::unix(above.join("wanted/s")),
         false => Address::unix(wanted.join("s")),
@@ -67,7 +67,7 @@ async fn the_mode_of_a_created_directory_does_not_depend_on_the_umask(mask: Mode
     }
 }
 
-/// Where others can put something else in its place, a directory that was created keeps the mode that it was made with.
+/// Where others can replace a new directory, it keeps the mode that it was created with.
 async fn what_may_have_been_replaced_gets_no_mode() {
     let directory = TempDir::new().unwrap();
     std::fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
@@ -90,11 +90,11 @@ async fn a_relative_path_leads_to_the_same_place_from_another_working_directory(
     let connector = ConnectOptions::new().connector(&address);
     std::env::set_current_dir(elsewhere.path()).unwrap();
     let other = ListenOptions::new().listen(&address).await.unwrap();
-    // The client reaches the first one, and shows the address that it was given.
+    // The client reaches the first server, and reports the address that it was given.
     let client = connector.connect(Instant::now()).await.unwrap();
     assert_eq!(rustix::net::getpeername(client.get_ref()).unwrap().unwrap(), bound_to(&root));
     assert_eq!(connector.address(), &address);
-    // The server shows where every client finds it.
+    // The server reports an address that works for every client.
     assert_eq!(listener.local_address(), &Address::unix(root.join("relative.sock")).unwrap());
     drop((listener, other));
     assert!(!root.join("relative.sock").exists() && !elsewhere.path().join("relative.sock").exists());
@@ -124,7 +124,8 @@ async fn a_relative_path_may_be_too_long_from_the_root() {
     assert!(!long.join("relative.sock").exists());
 }
 
-/// A pidfd is one more, from when it is asked for until the peer is dropped, and no later than the connection is closed.
+/// A pidfd is one more, opened on first use and closed when the peer is dropped. It cannot be opened after the connection
+/// is closed.
 #[cfg(target_os = "linux")]
 async fn each_end_of_a_connection_is_one_descriptor() {
     const CONNECTIONS: usize = 50;
@@ -143,20 +144,20 @@ async fn each_end_of_a_connection_is_one_descriptor() {
 
     let peers: Vec<_> = ends.iter().map(|end| end.peer().clone()).collect();
     assert_eq!(format!("{peers:?}").matches("pid: Some").count(), 2 * CONNECTIONS);
-    assert_eq!(count() - before, 2 * CONNECTIONS, "to be shown opens nothing");
+    assert_eq!(count() - before, 2 * CONNECTIONS, "formatting opens nothing");
     if peers[0].process().is_none() {
-        return grpc_ipc_conformance::skip("process handles", "SO_PEERPIDFD takes Linux 6.5");
+        return grpc_ipc_conformance::skip("process handles", "SO_PEERPIDFD needs Linux 6.5");
     }
     // Clones share one.
     assert_eq!(peers[0].process(), ends[0].peer().clone().process());
     assert_eq!(count() - before, 2 * CONNECTIONS + 1);
 
     drop(ends);
-    assert!(peers[0].process().unwrap().is_running().unwrap(), "asked for before, it stays");
+    assert!(peers[0].process().unwrap().is_running().unwrap(), "a handle that was opened before stays");
     assert_eq!(count() - before, 1);
     // The first descriptors that are opened now have the numbers of the connections.
     let others: Vec<_> = (0..CONNECTIONS).map(|_| std::os::unix::net::UnixStream::pair().unwrap()).collect();
-    assert!(peers[1..].iter().all(|peer| peer.process().is_none()), "asked for when it is too late");
+    assert!(peers[1..].iter().all(|peer| peer.process().is_none()), "requested too late");
     drop((others, peers));
     assert_eq!(count(), before);
 }
@@ -173,7 +174,7 @@ async fn accept_goes_on_when_file_descriptors_run_out() {
     setrlimit(Resource::Nofile, none_left).unwrap();
     let error = std::fs::File::open("/").unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "file descriptors have run out");
-    // One and the same call fails for want of a descriptor, waits, and accepts once there are some again.
+    // The same call fails for lack of a descriptor, waits, and accepts once descriptors are available again.
     let mut accept = pin!(listener.accept());
     assert!(poll!(accept.as_mut()).is_pending(), "accept waits");
     setrlimit(Resource::Nofile, limit).unwrap();

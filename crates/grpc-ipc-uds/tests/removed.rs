@@ -1,5 +1,5 @@
-//! What becomes of a server whose files are removed while it runs. The clock is paused: it goes on to the next moment
-//! that somebody waits for, once nobody has anything else to do.
+//! A server whose files are removed while it runs. The clock is paused: it advances to the next moment
+//! that a task waits for, once no task has anything else to do.
 #![cfg(unix)]
 
 use std::fs::{self, Permissions};
@@ -38,7 +38,7 @@ struct Place {
 }
 
 impl Place {
-    /// In a directory of its own, which can be removed.
+    /// In its own directory, which can be removed.
     fn socket(&self) -> PathBuf {
         let directory = self.root.join("d");
         if !directory.exists() {
@@ -83,7 +83,7 @@ async fn listen(options: ListenOptions, path: &Path) -> Result<LocalListener, Bi
     options.listen(&Address::unix(path).unwrap()).await
 }
 
-/// A server that says its number to each client, and echoes bytes. Aborting the task drops it.
+/// A server that sends its number to each client, and echoes bytes. Aborting the task drops it.
 async fn serve(number: u8, options: ListenOptions, path: &Path) -> JoinHandle<()> {
     let mut listener = listen(options, path).await.unwrap();
     tokio::spawn(async move {
@@ -107,7 +107,7 @@ async fn stop(server: JoinHandle<()>) {
     assert!(server.await.unwrap_err().is_cancelled());
 }
 
-/// The connection, and the number of the server that it leads to.
+/// The connection, and the number of the server at its other end.
 async fn connect(path: &Path) -> Option<(LocalStream, u8)> {
     let connector = ConnectOptions::new().connector(&Address::unix(path).unwrap());
     let mut stream = connector.connect(Instant::now()).await.ok()?;
@@ -122,14 +122,14 @@ async fn reached(number: u8, path: &Path) {
     }
 }
 
-/// Waits until there is `path`.
+/// Waits until `path` exists.
 async fn there(path: &Path) {
     while !path.exists() {
         sleep(Duration::from_millis(10)).await;
     }
 }
 
-/// For longer than any pause of a server.
+/// Waits longer than any pause of a server.
 async fn long() {
     sleep(Duration::from_secs(30)).await;
 }
@@ -145,10 +145,10 @@ fn a_server_whose_socket_is_removed_is_reached_again() {
             reached(1, &path).await;
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o640);
             before.write_u8(7).await.unwrap();
-            assert_eq!(before.read_u8().await.unwrap(), 7, "a connection that was there goes on");
+            assert_eq!(before.read_u8().await.unwrap(), 7, "an existing connection continues");
             let logged = place.logged();
             assert_eq!(logged.len(), times, "{logged:?}");
-            assert!(logged[times - 1].contains("WARN") && logged[times - 1].contains("put them there again"));
+            assert!(logged[times - 1].contains("WARN") && logged[times - 1].contains("created them again"));
         }
         stop(server).await;
         assert_eq!(count(&place.root.join("d")), 0, "nothing is left");
@@ -181,7 +181,7 @@ fn a_server_whose_directory_is_removed_comes_back_with_it() {
     run("a_server_whose_directory_is_removed_comes_back_with_it", async |place| {
         let path = place.socket();
         let server = serve(1, ListenOptions::new(), &path).await;
-        // While that is under way nothing is put into it.
+        // The server creates no files while the directory is being removed.
         fs::remove_dir_all(path.parent().unwrap()).unwrap();
         long().await;
         let logged = place.logged();
@@ -193,7 +193,7 @@ fn a_server_whose_directory_is_removed_comes_back_with_it() {
         make(path.parent().unwrap());
         reached(1, &path).await;
         assert_eq!(place.logged().len(), 2);
-        // A directory that others can write to is refused as at the start.
+        // A directory that others can write to is refused, as at startup.
         fs::remove_dir_all(path.parent().unwrap()).unwrap();
         make(path.parent().unwrap());
         fs::set_permissions(path.parent().unwrap(), Permissions::from_mode(0o777)).unwrap();
@@ -228,7 +228,7 @@ fn a_server_whose_directory_is_renamed_is_reached_in_the_new_one() {
         fs::rename(directory, &renamed).unwrap();
         make(directory);
         reached(1, &path).await;
-        assert_eq!(count(&renamed), 0, "what it has left there is removed");
+        assert_eq!(count(&renamed), 0, "the file that it left there is removed");
         stop(server).await;
         assert_eq!(count(directory), 0, "nothing is left");
     });
@@ -239,7 +239,7 @@ fn the_server_of_somebody_else_is_not_fought() {
     run("the_server_of_somebody_else_is_not_fought", async |place| {
         let path = place.socket();
         let server = serve(1, ListenOptions::new(), &path).await;
-        // One that does not ask for the lock.
+        // A server that does not use the lock.
         fs::remove_file(&path).unwrap();
         let other = UnixListener::bind(&path).unwrap();
         long().await;
@@ -252,7 +252,7 @@ fn the_server_of_somebody_else_is_not_fought() {
             asked += 1;
         }
         assert!((1..20).contains(&asked), "asked {asked} times whether it is there");
-        // What it leaves is that of a dead server.
+        // It leaves the file of a dead server.
         drop(other);
         reached(1, &path).await;
         stop(server).await;
@@ -293,7 +293,7 @@ fn what_is_put_in_the_place_of_the_socket_is_left_alone() {
     });
 }
 
-/// As by a program that moves files about, and has them back in an instant.
+/// As a program does that moves files away, and back at once.
 #[test]
 fn a_socket_that_is_moved_and_moved_back_is_the_same() {
     run("a_socket_that_is_moved_and_moved_back_is_the_same", async |place| {
@@ -321,7 +321,7 @@ fn who_has_connected_to_a_removed_socket_is_served() {
         for _ in 0..20 {
             clients.push(connector.connect(Instant::now()).await.unwrap());
         }
-        // They wait to be accepted, more of them than are accepted while the server returns to its path.
+        // They wait to be accepted. There are more of them than the server accepts before it returns to its path.
         fs::remove_file(&path).unwrap();
         let mut servers = Vec::new();
         while servers.len() < 20 {
@@ -357,7 +357,7 @@ fn a_program_that_removes_the_socket_again_and_again_does_not_fill_the_log() {
         }
         let lines = place.logged().len();
         assert!((10..80).contains(&lines), "{lines} lines in ten minutes");
-        // Once it stays for a minute, the next time is like the first.
+        // Once it has stayed for a minute, the next removal is handled like the first.
         reached(1, &path).await;
         sleep(Duration::from_secs(70)).await;
         fs::remove_file(&path).unwrap();

@@ -1,4 +1,4 @@
-//! The file of a socket: its mode, whose file is replaced, and whose is removed.
+//! The file of a socket: its mode, and which files are replaced and removed.
 #![cfg(unix)]
 
 use std::fs;
@@ -46,7 +46,7 @@ fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// What a server leaves that was killed.
+/// The file that a killed server leaves.
 fn leave_stale_socket(path: &Path) {
     drop(UnixListener::bind(path).unwrap());
     assert!(path.symlink_metadata().unwrap().file_type().is_socket());
@@ -59,7 +59,7 @@ fn the_mode_is_the_one_asked_for() {
         let by_default = place();
         let _listener = listen(&by_default.path).await.unwrap();
         assert_eq!(mode_of(&by_default.path), 0o600);
-        // With the usual umask, 022, some of these are made by a chmod after the bind.
+        // With the usual umask, 022, some of these need a chmod after the bind.
         for mode in [0o600, 0o640, 0o660, 0o666, 0o777] {
             let place = place();
             let address = Address::unix(&place.path).unwrap();
@@ -95,7 +95,7 @@ fn one_of_many_that_start_at_once_wins() {
                 }
             }
             assert_eq!(listeners.len(), 1);
-            assert!(connects(&place.path).await, "the one that won is the one that is reached");
+            assert!(connects(&place.path).await, "clients reach the server that won");
         }
     });
 }
@@ -140,7 +140,7 @@ fn what_is_no_socket_is_left_alone() {
         assert_eq!(fs::read_to_string(&place.path).unwrap(), "precious");
         fs::remove_file(&place.path).unwrap();
 
-        // Also a symbolic link to a socket that could be replaced, or to nothing.
+        // Also a symbolic link to a replaceable socket, or to nothing.
         let target = place.path.with_extension("target");
         symlink(&target, &place.path).unwrap();
         refused("a symbolic link").await;
@@ -188,7 +188,7 @@ fn a_client_with_a_name_of_the_full_length_is_accepted() {
     run("a_client_with_a_name_of_the_full_length_is_accepted", || async {
         let place = place();
         let mut listener = listen(&place.path).await.unwrap();
-        // A path without the NUL at its end, which Linux takes, and reports as one byte longer than there is room for.
+        // A path without the NUL at its end. Linux accepts it, and reports a length of one byte more than there is room for.
         let directory = place.path.parent().unwrap();
         let name = directory.join("c".repeat(108 - directory.as_os_str().len() - 1));
         assert_eq!(name.as_os_str().len(), 108);
@@ -196,7 +196,7 @@ fn a_client_with_a_name_of_the_full_length_is_accepted() {
             connect(S, pack_sockaddr_un($ARGV[1])) or die; syswrite(S, "x"); sysread(S, $_, 1)"#;
         let mut client = std::process::Command::new("perl");
         let Ok(mut client) = client.args(["-e", script]).arg(&name).arg(&place.path).spawn() else {
-            skip("a_client_with_a_name_of_the_full_length_is_accepted", "there is no perl");
+            skip("a_client_with_a_name_of_the_full_length_is_accepted", "perl is missing");
             return;
         };
         let mut server = listener.accept().await;
@@ -214,7 +214,7 @@ fn a_lock_that_another_process_holds_is_an_address_in_use() {
         leave_stale_socket(&place.path);
         let lock = fs::File::create(place.path.with_extension("lock")).unwrap();
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
-        // As of a server that has bound its socket and does not listen yet.
+        // Like a server that has bound its socket and does not listen yet.
         let error = listen_error(&place.path).await;
         assert!(matches!(&error, BindError::InUse { by: Some(by), .. } if by.pid().is_none()), "{error:?}");
         assert!(place.path.exists());
@@ -236,7 +236,7 @@ fn a_server_that_is_ending_is_waited_for() {
         let ending = UnixListener::bind(&place.path).unwrap();
         let lock = fs::File::create(place.path.with_extension("lock")).unwrap();
         rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
-        // As the system does that closes the files of a process that was killed: the lock last.
+        // Like the system when it closes the files of a killed process: the lock last.
         let end = async {
             tokio::task::yield_now().await;
             drop(ending);
@@ -282,7 +282,7 @@ fn the_file_of_a_successor_is_left() {
     run("the_file_of_a_successor_is_left", || async {
         let place = place();
         let first = listen(&place.path).await.unwrap();
-        // As a program does that tidies up the directory.
+        // Like a program that cleans up the directory.
         fs::remove_file(&place.path).unwrap();
         fs::remove_file(place.path.with_extension("lock")).unwrap();
         let _second = listen(&place.path).await.unwrap();
@@ -290,7 +290,7 @@ fn the_file_of_a_successor_is_left() {
         assert!(place.path.with_extension("lock").exists());
         assert!(connects(&place.path).await);
 
-        // Nor is anything removed that is no socket.
+        // Files other than sockets are not removed either.
         let third = place.path.with_extension("third");
         let listener = listen(&third).await.unwrap();
         fs::remove_file(&third).unwrap();
@@ -342,7 +342,7 @@ fn the_peer_is_this_user() {
     });
 }
 
-/// Also at an abstract name, which is free when the listener is dropped.
+/// Also for an abstract name, which is free when the listener is dropped.
 #[test]
 fn a_server_that_gives_up_its_path_gets_those_who_had_connected() {
     run("a_server_that_gives_up_its_path_gets_those_who_had_connected", || async {

@@ -1,4 +1,4 @@
-//! When a task that reads or writes is woken, and that nothing is lost where a write waits for room.
+//! When tasks that read or write are woken. Nothing is lost when a write waits for room.
 #![cfg(unix)]
 
 use std::cell::Cell;
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::Instant;
 
-/// More than any socket keeps.
+/// More than any socket buffers.
 const LARGE: usize = 8 << 20;
 
 /// Both ends of a connection.
@@ -29,7 +29,7 @@ async fn pair() -> (LocalStream, LocalStream) {
     (client.unwrap(), server)
 }
 
-/// How often a task would be polled.
+/// Counts how often a task would be polled.
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 
@@ -61,7 +61,7 @@ fn write(stream: &mut LocalStream, waker: &Waker, length: usize) -> Poll<io::Res
     Pin::new(stream).poll_write(&mut Context::from_waker(waker), &vec![b'x'; length])
 }
 
-/// Of what was read or written at once.
+/// The number of bytes that were read or written at once.
 fn length(done: Poll<io::Result<usize>>) -> usize {
     match done {
         Poll::Ready(done) => done.unwrap(),
@@ -78,7 +78,7 @@ fn fill(stream: &mut LocalStream, waker: &Waker) -> usize {
     written
 }
 
-/// Lets the runtime hear all that the system has to tell: an event that comes after is known only when those before are.
+/// Lets the runtime process all events of the system: a later event is reported only after the earlier ones.
 async fn hear_all() {
     let (mut one, mut other) = tokio::net::UnixStream::pair().unwrap();
     for _ in 0..3 {
@@ -96,7 +96,7 @@ async fn call(client: &mut LocalStream, server: &mut LocalStream) {
     client.read_exact(&mut [0; 7]).await.unwrap();
 }
 
-/// What the system tells the runtime about a socket.
+/// The events that the system reports to the runtime for a socket.
 #[cfg(target_os = "linux")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Told {
@@ -104,14 +104,14 @@ enum Told {
     ReadableAndWritable,
 }
 
-/// As the runtime's epoll(7) shows it in /proc/self/fdinfo. The runtime has several descriptors of that.
+/// As the runtime's epoll(7) shows it in /proc/self/fdinfo. The runtime has several epoll descriptors.
 #[cfg(target_os = "linux")]
 fn told(stream: &LocalStream) -> Told {
     use std::os::fd::{AsFd as _, AsRawFd as _};
 
     let socket = stream.get_ref().as_fd().as_raw_fd().to_string();
     let descriptors = std::fs::read_dir("/proc/self/fdinfo").unwrap();
-    // Other tests open and close theirs.
+    // Other tests open and close descriptors.
     let shown = descriptors.filter_map(|info| std::fs::read_to_string(info.ok()?.path()).ok());
     let told = shown.filter_map(|info| {
         info.lines().find_map(|line| match line.split_whitespace().collect::<Vec<_>>()[..] {
@@ -144,7 +144,7 @@ fn the_runtime_is_woken_for_room_only_while_a_write_waits_for_it() {
         let written = fill(&mut client, Waker::noop());
         assert_eq!(told(&client), Told::ReadableAndWritable);
         server.read_exact(&mut vec![0; written]).await.unwrap();
-        // It is not registered anew for each write of a busy writer, but before long it is.
+        // A busy writer does not cause a new registration for each write, but one follows soon.
         call(&mut client, &mut server).await;
         assert_eq!(told(&client), Told::ReadableAndWritable);
         for _ in 0..16 {
@@ -154,13 +154,13 @@ fn the_runtime_is_woken_for_room_only_while_a_write_waits_for_it() {
     });
 }
 
-/// Each change of what the runtime is told about forgets who waits.
+/// Each change of the registration forgets the waiting tasks.
 #[test]
 fn who_waits_to_read_hears_what_comes_while_a_write_waits_and_afterwards() {
     run("who_waits_to_read_hears_what_comes_while_a_write_waits_and_afterwards", || async {
         let (mut client, mut server) = pair().await;
         let (wakes, waker) = Wakes::new();
-        // How often the task had been woken when it was polled last: it is polled again only if it is woken.
+        // The number of wakes at the last poll. The task is polled again only if it has been woken since.
         let polled = Cell::new(None);
         let waits = |client: &mut LocalStream| {
             while polled.replace(Some(wakes.count())) != Some(wakes.count()) {
@@ -191,7 +191,7 @@ fn who_waits_to_read_hears_what_comes_while_a_write_waits_and_afterwards() {
     });
 }
 
-/// A task that waits awake asks again and again.
+/// A busy-polling task polls again and again.
 #[test]
 fn whoever_asks_again_reads_before_the_runtime_tells() {
     run("whoever_asks_again_reads_before_the_runtime_tells", || async {
@@ -202,14 +202,14 @@ fn whoever_asks_again_reads_before_the_runtime_tells() {
             assert!(read(&mut client, &waker).is_pending());
         }
         assert_eq!(length(write(&mut server, &waker, 5)), 5);
-        // Nothing has run since then.
+        // Nothing else has run since then.
         assert_eq!(length(read(&mut client, &waker)), 5);
         assert!(read(&mut client, &waker).is_pending());
         hear_all().await;
         let before = wakes.count();
         assert_eq!(length(write(&mut server, &waker, 7)), 7);
         hear_all().await;
-        assert!(wakes.count() > before, "what comes later is told of, too");
+        assert!(wakes.count() > before, "later data is reported too");
         assert_eq!(length(read(&mut client, &waker)), 7);
     });
 }
@@ -245,7 +245,7 @@ fn a_write_that_waits_goes_on_when_the_peer_reads() {
     });
 }
 
-/// Reader and writer of each end are tasks of their own.
+/// Reader and writer of each end are separate tasks.
 #[test]
 fn much_passes_in_both_directions_at_once() {
     run("much_passes_in_both_directions_at_once", || async {
@@ -308,7 +308,7 @@ fn who_waits_to_read_hears_that_the_peer_closes() {
     });
 }
 
-/// A read that does not fill the buffer has read all that came. It has not if the peer has closed.
+/// A read that does not fill the buffer has read everything, unless the peer has closed.
 #[test]
 fn the_end_is_read_after_the_last_bytes() {
     run("the_end_is_read_after_the_last_bytes", || async {
@@ -323,7 +323,7 @@ fn the_end_is_read_after_the_last_bytes() {
     });
 }
 
-/// As an executor that is not tokio's does.
+/// As executors other than tokio's do.
 #[test]
 fn a_write_may_wait_on_a_thread_without_a_runtime() {
     run("a_write_may_wait_on_a_thread_without_a_runtime", || async {
@@ -346,12 +346,12 @@ fn a_task_that_only_reads_lets_others_have_their_turn() {
     run("a_task_that_only_reads_lets_others_have_their_turn", || async {
         let (mut client, server) = pair().await;
         let (_, waker) = Wakes::new();
-        // From now on it is asked without the runtime.
+        // From now on, it is polled outside of the runtime.
         assert!(read(&mut client, &waker).is_pending());
         let mut reads = 0;
         loop {
             rustix::net::send(server.get_ref(), &[0; 8], rustix::net::SendFlags::empty()).unwrap();
-            // The first time, it may wait for the runtime, which told of what came before.
+            // The first poll may wait for the runtime, which still has an earlier event to report.
             if read(&mut client, &waker).is_pending() && read(&mut client, &waker).is_pending() {
                 break;
             }

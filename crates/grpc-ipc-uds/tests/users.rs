@@ -1,4 +1,4 @@
-//! What other users can do with a socket's path, and what they can write to. Each test is several users at once, each in
+//! What other users can do to a socket's path. Each test acts as several users at once, each in
 //! a thread of its own, because on Linux it is threads that belong to users. Only root can become them.
 #![cfg(target_os = "linux")]
 
@@ -27,7 +27,7 @@ const ALICE: u32 = 471_101;
 const BOB: u32 = 471_102;
 const FRIENDS: u32 = 471_103;
 
-/// A directory of root's that everyone may enter; `None`, and a word about it, if this is not root.
+/// A directory of root's that everyone may enter. Reports a skipped test and returns `None` if this process is not root.
 fn place(test: &str) -> Option<TempDir> {
     if !rustix::process::geteuid().is_root() {
         skip(test, "only root can become another user");
@@ -47,7 +47,7 @@ fn directory(parent: &TempDir, name: &str, (owner, group, mode): (u32, u32, u32)
     directory
 }
 
-/// Does `task` as `user`, whose first group has the same number, and who is in `groups` as well.
+/// Runs `task` as `user`, with a primary group of the same number, and with `groups` as supplementary groups.
 fn as_user<T: Send>(user: u32, groups: &[u32], task: impl AsyncFnOnce() -> T + Send) -> T {
     thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -78,14 +78,14 @@ fn in_use_by(result: Result<(), BindError>) -> Peer {
     }
 }
 
-/// That `file` of `owner` is in the way.
+/// Checks that `file`, which belongs to `owner`, blocks the address.
 fn in_the_way(result: Result<(), BindError>, file: &Path, owner: u32) {
     match result {
         Err(error @ BindError::InTheWay { .. }) => {
             let said = error.to_string();
             let expected = format!(
-                "{} belongs to uid={owner}, which is not this user, and may keep the address from it; use a directory that \
-                 only this user may write to, or have that user or root remove it",
+                "{} belongs to uid={owner}, not to this user, and blocks the address; use a directory that only this user \
+                 may write to, or have that user or root remove it",
                 file.display()
             );
             assert!(said.contains(&expected), "{said}");
@@ -109,7 +109,7 @@ fn lock_of(path: &Path) -> PathBuf {
     path.with_extension("lock")
 }
 
-/// Whoever has made the socket.
+/// No matter which user made the socket.
 #[test]
 fn a_supplementary_group_lets_in_on_a_socket_from_elsewhere() {
     let test = "a_supplementary_group_lets_in_on_a_socket_from_elsewhere";
@@ -139,16 +139,16 @@ fn a_directory_of_another_user_is_refused() {
         let Some(place) = place("a_directory_of_another_user_is_refused") else { return };
         let bobs = directory(&place, "bobs", (BOB, BOB, 0o1777));
         let problem = format!("belongs to uid={BOB}, which is neither this user nor root");
-        // Also of root, who may write to any directory.
+        // Also for root, who may write to any directory.
         for user in [ALICE, 0] {
             unsafe_parent(listen_as(user, &bobs.join("s")), &bobs, &problem);
         }
         listen_as(BOB, &bobs.join("s")).unwrap();
-        // And one of this user's own in it.
+        // And this user's own directory inside it.
         let below = bobs.join("alices");
         as_user(ALICE, &[], async || fs::create_dir(&below).unwrap());
         unsafe_parent(listen_as(ALICE, &below.join("s")), &bobs, &problem);
-        // And one that Bob's link leads to.
+        // And a directory that Bob's link leads to.
         let common = directory(&place, "common", (0, 0, 0o1777));
         let alices = directory(&place, "alices", (ALICE, ALICE, 0o700));
         let link = common.join("link");
@@ -167,10 +167,10 @@ fn a_directory_that_a_group_may_write_to_is_refused_unless_it_is_the_users_alone
     let test = "a_directory_that_a_group_may_write_to_is_refused_unless_it_is_the_users_alone";
     run(test, || async {
         let Some(place) = place(test) else { return };
-        // Alice's own group, which has no name, as she has none.
+        // Alice's own group. Neither she nor the group has a name.
         let own = directory(&place, "own", (ALICE, ALICE, 0o775));
         listen_as(ALICE, &own.join("s")).unwrap();
-        // Another one, also when she is in it; and root's.
+        // Another group, even if she is in it, and root's.
         for group in [FRIENDS, 0] {
             let groups = directory(&place, &group.to_string(), (ALICE, group, 0o775));
             let problem = format!("can be written to by the group gid={group} (mode 0775)");
@@ -180,7 +180,7 @@ fn a_directory_that_a_group_may_write_to_is_refused_unless_it_is_the_users_alone
             fs::set_permissions(&groups, Permissions::from_mode(0o1775)).unwrap();
             listen_as(ALICE, &groups.join("s")).unwrap();
         }
-        // With a list the bits are not about her group any more.
+        // With an access control list, the bits no longer describe her group.
         let bob = format!("u:{BOB}:rwx");
         if Command::new("setfacl")
             .args(["-m", &bob])
@@ -188,7 +188,7 @@ fn a_directory_that_a_group_may_write_to_is_refused_unless_it_is_the_users_alone
             .output()
             .is_ok_and(|done| done.status.success())
         {
-            let problem = "can be written to by those whom its access control list names (mode 0775)";
+            let problem = "can be written to by users or groups in its access control list (mode 0775)";
             unsafe_parent(listen_as(ALICE, &own.join("s")), &own, problem);
         } else {
             let reason =
@@ -198,7 +198,7 @@ fn a_directory_that_a_group_may_write_to_is_refused_unless_it_is_the_users_alone
     });
 }
 
-/// Whoever can replace a link chooses the server.
+/// Anyone who can replace a link chooses the server.
 #[test]
 fn a_client_that_follows_links_follows_none_of_another_user() {
     let test = "a_client_that_follows_links_follows_none_of_another_user";
@@ -240,7 +240,7 @@ fn a_squatter_is_named_before_this_server_starts() {
         let path = common.join("s");
         let squat = async || UnixListener::bind(&path).unwrap();
 
-        // One that lets everyone connect: the kernel says who it is.
+        // A squatter that lets everyone connect: the kernel identifies it.
         let squatter = as_user(BOB, &[], squat);
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         for user in [ALICE, 0] {
@@ -248,15 +248,15 @@ fn a_squatter_is_named_before_this_server_starts() {
             assert_eq!((by.user(), by.pid()), (Some(&UserId::Uid(BOB)), Some(std::process::id())));
             assert!(!by.is_same_user());
         }
-        // One that lets nobody: the file says who it is.
+        // A squatter that lets nobody connect: the file's owner identifies it.
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         in_the_way(listen_as(ALICE, &path), &path, BOB);
-        // One that has died, whose file Alice may not remove, and root may.
+        // A dead squatter, whose file root may remove, but not Alice.
         drop(squatter);
         in_the_way(listen_as(ALICE, &path), &path, BOB);
         listen_as(0, &path).unwrap();
 
-        // One who is faster than a client's server: the client is not led to him.
+        // A squatter that is faster than a client's server: the client does not connect to it.
         let _squatter = as_user(BOB, &[], squat);
         fs::set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
         let connected = as_user(ALICE, &[], async || {
@@ -280,7 +280,7 @@ fn a_server_of_another_user_is_named() {
         let bobs = as_user(BOB, &[], async || {
             ListenOptions::new().mode(0o666).listen(&Address::unix(&path).unwrap()).await.unwrap()
         });
-        // Alice cannot open the lock file, and asks the socket; root can, and finds it locked.
+        // Alice cannot open the lock file, so she connects to the socket. Root can, and finds it locked.
         for user in [ALICE, 0] {
             assert_eq!(in_use_by(listen_as(user, &path)).user(), Some(&UserId::Uid(BOB)));
         }
@@ -309,7 +309,7 @@ fn the_lock_file_of_another_user_is_not_written_to() {
                 in_the_way(listen_as(user, &path), &lock, BOB);
             }
         }
-        // Locked, it is an address in use; but by process 1 it is only if one believes Bob.
+        // If it is locked, the address is in use. Only Bob's file claims that process 1 uses it.
         flock(&file, FlockOperation::LockExclusive).unwrap();
         let by = in_use_by(listen_as(0, &path));
         assert_eq!((by.user(), by.pid()), (Some(&UserId::Uid(BOB)), None));
@@ -340,16 +340,16 @@ fn owner_and_group_are_those_asked_for() {
         let listener = options.listen(&Address::unix(&path).unwrap()).await.unwrap();
         let found = fs::metadata(&path).unwrap();
         assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), (ALICE, FRIENDS, 0o660));
-        // The lock stays this process's alone.
+        // Only this process can still take the lock.
         let lock = fs::metadata(lock_of(&path)).unwrap();
         assert_eq!((lock.uid(), lock.mode() & 0o7777), (0, 0o600));
-        // By name; what the group of root is called differs, daemon is a group everywhere.
+        // By name. The name of root's group differs between systems; the group daemon exists on all of them.
         let named = place.path().join("named");
         let options = ListenOptions::new().owner_name("root").group_name("daemon");
         let _named = options.listen(&Address::unix(&named).unwrap()).await.unwrap();
         assert_eq!(fs::metadata(&named).unwrap().uid(), 0);
         assert_ne!(fs::metadata(&named).unwrap().gid(), 0);
-        // The owner, and a member of the group; nobody else.
+        // The owner and a member of the group may connect; nobody else.
         for (user, groups, gets_in) in [(ALICE, &[][..], true), (BOB, &[FRIENDS], true), (BOB, &[], false)] {
             let connected = as_user(user, groups, async || UnixStream::connect(&path).is_ok());
             assert_eq!(connected, gets_in, "{user} {groups:?}");
@@ -405,7 +405,7 @@ fn the_wrong_user_cannot_connect_even_while_the_server_starts() {
         let path = place.path().join("s");
         let (started, ended, connected) = (AtomicBool::new(false), AtomicBool::new(false), AtomicU32::new(0));
         thread::scope(|scope| {
-            // Bob is in the group that a new file of root's gets, and not in the one that this socket has.
+            // Bob is in the group that a new file of root gets, but not in this socket's group.
             scope.spawn(|| {
                 as_user(BOB, &[0], async || {
                     while !ended.load(Ordering::Relaxed) {

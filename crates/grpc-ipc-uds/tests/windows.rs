@@ -1,4 +1,4 @@
-//! AF_UNIX on Windows: what it says where there is none, and what becomes of files where there is.
+//! AF_UNIX on Windows: the error on systems without it, and the handling of files on systems with it.
 #![cfg(windows)]
 
 use std::fs;
@@ -42,7 +42,7 @@ fn a_path_over_the_limit_or_another_transport_is_refused() {
     });
 }
 
-/// A path of another machine would make this one log on there, in the name of this user.
+/// A path on another machine would make this one log on there in the name of this user.
 #[test]
 fn a_path_of_another_machine_or_of_a_device_is_refused() {
     run("a_path_of_another_machine_or_of_a_device_is_refused", || async {
@@ -56,10 +56,10 @@ fn a_path_of_another_machine_or_of_a_device_is_refused() {
         for path in paths {
             let address = Address::unix(path).unwrap();
             let error = ListenOptions::new().listen(&address).await.err().unwrap();
-            assert!(error.to_string().contains("a socket is on this machine"), "{path}: {error}");
+            assert!(error.to_string().contains("the path must be on this machine"), "{path}: {error}");
             let error =
                 ConnectOptions::new().connector(&address).connect(Instant::now()).await.err().unwrap();
-            assert!(error.to_string().contains("a socket is on this machine"), "{path}: {error}");
+            assert!(error.to_string().contains("the path must be on this machine"), "{path}: {error}");
         }
     });
 }

@@ -15,14 +15,16 @@ use super::listener::{listen, new_socket};
 use super::socket_file::in_use_at;
 use super::{ListenOptions, sys};
 
-/// A socket in Linux's abstract namespace: a name without a file, which is free again when nobody has the socket open.
+/// A socket in Linux's abstract namespace: a name without a file. The name is free again when nobody has the socket
+/// open.
 pub(super) struct AbstractSocket {
     socket: AsyncFd<UnixListener>,
     hand_over: Option<HandOver>,
 }
 
 impl AbstractSocket {
-    /// Binds `path`, which begins with a NUL; or follows the server that has bound it, as `options` say.
+    /// Binds `path`, which begins with a NUL, or takes over the socket of the server that has bound it, depending on
+    /// `options`.
     pub(super) async fn bind(
         options: &ListenOptions,
         address: &Address,
@@ -31,7 +33,8 @@ impl AbstractSocket {
         if !options.restartable {
             return Ok(Self { socket: bind(options, address, path, true).await?, hand_over: None });
         }
-        let failed = |error| BindError::from_io(address, "take over the socket of the server before", error);
+        let failed =
+            |error| BindError::from_io(address, "take over the socket of the previous server", error);
         let mut offers = OsString::from(path);
         offers.push(hand_over::SUFFIX);
         let offers = Path::new(&offers);
@@ -79,17 +82,17 @@ impl AbstractSocket {
             && let Some((offers, _)) = hand_over.begin().await
             && let Err(error) = self.offer(offers)
         {
-            warn!(%error, "this server cannot offer its socket to the next one");
+            warn!(%error, "cannot offer the socket to the next server");
         }
         until_handed_over(self.hand_over.as_ref(), accept(&self.socket)).await
     }
 
-    /// As [`KeptSocket::last`](super::kept_socket::KeptSocket::last).
+    /// See [`KeptSocket::last`](super::kept_socket::KeptSocket::last).
     pub(super) fn last(&mut self) -> Option<UnixStream> {
         match &self.hand_over {
             Some(hand_over) if !hand_over.close() => None,
             _ => {
-                // Whoever follows binds the name anew, and the second one with it.
+                // The next server binds the name again, and the hand-over name too.
                 self.hand_over = None;
                 last(&self.socket)
             }
@@ -97,7 +100,7 @@ impl AbstractSocket {
     }
 }
 
-/// Binds and listens. If the name is taken, `ask` says whether to connect, to find out by whom.
+/// Binds and listens. If the name is taken, `ask` decides whether to connect to find out who has it.
 async fn bind(
     options: &ListenOptions,
     address: &Address,

@@ -1,9 +1,9 @@
-//! What tells a client that a server may have appeared.
+//! Notifies a client that a server may have appeared.
 
 use std::path::PathBuf;
 
-/// Waits until a file may have appeared at one of `paths`, or a directory on the way to it. Begins to watch when it is
-/// polled first. Never ready where the system does not tell of it.
+/// Waits until a file may have appeared at one of `paths`, or a directory on the way to one. Starts to watch at the
+/// first poll. Never completes on systems without notification.
 ///
 /// # Cancel safety
 /// Dropping the future ends the watch.
@@ -32,13 +32,13 @@ mod platform {
     use super::super::endpoint::parent;
     use super::super::sys;
 
-    /// How long changes of others collect in a directory before they are looked at.
+    /// How long unrelated changes collect in a directory before they are read.
     const REST: Duration = Duration::from_millis(5);
 
-    /// Changes that are looked at in one go.
+    /// The maximum number of changes read at once.
     const AT_ONCE: usize = 1_024;
 
-    /// Ready when something has appeared; pending for ever, or an error, if that cannot be told.
+    /// Completes when something has appeared. Stays pending, or returns an error, if that cannot be detected.
     pub(super) async fn wait(paths: &[PathBuf]) -> io::Result<()> {
         match Watch::new(paths)? {
             Some(watch) => watch.appeared().await,
@@ -46,15 +46,15 @@ mod platform {
         }
     }
 
-    /// An inotify(7) of the directories of some paths, or of the nearest that exist.
+    /// An inotify(7) instance that watches the directories of some paths, or their nearest existing ancestors.
     struct Watch {
         inotify: AsyncFd<OwnedFd>,
-        /// What is to appear in each.
+        /// The names that are expected in each directory.
         names: HashMap<i32, Vec<OsString>>,
     }
 
     impl Watch {
-        /// `None` if something has appeared while this began to watch.
+        /// Returns `None` if something appeared before the watch was complete.
         fn new(paths: &[PathBuf]) -> io::Result<Option<Self>> {
             let inotify = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
             let mut names = HashMap::<i32, Vec<OsString>>::new();
@@ -67,11 +67,11 @@ mod platform {
                     | WatchFlags::ONLYDIR;
                 let watch = match add_watch(&inotify, directory, changes) {
                     Ok(watch) => watch,
-                    // It was removed meanwhile.
+                    // It was removed in the meantime.
                     Err(Errno::NOENT) => return Ok(None),
                     Err(error) => return Err(error.into()),
                 };
-                // What is to be watched instead may have been made before this was watched.
+                // The next directory may have been created before this one was watched.
                 if directory != parent(path) && directory.join(&name).is_dir() {
                     return Ok(None);
                 }
@@ -87,7 +87,7 @@ mod platform {
             Ok(())
         }
 
-        /// Whether something has appeared, as the changes tell that have come.
+        /// Reads the changes, and returns whether something has appeared.
         fn read(&self, inotify: &OwnedFd) -> io::Result<bool> {
             let mut buffer = [MaybeUninit::uninit(); 4_096];
             let mut changes = Reader::new(inotify, &mut buffer);
@@ -97,7 +97,8 @@ mod platform {
                     Err(Errno::AGAIN) if read > 0 => return Ok(false),
                     Err(error) => return Err(error.into()),
                 };
-                // Some may be lost when the queue is full. A directory that is gone has to be looked for.
+                // A full queue may have lost changes. After a directory is removed, its nearest ancestor has to be
+                // found again.
                 let all = ReadFlags::QUEUE_OVERFLOW | ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF;
                 if change.events().intersects(all | ReadFlags::IGNORED) {
                     return Ok(true);
@@ -114,7 +115,8 @@ mod platform {
         }
     }
 
-    /// The nearest directory on the way to `path` that exists, and what is missing in it, or is at the path itself.
+    /// The nearest existing directory on the way to `path`, and the name that is expected in it: the next missing
+    /// component, or the last one.
     fn nearest(path: &Path) -> (&Path, OsString) {
         let mut path = path;
         loop {
@@ -134,7 +136,7 @@ mod platform {
     use std::io;
     use std::path::PathBuf;
 
-    /// kqueue(2) tells of changes, but rustix's is unsafe to use: a client tries from time to time.
+    /// kqueue(2) would report changes, but rustix's binding is unsafe. The client retries from time to time instead.
     pub(super) async fn wait(_: &[PathBuf]) -> io::Result<()> {
         std::future::pending().await
     }

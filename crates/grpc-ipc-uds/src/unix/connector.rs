@@ -15,21 +15,19 @@ use super::stream::identify;
 use super::{LocalStream, appearance, runtime_dir, trust};
 use crate::ConnectOptions;
 
-/// Connects to a Unix domain socket.
+/// Connects to a Unix domain socket. Created by [`ConnectOptions::connector`](crate::ConnectOptions::connector).
 ///
-/// On macOS and the BSDs a server whose backlog is full cannot be told from one that is not there: connecting to it
-/// fails at once with [`ConnectError::Refused`]. On Linux it is waited for.
-///
-/// [`ConnectOptions::connector`](crate::ConnectOptions::connector) makes one.
+/// On Linux, the connector waits for a server whose backlog is full. On macOS and the BSDs it cannot tell such a server
+/// from a missing one, so connecting fails at once with [`ConnectError::Refused`].
 #[derive(Clone, Debug)]
 pub struct LocalConnector {
     address: Address,
-    /// Where a relative path of the address led when this was made.
+    /// The address's path, if it is relative, resolved when the connector was created.
     anchored: Option<PathBuf>,
     options: ConnectOptions,
 }
 
-/// What Linux follows, path_resolution(7).
+/// The limit of Linux, path_resolution(7).
 const MAX_LINKS: usize = 40;
 
 impl LocalConnector {
@@ -41,16 +39,16 @@ impl LocalConnector {
         Self { address, anchored, options }
     }
 
-    /// The stream, if it is known who the server at its other end is.
+    /// Returns the stream once its server is identified.
     fn identify(&self, stream: UnixStream) -> Result<LocalStream, ConnectError> {
         stream
             .into_std()
             .and_then(identify)
-            .map_err(|error| ConnectError::from_io(&self.address, "find out who the server is", error))
+            .map_err(|error| ConnectError::from_io(&self.address, "identify the server", error))
     }
 
-    /// Connects to what is at `path` itself. A symbolic link there is not followed unless the options say so: who may put
-    /// it there would choose the server.
+    /// Connects to the socket at `path` itself. It follows a symbolic link there only if the options say so, because
+    /// anyone who can create the link chooses the server.
     async fn open(&self, path: &Path) -> Result<io::Result<UnixStream>, ConnectError> {
         let failed = |error| ConnectError::from_io(&self.address, "connect", error);
         let none = |found| Err(ConnectError::NotASocket { address: self.address.clone(), found });
@@ -64,7 +62,8 @@ impl LocalConnector {
                     if !trust::is_own(&stat) && !trust::user(&stat).is_some_and(|owner| owner.is_system()) {
                         return none("a symbolic link that belongs to neither this user nor root");
                     }
-                    // What this very link says, which cannot change: a link is replaced, not written to.
+                    // The target of the link that was checked. It cannot change: a link can be replaced, but not
+                    // modified.
                     path = parent(&path).join(found.read_link().map_err(failed)?);
                 }
                 kind => return none(describe(kind)),
@@ -87,14 +86,14 @@ impl Connector for LocalConnector {
         let timed_out = || ConnectError::TimedOut { address: self.address.clone() };
         let mut backoff = Backoff::connect();
         loop {
-            // Without a time limit: this waits for nobody, and one try is made also after the deadline.
+            // No time limit: this does not block, and one attempt is made even after the deadline.
             let connected = match is_abstract {
                 true => UnixStream::connect(&path).await,
                 false => self.open(&path).await?,
             };
             match connected {
                 Ok(stream) => return access.trust(self.identify(stream)?, &self.address, deadline).await,
-                // The backlog is full, and no readiness tells when it is not: connect(2), EAGAIN.
+                // The backlog is full, and the system does not report when there is room again: connect(2), EAGAIN.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     timeout_at(deadline, backoff.wait()).await.map_err(|_| timed_out())?;
                 }
@@ -103,7 +102,8 @@ impl Connector for LocalConnector {
         }
     }
 
-    /// Watches the directory of the socket on Linux. Elsewhere, and in the abstract namespace, nothing tells.
+    /// Watches the socket's directory on Linux. On other systems, and in the abstract namespace, there is no
+    /// notification.
     async fn appears(&self) {
         let paths = match (&self.anchored, &self.address) {
             (Some(path), _) => vec![path.clone()],

@@ -1,4 +1,4 @@
-//! Which kind of socket a descriptor is that comes from elsewhere.
+//! Checks the kind of socket behind a descriptor from another source.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketType, getpeername, getsockname, sockopt};
 
 use super::place::describe;
 
-/// An error unless `fd` is a connected stream socket of the family AF_UNIX.
+/// Fails unless `fd` is a connected stream socket of the family AF_UNIX.
 pub(super) fn check_connected(fd: BorrowedFd<'_>) -> io::Result<()> {
     match found(fd)? {
         Found::Connected => Ok(()),
@@ -17,22 +17,22 @@ pub(super) fn check_connected(fd: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-/// An error unless `fd` is a stream socket of the family AF_UNIX that listens. Apple's systems cannot tell that from one
-/// that neither listens nor is connected.
+/// Fails unless `fd` is a listening stream socket of the family AF_UNIX. Apple's systems also accept one that neither
+/// listens nor is connected, because they cannot tell the two apart.
 pub(super) fn check_listening(fd: BorrowedFd<'_>) -> io::Result<()> {
     match found(fd)? {
         Found::Listening => Ok(()),
         Found::Unconnected if cfg!(target_vendor = "apple") => Ok(()),
-        found => Err(found.instead_of("a Unix domain socket that listens (AF_UNIX, SOCK_STREAM)")),
+        found => Err(found.instead_of("a listening Unix domain socket (AF_UNIX, SOCK_STREAM)")),
     }
 }
 
-/// What a descriptor is.
+/// The kind of a descriptor.
 enum Found {
     Connected,
     Listening,
-    /// A stream socket that is neither: nobody has called connect(2) or listen(2) yet, or, where the system forgets it,
-    /// the peer has gone.
+    /// A stream socket that is neither: connect(2) or listen(2) has not been called yet, or the peer has disconnected
+    /// and the system has forgotten it.
     Unconnected,
     Other(&'static str),
 }
@@ -41,8 +41,8 @@ impl Found {
     fn instead_of(self, wanted: &str) -> io::Error {
         let found = match self {
             Self::Connected => "a connected Unix domain socket",
-            Self::Listening => "a Unix domain socket that listens",
-            Self::Unconnected => "a Unix domain socket that neither listens nor is connected",
+            Self::Listening => "a listening Unix domain socket",
+            Self::Unconnected => "a Unix domain socket that is neither listening nor connected",
             Self::Other(found) => found,
         };
         let text = format!("the descriptor is {found}, expected {wanted}");
@@ -57,13 +57,13 @@ fn found(fd: BorrowedFd<'_>) -> io::Result<Found> {
     }
     match getsockname(fd)?.address_family() {
         AddressFamily::UNIX => {}
-        AddressFamily::INET | AddressFamily::INET6 => return Ok(Found::Other("a socket of the Internet")),
+        AddressFamily::INET | AddressFamily::INET6 => return Ok(Found::Other("an Internet socket")),
         _ => return Ok(Found::Other("a socket of another family")),
     }
     match sockopt::socket_type(fd)? {
         SocketType::STREAM => {}
         SocketType::DGRAM => return Ok(Found::Other("a datagram socket")),
-        SocketType::SEQPACKET => return Ok(Found::Other("a socket for packets (SOCK_SEQPACKET)")),
+        SocketType::SEQPACKET => return Ok(Found::Other("a sequenced-packet socket (SOCK_SEQPACKET)")),
         _ => return Ok(Found::Other("a socket of another type")),
     }
     if listens(fd)? {
@@ -71,7 +71,7 @@ fn found(fd: BorrowedFd<'_>) -> io::Result<Found> {
     }
     match getpeername(fd) {
         Err(Errno::NOTCONN) => Ok(Found::Unconnected),
-        // Whatever else the system says of the peer's address, it has a peer.
+        // Even if the peer's address cannot be read, there is a peer.
         _ => Ok(Found::Connected),
     }
 }
@@ -81,7 +81,7 @@ fn listens(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(sockopt::socket_acceptconn(fd)?)
 }
 
-/// Apple's systems have the name SO_ACCEPTCONN, but not the option: a socket that listens looks like one that is not
+/// Apple's systems define SO_ACCEPTCONN but do not implement it, so a listening socket looks like one that is not
 /// connected.
 #[cfg(target_vendor = "apple")]
 fn listens(_: BorrowedFd<'_>) -> io::Result<bool> {

@@ -14,20 +14,20 @@ use super::endpoint::parent;
 use super::found::Found;
 use super::trust;
 
-/// The directory that holds a socket, held open: what has been checked is what is used, wherever its path leads by then.
+/// The directory of a socket, held open: it stays the directory that was checked, even if its path changes.
 #[derive(Debug)]
 pub(super) struct Directory {
     directory: OwnedFd,
-    /// Without symbolic links.
+    /// The path without symbolic links.
     path: PathBuf,
 }
 
 impl Directory {
-    /// Opens the directory that holds `socket`. It is created, and checked, as `options` say.
+    /// Opens the directory of `socket`, after creating and checking it as `options` say.
     ///
-    /// Where OpenSSH (`StrictModes`) and fs-mistrust look, this looks: at each directory from the root to this one, those
-    /// that symbolic links lead through too. Who can rename one of them can put another in its place. And because nobody
-    /// can whom this check does not trust, the path leads to the same directory afterwards.
+    /// Like OpenSSH (`StrictModes`) and fs-mistrust, it checks every directory from the root to this one, including
+    /// those that symbolic links lead through. Anyone who could rename one of them could replace it. Since only trusted
+    /// users can, the path leads to the same directory afterwards.
     pub(super) fn open(
         options: &ListenOptions,
         group: Option<u32>,
@@ -39,7 +39,7 @@ impl Directory {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
                 BindError::NoParent { address: address.clone(), parent: given.to_owned() }
             }
-            _ => BindError::from_io(address, "look at the directory", error),
+            _ => BindError::from_io(address, "inspect the directory", error),
         };
         let walk = Walk { options, group, address };
         let path = walk.resolve(given, failed)?;
@@ -49,7 +49,7 @@ impl Directory {
         Ok(Self { directory, path })
     }
 
-    /// What is at `name`, which is not followed if it is a symbolic link.
+    /// Returns the metadata of `name`, without following a symbolic link.
     pub(super) fn stat(&self, name: &OsStr) -> io::Result<Stat> {
         Ok(statat(&self.directory, name, AtFlags::SYMLINK_NOFOLLOW)?)
     }
@@ -58,13 +58,13 @@ impl Directory {
         Ok(unlinkat(&self.directory, name, AtFlags::empty())?)
     }
 
-    /// Its path, without symbolic links.
+    /// The path without symbolic links.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The path of `name`, for messages and to watch it.
+    /// The path of `name`, for messages and watches.
     pub(super) fn path_of(&self, name: &OsStr) -> PathBuf {
         self.path.join(name)
     }
@@ -76,18 +76,18 @@ impl AsFd for Directory {
     }
 }
 
-/// Nothing is read from the directory. Where there is no such flag, it has to be readable.
+/// The directory is never read. On systems without this flag, it must be readable anyway.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SEARCH_ONLY: OFlags = OFlags::PATH;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const SEARCH_ONLY: OFlags = OFlags::empty();
 
-/// What Linux takes, path_resolution(7).
+/// The limit of Linux, path_resolution(7).
 const MAX_LINKS: u32 = 40;
 
 struct Walk<'a> {
     options: &'a ListenOptions,
-    /// Of the directory that holds the socket, if it is created.
+    /// The group for the socket's directory, if that is created.
     group: Option<u32>,
     address: &'a Address,
 }
@@ -151,9 +151,9 @@ impl Walk<'_> {
         }
     }
 
-    /// Creates a directory; `last` is the one that holds the socket, and gets its mode and its group whatever the umask
-    /// is. Until it has them nobody else can enter it. Where others could put something else in its place by then, it
-    /// keeps those that it is made with.
+    /// Creates a directory. `last` marks the socket's directory, which gets its mode and group regardless of the umask.
+    /// Until then, nobody else can enter it. Where others could replace the new directory before that, it keeps the
+    /// mode and group that it was created with.
     fn create(&self, path: &Path, last: bool) -> Result<(), BindError> {
         let failed = |error| BindError::from_io(self.address, "create the directory", error);
         let mode = self.options.create_parent.filter(|_| last);
@@ -163,7 +163,7 @@ impl Walk<'_> {
             None => 0o755,
         };
         match DirBuilder::new().mode(first).create(path) {
-            // By another one that starts at the same time, which does the rest.
+            // Another server that is starting at the same time created it, and sets the rest.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             result => result.map_err(failed)?,
         }
@@ -172,7 +172,7 @@ impl Walk<'_> {
         {
             let created = Found::open(CWD, path.as_os_str()).map_err(failed)?;
             created.set_owner(None, self.group).map_err(|error| {
-                BindError::from_io(self.address, "give the directory that it has created its group", error)
+                BindError::from_io(self.address, "set the group of the created directory", error)
             })?;
             created.set_mode(mode).map_err(failed)?;
         }

@@ -7,7 +7,7 @@ use grpc_ipc_core::Address;
 
 use super::runtime_dir::{self, Create};
 
-/// Where a socket is: an [`Address`] that this backend serves, worked out.
+/// The location of a socket, resolved from an [`Address`].
 #[derive(Clone, Debug)]
 pub(super) enum Endpoint {
     Path(PathBuf),
@@ -15,13 +15,13 @@ pub(super) enum Endpoint {
     Abstract(OsString),
 }
 
-/// Why an address is no endpoint of this backend.
+/// Why an address is not an endpoint of this backend.
 pub(super) enum NoEndpoint {
     /// It belongs to another transport, or to another platform.
     Unsupported(String),
-    /// It is longer than the limit, in bytes.
+    /// The path or name is longer than the limit, in bytes.
     TooLong { length: usize, limit: usize },
-    /// There is no directory for `local:NAME`.
+    /// The user has no directory for `local:NAME`.
     NoRuntimeDirectory(String),
 }
 
@@ -40,10 +40,12 @@ impl Endpoint {
                 return Err(NoEndpoint::Unsupported(reason.to_owned()));
             }
             _ => {
-                return Err(NoEndpoint::Unsupported("this is no address of a Unix domain socket".to_owned()));
+                return Err(NoEndpoint::Unsupported(
+                    "this is not the address of a Unix domain socket".to_owned(),
+                ));
             }
         };
-        // One byte goes to the NUL, which ends a path and begins an abstract name.
+        // One byte is for the NUL that ends a path or begins an abstract name.
         let (length, limit) = (endpoint.name().len(), SUN_PATH_LEN - 1);
         if length > limit {
             return Err(NoEndpoint::TooLong { length, limit });
@@ -58,7 +60,7 @@ impl Endpoint {
         }
     }
 
-    /// The same endpoint, whatever the working directory becomes.
+    /// The same endpoint, independent of later changes of the working directory.
     pub(super) fn anchored(self) -> Self {
         match self {
             Self::Path(path) => Self::Path(anchored(&path, SUN_PATH_LEN - 1)),
@@ -66,7 +68,7 @@ impl Endpoint {
         }
     }
 
-    /// What tokio and the standard library take: on Linux a leading NUL makes a name abstract.
+    /// The form that tokio and the standard library take: on Linux, a leading NUL makes a name abstract.
     pub(super) fn socket_path(&self) -> PathBuf {
         match self {
             Self::Path(path) => path.clone(),
@@ -78,11 +80,11 @@ impl Endpoint {
         }
     }
 
-    /// The address that names this endpoint for any client, also for one that does not know `local:` or has another
-    /// working directory.
+    /// The address of this endpoint for any client, including clients that do not know `local:` or have another working
+    /// directory.
     pub(super) fn address(&self, given: &Address) -> Address {
         match self {
-            // A path here makes an address, because it comes from one.
+            // This cannot fail, because the path comes from an address.
             Self::Path(path) => Address::unix(path).unwrap_or_else(|_| given.clone()),
             Self::Abstract(_) => given.clone(),
         }
@@ -93,7 +95,7 @@ impl Endpoint {
 pub(super) const SUN_PATH_LEN: usize =
     size_of::<libc::sockaddr_un>() - std::mem::offset_of!(libc::sockaddr_un, sun_path);
 
-/// `path` from the root, if it is relative, and if that has at most `limit` bytes; `path` itself otherwise.
+/// Makes a relative `path` absolute if the result has at most `limit` bytes; otherwise returns `path` itself.
 pub(super) fn anchored(path: &Path, limit: usize) -> PathBuf {
     match std::path::absolute(path) {
         Ok(absolute) if path.is_relative() && absolute.as_os_str().len() <= limit => absolute,

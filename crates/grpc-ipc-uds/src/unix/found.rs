@@ -1,5 +1,4 @@
-//! A file as it was found in its directory: what is done to it is done to that one, and to nothing that a symbolic link
-//! leads to.
+//! A file that was found in its directory. Operations apply to this very file, never to the target of a symbolic link.
 
 pub(super) use platform::{Found, LONGEST_REACHED};
 
@@ -15,10 +14,11 @@ mod platform {
 
     use rustix::fs::{AtFlags, Gid, Mode, OFlags, Stat, Uid, chownat, fstat, openat, readlinkat};
 
-    /// The longest path to a file that can be connected to: by its descriptor, that of any file.
+    /// The longest path of a file that can be connected to. There is no limit, because connecting goes through a
+    /// descriptor.
     pub(crate) const LONGEST_REACHED: usize = usize::MAX;
 
-    /// A descriptor that names the file, and gives no right to it: open(2), `O_PATH`.
+    /// A descriptor that refers to the file without access to its contents: open(2), `O_PATH`.
     pub(crate) struct Found(OwnedFd);
 
     impl Found {
@@ -36,24 +36,24 @@ mod platform {
             Ok(chownat(&self.0, "", user, group, AtFlags::EMPTY_PATH)?)
         }
 
-        /// Linux before 6.6 has no fchmodat(2) that does not follow; this is how the C library does it.
+        /// Linux before 6.6 has no fchmodat(2) that does not follow links. The C library does the same.
         pub(crate) fn set_mode(&self, mode: u32) -> io::Result<()> {
             fs::set_permissions(self.link(), Permissions::from_mode(mode))
         }
 
-        /// Where a symbolic link leads.
+        /// The target of a symbolic link.
         pub(crate) fn read_link(&self) -> io::Result<PathBuf> {
             Ok(OsString::from_vec(readlinkat(&self.0, "", Vec::new())?.into_bytes()).into())
         }
 
-        /// Where to connect to reach this very file, whatever is at its `path` by now.
+        /// The path to connect to in order to reach this very file, even if `path` has been replaced.
         pub(crate) fn reached_by(&self, path: &Path) -> PathBuf {
             let link = self.link();
-            // Without /proc there is no such way.
+            // This needs /proc.
             if link.symlink_metadata().is_ok() { link } else { path.to_owned() }
         }
 
-        /// A link that the kernel follows to the file itself, proc_pid_fd(5).
+        /// The link in /proc that the kernel resolves to the file itself, proc_pid_fd(5).
         fn link(&self) -> PathBuf {
             format!("/proc/self/fd/{}", self.0.as_raw_fd()).into()
         }
@@ -72,10 +72,10 @@ mod platform {
 
     use super::super::endpoint::SUN_PATH_LEN;
 
-    /// The longest path to a file that can be connected to, unix(4).
+    /// The longest path of a file that can be connected to, unix(4).
     pub(crate) const LONGEST_REACHED: usize = SUN_PATH_LEN - 1;
 
-    /// Here no descriptor names a file that cannot be opened, as a socket cannot. So its directory and its name do.
+    /// Here a file that cannot be opened, such as a socket, has no descriptor. Its directory and its name identify it.
     pub(crate) struct Found<'a> {
         directory: BorrowedFd<'a>,
         name: &'a OsStr,
@@ -101,13 +101,13 @@ mod platform {
             Ok(chmodat(self.directory, self.name, mode, AtFlags::SYMLINK_NOFOLLOW)?)
         }
 
-        /// Where a symbolic link leads.
+        /// The target of a symbolic link.
         pub(crate) fn read_link(&self) -> io::Result<PathBuf> {
             let target = readlinkat(self.directory, self.name, Vec::new())?;
             Ok(OsString::from_vec(target.into_bytes()).into())
         }
 
-        /// Where to connect to reach the file.
+        /// The path to connect to in order to reach the file.
         pub(crate) fn reached_by(&self, path: &Path) -> PathBuf {
             path.to_owned()
         }

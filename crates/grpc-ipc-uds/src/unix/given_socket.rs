@@ -13,15 +13,15 @@ use super::kept_socket::accept;
 use super::systemd::Lease;
 use super::{descriptor, sys};
 
-/// A socket that somebody else has bound, and that listens already. Whoever has made its file removes it, too: this
-/// process does not, because the socket may be open elsewhere, and be listened on again.
+/// A listening socket that someone else has bound. This process does not remove its file, because the socket may be
+/// open elsewhere and listened on again.
 pub(super) struct GivenSocket {
     socket: AsyncFd<UnixListener>,
     _lease: Option<Lease>,
 }
 
 impl GivenSocket {
-    /// The socket, and the address at which clients reach it. Errors name it `given`.
+    /// Takes the socket, and determines the address at which clients reach it. Errors use the address `given`.
     pub(super) fn new(
         socket: OwnedFd,
         lease: Option<Lease>,
@@ -47,7 +47,7 @@ impl GivenSocket {
     }
 }
 
-/// The address that the socket is bound to; `None` if it is not a valid one, such as a path with a NUL inside.
+/// The address that the socket is bound to, or `None` if it is not valid, such as a path that contains a NUL.
 fn address_of(listener: &UnixListener) -> io::Result<Option<Address>> {
     let bound = SocketAddrUnix::try_from(getsockname(listener)?)?;
     if let Some(path) = bound.path() {

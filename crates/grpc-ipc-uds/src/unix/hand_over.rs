@@ -1,11 +1,12 @@
-//! How a server hands its listening socket over to the process that follows it.
+//! Hands the listening socket of a server over to its successor.
 //!
-//! A server that can be followed listens on a second socket, beside the first one, for its successor. When that connects,
-//! the server sends it three descriptors (SCM_RIGHTS, unix(7)): the listening socket, the lock file, and the second socket.
-//! A lock of flock(2) belongs to the open file, which both processes have then, so it is never free in between.
+//! A restartable server listens on a second socket for its successor. When the successor connects, the server sends it
+//! three descriptors (SCM_RIGHTS, unix(7)): the listening socket, the lock file, and the second socket. A flock(2) lock
+//! belongs to the open file, which both processes then have, so it is never released in between.
 //!
-//! Both have the sockets, and the old server goes on. When the new one begins to accept, it says so. Only then does the
-//! old one stop, and it leaves the files alone from then on. If the new process dies before that, nothing has happened.
+//! The old server continues to accept while both have the sockets. The new server reports when it begins to accept.
+//! Only then does the old server stop accepting, and it no longer removes the files. If the new process dies before
+//! that, nothing has changed.
 
 use std::future::pending;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -36,28 +37,29 @@ use super::peer::peer_of;
 use super::socket_file::is_gone;
 use super::{descriptor, sys};
 
-/// What the old server begins with. It names the form of what follows.
+/// The first bytes from the old server. They identify the version of the protocol.
 const GREETING: &[u8; 20] = b"grpc-ipc hand-over 1";
-/// What the new server says when it accepts, and what the old one answers when it has stopped to.
+/// Sent by the new server when it accepts. The old server answers when it has stopped accepting.
 const ACCEPTING: u8 = b'A';
 const STOPPED: u8 = b'S';
 
-/// How long a server that offers its socket may take to send it.
+/// How long a server may take to send its socket.
 const GREETING_LIMIT: Duration = Duration::from_secs(5);
-/// How long it may take to stop accepting. It is one step for it; if it is stopped, the new server accepts meanwhile.
+/// How long the old server may take to stop accepting, which is a single step. If the old process is suspended, the new
+/// server accepts anyway.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What follows the path of a socket in that of the second one.
+/// The suffix that the path of the second socket adds to that of the first.
 pub(super) const SUFFIX: &str = ".handover";
-/// How often, and after which pauses, a server tries again that finds neither a server to follow nor the path free: the one
-/// before it is about to listen, or to end.
+/// How often a server tries again, and after which pauses, if it finds neither a server to follow nor a free path. The
+/// previous server is then about to listen, or about to end.
 const ATTEMPTS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(20);
-/// How long it tries at most: the server before it may be handing over to another one, and say nothing meanwhile.
+/// The maximum time to try. A server that is handing over to another process does not answer in the meantime.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The attempts of a server to follow another one, or to find its address free.
+/// The attempts of a server to follow the previous one, or to find its address free.
 pub(super) struct Attempts {
     left: u32,
     deadline: Instant,
@@ -68,12 +70,12 @@ impl Attempts {
         Self { left: ATTEMPTS, deadline: Instant::now() + LIMIT }
     }
 
-    /// Whether no other follows.
+    /// Whether this is the last attempt.
     pub(super) fn is_last(&self) -> bool {
         self.left == 0 || Instant::now() >= self.deadline
     }
 
-    /// How long the server before may take to send its socket.
+    /// The deadline for the previous server to send its socket.
     fn greeting_deadline(&self) -> Instant {
         self.deadline.min(Instant::now() + GREETING_LIMIT)
     }
@@ -84,15 +86,15 @@ impl Attempts {
     }
 }
 
-/// Whether the files of a server are left alone when it ends: they may be another process's, too.
+/// Whether a server that ends leaves its files in place because another process may use them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leave(Arc<AtomicU8>);
 
-/// Nobody else has the socket.
+/// Only this process has the socket.
 const OWN: u8 = 0;
 /// Another process may have it.
 const SHARED: u8 = 1;
-/// It is given up, and goes to nobody any more.
+/// The socket has been given up, and is no longer handed over.
 const CLOSED: u8 = 2;
 
 impl Leave {
@@ -100,39 +102,39 @@ impl Leave {
         self.0.load(Ordering::SeqCst) == SHARED
     }
 
-    /// Before another process gets the socket; `false` if it is too late for that.
+    /// Called before another process gets the socket. Returns `false` if it is too late.
     fn share(&self) -> bool {
         self.0.compare_exchange(OWN, SHARED, Ordering::SeqCst, Ordering::SeqCst).is_ok()
     }
 
-    /// Before the socket is given up; `false` if another process may have it.
+    /// Called before the socket is given up. Returns `false` if another process may have it.
     fn close(&self) -> bool {
         self.0.compare_exchange(OWN, CLOSED, Ordering::SeqCst, Ordering::SeqCst) != Err(SHARED)
     }
 
-    /// It is this process's alone.
+    /// Marks the socket as this process's alone.
     fn own(&self) {
         self.0.store(OWN, Ordering::SeqCst);
     }
 }
 
-/// What one server hands to the next.
+/// The descriptors that one server hands to the next.
 pub(super) struct Descriptors {
-    /// It listens for clients.
+    /// The socket that listens for clients.
     pub(super) socket: OwnedFd,
-    /// Sockets in the abstract namespace have none.
+    /// The lock file; `None` for abstract sockets.
     pub(super) lock: Option<OwnedFd>,
-    /// It listens for the next server.
+    /// The socket that listens for the next server.
     pub(super) offers: OwnedFd,
 }
 
-/// The end of a server that can be followed by another process.
+/// A server's side of the hand-over to the next process.
 pub(super) struct HandOver {
     handed_over: watch::Sender<bool>,
     leave: Leave,
-    /// Where the next server is waited for.
+    /// The task that waits for the next server.
     task: Option<AbortHandle>,
-    /// The server before this one, while that accepts.
+    /// The previous server, while it still accepts.
     before: Option<Before>,
 }
 
@@ -143,12 +145,12 @@ struct Before {
 }
 
 impl HandOver {
-    /// Of the first server.
+    /// For the first server.
     pub(super) fn new(leave: Leave) -> Self {
         Self { handed_over: watch::Sender::new(false), leave, task: None, before: None }
     }
 
-    /// Of a server that follows another one, which has handed over the first two of the descriptors that it returns.
+    /// For a server that follows another one. Also returns the first two descriptors that it was handed.
     pub(super) fn following(taken: Taken, leave: Leave) -> (Self, OwnedFd, Option<OwnedFd>) {
         let Taken { stream, descriptors: Descriptors { socket, lock, offers } } = taken;
         leave.share();
@@ -156,42 +158,42 @@ impl HandOver {
         (Self { handed_over: watch::Sender::new(false), leave, task: None, before }, socket, lock)
     }
 
-    /// Gives the socket to nobody any more; `false` if another process may have it.
+    /// Stops handing the socket over. Returns `false` if another process may have it.
     pub(super) fn close(&self) -> bool {
         self.leave.close()
     }
 
-    /// What says whether the files are left alone.
+    /// Returns the flag that decides whether the files are left in place.
     pub(super) fn leave(&self) -> Leave {
         self.leave.clone()
     }
 
-    /// Waits until the next process has the socket.
+    /// Waits until the next process has taken over the socket.
     pub(super) fn handed_over(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut handed_over = self.handed_over.subscribe();
         async move {
             if handed_over.wait_for(|handed_over| *handed_over).await.is_err() {
-                // It has ended without.
+                // The task ended without a hand-over.
                 pending::<()>().await;
             }
         }
     }
 
-    /// Tells the server before this one to stop, and waits until it has; returns the socket on which the next server is
-    /// waited for, if there was one before, and whether it has left everything as it was.
+    /// Tells the previous server to stop, and waits until it has. If there was one, returns the socket that waits for
+    /// the next server, and whether the previous server left everything in place.
     ///
     /// # Cancel safety
-    /// It goes on where a dropped future has been.
+    /// If the future is dropped, the next call continues where it stopped.
     pub(super) async fn begin(&mut self) -> Option<(OwnedFd, bool)> {
         let before = self.before.as_mut()?;
         let answered = timeout(STOP_LIMIT, before.stop(&self.leave)).await;
         let before = self.before.take()?;
         self.leave.own();
-        info!("this server has taken over the socket of the one before it");
+        info!("took over the socket of the previous server");
         Some((before.offers, matches!(answered, Ok(Ok(())))))
     }
 
-    /// Offers `descriptors` to the next server, instead of those that were offered before.
+    /// Offers `descriptors` to the next server, in place of earlier ones.
     pub(super) fn offer(&mut self, descriptors: Descriptors) -> io::Result<()> {
         self.stop_offering();
         let offers = UnixListener::from(descriptors.offers.try_clone()?);
@@ -202,7 +204,7 @@ impl HandOver {
             loop {
                 match hand_over(&offers, &descriptors, &leave).await {
                     Ok(Some(next)) => {
-                        info!(%next, "another process has taken over the socket of this server");
+                        info!(%next, "another process took over the socket");
                         handed_over.send_replace(true);
                         return;
                     }
@@ -232,12 +234,12 @@ impl Drop for HandOver {
 }
 
 impl Before {
-    /// An error if it has ended without a word.
+    /// Fails if the server ended without an answer.
     async fn stop(&mut self, leave: &Leave) -> io::Result<()> {
         if !self.is_told {
             write_byte(&self.stream, ACCEPTING).await?;
             self.is_told = true;
-            // The server before hears of it, or has ended: the files are this one's.
+            // The previous server receives this, or has ended. The files belong to this server.
             leave.own();
         }
         match read_byte(&self.stream).await? {
@@ -247,10 +249,10 @@ impl Before {
     }
 }
 
-/// `accepted`, unless the next process has the socket: then never.
+/// Waits for `accepted`. Never completes after the next process has taken over the socket.
 ///
 /// # Cancel safety
-/// That of `accepted`.
+/// The same as that of `accepted`.
 pub(super) async fn until_handed_over<T>(
     hand_over: Option<&HandOver>,
     accepted: impl Future<Output = T>,
@@ -268,7 +270,7 @@ pub(super) async fn until_handed_over<T>(
     }
 }
 
-/// One attempt to hand the descriptors over: the peer that has them in the end, if it has said that it accepts.
+/// Makes one attempt to hand over the descriptors. Returns the peer once it has reported that it accepts.
 async fn hand_over(
     offers: &AsyncFd<UnixListener>,
     descriptors: &Descriptors,
@@ -281,7 +283,7 @@ async fn hand_over(
     }
     stream.set_nonblocking(true)?;
     let stream = UnixStream::from_std(stream)?;
-    // From here on they may be another's, too.
+    // From here on, another process may have them too.
     if !leave.share() {
         return Ok(None);
     }
@@ -289,28 +291,28 @@ async fn hand_over(
         send(&stream, descriptors).await?;
         read_byte(&stream).await
     };
-    // Whoever goes without a word has only looked.
+    // A peer that disconnects without a report has only looked.
     let Ok(Some(ACCEPTING)) = sent.await else {
         leave.own();
         return Ok(None);
     };
-    // It accepts, whether it hears of this or not.
+    // The peer accepts, even if it does not receive this.
     _ = write_byte(&stream, STOPPED).await;
     Ok(Some(peer))
 }
 
-/// Whether `peer` is this user or root: nobody else could make a socket of this server's.
+/// Whether `peer` is this user or root. Nobody else could create a socket that belongs to this server's user.
 async fn may_follow(peer: &Peer) -> bool {
     AccessPolicy::same_user_or_system().check(peer).await.is_ok()
 }
 
-/// What a server has been sent by the one before it.
+/// The descriptors that the previous server sent.
 pub(super) struct Taken {
     stream: UnixStream,
     descriptors: Descriptors,
 }
 
-/// Takes the descriptors of the server that offers them at `path`; `None` if none does.
+/// Takes the descriptors from the server that offers them at `path`; `None` if no server does.
 pub(super) async fn take(path: &Path, attempts: &Attempts) -> io::Result<Option<Taken>> {
     let stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
@@ -322,7 +324,7 @@ pub(super) async fn take(path: &Path, attempts: &Attempts) -> io::Result<Option<
     }
     match timeout_at(attempts.greeting_deadline(), receive(&stream)).await {
         Ok(Ok(descriptors)) => Ok(Some(Taken { stream, descriptors })),
-        // It ends, or is busy with another one.
+        // The server is ending, or is handing over to another process.
         Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
         Ok(Err(error)) => Err(error),
@@ -363,7 +365,12 @@ async fn receive(stream: &UnixStream) -> io::Result<Descriptors> {
     if length == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    let other = || io::Error::new(io::ErrorKind::InvalidData, "the server speaks another form of hand-over");
+    let other = || {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the previous server uses another version of the hand-over protocol",
+        )
+    };
     let mut received = received.into_iter();
     let (Some(socket), Some(offers), lock, None) =
         (received.next(), received.next(), received.next(), received.next())
@@ -399,7 +406,7 @@ async fn write_byte(stream: &UnixStream, byte: u8) -> io::Result<()> {
     }
 }
 
-/// `None` at the end.
+/// Returns `None` at the end of the stream.
 async fn read_byte(stream: &UnixStream) -> io::Result<Option<u8>> {
     let mut byte = [0];
     loop {

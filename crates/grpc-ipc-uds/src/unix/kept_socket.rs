@@ -25,10 +25,10 @@ use super::socket_file::{SocketFile, clear};
 use super::watch::Watch;
 use super::{ListenOptions, sys};
 
-/// A socket that listens at a path, and that returns to it when its files are removed.
+/// A socket that listens at a path, and restores its files when they are removed.
 ///
-/// Who removes them is often a program that tidies up, and does not know that they are in use. Without them this server
-/// could not be reached, and without the lock file a second one could start.
+/// A program that cleans up often removes them, without knowing that they are in use. Without the socket file, clients
+/// cannot reach this server; without the lock file, a second server could start.
 pub(super) struct KeptSocket {
     // Dropped in this order: see SocketFile and LockFile.
     file: SocketFile,
@@ -39,32 +39,32 @@ pub(super) struct KeptSocket {
     address: Address,
     path: PathBuf,
     watch: Watch,
-    /// When to see to it that the files are there; `None` while nothing is wrong with them.
+    /// When to restore the files; `None` while they are intact.
     retry: Option<Instant>,
     pause: Duration,
     restored: Option<Instant>,
-    /// Whether it is in the log that they cannot be put there.
+    /// Whether the failure to restore them has been logged.
     told: bool,
-    /// Connections of a socket that had to be given up.
+    /// Connections accepted from a socket that had to be replaced.
     left: VecDeque<UnixStream>,
-    /// How the next server gets the socket, if it may.
+    /// How the next server gets the socket, if this server is restartable.
     next: Option<Next>,
 }
 
-/// Where the next server is waited for.
+/// Where this server waits for the next one.
 struct Next {
     hand_over: HandOver,
     file: SocketFile,
     path: PathBuf,
-    /// `None` while the server before this one has it.
+    /// `None` while the previous server has it.
     offers: Option<OwnedFd>,
 }
 
-/// The pause before the files are put there again: for whoever removes them one by one to come to an end, and then their
-/// directory. It doubles with each try, for whoever removes them again.
+/// The pause before the files are restored, so that a program that removes the files one by one and then their
+/// directory can finish. It doubles with each attempt, in case the files are removed repeatedly.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How long the files have to stay for the next pause to be the first one again.
+/// How long the files must stay in place before the pause is reset.
 const CALM: Duration = Duration::from_secs(60);
 
 impl KeptSocket {
@@ -108,7 +108,7 @@ impl KeptSocket {
         self.next.as_ref().map(|next| &next.hand_over)
     }
 
-    /// Offers the socket to the next server, if this one has the right to.
+    /// Offers the socket to the next server, if this server is restartable.
     fn offer(&mut self) -> io::Result<()> {
         let Some(Next { hand_over, offers: Some(offers), .. }) = &mut self.next else { return Ok(()) };
         hand_over.offer(Descriptors {
@@ -118,26 +118,26 @@ impl KeptSocket {
         })
     }
 
-    /// Has the server before this one stop, if there is one.
+    /// Tells the previous server to stop, if there is one.
     ///
     /// # Cancel safety
-    /// It goes on where a dropped future has been.
+    /// If the future is dropped, the next call continues where it stopped.
     async fn begin(&mut self) {
         let Some(next) = &mut self.next else { return };
         let Some((offers, as_it_was)) = next.hand_over.begin().await else { return };
         next.offers = Some(offers);
         self.lock.sign();
         if let Err(error) = self.offer() {
-            warn!(address = %self.address, %error, "this server cannot offer its socket to the next one");
+            warn!(address = %self.address, %error, "cannot offer the socket to the next server");
         }
         if !as_it_was {
-            // It may have ended in the meantime, and have removed the files.
+            // The previous server may have ended in the meantime and removed the files.
             self.look();
             self.retry = self.retry.map(|_| Instant::now());
         }
     }
 
-    /// Waits for a connection, and meanwhile sees to the files.
+    /// Waits for a connection, and restores the files in the meantime.
     ///
     /// # Cancel safety
     /// Dropping the future loses no connection.
@@ -167,19 +167,21 @@ impl KeptSocket {
         }
     }
 
-    /// Gives up the path, and returns one of those who had connected before. Nobody can connect any more when this has
-    /// returned `None`.
+    /// Gives up the path and returns one of the clients that had connected before. After this has returned `None`,
+    /// nobody can connect any more.
     pub(super) fn last(&mut self) -> Option<UnixStream> {
         if !self.close() {
             return self.left.pop_front();
         }
-        // As when they are dropped, and both before the backlog is empty: whoever finds nothing here may start a server.
+        // As when they are dropped. Both go before the backlog is empty, because a client that finds nothing here may
+        // start a server.
         self.file.remove();
         self.lock.release();
         self.left.pop_front().or_else(|| last(&self.socket))
     }
 
-    /// Keeps the socket from whoever would follow, who then binds the path anew; `false` if somebody has it.
+    /// Stops the next server from following, so that it binds the path itself. Returns `false` if another process
+    /// already has the socket.
     fn close(&mut self) -> bool {
         let closed = self.hand_over().is_none_or(HandOver::close);
         if closed {
@@ -188,9 +190,9 @@ impl KeptSocket {
         closed
     }
 
-    /// Looks whether the path leads to this socket, and its lock's to the lock.
+    /// Checks that the path leads to this socket, and the path of the lock file to the lock.
     fn look(&mut self) {
-        // A path that is not from the root may lead elsewhere by now.
+        // A relative path may lead elsewhere by now.
         if self.path.is_relative() || self.is_whole() {
             return;
         }
@@ -208,13 +210,13 @@ impl KeptSocket {
             && stat(Path::new(&lock)).is_ok_and(|found| self.lock.is(&found))
     }
 
-    /// Tries to put the files there again.
+    /// Tries to restore the files.
     async fn see_to_it(&mut self) {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         match self.restore().await {
             Ok(restored) => {
                 if restored {
-                    warn!(address = %self.address, "the files of the socket were removed; this server has put them there again");
+                    warn!(address = %self.address, "the files of the socket were removed; this server created them again");
                 }
                 (self.retry, self.restored, self.told) = (None, Some(Instant::now()), false);
                 self.look();
@@ -225,8 +227,8 @@ impl KeptSocket {
                     let error: &dyn Error = &error;
                     warn!(
                         address = %self.address, error,
-                        "the files of the socket were removed, so clients cannot reach this server; it keeps trying to put \
-                         them there again"
+                        "the files of the socket were removed, so clients cannot reach this server; it keeps trying to \
+                         create them again"
                     );
                 }
                 self.told = true;
@@ -234,8 +236,8 @@ impl KeptSocket {
         }
     }
 
-    /// Whether there was something to do. What is said of the right to a path holds now as it does for a server that
-    /// starts: what belongs to another server is left alone.
+    /// Returns whether anything had to be restored. The rules for the path are the same as at startup: another server's
+    /// files are not changed.
     async fn restore(&mut self) -> Result<bool, BindError> {
         if self.is_whole() {
             return Ok(false);
@@ -248,7 +250,7 @@ impl KeptSocket {
         };
         if !found.is_some_and(|found| self.file.is(&found)) {
             let (file, socket) = bind(&place, &self.options).await?;
-            // Nobody finds the old socket any more. Who has connected to it is still served.
+            // New clients cannot find the old socket. Clients that have connected to it are still served.
             for _ in 0..self.options.backlog {
                 let Ok((stream, _)) = self.socket.get_ref().accept() else { break };
                 self.left.push_back(stream);
@@ -286,7 +288,7 @@ impl Drop for KeptSocket {
     }
 }
 
-/// What a server has that listens at a place.
+/// The state of a server that listens at a place.
 struct Bound {
     file: SocketFile,
     socket: AsyncFd<UnixListener>,
@@ -294,7 +296,7 @@ struct Bound {
     next: Option<Next>,
 }
 
-/// The first server at the place, or one after another that has ended.
+/// Binds as the first server at the place, or after another one has ended.
 async fn bind_first(place: &Place<'_>, options: &ListenOptions) -> Result<Bound, BindError> {
     let lock = match options.restartable {
         // The caller tries again.
@@ -305,7 +307,7 @@ async fn bind_first(place: &Place<'_>, options: &ListenOptions) -> Result<Bound,
     Ok(Bound { file, socket, lock, next: None })
 }
 
-/// Follows the server that offers its socket, or binds one that the next server can follow.
+/// Follows the server that offers its socket, or binds a socket that the next server can follow.
 async fn follow_or_bind(place: &Place<'_>, options: &ListenOptions) -> Result<Bound, BindError> {
     let mut path = place.path.as_os_str().to_owned();
     path.push(hand_over::SUFFIX);
@@ -342,14 +344,14 @@ async fn follow_or_bind(place: &Place<'_>, options: &ListenOptions) -> Result<Bo
     }
 }
 
-/// What the server before this one hands over, if there is one that does.
+/// Takes the descriptors of the previous server, if it hands them over.
 async fn follow(
     place: &Place<'_>,
     beside: &Place<'_>,
     attempts: &Attempts,
 ) -> Result<Option<Bound>, BindError> {
     let failed =
-        |error| BindError::from_io(place.address, "take over the socket of the server before", error);
+        |error| BindError::from_io(place.address, "take over the socket of the previous server", error);
     let offers = match Found::open(beside.directory.as_fd(), &beside.name) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -359,7 +361,7 @@ async fn follow(
     let Some(taken) = taken else { return Ok(None) };
     let leave = Leave::default();
     let (hand_over, socket, lock) = HandOver::following(taken, leave.clone());
-    let lock = lock.ok_or_else(|| failed(io::Error::other("there was no lock file with it")))?;
+    let lock = lock.ok_or_else(|| failed(io::Error::other("the previous server sent no lock file")))?;
     let (Some(file), Some(offers_file)) =
         (SocketFile::taken(place, leave.clone())?, SocketFile::taken(beside, leave.clone())?)
     else {
@@ -370,7 +372,7 @@ async fn follow(
     Ok(Some(Bound { file, socket, lock: LockFile::taken(place, lock, leave), next: Some(next) }))
 }
 
-/// The socket on which the next server is waited for.
+/// Binds the socket that waits for the next server.
 async fn bind_beside(
     beside: &Place<'_>,
     options: &ListenOptions,
@@ -380,7 +382,7 @@ async fn bind_beside(
     Ok((file, socket.into_inner().into()))
 }
 
-/// A socket at the place, which the caller has the lock of.
+/// Binds a socket at the place. The caller holds its lock.
 async fn bind(
     place: &Place<'_>,
     options: &ListenOptions,
@@ -395,10 +397,11 @@ pub(super) async fn accept(socket: &AsyncFd<UnixListener>) -> io::Result<UnixStr
     socket.async_io(Interest::READABLE, |socket| socket.accept()).await.map(|(stream, _)| stream)
 }
 
-/// One of those who have connected to a socket that nobody can connect to any more.
+/// Returns one of the clients that connected to a socket before it was closed to new ones.
 pub(super) fn last(socket: &AsyncFd<UnixListener>) -> Option<UnixStream> {
-    // Linux refuses clients from here on, and hands out those that have come. Elsewhere the call fails, and the socket
-    // takes clients until it is closed: only those that have looked up the path before can be among them.
+    // On Linux, this makes the socket refuse new clients, and accept still returns those that have connected. On other
+    // systems the call fails, and the socket takes clients until it is closed. By then the path is gone, so these can
+    // only be clients that looked it up before.
     _ = shutdown(socket.get_ref(), Shutdown::Read);
     loop {
         match socket.get_ref().accept() {

@@ -18,11 +18,11 @@ use super::runtime_dir::Create;
 use super::systemd::{self, Lease};
 use super::{ListenOptions, LocalStream, launchd, stream, sys};
 
-/// A Unix domain socket that a server listens on. [`ListenOptions::listen`] makes one.
+/// A listening Unix domain socket. Created by [`ListenOptions::listen`].
 pub struct LocalListener(Acceptor<Socket>);
 
-// Not tokio's, which panics when it accepts a client that has bound a path of the full 108 bytes: mio 1.2.5 counts the
-// NUL that such a path has not.
+// Not tokio's listener, which panics when a client has bound a path of the full 108 bytes: mio 1.2.5 expects a NUL at
+// the end, which such a path does not have.
 enum Socket {
     AtPath(Box<KeptSocket>),
     Abstract(AbstractSocket),
@@ -47,7 +47,7 @@ impl Source for Socket {
         let stream = match self {
             Self::AtPath(socket) => socket.last(),
             Self::Abstract(socket) => socket.last(),
-            // Others may have the socket open. Those who have connected wait for the next one to accept them.
+            // Others may have the socket open, so waiting clients are left for the next server to accept.
             Self::Given(_) => None,
         }?;
         stream.set_nonblocking(true).ok()?;
@@ -87,7 +87,7 @@ impl LocalListener {
         Ok(Self(Acceptor::new(socket, endpoint.address(address), access)))
     }
 
-    /// Listens on a socket that somebody else has bound, and that errors call `given`.
+    /// Listens on a socket that someone else has bound. Errors use the address `given`.
     pub(super) async fn of_given(
         options: ListenOptions,
         socket: OwnedFd,
@@ -102,8 +102,9 @@ impl LocalListener {
 }
 
 impl LocalListener {
-    /// Waits until another process has taken over the socket ([`ListenOptions::restartable`]); then nobody is accepted here
-    /// any more, and the server may finish its calls and end. Never, if that does not come.
+    /// Waits until another process has taken over the socket ([`ListenOptions::restartable`]). From then on, this
+    /// listener accepts no more clients, and the server may finish its calls and end. Never completes without a
+    /// hand-over.
     pub fn handed_over(&self) -> impl Future<Output = ()> + Send + use<> {
         let hand_over = match self.0.source() {
             Socket::AtPath(socket) => socket.hand_over(),

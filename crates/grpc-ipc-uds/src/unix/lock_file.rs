@@ -18,15 +18,15 @@ use super::place::{Place, describe};
 use super::socket_file::{in_use, is_served};
 use super::trust;
 
-/// The right to the socket at a path, from before it is looked at until the listener is dropped: an exclusive flock(2)
-/// on the file `PATH.lock`. So of two servers that start at the same time one wins, and none takes another, which has
-/// bound its socket and does not listen yet, for dead.
+/// The lock for the socket at a path: an exclusive flock(2) on the file `PATH.lock`. A listener holds it from before it
+/// inspects the path until it is dropped. So if two servers start at the same time, one wins, and neither mistakes the
+/// other for dead while it has bound its socket but does not listen yet.
 ///
-/// It is a file of its own, because who may lock a file is who may open it: a lock on the directory could be held by
-/// anybody who can read that. It belongs to the user of the process and has the mode 0600, whatever those of the socket
-/// are, so nobody else can lock it, or write to it. In a directory such as `/tmp` others can take its name before; that
-/// is found out and said, and what they have put there is not written to: nothing that a symbolic link leads to, no file
-/// of another user, and none that has another name (a hard link).
+/// It is a separate file because anyone who can open a file can lock it: anyone who can read the directory could lock
+/// that. The file belongs to the user of the process and has the mode 0600, whatever the socket's owner and mode are,
+/// so nobody else can lock it or write to it. In a directory such as `/tmp`, others can take its name first. The
+/// listener detects this and reports it. It writes neither through a symbolic link, nor to another user's file, nor to
+/// a file with another name (a hard link).
 pub(super) struct LockFile {
     directory: Arc<Directory>,
     name: OsString,
@@ -35,11 +35,11 @@ pub(super) struct LockFile {
     leave: Leave,
 }
 
-/// How long the lock of a server that does not listen is waited for.
+/// How long to wait for the lock of a server that does not listen.
 const ENDING: Duration = Duration::from_secs(1);
 
 impl LockFile {
-    /// Locks the file called `name`; the error names the process that holds the lock.
+    /// Locks the file called `name`. The error names the process that holds the lock.
     pub(super) async fn acquire(place: &Place<'_>, name: OsString) -> Result<Self, BindError> {
         loop {
             let mut file = match open(place, &name) {
@@ -59,7 +59,7 @@ impl LockFile {
                 result => result.map_err(failed)?,
             }
             let found = fstat(&file).map_err(failed)?;
-            // Its last owner removes the file; then this lock is on one that nobody else can find.
+            // The last owner removes the file. If it did so before this lock was taken, nobody else can find this file.
             if !place.directory.stat(&name).is_ok_and(|there| is_same(&there, &found)) {
                 continue;
             }
@@ -67,7 +67,7 @@ impl LockFile {
                 return Err(place.foreign(&name, &found));
             }
             if found.st_nlink != 1 {
-                let problem = "is a hard link to another file; remove it, if no server is running".to_owned();
+                let problem = "is a hard link to another file; remove it if no server is running".to_owned();
                 return Err(place.in_the_way(&name, None, problem));
             }
             let (directory, process) = (place.directory.clone(), std::process::id());
@@ -77,8 +77,8 @@ impl LockFile {
         }
     }
 
-    /// As [`acquire`](Self::acquire), for a server that starts: it waits a moment for one that ends, or that is about to
-    /// listen.
+    /// Like [`acquire`](Self::acquire), for a server that starts: waits briefly for a server that is ending, or about
+    /// to listen.
     pub(super) async fn await_end(place: &Place<'_>) -> Result<Self, BindError> {
         let deadline = Instant::now() + ENDING;
         let mut backoff = Backoff::connect();
@@ -92,25 +92,26 @@ impl LockFile {
         }
     }
 
-    /// The lock that the server before this one holds; both have the same open file.
+    /// The lock that the previous server holds. Both processes have the same open file.
     pub(super) fn taken(place: &Place<'_>, lock: OwnedFd, leave: Leave) -> Self {
         let (directory, name) = (place.directory.clone(), place.lock_name());
         Self { directory, name, file: lock.into(), process: std::process::id(), leave }
     }
 
-    /// Leaves the file and the lock as they are for as long as `leave` says so.
+    /// Leaves the file and the lock in place while `leave` is set.
     pub(super) fn left_by(self, leave: Leave) -> Self {
         let mut lock = self;
         lock.leave = leave;
         lock
     }
 
-    /// A second descriptor of the same open file, which has the lock with this one.
+    /// A second descriptor for the same open file, which shares the lock.
     pub(super) fn try_clone(&self) -> io::Result<OwnedFd> {
         Ok(self.file.try_clone()?.into())
     }
 
-    /// Writes down whose it is, for whoever wonders; the lock is as good without, as on a disk that is full.
+    /// Writes the owner's process id into the file, for information. The lock works without it, for example on a full
+    /// disk.
     pub(super) fn sign(&self) {
         _ = self.file.set_len(0);
         _ = self.file.write_at(format!("{}\n", self.process).as_bytes(), 0);
@@ -127,9 +128,9 @@ impl LockFile {
 }
 
 impl LockFile {
-    /// Lets another server have the path.
+    /// Releases the path for another server.
     pub(super) fn release(&self) {
-        // A process forked off this one has not locked it.
+        // A forked process does not own the lock.
         let own = self.process == std::process::id() && !self.leave.is_set();
         if own && self.directory.stat(&self.name).is_ok_and(|found| self.is(&found)) {
             _ = self.directory.remove(&self.name);
@@ -145,12 +146,13 @@ impl Drop for LockFile {
 }
 
 fn open(place: &Place<'_>, name: &OsStr) -> io::Result<File> {
-    // Without waiting for the other end, should it be a FIFO.
+    // Does not wait for the other end if this is a FIFO.
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     Ok(openat(&place.directory, name, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
-/// Why it was not opened: something else is there, or another user's file. Then who serves there may be known.
+/// Explains why the file could not be opened: it is something else, or belongs to another user. In the latter case, the
+/// server may be known.
 async fn not_opened(place: &Place<'_>, name: &OsStr, error: io::Error) -> BindError {
     match place.directory.stat(name) {
         Ok(found) if !trust::is(&found, FileType::RegularFile) => no_file(place, name, &found),
@@ -168,12 +170,12 @@ async fn not_opened(place: &Place<'_>, name: &OsStr, error: io::Error) -> BindEr
 
 fn no_file(place: &Place<'_>, name: &OsStr, found: &Stat) -> BindError {
     let kind = describe(FileType::from_raw_mode(found.st_mode));
-    let problem = format!("is {kind}, where the lock file of the socket has to be; remove it");
+    let problem = format!("is {kind}, but must be the lock file of the socket; remove it");
     place.in_the_way(name, trust::user(found), problem)
 }
 
-/// Who holds the lock: the owner of the file, because nobody else can open it. What stands in the file of another user
-/// is not believed.
+/// The process that holds the lock. It belongs to the owner of the file, because nobody else can open it. The contents
+/// of another user's file are not trusted.
 fn holder(file: &mut File, found: &Stat) -> Peer {
     let mut peer = Peer::new("unix").same_user_as(&own_user());
     if let Some(owner) = trust::user(found) {

@@ -4,7 +4,7 @@ use grpc_ipc_core::{GroupId, NameService, UserId};
 
 use super::sys;
 
-/// The names of this system, by getpwnam_r(3) and getgrnam_r(3): what `/etc/passwd` and directory services say.
+/// Looks up names on this system with getpwnam_r(3) and getgrnam_r(3), in `/etc/passwd` and directory services.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemNames;
 
@@ -25,7 +25,7 @@ mod tests {
     #[test]
     fn root_is_0_and_nobody_has_a_name_that_there_is_not() {
         assert_eq!(SystemNames.user("root").unwrap(), Some(UserId::Uid(0)));
-        // What the group of root is called differs; daemon is a group everywhere.
+        // The name of root's group differs between systems; the group daemon exists on all of them.
         assert!(matches!(SystemNames.group("daemon").unwrap(), Some(GroupId::Gid(1..))));
         for name in ["no-such-name-as-this", "", "a:b"] {
             assert_eq!(SystemNames.user(name).unwrap(), None, "{name:?}");

@@ -5,14 +5,14 @@ use grpc_ipc_core::{AccessPolicy, Address, BindError};
 use super::LocalListener;
 use super::owner::Account;
 
-/// How to listen on a Unix domain socket.
+/// Options to listen on a Unix domain socket.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use grpc_ipc_core::{AccessPolicy, UserId};
 /// use grpc_ipc_uds::ListenOptions;
 ///
-/// // User 33 can reach the socket, as everyone can, and is let in, as nobody else is.
+/// // User 33 can reach the socket, as everyone can. The policy accepts only that user, this one and root.
 /// let web_server = AccessPolicy::default().or(AccessPolicy::users([UserId::Uid(33)]));
 /// let listener = ListenOptions::new()
 ///     .mode(0o666)
@@ -36,7 +36,7 @@ pub struct ListenOptions {
 }
 
 impl ListenOptions {
-    /// The defaults.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self {
             mode: 0o600,
@@ -50,93 +50,101 @@ impl ListenOptions {
         }
     }
 
-    /// The permission bits of the socket's file. Whoever may write to it may connect
-    /// ([unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html), "Pathname socket ownership and permissions");
-    /// [`access`](Self::access) is asked on top of it. They are in force before the first client can connect, whatever
-    /// the process's umask is. Abstract sockets have none. Default: `0o600`.
+    /// The permission bits of the socket's file. Anyone who may write to the file may connect
+    /// ([unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html), "Pathname socket ownership and permissions"),
+    /// subject to [`access`](Self::access). The mode is set before the first client can connect, and does not depend on
+    /// the process's umask. Abstract sockets have no mode. Default: `0o600`.
     pub fn mode(self, mode: u32) -> Self {
         Self { mode, ..self }
     }
 
-    /// The user whom the socket's file belongs to, in force before the first client can connect. Only root may give it to
-    /// another user. The files beside it stay this process's: the lock file, and a directory that it creates. Abstract
-    /// sockets have none. Default: the user that this process acts as.
+    /// The owner of the socket's file, set before the first client can connect. Only root may choose another user. The
+    /// lock file, and a directory that the listener creates, still belong to this process's user. Abstract sockets have
+    /// no owner. Default: the process's effective user.
     pub fn owner(self, uid: u32) -> Self {
         Self { owner: Some(Account::Id(uid)), ..self }
     }
 
-    /// As [`owner`](Self::owner), by the user's name, which is looked up when the server listens. Default: as there.
+    /// Like [`owner`](Self::owner), but by name. The name is looked up when the server listens. Default: see `owner`.
     pub fn owner_name(self, name: impl Into<String>) -> Self {
         Self { owner: Some(Account::Name(name.into())), ..self }
     }
 
-    /// The group of the socket's file, in force before the first client can connect, and of the directory that
-    /// [`create_parent`](Self::create_parent) creates: with a [`mode`](Self::mode) of `0o660` its members may connect,
-    /// if [`access`](Self::access) lets them in. Who is not root may choose only a group that this process belongs to.
-    /// Abstract sockets have none. Default: what the system gives a new file, the group that this process acts as.
+    /// The group of the socket's file and of the directory that [`create_parent`](Self::create_parent) creates, set
+    /// before the first client can connect. With a [`mode`](Self::mode) of `0o660`, its members may connect if
+    /// [`access`](Self::access) allows them. A process that is not root may choose only a group that it belongs to.
+    /// Abstract sockets have no group. Default: the group that the system gives a new file, usually the process's
+    /// effective group.
     pub fn group(self, gid: u32) -> Self {
         Self { group: Some(Account::Id(gid)), ..self }
     }
 
-    /// As [`group`](Self::group), by the group's name, which is looked up when the server listens. Default: as there.
+    /// Like [`group`](Self::group), but by name. The name is looked up when the server listens. Default: see `group`.
     pub fn group_name(self, name: impl Into<String>) -> Self {
         Self { group: Some(Account::Name(name.into())), ..self }
     }
 
-    /// Creates the directory of the socket's file, if it is missing, with these permission bits, whatever the process's
-    /// umask is. Those above it that are missing, too, get `0o755` less the umask. They stay when the listener is
-    /// dropped; one that is there is left as it is. Default: no directory is created, and
-    /// [`BindError::NoParent`] says that it is missing.
+    /// Creates the directory of the socket's file if it is missing, with these permission bits regardless of the
+    /// process's umask. Missing directories above it get `0o755` less the umask. Created directories stay when the
+    /// listener is dropped; existing ones are not changed. Default: no directory is created, and a missing one is the
+    /// error [`BindError::NoParent`].
     pub fn create_parent(self, mode: u32) -> Self {
         Self { create_parent: Some(mode), ..self }
     }
 
-    /// Listens also in a directory that others can write to. They can then remove the socket and put one of their own in
-    /// its place. This server logs that, but cannot take the path back while theirs is served. What is left is that a
-    /// client asks who the server is ([`ConnectOptions::access`](crate::ConnectOptions::access)). Shared volumes of
-    /// containers may need it.
+    /// Allows a directory that others can write to. They can then remove the socket and put their own in its place.
+    /// This server logs that, but cannot take the path back while the other socket is served. Clients are then
+    /// protected only by their own check of the server ([`ConnectOptions::access`](crate::ConnectOptions::access)).
+    /// Shared volumes of containers may need this option.
     ///
-    /// Without it the directory has to be this user's or root's, and nobody else may write to it: neither everyone nor its
-    /// group (save a group that is named like this user, and lists nobody else; whose first group it is, by
-    /// `/etc/passwd`, is not searched for), nor who is in its access control list, where that is
-    /// one of POSIX. Or it has the sticky bit, as `/tmp` has: there others cannot replace a socket, but they can take its
-    /// path before this server does. The same goes for all the directories that it is in, up to the root, because who can
-    /// rename one of them can put another in its place; and symbolic links on the way have to be this user's or root's.
-    /// In a user namespace that has no number for root (`unshare --user`, and sandboxes that keep the file system as it is)
-    /// it cannot be told of `/` that it is root's, so this is needed there; `unix-abstract:NAME` is not in a directory.
-    /// A directory that is [created](Self::create_parent) gets its mode less the umask with this, and no group.
-    /// Default: such a directory is refused, [`BindError::UnsafeParent`].
+    /// Without it, the directory must belong to this user or to root, and nobody else may write to it: not everyone,
+    /// not its group, and not a user or group in its POSIX access control list. A group is fine if it has the same name
+    /// as this user and lists no other member. (Users whose primary group in `/etc/passwd` it is are not searched for.)
+    /// A directory with the sticky bit, such as `/tmp`, is also allowed. There, others cannot replace a socket, but
+    /// they can take its path before this server does.
+    ///
+    /// The same rules apply to every directory above, up to the root, because anyone who can rename one of them can
+    /// replace it. Symbolic links on the way must belong to this user or to root.
+    ///
+    /// A user namespace may have no number for root (`unshare --user`, and sandboxes that keep the file system as it
+    /// is). The owner of `/` is then unknown, so this option is needed. `unix-abstract:NAME` needs no directory.
+    ///
+    /// With this option, a directory that is [created](Self::create_parent) gets its mode less the umask, and its group
+    /// is not set. Default: such a directory is refused with [`BindError::UnsafeParent`].
     pub fn dangerous_allow_unsafe_parent(self) -> Self {
         Self { unsafe_parent: true, ..self }
     }
 
-    /// How many connections wait to be accepted, at most, before clients have to; the system may lower it
-    /// ([listen(2)](https://man7.org/linux/man-pages/man2/listen.2.html), `net.core.somaxconn`). Default: 1024.
+    /// The maximum number of connections that wait to be accepted before further clients have to wait. The system may
+    /// lower it ([listen(2)](https://man7.org/linux/man-pages/man2/listen.2.html), `net.core.somaxconn`). Default:
+    /// 1024.
     pub fn backlog(self, connections: u32) -> Self {
         Self { backlog: connections, ..self }
     }
 
-    /// Who may connect. Default: [`AccessPolicy::same_user_or_system`].
+    /// The access policy for clients. Default: [`AccessPolicy::same_user_or_system`].
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access, ..self }
     }
 
-    /// Whether this server takes over the socket of the server that listens there, if that is restartable as well, and later
-    /// leaves it to the next one in the same way. There is always a server at the address, and the new server accepts the
-    /// clients that still wait. If no server listens there, this one binds the address.
+    /// Whether this server takes over the socket of the server that listens there, if that one is restartable too, and
+    /// later hands it to the next server in the same way. The address is then served without interruption, and the new
+    /// server accepts the clients that are still waiting. If no server listens there, this one binds the address.
     ///
-    /// The servers find each other by a second socket, `PATH.handover` (with the mode 0600), over which the old one sends the
-    /// listening socket and the lock file to a process of the same user or of root. The old one accepts until the new one
-    /// begins to [`accept`](grpc_ipc_core::Listener::accept), and [`LocalListener::handed_over`] tells it of that; if the
-    /// new one ends before, the old one goes on. Mode, owner, group and backlog stay those of the first server.
+    /// The servers find each other by a second socket, `PATH.handover` (mode 0600). Over it, the old server sends the
+    /// listening socket and the lock file to a process of the same user or of root. The old server accepts until the
+    /// new one begins to [`accept`](grpc_ipc_core::Listener::accept); [`LocalListener::handed_over`] then completes in
+    /// the old one. If the new server ends before that, the old one continues. Mode, owner, group and backlog stay
+    /// those of the first server.
     ///
-    /// If a server listens there that is not restartable, binding fails after a second with [`BindError::InUse`]; if it is
-    /// handing over to another one, which has bound and does not accept yet, after 10 seconds. Sockets that are
-    /// [given](Self::listen_on) are not handed over. The path may have 9 bytes less than without.
+    /// If the server that listens there is not restartable, binding fails after one second with [`BindError::InUse`].
+    /// If it is handing over to another server that has bound but does not accept yet, binding fails after 10 seconds.
+    /// Sockets that are [given](Self::listen_on) are not handed over. The path may be 9 bytes shorter than without this
+    /// option.
     ///
-    /// If the old server runs under a service manager, that does not know the new one: systemd ends all processes of a
-    /// service when the first one has ended. A service of systemd takes its sockets from systemd instead (`systemd:NAME`).
-    /// Default: `false`, an address that is served is in use.
+    /// A service manager does not know a new server that the old one did not start through it: systemd ends all
+    /// processes of a service when its main process ends. A systemd service should take its sockets from systemd
+    /// instead (`systemd:NAME`). Default: `false`, an address that is served is in use.
     pub fn restartable(self, restartable: bool) -> Self {
         Self { restartable, ..self }
     }
@@ -146,20 +154,21 @@ impl ListenOptions {
         LocalListener::bind(self, address).await
     }
 
-    /// Listens on a socket that already listens: a [`UnixListener`](std::os::unix::net::UnixListener), or the descriptor
-    /// of one that another process has passed on. [`local_address`](grpc_ipc_core::Listener::local_address) is where it
-    /// is bound.
+    /// Listens on a socket that is already listening: a [`UnixListener`](std::os::unix::net::UnixListener), or the
+    /// descriptor of one that another process has passed on. [`local_address`](grpc_ipc_core::Listener::local_address)
+    /// is the address that it is bound to.
     ///
-    /// Dropping the listener closes the descriptor, and leaves the socket's file where it is: whoever has bound the socket
-    /// may have it open still. Only [`access`](Self::access) is applied. The socket's mode, owner, directory and backlog
-    /// are those that its maker gave it, and the options for them have no effect.
+    /// Dropping the listener closes the descriptor and leaves the socket's file in place, because the process that
+    /// bound the socket may still have it open. Only [`access`](Self::access) is applied. The socket keeps its mode,
+    /// owner, directory and backlog; the options for them have no effect.
     ///
-    /// The descriptor is made not to block, and to be closed in programs that this process starts from now on.
+    /// The descriptor is set to non-blocking, and to be closed in programs that this process starts from now on
+    /// (FD_CLOEXEC).
     ///
     /// # Errors
-    /// [`BindError::NotListening`] if it is not a stream socket of the family AF_UNIX that listens (which macOS cannot
-    /// tell from one that is only bound), and [`BindError::InvalidOption`] for a name in the access policy that nobody
-    /// has.
+    /// [`BindError::NotListening`] if it is not a listening stream socket of the family AF_UNIX (macOS cannot tell a
+    /// listening socket from one that is only bound), and [`BindError::InvalidOption`] for a name in the access policy
+    /// that does not exist.
     ///
     /// # Panics
     /// Outside of a tokio runtime, or in one without I/O.

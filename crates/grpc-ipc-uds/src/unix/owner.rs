@@ -4,14 +4,14 @@ use grpc_ipc_core::{Address, BindError};
 
 use super::{ListenOptions, sys};
 
-/// A user or a group, as an option says it.
+/// A user or a group, as given in an option.
 #[derive(Clone, Debug)]
 pub(super) enum Account {
     Id(u32),
     Name(String),
 }
 
-/// Whom a socket's file is to belong to, as chown(2) takes it. `None` is left as it is made.
+/// The owner and group of a socket's file, for chown(2). `None` leaves the value unchanged.
 #[derive(Clone, Copy)]
 pub(super) struct Owner {
     pub(super) user: Option<u32>,
@@ -19,7 +19,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    /// What `options` say, with the names looked up.
+    /// Reads `options`, and looks up the names.
     pub(super) async fn of(options: &ListenOptions, address: &Address) -> Result<Self, BindError> {
         Ok(Self {
             user: id(options.owner.clone(), "owner", sys::uid_of, address).await?,
@@ -40,20 +40,20 @@ async fn id(
         source,
     };
     match account {
-        // chown(2) takes this number for none.
+        // chown(2) takes this number as "unchanged".
         Some(Account::Id(u32::MAX)) => {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "nobody has this number");
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "this number is reserved");
             Err(invalid(u32::MAX.to_string(), source))
         }
         Some(Account::Id(id)) => Ok(Some(id)),
         Some(Account::Name(name)) => {
             let quoted = format!("{name:?}");
-            // It may ask a directory service.
+            // The lookup may ask a directory service.
             let found = tokio::task::spawn_blocking(move || look_up(&name)).await;
             match found.unwrap_or_else(|error| Err(error.into())) {
                 Ok(Some(id)) => Ok(Some(id)),
                 Ok(None) => {
-                    Err(invalid(quoted, io::Error::new(io::ErrorKind::NotFound, "nobody has this name")))
+                    Err(invalid(quoted, io::Error::new(io::ErrorKind::NotFound, "this name does not exist")))
                 }
                 Err(error) => Err(invalid(quoted, error)),
             }

@@ -7,15 +7,15 @@ use rustix::process::geteuid;
 use super::sys::{self, Credentials};
 use super::{LocalSocket, descriptor};
 
-/// The process at the other end of a connected Unix domain socket: user, groups, process and security label, as for a
-/// connection that a [`LocalListener`](crate::LocalListener) has accepted.
+/// Identifies the process at the other end of a connected Unix domain socket: its user, groups, process and security
+/// label, as for a connection that a [`LocalListener`](crate::LocalListener) has accepted.
 ///
-/// The system noted them when the connection was made, so this can be called at any time. For a socketpair(2), that is
-/// the process that made the pair, at both ends: a program that hands one end to a child process sees itself at the
+/// The system recorded them when the connection was made, so this can be called at any time. For a socketpair(2), both
+/// ends report the process that created the pair: a program that passes one end to a child process sees itself at the
 /// other end.
 ///
-/// On Linux it opens a handle of the process ([`Peer::process`]), if the system has one and a descriptor is left. The
-/// handle stays open until the last clone of the peer is dropped.
+/// On Linux, this opens a handle to the process ([`Peer::process`]), if the system supports it and a descriptor is
+/// left. The handle stays open until the last clone of the peer is dropped.
 ///
 /// # Errors
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) if `socket` is not a connected stream socket of the family AF_UNIX; the
@@ -37,7 +37,7 @@ pub fn peer_of(socket: &impl AsFd) -> io::Result<Peer> {
     Ok(describe(known))
 }
 
-/// The process at the other end of `socket`, as it was when the connection was made; the process of a server is the one
+/// The process at the other end of `socket`, as recorded when the connection was made. For a server, it is the process
 /// that called listen(2).
 #[cfg_attr(
     not(any(target_os = "linux", target_os = "android")),
@@ -53,7 +53,7 @@ pub(super) fn of_socket(socket: &LocalSocket, known: Credentials) -> Peer {
     describe(known)
 }
 
-/// A process of a pid namespace that this one cannot see into has pid 0 here, which is nobody's.
+/// A process of a pid namespace that this one cannot see has pid 0 here, which is no process's id.
 fn pid_of(known: &Credentials) -> Option<u32> {
     known.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0)
 }
@@ -81,7 +81,7 @@ fn describe(known: Credentials) -> Peer {
     peer
 }
 
-/// The user that this process acts as now, and that its peers see. A server may have changed it since it began to
+/// The user that this process acts as now, and that its peers see. A server may have changed it after it began to
 /// listen.
 pub(super) fn own_user() -> UserId {
     UserId::Uid(geteuid().as_raw())

@@ -6,9 +6,10 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::sys::{self, OpenSocket};
 
-/// A process by its file descriptor, pidfd_open(2), as [`Peer::process`](grpc_ipc_core::Peer::process) has it on Linux.
+/// A process file descriptor, pidfd_open(2): the handle behind [`Peer::process`](grpc_ipc_core::Peer::process) on
+/// Linux.
 ///
-/// It can be waited for, and be signalled, by `peer.process()?.downcast_ref::<PidFd>()?.as_fd()`.
+/// To wait for the process or signal it, use `peer.process()?.downcast_ref::<PidFd>()?.as_fd()`.
 #[derive(Debug)]
 pub struct PidFd {
     fd: OwnedFd,
@@ -16,13 +17,13 @@ pub struct PidFd {
 }
 
 impl PidFd {
-    /// The process that the connection of `socket` was made by, which had the id `pid`; `None` when the socket has been
-    /// closed, or the system has no handle of it.
+    /// Opens a handle to the process that made the connection of `socket`, and that had the id `pid`. Returns `None` if
+    /// the socket has been closed, or the system has no handle for it.
     pub(super) fn of_peer(socket: &OpenSocket, pid: Option<u32>) -> Option<ProcessHandle> {
         socket.ask(|socket| Self::of(socket, pid))?
     }
 
-    /// The same, for a socket that is open.
+    /// Like `of_peer`, for a socket that is open.
     pub(super) fn of(socket: BorrowedFd<'_>, pid: Option<u32>) -> Option<ProcessHandle> {
         let fd = sys::pidfd_of(socket).ok()?;
         Some(ProcessHandle::new(Self { fd, pid }))
@@ -40,7 +41,7 @@ impl Process for PidFd {
         self.pid
     }
 
-    /// A pidfd is readable once its process has ended, whether somebody has waited for it or not: pidfd_open(2).
+    /// A pidfd is readable once its process has ended, even if nobody has waited for the process: pidfd_open(2).
     fn is_running(&self) -> io::Result<bool> {
         let mut fds = [PollFd::new(&self.fd, PollFlags::IN)];
         let ended = poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;

@@ -11,10 +11,10 @@ use super::directory::Directory;
 use super::owner::Owner;
 use super::trust;
 
-/// Where a socket's file is to be.
+/// The intended location of a socket's file.
 pub(super) struct Place<'a> {
     pub(super) address: &'a Address,
-    /// As it was given: what a client's getpeername(2) shows.
+    /// The path as given, which a client sees with getpeername(2).
     pub(super) path: &'a Path,
     pub(super) directory: Arc<Directory>,
     pub(super) name: OsString,
@@ -38,21 +38,21 @@ impl<'a> Place<'a> {
         Ok(Self { address, path, directory, name: name.to_owned(), owner })
     }
 
-    /// Of the file that is the right to the socket's path.
+    /// The name of the lock file for the socket's path.
     pub(super) fn lock_name(&self) -> OsString {
         let mut name = self.name.clone();
         name.push(".lock");
         name
     }
 
-    /// The place of the socket on which the next server is waited for, at `path`.
+    /// The place at `path` of the socket that waits for the next server.
     pub(super) fn beside<'b>(&'b self, path: &'b Path) -> Place<'b> {
         let name = path.file_name().unwrap_or_default().to_owned();
         let owner = Owner { user: None, group: None };
         Place { address: self.address, path, directory: self.directory.clone(), name, owner }
     }
 
-    /// The socket that is there, if there is one; an error if it is something else.
+    /// The socket that is there, if any. Fails if something else is there.
     pub(super) fn socket(&self) -> Result<Option<Stat>, BindError> {
         match self.directory.stat(&self.name) {
             Ok(found) if trust::is(&found, FileType::Socket) => Ok(Some(found)),
@@ -61,19 +61,19 @@ impl<'a> Place<'a> {
                 found: describe(FileType::from_raw_mode(found.st_mode)),
             }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BindError::from_io(self.address, "look at the path", error)),
+            Err(error) => Err(BindError::from_io(self.address, "inspect the path", error)),
         }
     }
 
-    /// The error for what is at `name`, which is `found` and belongs to another user.
+    /// The error for `found` at `name`, which belongs to another user.
     pub(super) fn foreign(&self, name: &OsStr, found: &Stat) -> BindError {
         let (owner, named) = match trust::user(found) {
             Some(owner) => (Some(owner.clone()), owner.to_string()),
-            None => (None, "a user that is not known here".to_owned()),
+            None => (None, "an unknown user".to_owned()),
         };
         let problem = format!(
-            "belongs to {named}, which is not this user, and may keep the address from it; use a directory that only this \
-             user may write to, or have that user or root remove it"
+            "belongs to {named}, not to this user, and blocks the address; use a directory that only this user may \
+             write to, or have that user or root remove it"
         );
         self.in_the_way(name, owner, problem)
     }

@@ -12,33 +12,35 @@ use tokio::task::coop;
 
 use super::sys;
 
-/// A socket, and what the runtime tells about it: always when it can be read, and when it can be written only while a
-/// write waits for that.
+/// A socket and its registration with the runtime. It always asks whether the socket is readable, and asks whether it
+/// is writable only while a write waits.
 ///
-/// tokio's own streams ask for both. Then Linux wakes the thread whenever the peer has read, which nobody waits for: a
-/// second `epoll_wait` for each call.
+/// tokio's own streams always ask for both. Linux then wakes the thread whenever the peer has read, although no write
+/// is waiting: a second `epoll_wait` for each call.
 ///
-/// The system knows a descriptor once, and tokio cannot change what it asks for. So to ask for something else the socket
-/// is registered anew; the system tells a new registration at once what the socket is ready for, so nothing is lost.
+/// The system registers a descriptor only once, and tokio cannot change what a registration asks for, so the socket is
+/// registered again to change it. The system reports the current readiness of a new registration at once, so no event
+/// is lost.
 pub(super) struct Registration {
     socket: Arc<UnixStream>,
     runtime: Handle,
-    /// `None` until somebody waits again after a change of what is asked for.
+    /// `None` after a change, until the next call that waits.
     registered: Option<AsyncFd<Arc<UnixStream>>>,
-    /// How many writes have found room since one had to wait for it; `None` while nothing is asked for about writing.
+    /// How many writes in a row have found room since one had to wait; `None` while writability is not requested.
     found_room: Option<u32>,
-    /// Who waits to read.
+    /// The task that waits to read.
     reader: Option<Waker>,
-    /// The runtime had nothing to tell when it was asked last.
+    /// At the last call, the runtime had nothing to report.
     nothing_told: bool,
 }
 
-/// After how many writes in a row that found room the runtime is no longer asked about it. A peer that is slower than the
-/// writer makes one wait every few writes; so the socket is not registered anew for each.
+/// After this many writes in a row that found room, writability is no longer requested. A peer that is slower than the
+/// writer makes a write wait every few writes, so this limit keeps the socket from being registered again for each of
+/// them.
 const CALM: u32 = 16;
 
 impl Registration {
-    /// Registers with the runtime that this is called in.
+    /// Registers the socket with the current runtime.
     pub(super) fn new(socket: UnixStream) -> io::Result<Self> {
         let runtime = Handle::current();
         let mut registration = Self {
@@ -57,9 +59,10 @@ impl Registration {
         &self.socket
     }
 
-    /// Has `receive` read into a buffer with room for so many bytes; it returns how many it has read.
+    /// Calls `receive` to read into a buffer with room for `room` bytes. It returns how many bytes it read.
     ///
-    /// Whoever asks again before the runtime has told anything does not want to wait for that, so the system is asked.
+    /// A task that polls again before the runtime has reported anything does not want to wait for the runtime, so the
+    /// system is asked directly.
     pub(super) fn poll_receive(
         &mut self,
         cx: &mut Context<'_>,
@@ -77,9 +80,9 @@ impl Registration {
                 if !nothing_told {
                     return Poll::Pending;
                 }
-                // A task that reads again and again lets others have their turn.
+                // A task that reads repeatedly yields to others.
                 let budget = ready!(coop::poll_proceed(cx));
-                // The runtime tells of the end, and of errors.
+                // The end and errors are left for the runtime to report.
                 let Ok(1..) = receive(&self.socket) else { return Poll::Pending };
                 budget.made_progress();
                 return Poll::Ready(Ok(()));
@@ -87,8 +90,8 @@ impl Registration {
             let mut ready = ready?;
             match receive(ready.get_inner()) {
                 Ok(length) => {
-                    // What came is read: there will be an event for what comes next. That the peer has closed is not
-                    // cleared by this, and neither is what has come since.
+                    // All available data has been read, so the next data brings a new event. This does not clear the
+                    // readiness if the peer has closed, or if more data has come since.
                     if length > 0 && length < room {
                         ready.clear_ready();
                     }
@@ -101,7 +104,7 @@ impl Registration {
         }
     }
 
-    /// Has `send` write, which returns how many bytes it has written.
+    /// Calls `send` to write. It returns how many bytes it wrote.
     pub(super) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -122,7 +125,7 @@ impl Registration {
                     }
                 }
             } else {
-                // As tokio's streams do, so that a task which only writes lets others have their turn.
+                // As in tokio's streams: a task that only writes yields to others.
                 let budget = ready!(coop::poll_proceed(cx));
                 match send(&self.socket) {
                     Err(Errno::AGAIN) => self.ask_about_room(Some(0)),
@@ -143,11 +146,11 @@ impl Registration {
         }
     }
 
-    /// Changes what the runtime is asked for: with the next call that waits.
+    /// Changes what is requested from the runtime, from the next call that waits.
     fn ask_about_room(&mut self, found_room: Option<u32>) {
         self.found_room = found_room;
         self.registered = None;
-        // The runtime has forgotten it. It registers the socket again, or hears that this fails.
+        // The runtime has forgotten the reader. When woken, it registers the socket again, or gets the error.
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -161,7 +164,7 @@ impl Registration {
                     Some(_) => Interest::READABLE | Interest::WRITABLE,
                     None => Interest::READABLE,
                 };
-                // Whoever waits may do so on another runtime, or on none.
+                // The task that waits may be on another runtime, or on none.
                 let _entered = self.runtime.enter();
                 Ok(none.insert(sys::register(Arc::clone(&self.socket), interest)?))
             }

@@ -1,4 +1,4 @@
-//! Where `local:NAME` is: a directory that belongs to the user, and that nobody else can enter.
+//! The private directory of the user for `local:NAME`.
 
 use std::fs::DirBuilder;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 
-/// Whether the directory behind `local:NAME` may be created: a server does, a client does not.
+/// Whether the directory for `local:NAME` may be created. Servers create it, clients do not.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Create {
     Yes,
@@ -16,9 +16,9 @@ pub(super) enum Create {
 
 /// The socket's path for `local:name`, or why there is none.
 ///
-/// A server and a client of one user must find each other, whatever session each was started in. A server takes the
-/// first of the directories that there are; a client looks into all of them. For root it is always the same one: `sudo`
-/// may leave the environment pointing at somebody else's.
+/// A server and a client of one user must find each other even if they were started in different sessions. So a server
+/// takes the first directory that exists, and a client checks all of them. For root, it is always the same one, because
+/// `sudo` may leave the environment variables of another user in place.
 pub(super) fn socket_path(name: &str, create: Create) -> Result<PathBuf, String> {
     let file = file_name(name);
     if geteuid().is_root() {
@@ -36,14 +36,15 @@ pub(super) fn socket_path(name: &str, create: Create) -> Result<PathBuf, String>
             let found = paths.iter().find(|path| path.symlink_metadata().is_ok());
             match found.or(paths.first()) {
                 Some(path) => Ok(path.clone()),
-                // No server of this user has a directory, so there is none; connecting says so, or who else is there.
+                // No server of this user has a directory. Connecting then reports that there is no server, or that it
+                // belongs to someone else.
                 None => Ok(home_directory()?.join(file)),
             }
         }
     }
 }
 
-/// The paths where a server may make the socket for `local:name`.
+/// The paths where a server may create the socket for `local:name`.
 pub(super) fn candidates(name: &str) -> Vec<PathBuf> {
     let file = file_name(name);
     if geteuid().is_root() {
@@ -64,7 +65,7 @@ fn private_session_directories() -> impl Iterator<Item = PathBuf> {
     session_directories().into_iter().filter(|directory| is_private(directory))
 }
 
-/// The directory of last resort, created if it is missing.
+/// The fallback directory, created if it is missing.
 fn make_home_directory() -> Result<PathBuf, String> {
     let directory = home_directory()?;
     match DirBuilder::new().mode(0o700).create(&directory) {
@@ -74,7 +75,7 @@ fn make_home_directory() -> Result<PathBuf, String> {
         _ => {}
     }
     if !is_private(&directory) {
-        let problem = format!("{} is no directory of this user's alone (mode 0700)", directory.display());
+        let problem = format!("{} is not a private directory of this user (mode 0700)", directory.display());
         return Err(no_directory(&problem));
     }
     Ok(directory)
@@ -85,8 +86,8 @@ fn home_directory() -> Result<PathBuf, String> {
     Ok(home.ok_or_else(|| no_directory("there is no home directory"))?.join(".grpc-ipc"))
 }
 
-/// The user's runtime directory by the XDG Base Directory Specification, where systemd puts it even when the variable
-/// is not set, and macOS's temporary directory, which is the user's own.
+/// The runtime directory of the XDG Base Directory Specification, systemd's default for it (the variable may not be
+/// set), and macOS's temporary directory, which is private to the user.
 fn session_directories() -> Vec<PathBuf> {
     let mut directories = Vec::new();
     directories.extend(std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from));
@@ -97,7 +98,8 @@ fn session_directories() -> Vec<PathBuf> {
     directories
 }
 
-/// Whether `directory` is one, belongs to this user, and lets nobody else in. A symbolic link is none.
+/// Whether `directory` is a directory that belongs to this user and that nobody else can enter. A symbolic link does
+/// not count.
 fn is_private(directory: &Path) -> bool {
     let own = geteuid().as_raw();
     directory.is_absolute()

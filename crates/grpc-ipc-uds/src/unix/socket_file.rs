@@ -18,7 +18,7 @@ use super::peer::peer_of;
 use super::place::Place;
 use super::{ListenOptions, trust};
 
-/// The file of a socket that this process has bound; removed when it is dropped, if it is still the same.
+/// The file of a socket that this process has bound. Dropping this removes the file if it is still the same.
 pub(super) struct SocketFile {
     directory: Arc<Directory>,
     name: OsString,
@@ -28,7 +28,7 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    /// Binds `socket`, and gives its file owner, group and mode before anyone can connect: that takes listen(2).
+    /// Binds `socket`, and sets owner, group and mode of its file before listen(2), so before anyone can connect.
     pub(super) async fn bind(
         socket: &UnixSocket,
         place: &Place<'_>,
@@ -36,11 +36,11 @@ impl SocketFile {
     ) -> Result<Self, BindError> {
         let failed = |action| move |error| BindError::from_io(place.address, action, error);
         let (mode, owner) = (Mode::from_raw_mode(options.mode as RawMode), place.owner);
-        // Where the system lets it (Linux), the file is made with this mode less the umask, so never with more.
-        // Elsewhere this fails, and the mode below is the first.
+        // On Linux, this creates the file with the mode less the umask, so never with more permissions. On other
+        // systems it fails, and the mode is set below.
         _ = fchmod(socket, mode);
         match socket.bind(place.path) {
-            // By somebody who does not ask for the lock, since the path was last looked at.
+            // Someone who does not use the lock has bound the path since the last check.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 let taken = BindError::InUse { address: place.address.clone(), by: None };
                 return Err(in_use(place).await?.unwrap_or(taken));
@@ -48,10 +48,10 @@ impl SocketFile {
             result => result.map_err(failed("create the socket in its directory"))?,
         }
         let found = Found::open(place.directory.as_fd(), &place.name)
-            .map_err(failed("find the socket in the directory that it was to be in"))?;
-        let bound = found.stat().map_err(failed("look at the socket"))?;
-        // Nobody can replace it in a directory that has passed the check. In another one this keeps whoever does from
-        // having something else changed.
+            .map_err(failed("find the new socket in its directory"))?;
+        let bound = found.stat().map_err(failed("inspect the socket"))?;
+        // In a directory that passed the check, nobody can replace the file. In an unsafe one, this prevents changing a
+        // different file.
         if !trust::is(&bound, FileType::Socket) || bound.st_nlink != 1 {
             let replaced = io::Error::other("something else is at the socket's path");
             return Err(failed("find the socket in its directory")(replaced));
@@ -72,7 +72,7 @@ impl SocketFile {
         if found.stat().is_ok_and(|found| permissions(&found) != mode) {
             found.set_mode(options.mode).map_err(failed("give the socket its mode"))?;
         }
-        let now = found.stat().map_err(failed("look at the socket"))?;
+        let now = found.stat().map_err(failed("inspect the socket"))?;
         if permissions(&now) != mode
             || owner.user.is_some_and(|user| user != now.st_uid)
             || owner.group.is_some_and(|group| group != now.st_gid)
@@ -87,28 +87,28 @@ impl SocketFile {
         Ok(file)
     }
 
-    /// The file that is there, of a socket that the server before this one has bound; `None` if it is not there, because
-    /// that server ends, or somebody has removed it.
+    /// The file of a socket that the previous server has bound. `None` if it is missing, because that server is ending
+    /// or because someone removed it.
     pub(super) fn taken(place: &Place<'_>, leave: Leave) -> Result<Option<Self>, BindError> {
         let Some(bound) = place.socket()? else { return Ok(None) };
         let (directory, name) = (place.directory.clone(), place.name.clone());
         Ok(Some(Self { directory, name, bound, process: std::process::id(), leave }))
     }
 
-    /// Leaves the file where it is for as long as `leave` says so.
+    /// Leaves the file in place while `leave` is set.
     pub(super) fn left_by(self, leave: Leave) -> Self {
         let mut file = self;
         file.leave = leave;
         file
     }
 
-    /// Removes the file, if it is still the same.
+    /// Removes the file if it is still the same.
     pub(super) fn remove(&self) {
         if self.leave.is_set() {
             return;
         }
-        // A process forked off this one has not bound it. And no server replaces the file in between: it finds this
-        // one alive, because the socket is closed after this.
+        // A forked process has not bound it. No server replaces the file in between: the socket is closed after this,
+        // so other servers see it as alive.
         if self.process == std::process::id()
             && self.directory.stat(&self.name).is_ok_and(|found| self.is(&found))
         {
@@ -116,7 +116,7 @@ impl SocketFile {
         }
     }
 
-    /// Whether this is still the file that was bound. Its inode is not used again while the socket is open.
+    /// Whether this is still the file that was bound. Its inode number is not reused while the socket is open.
     pub(super) fn is(&self, found: &Stat) -> bool {
         trust::is(found, FileType::Socket)
             && (found.st_dev, found.st_ino) == (self.bound.st_dev, self.bound.st_ino)
@@ -133,20 +133,20 @@ fn permissions(found: &Stat) -> Mode {
     Mode::from_raw_mode(found.st_mode)
 }
 
-/// Makes room at the place: removes the file of a dead server, and nothing else.
+/// Frees the place: removes the file of a dead server, and nothing else.
 pub(super) async fn clear(place: &Place<'_>) -> Result<(), BindError> {
     let Some(found) = place.socket()? else { return Ok(()) };
     match in_use(place).await {
         Ok(None) => {}
         Ok(Some(in_use)) => return Err(in_use),
-        // It lets nobody else connect, so whether it is alive cannot be told.
+        // The socket refuses connections from this user, so whether it is alive is unknown.
         Err(BindError::PermissionDenied { .. }) if !trust::is_own(&found) => {
             return Err(place.foreign(&place.name, &found));
         }
         Err(error) => return Err(error),
     }
     match place.directory.remove(&place.name) {
-        // As in a directory with the sticky bit.
+        // This happens in a directory with the sticky bit.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !trust::is_own(&found) => {
             Err(place.foreign(&place.name, &found))
         }
@@ -157,18 +157,18 @@ pub(super) async fn clear(place: &Place<'_>) -> Result<(), BindError> {
     }
 }
 
-/// The error to report when a server is alive behind the socket at the place; `None` when it is dead.
+/// The error to report if a live server has the socket at the place; `None` if it is dead.
 pub(super) async fn in_use(place: &Place<'_>) -> Result<Option<BindError>, BindError> {
     match Found::open(place.directory.as_fd(), &place.name) {
         Ok(found) => in_use_at(place.address, &found.reached_by(place.path)).await,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(BindError::from_io(place.address, "look at the path", error)),
+        Err(error) => Err(BindError::from_io(place.address, "inspect the path", error)),
     }
 }
 
-/// Whether a server is alive behind the socket at the place, and not about to end: it keeps a connection, or answers on it.
-/// Linux closes the files of a process that was killed one by one, which takes milliseconds. A client that was connected
-/// hears of it first, and the listening socket accepts for so long.
+/// Whether a live server has the socket at the place and is not about to end: it keeps a connection open, or answers on
+/// it. Linux closes the files of a killed process one by one, which takes milliseconds. A connected client may see its
+/// connection close while the listening socket still accepts.
 pub(super) async fn is_served(place: &Place<'_>) -> bool {
     let connected = match Found::open(place.directory.as_fd(), &place.name) {
         Ok(found) => UnixStream::connect(found.reached_by(place.path)).await,
@@ -183,30 +183,31 @@ pub(super) async fn is_served(place: &Place<'_>) -> bool {
     }
 }
 
-/// How long a process that ends may take to close a connection that it has not accepted.
+/// How long an ending process may take to close a connection that it has not accepted.
 const ENDING: Duration = Duration::from_millis(100);
 
-/// Whether connecting failed because no server listens any more. One that stops while a client connects resets the client.
+/// Whether connecting failed because no server listens any more. A server that stops while a client connects resets the
+/// connection.
 pub(super) fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionRefused, ConnectionReset, NotFound};
     matches!(error.kind(), ConnectionRefused | ConnectionReset | NotFound)
 }
 
-/// As [`in_use`], of a socket that is reached by `path`.
+/// Like [`in_use`], for a socket that is reached by `path`.
 pub(super) async fn in_use_at(address: &Address, path: &Path) -> Result<Option<BindError>, BindError> {
     let in_use = |by| Some(BindError::InUse { address: address.clone(), by });
     match UnixStream::connect(path).await {
         Ok(stream) => Ok(in_use(peer_of(&stream).ok())),
-        // Bound by nobody, or gone by now. On macOS and the BSDs also by a server whose backlog is full; one of ours
-        // has the lock file, which was asked before.
+        // Nobody has bound the socket, or its server has ended. On macOS and the BSDs this may also be a server whose
+        // backlog is full; a grpc-ipc server would have held the lock file, which was checked before.
         Err(error) if is_gone(&error) => Ok(None),
-        // Alive, but its backlog is full, or it is a socket of another type.
+        // A live server with a full backlog, or a socket of another type.
         Err(error)
             if error.kind() == io::ErrorKind::WouldBlock
                 || error.raw_os_error() == Some(libc::EPROTOTYPE) =>
         {
             Ok(in_use(None))
         }
-        Err(error) => Err(BindError::from_io(address, "find out whether a server is alive there", error)),
+        Err(error) => Err(BindError::from_io(address, "check whether a server is alive there", error)),
     }
 }

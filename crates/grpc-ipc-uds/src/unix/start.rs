@@ -1,4 +1,4 @@
-//! The files that go with the start of a server by its clients.
+//! The files that clients use to start a server.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -17,21 +17,21 @@ use super::place::Place;
 use super::runtime_dir::{self, Create};
 use super::trust;
 
-/// Where clients of an address agree on who starts its server: beside the socket, or in the user's runtime directory for an
-/// address that is no path.
+/// The place where the clients of an address agree on which of them starts its server: beside the socket, or in the
+/// user's runtime directory for an address that is not a path.
 pub struct StartPlace {
     address: Address,
     path: PathBuf,
 }
 
-/// The right to start the server, until it is dropped: a lock on the file `PATH.start`.
+/// The right to start the server: a lock on the file `PATH.start`, released when dropped.
 pub struct StartLock(#[expect(dead_code, reason = "dropping it ends the lock")] LockFile);
 
 impl StartPlace {
-    /// The place that goes with `address`.
+    /// The place for `address`.
     ///
     /// # Errors
-    /// [`BindError::NoRuntimeDirectory`] without a directory of the user's own, if the address is no path.
+    /// [`BindError::NoRuntimeDirectory`] if the address is not a path and the user has no private directory.
     pub fn new(address: &Address) -> Result<Self, BindError> {
         let no_directory = |reason| BindError::NoRuntimeDirectory { address: address.clone(), reason };
         let path = match Endpoint::new(address, Create::Yes) {
@@ -47,11 +47,12 @@ impl StartPlace {
         Ok(Self { address: address.clone(), path })
     }
 
-    /// The lock; `None` while another process, or another task of this one, has it.
+    /// Takes the lock. Returns `None` while another process, or another task of this one, has it.
     ///
     /// # Errors
-    /// As of a server that listens there: [`BindError::NoParent`] without the directory, [`BindError::UnsafeParent`] if
-    /// others could replace the file, [`BindError::InTheWay`] if it belongs to another user, and what else the system says.
+    /// The same as for a server that listens there: [`BindError::NoParent`] without the directory,
+    /// [`BindError::UnsafeParent`] if others could replace the file, [`BindError::InTheWay`] if it belongs to another
+    /// user, and others for errors of the system.
     pub async fn try_lock(&self) -> Result<Option<StartLock>, BindError> {
         let place = self.place().await?;
         match LockFile::acquire(&place, with_suffix(&place.name, ".start")).await {
@@ -61,10 +62,10 @@ impl StartPlace {
         }
     }
 
-    /// The file `PATH.log`, empty and for this user alone, and its path.
+    /// Creates the file `PATH.log`, empty and private to this user. Also returns its path.
     ///
     /// # Errors
-    /// What the system says; a file of another user, a link and the like are refused.
+    /// The error of the system. Another user's file, a symbolic link and a hard link are refused.
     pub async fn create_log(&self) -> io::Result<(File, PathBuf)> {
         let place = self.place().await?;
         let name = with_suffix(&place.name, ".log");
@@ -73,7 +74,7 @@ impl StartPlace {
         let (file, path) = (File::from(file), place.directory.path_of(&name));
         let found = fstat(&file)?;
         if !trust::is(&found, FileType::RegularFile) || !trust::is_own(&found) || found.st_nlink != 1 {
-            let problem = format!("{} is no file of this user's alone", path.display());
+            let problem = format!("{} is not a private file of this user", path.display());
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, problem));
         }
         file.set_len(0)?;
@@ -93,13 +94,13 @@ fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     name
 }
 
-/// A name for a file, the same for the same bytes in every process. It is not `local:NAME`'s, which has no `~`.
+/// A file name for `name`, the same in every process. It cannot clash with `local:NAME`, which contains no `~`.
 fn file_name(name: &OsStr) -> String {
     let readable = name.as_bytes().iter().map(|byte| match byte {
         byte if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.') => char::from(*byte),
         _ => '_',
     });
-    // FNV-1a, because the standard library's hash may change with its version.
+    // FNV-1a, because the hash of the standard library may change with its version.
     let hash = name.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });

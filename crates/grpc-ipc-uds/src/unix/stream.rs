@@ -13,11 +13,11 @@ use tokio::net::UnixStream;
 pub use super::sys::LocalSocket;
 use super::{descriptor, peer, sys};
 
-/// A connected Unix domain socket that knows its peer.
+/// A connected Unix domain socket with its peer.
 ///
-/// Listeners and connectors make them, and so does `try_from`, of any connected socket that the program has: one end of
-/// a socketpair(2), a descriptor that another process has passed on, a stream that the program has accepted or connected
-/// itself. [`peer_of`](crate::peer_of) says who the peer of a socketpair is.
+/// Listeners and connectors create it. `try_from` creates it from any connected socket of the program: one end of a
+/// socketpair(2), a descriptor that another process has passed on, a stream that the program has accepted or connected
+/// itself. For the peer of a socketpair, see [`peer_of`](crate::peer_of).
 ///
 /// ```no_run
 /// # mod grpc_ipc { pub use grpc_ipc_core::Connection; pub mod unix { pub use grpc_ipc_uds::*; } }
@@ -25,29 +25,29 @@ use super::{descriptor, peer, sys};
 /// use std::os::fd::AsFd as _;
 /// use grpc_ipc::{Connection as _, unix::LocalStream};
 ///
-/// // The program that has started this one has made a socket its standard input.
+/// // The program that started this one passed a socket as its standard input.
 /// let stream = LocalStream::try_from(std::io::stdin().as_fd().try_clone_to_owned()?)?;
 /// println!("connected to {}", stream.peer());
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// Writing to a peer that has gone is an error, [`BrokenPipe`](io::ErrorKind::BrokenPipe), and never the signal SIGPIPE,
-/// which ends a process where its action is the default: where this crate is part of a program in C, C++ or Swift.
+/// Writing to a peer that has closed the connection fails with [`BrokenPipe`](io::ErrorKind::BrokenPipe). It never
+/// raises SIGPIPE, whose default action would end the process if this crate is part of a program in C, C++ or Swift.
 #[derive(Debug)]
 pub struct LocalStream(PeerStream<LocalSocket>);
 
-/// writev(2) and write(2) raise SIGPIPE, and have no flag against it. Apple has an option of the socket instead of this
-/// flag, which [`LocalSocket::new`] sets.
+/// writev(2) and write(2) raise SIGPIPE and have no flag against it. Apple's systems lack this flag too; there,
+/// [`LocalSocket::new`] sets a socket option.
 #[cfg(not(target_vendor = "apple"))]
 const FLAGS: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const FLAGS: SendFlags = SendFlags::empty();
 
-/// The most slices that the system takes at a time, IOV_MAX; the rest is for the next write.
+/// The maximum number of slices of one system call, IOV_MAX. The rest is left for the next write.
 const MAX_SLICES: usize = 1024;
 
-/// The connection, if it is known who is at its other end. `stream` does not block.
+/// Returns the connection once its peer is identified. `stream` must be non-blocking.
 pub(super) fn identify(stream: StdStream) -> io::Result<LocalStream> {
     let known = sys::credentials_of(stream.as_fd())?;
     let socket = LocalSocket::new(stream)?;
@@ -56,15 +56,15 @@ pub(super) fn identify(stream: StdStream) -> io::Result<LocalStream> {
 }
 
 impl LocalStream {
-    /// The socket itself.
+    /// The underlying socket.
     pub fn get_ref(&self) -> &LocalSocket {
         self.0.get_ref()
     }
 }
 
-/// Takes a socket that another process may have made.
+/// Takes a socket that another process may have created.
 ///
-/// It is made not to block, and to be closed in programs that this process starts from now on (FD_CLOEXEC).
+/// It is set to non-blocking, and to be closed in programs that this process starts from now on (FD_CLOEXEC).
 ///
 /// # Errors
 /// [`InvalidInput`](io::ErrorKind::InvalidInput) if it is not a connected stream socket of the family AF_UNIX; the
@@ -84,7 +84,7 @@ impl TryFrom<OwnedFd> for LocalStream {
     }
 }
 
-/// As of an [`OwnedFd`].
+/// See `TryFrom<OwnedFd>`.
 impl TryFrom<StdStream> for LocalStream {
     type Error = io::Error;
 
@@ -93,7 +93,7 @@ impl TryFrom<StdStream> for LocalStream {
     }
 }
 
-/// As of an [`OwnedFd`].
+/// See `TryFrom<OwnedFd>`.
 impl TryFrom<UnixStream> for LocalStream {
     type Error = io::Error;
 
@@ -176,7 +176,7 @@ impl AsyncWrite for LocalSocket {
         true
     }
 
-    /// Nothing is kept back.
+    /// Writes are not buffered.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,8 +1,8 @@
 //! The sockets that systemd passes to a service: [sd_listen_fds(3)].
 //!
-//! The variables stay in the environment. A child process that inherits them is not mistaken for this one: `LISTEN_PID` is
-//! another process's number there, and the descriptors are closed in it. To remove them would take `std::env::remove_var`,
-//! which races with threads that read the environment.
+//! The variables stay in the environment. A child process that inherits them ignores them: `LISTEN_PID` is not its
+//! process id, and the descriptors are closed in it. Removing them would need `std::env::remove_var`, which races with
+//! threads that read the environment.
 //!
 //! [sd_listen_fds(3)]: https://www.freedesktop.org/software/systemd/man/sd_listen_fds.html
 
@@ -14,20 +14,20 @@ use grpc_ipc_core::{Address, BindError};
 
 use super::sys;
 
-/// A socket that systemd has passed, which stays open for as long as the process: it can be listened on again.
+/// A socket that systemd passed. It stays open for the life of the process, so it can be listened on again.
 struct Passed {
     name: String,
     socket: OwnedFd,
     is_taken: bool,
 }
 
-/// What was passed, or why nothing was; `None` until it is asked for.
+/// The sockets passed, or why there are none; `None` before the first use.
 static PASSED: Mutex<Option<Result<Vec<Passed>, String>>> = Mutex::new(None);
 
-/// The right to one of the sockets, until it is dropped.
+/// The right to use one of the sockets, released when dropped.
 pub(super) struct Lease(usize);
 
-/// The socket called `name`, or the only one if the name is empty.
+/// Takes the socket called `name`, or the only one if the name is empty.
 pub(super) fn take(name: &str, address: &Address) -> Result<(OwnedFd, Lease), BindError> {
     let not_passed = |reason| BindError::NotPassed { address: address.clone(), reason };
     let mut passed = passed();
@@ -40,12 +40,10 @@ pub(super) fn take(name: &str, address: &Address) -> Result<(OwnedFd, Lease), Bi
     let free = named.iter().copied().find(|&n| !passed[n].is_taken);
     let socket = match (free, named.len()) {
         (None, 0) => {
-            return Err(not_passed(format!("systemd has passed no socket of this name, but {names}")));
+            return Err(not_passed(format!("systemd passed no socket of this name; it passed {names}")));
         }
         (_, 2..) if name.is_empty() => {
-            return Err(not_passed(format!(
-                "systemd has passed more than one socket; choose one of {names}"
-            )));
+            return Err(not_passed(format!("systemd passed more than one socket; choose one of {names}")));
         }
         (None, _) => return Err(BindError::InUse { address: address.clone(), by: None }),
         (Some(socket), _) => socket,
@@ -69,37 +67,37 @@ impl Drop for Lease {
 }
 
 fn passed() -> MutexGuard<'static, Option<Result<Vec<Passed>, String>>> {
-    // What it guards is whole at every point where it could panic.
+    // The guarded value is valid at every point where a panic could happen.
     PASSED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn receive() -> Result<Vec<Passed>, String> {
     let names = names(std::process::id(), |variable| std::env::var_os(variable))?;
     let sockets = sys::passed_descriptors(names.len()).map_err(|(number, error)| {
-        format!("descriptor {number}, which systemd should have passed (LISTEN_FDS), is not usable: {error}")
+        format!("descriptor {number}, which LISTEN_FDS says systemd passed, cannot be used: {error}")
     })?;
     let passed = |(name, socket)| Passed { name, socket, is_taken: false };
     Ok(names.into_iter().zip(sockets).map(passed).collect())
 }
 
-/// The names of the descriptors that are passed to the process `pid`, in their order; or why there are none.
+/// The names of the descriptors passed to the process `pid`, in order; or why there are none.
 fn names(pid: u32, variable: impl Fn(&str) -> Option<OsString>) -> Result<Vec<String>, String> {
     let text = |name| variable(name).map(|value| value.to_string_lossy().into_owned());
     let Some(meant) = text("LISTEN_PID") else {
-        return Err("systemd has passed no socket to this process (LISTEN_PID is not set); start it by its socket unit, \
-                    or by systemd-socket-activate"
+        return Err("systemd passed no socket to this process (LISTEN_PID is not set); start it with its socket unit, \
+                    or with systemd-socket-activate"
             .to_owned());
     };
     if meant.parse() != Ok(pid) {
         return Err(format!(
-            "the sockets that systemd has passed are for another process: LISTEN_PID is {meant:?}, and this process is \
-             {pid}; if a script starts this program, it has to exec it"
+            "the sockets that systemd passed are for another process: LISTEN_PID is {meant:?}, and this process is \
+             {pid}; if a script starts this program, the script must exec it"
         ));
     }
     let count = text("LISTEN_FDS").unwrap_or_default();
     let count = match count.parse::<u16>() {
         Ok(count @ 1..) => usize::from(count),
-        _ => return Err(format!("systemd has passed no socket: LISTEN_FDS is {count:?}")),
+        _ => return Err(format!("systemd passed no socket: LISTEN_FDS is {count:?}")),
     };
     let Some(names) = text("LISTEN_FDNAMES") else {
         return Ok(vec!["unknown".to_owned(); count]);

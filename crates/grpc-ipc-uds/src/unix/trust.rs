@@ -1,5 +1,4 @@
-//! Whom a file or a directory has to belong to, and who else may write to it, so that nobody can replace it whom this
-//! process does not trust: only root and this user can.
+//! Checks that only root and this user can replace a file or directory: its owner, and who else may write to it.
 
 use std::path::Path;
 
@@ -13,7 +12,7 @@ pub(super) fn is(stat: &Stat, kind: FileType) -> bool {
     FileType::from_raw_mode(stat.st_mode) == kind
 }
 
-/// Whom the file belongs to; `None` when that cannot be told.
+/// The owner of the file; `None` if it is unknown.
 pub(super) fn user(stat: &Stat) -> Option<UserId> {
     is_mapped(stat.st_uid).then_some(UserId::Uid(stat.st_uid))
 }
@@ -23,8 +22,8 @@ pub(super) fn is_own(stat: &Stat) -> bool {
     is_mapped(stat.st_uid) && stat.st_uid == geteuid().as_raw()
 }
 
-/// What lets others put something else in the place of what is in the directory at `path`, or of the directory that the
-/// symbolic link at `path` leads to; `None` when nothing does.
+/// Why others could replace the contents of the directory at `path`, or the directory that the symbolic link at `path`
+/// leads to; `None` if they cannot.
 ///
 /// `path` has no symbolic link before its last component.
 pub(super) fn problem(path: &Path, found: &Stat) -> Option<String> {
@@ -34,8 +33,8 @@ pub(super) fn problem(path: &Path, found: &Stat) -> Option<String> {
         None => return Some("belongs to a user that has no number in this user namespace".to_owned()),
     }
     let mode = Mode::from_raw_mode(found.st_mode);
-    // What the sticky bit protects belongs to this user, or to root: the socket, and the next directory, which is
-    // checked as this one is. Everybody may write to a symbolic link, and nobody can.
+    // With the sticky bit, others cannot replace files of this user or root: the socket, and the next directory, which
+    // is checked in the same way. Everyone's write permission on a symbolic link has no effect.
     if is(found, FileType::Symlink) || mode.contains(Mode::SVTX) {
         return None;
     }
@@ -43,10 +42,10 @@ pub(super) fn problem(path: &Path, found: &Stat) -> Option<String> {
     if mode.contains(Mode::WOTH) {
         return Some(format!("can be written to by everyone ({bits})"));
     }
-    // With an access control list these bits are the most that it grants, acl(5); so they tell of that, too.
+    // With an access control list, these bits are the upper limit of what it grants, acl(5). So they cover it too.
     if mode.contains(Mode::WGRP) {
         if has_list(path) {
-            return Some(format!("can be written to by those whom its access control list names ({bits})"));
+            return Some(format!("can be written to by users or groups in its access control list ({bits})"));
         }
         if !sys::is_own_private_group(found.st_gid) {
             return Some(format!("can be written to by the group gid={} ({bits})", found.st_gid));
@@ -55,12 +54,12 @@ pub(super) fn problem(path: &Path, found: &Stat) -> Option<String> {
     None
 }
 
-/// Whether `uid` stands for one user; in some namespaces one stands for all those that have no number there.
+/// Whether `uid` is a single user. In some namespaces, one id stands for all users without a number there.
 fn is_mapped(uid: u32) -> bool {
     sys::unmapped_user() != Some(uid)
 }
 
-/// Whether the directory has an access control list beyond its mode; also when that cannot be told.
+/// Whether the directory has an access control list beyond its mode. Also `true` if that is unknown.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn has_list(path: &Path) -> bool {
     use rustix::io::Errno;
@@ -69,7 +68,7 @@ fn has_list(path: &Path) -> bool {
     !matches!(list, Err(Errno::NODATA | Errno::OPNOTSUPP))
 }
 
-/// macOS and FreeBSD keep lists of another kind, which do not show in the mode. They are not looked at.
+/// The access control lists of macOS and FreeBSD do not show in the mode. They are not checked.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn has_list(_: &Path) -> bool {
     false

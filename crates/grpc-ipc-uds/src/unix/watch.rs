@@ -1,4 +1,4 @@
-//! What tells a listener that its files may have been removed.
+//! Notifies a listener that its files may have been removed.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::directory::Directory;
 
 pub(super) use platform::Watch;
 
-/// How long nobody may notice, where the system tells of no change.
+/// How long a removal may go unnoticed on a system without notification.
 const SLOW: Duration = Duration::from_secs(10);
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -22,11 +22,11 @@ mod platform {
     use super::super::sys;
     use super::{Directory, OsStr, SLOW};
 
-    /// An inotify(7) of the files and their directory; `None` where there is no more of it to be had.
+    /// An inotify(7) instance that watches the files and their directory; `None` if no instance is left.
     pub(crate) struct Watch(Option<AsyncFd<OwnedFd>>);
 
     impl Watch {
-        /// Watches the files called `names` in `directory`, which this process has made.
+        /// Watches the files called `names` in `directory`, all created by this process.
         pub(crate) fn new<'a>(directory: &Directory, names: impl IntoIterator<Item = &'a OsStr>) -> Self {
             let watch = || {
                 let inotify = init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
@@ -36,7 +36,8 @@ mod platform {
                 };
                 watch(directory.path(), WatchFlags::ONLYDIR)?;
                 for name in names {
-                    // The number of its names is an attribute. A socket that is open is not deleted when it has none.
+                    // The number of links is an attribute. An open socket without links is not deleted, so it only
+                    // sends this event.
                     watch(&directory.path_of(name), WatchFlags::ATTRIB | WatchFlags::DONT_FOLLOW)?;
                 }
                 sys::register(inotify, Interest::READABLE)
@@ -44,7 +45,7 @@ mod platform {
             Self(watch().ok())
         }
 
-        /// As where the system has no more of them to give.
+        /// As on a system without any inotify instances left.
         #[cfg(test)]
         pub(crate) fn absent() -> Self {
             Self(None)
@@ -56,12 +57,12 @@ mod platform {
         /// Dropping the future loses no change.
         pub(crate) async fn changed(&self) {
             let Some(inotify) = &self.0 else { return tokio::time::sleep(SLOW).await };
-            // An event of a file itself has 16 bytes.
+            // An event for the file itself has 16 bytes.
             let mut events = [0_u8; 256];
             let read =
                 inotify.async_io(Interest::READABLE, |inotify| Ok(rustix::io::read(inotify, &mut events)?));
             if read.await.is_err() {
-                // It cannot be read; so this is as without it.
+                // Reading fails, so wait as on a system without notification.
                 tokio::time::sleep(SLOW).await;
             }
         }
@@ -72,7 +73,7 @@ mod platform {
 mod platform {
     use super::{Directory, OsStr, SLOW};
 
-    /// Looks again every 10 seconds.
+    /// Checks every 10 seconds.
     pub(crate) struct Watch;
 
     impl Watch {

@@ -10,11 +10,11 @@ use super::listener::into_tokio;
 use super::peer::peer_of;
 use crate::ConnectOptions;
 
-/// Connects to an AF_UNIX socket. [`ConnectOptions::connector`](crate::ConnectOptions::connector) makes one.
+/// Connects to an AF_UNIX socket. Created by [`ConnectOptions::connector`](crate::ConnectOptions::connector).
 #[derive(Clone, Debug)]
 pub struct LocalConnector {
     address: Address,
-    /// Where a relative path of the address led when this was made.
+    /// The address, with a relative path resolved when the connector was created.
     anchored: Address,
     access: AccessPolicy,
 }
@@ -39,7 +39,7 @@ impl Connector for LocalConnector {
             _ => {}
         }
         let stream = into_tokio(socket).map_err(failed)?;
-        // Writable once it is connected, or has failed to.
+        // The socket becomes writable when it is connected, or when connecting has failed.
         timeout_at(deadline, stream.writable())
             .await
             .map_err(|_| ConnectError::TimedOut { address: self.address.clone() })?

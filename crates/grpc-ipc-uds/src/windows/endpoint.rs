@@ -5,17 +5,17 @@ use grpc_ipc_core::Address;
 use socket2::{Domain, SockAddr, Socket, Type};
 use windows_sys::Win32::Networking::WinSock::WSAEAFNOSUPPORT;
 
-/// The longest path that fits into a socket address, in bytes of UTF-8, without the NUL at its end.
+/// The longest path that fits into a socket address, in bytes of UTF-8, without the NUL at the end.
 const LIMIT: usize = 107;
 
-/// A socket that can be bound or connected, and the address to do so.
+/// A socket that can be bound or connected, with its address.
 pub(super) struct Endpoint {
     pub(super) path: PathBuf,
     pub(super) socket: Socket,
     pub(super) name: SockAddr,
 }
 
-/// Why an address is no endpoint of this backend.
+/// Why an address is not an endpoint of this backend.
 pub(super) enum NoEndpoint {
     Unsupported(String),
     TooLong { length: usize, limit: usize },
@@ -25,13 +25,13 @@ pub(super) enum NoEndpoint {
 impl Endpoint {
     pub(super) fn new(address: &Address) -> Result<Self, NoEndpoint> {
         let Address::Unix { path, .. } = address else {
-            let reason = "this is no address of an AF_UNIX socket; Windows has no abstract ones";
+            let reason = "this is not the address of an AF_UNIX socket; Windows has no abstract sockets";
             return Err(NoEndpoint::Unsupported(reason.to_owned()));
         };
         let path = without_root_slash(path);
         if !is_on_a_drive(&path) {
             let reason =
-                r"a socket is on this machine: use a path without a prefix, or with that of a drive (C:\)";
+                r"the path must be on this machine: use a path without a prefix, or with a drive (C:\)";
             return Err(NoEndpoint::Unsupported(reason.to_owned()));
         }
         let length = path.to_str().map_or(usize::MAX, str::len);
@@ -40,7 +40,7 @@ impl Endpoint {
         }
         let socket = new_socket().map_err(|error| match error.raw_os_error() {
             Some(WSAEAFNOSUPPORT) => NoEndpoint::Unsupported(
-                "AF_UNIX is not available on this system; it takes Windows 10 1803 or Windows Server 2019. Use \
+                "AF_UNIX is not available on this system; it needs Windows 10 1803 or Windows Server 2019. Use \
                  npipe:NAME or local:NAME"
                     .to_owned(),
             ),
@@ -51,7 +51,7 @@ impl Endpoint {
     }
 }
 
-/// The same address, whatever the working directory becomes: from the root, if that still fits.
+/// The same address, independent of later changes of the working directory: an absolute path, if that still fits.
 pub(super) fn anchored(address: &Address) -> Address {
     let Address::Unix { path, .. } = address else { return address.clone() };
     let path = without_root_slash(path);
@@ -63,8 +63,8 @@ pub(super) fn anchored(address: &Address) -> Address {
     }
 }
 
-/// Whether the path leads to a drive: not to another machine (`\\HOST\SHARE\…`), which would be asked for the file in the name
-/// of this user, and not to a device.
+/// Whether the path is on a drive. A path on another machine (`\\HOST\SHARE\…`) would make Windows log on there in the
+/// name of this user; device paths are refused too.
 fn is_on_a_drive(path: &Path) -> bool {
     match path.components().next() {
         Some(Component::Prefix(prefix)) => {
@@ -80,7 +80,7 @@ pub(super) fn new_socket() -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// `C:/dir` of `/C:/dir`, which is how `unix:///C:/dir` comes.
+/// Turns `/C:/dir`, the path of `unix:///C:/dir`, into `C:/dir`.
 fn without_root_slash(path: &Path) -> PathBuf {
     let text = path.as_os_str().to_string_lossy();
     match text.strip_prefix('/') {

@@ -12,14 +12,14 @@ use super::peer::peer_of;
 use super::socket_file::{Lock, SocketFile, clear};
 use super::{ListenOptions, LocalStream};
 
-/// An AF_UNIX socket that a server listens on. [`ListenOptions::listen`] makes one.
+/// A listening AF_UNIX socket. Created by [`ListenOptions::listen`].
 pub struct LocalListener(Acceptor<Listening>);
 
 struct Listening {
-    // Dropped in this order: the file goes while nobody else can have the path.
+    // Dropped in this order: the file is removed while nobody else can have the path.
     file: Option<SocketFile>,
-    /// The listening socket. It is no stream, but it becomes readable when there is a connection to accept, and tokio's
-    /// own listener cannot accept one that is not of TCP.
+    /// The listening socket. It is not a stream, but it becomes readable when a connection is waiting. tokio's own
+    /// listener cannot accept from a socket that is not TCP.
     socket: TcpStream,
     lock: Option<Lock>,
 }
@@ -60,7 +60,7 @@ impl Source for Listening {
     }
 
     async fn last(&mut self) -> Option<Socket> {
-        // As when they are dropped.
+        // In the same order as when they are dropped.
         self.file = None;
         self.lock = None;
         let (client, _) = SockRef::from(&self.socket).accept().ok()?;
@@ -94,7 +94,7 @@ fn absolute(path: &Path) -> std::path::PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// A socket that does not block, as tokio carries it.
+/// Wraps a non-blocking socket in the type that tokio has for it.
 pub(super) fn into_tokio(socket: Socket) -> io::Result<TcpStream> {
     TcpStream::from_std(socket.into())
 }

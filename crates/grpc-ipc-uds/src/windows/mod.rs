@@ -2,7 +2,7 @@
 //! ([announcement](https://devblogs.microsoft.com/commandline/af_unix-comes-to-windows/)).
 //!
 //! tokio has no type for such a socket. But mio waits for sockets of any family in the same way, so a tokio `TcpStream`
-//! carries it; nothing that is about TCP is ever asked of it.
+//! can wrap it. No TCP-specific method is ever called on it.
 
 mod connector;
 mod endpoint;
@@ -18,5 +18,5 @@ pub use connector::LocalConnector;
 pub use listener::LocalListener;
 pub use options::ListenOptions;
 
-/// A connected AF_UNIX socket that knows its peer.
+/// A connected AF_UNIX socket with its peer.
 pub type LocalStream = grpc_ipc_core::PeerStream<tokio::net::TcpStream>;

@@ -6,15 +6,14 @@ use tracing::debug;
 
 use super::sys;
 
-/// Who is at the other end: the process that made the connection, and what the token says of the process that has that
-/// id now.
+/// Identifies the peer: the process that made the connection, and the token of the process that has this id now.
 pub(super) fn peer_of(socket: &impl AsRawSocket) -> Peer {
     let peer = Identity::own().map_or_else(|_| Peer::new("unix"), |own| own.peer("unix"));
     let pid = match sys::peer_process(socket) {
         Ok(pid @ 1..) => pid,
         Ok(0) => return peer,
         Err(error) => {
-            debug!(%error, "the peer's process is not known");
+            debug!(%error, "the peer's process is unknown");
             return peer;
         }
     };
@@ -22,7 +21,7 @@ pub(super) fn peer_of(socket: &impl AsRawSocket) -> Peer {
     match Token::of_process(pid) {
         Ok(token) => describe(peer, &token),
         Err(error) => {
-            debug!(%peer, %error, "the peer's user is not known");
+            debug!(%peer, %error, "the peer's user is unknown");
             peer
         }
     }

@@ -13,12 +13,12 @@ use windows_sys::Win32::Storage::FileSystem::{
 use super::endpoint::new_socket;
 use super::peer::peer_of;
 
-/// The right to the socket at a path: the file `PATH.lock`, open for nobody else. Windows removes it when it is closed,
-/// also when the process dies.
+/// The lock for the socket at a path: the file `PATH.lock`, opened without sharing. Windows removes it when it is
+/// closed, even if the process dies.
 pub(super) struct Lock(#[expect(dead_code, reason = "closing the file ends the lock")] File);
 
 impl Lock {
-    /// `None` if another listener has it.
+    /// Returns `None` if another listener has it.
     pub(super) fn acquire(socket: &Path) -> io::Result<Option<Self>> {
         const ERROR_SHARING_VIOLATION: i32 = 32;
         let mut path = std::path::absolute(socket)?.into_os_string();
@@ -29,7 +29,7 @@ impl Lock {
             .create(true)
             .truncate(false)
             .share_mode(0)
-            // What a link leads to is not this program's to delete.
+            // This program must not delete the target of a link.
             .custom_flags(FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_OPEN_REPARSE_POINT);
         match options.open(path) {
             Ok(file) => Ok(Some(Self(file))),
@@ -39,8 +39,8 @@ impl Lock {
     }
 }
 
-/// The file of a socket that this process has bound; removed when it is dropped. The lock keeps others from replacing
-/// it before.
+/// The file of a socket that this process has bound, removed when dropped. Until then, the lock keeps others from
+/// replacing it.
 pub(super) struct SocketFile(pub(super) PathBuf);
 
 impl Drop for SocketFile {
@@ -49,12 +49,12 @@ impl Drop for SocketFile {
     }
 }
 
-/// Makes room at `path`: removes the file of a dead server, and nothing else. A socket's file is a reparse point.
+/// Frees `path`: removes the file of a dead server, and nothing else. A socket's file is a reparse point.
 pub(super) fn clear(address: &Address, path: &Path, name: &SockAddr) -> Result<(), BindError> {
     let found = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(BindError::from_io(address, "look at the path", error)),
+        Err(error) => return Err(BindError::from_io(address, "inspect the path", error)),
     };
     let what = if found.is_dir() {
         Some("a directory")
@@ -71,7 +71,7 @@ pub(super) fn clear(address: &Address, path: &Path, name: &SockAddr) -> Result<(
     let probe = new_socket().map_err(|error| BindError::from_io(address, "create a socket", error))?;
     match probe.connect_timeout(name, Duration::from_secs(1)) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-        // Connected, or too busy to: somebody listens.
+        // Connected, or the server is too busy: somebody is listening.
         connected => {
             let by = connected.ok().map(|()| peer_of(&probe));
             return Err(BindError::InUse { address: address.clone(), by });

@@ -1,4 +1,4 @@
-//! The call of Win32 that no library makes safe.
+//! The one Win32 call that no library makes safe.
 #![expect(unsafe_code, reason = "this is the one file of this backend that calls Win32")]
 
 use std::io;
@@ -10,8 +10,8 @@ use windows_sys::Win32::Networking::WinSock::{SIO_AF_UNIX_GETPEERPID, WSAGetLast
 /// The process id of a socket's peer.
 pub(super) fn peer_process(socket: &impl AsRawSocket) -> io::Result<u32> {
     let (mut pid, mut written) = (0_u32, 0);
-    // SAFETY: the socket is open as long as it is borrowed; the call writes at most the four bytes of `pid`, and it has
-    // ended when it returns, because there is no OVERLAPPED.
+    // SAFETY: the socket is open while it is borrowed. The call writes at most the four bytes of `pid`, and it is
+    // complete when it returns, because there is no OVERLAPPED.
     let result = unsafe {
         WSAIoctl(
             socket.as_raw_socket() as usize,

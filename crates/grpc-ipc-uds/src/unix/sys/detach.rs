@@ -4,11 +4,11 @@ use std::process::{Child, Command};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Has the program that `command` starts run in a session of its own: without this terminal, and out of reach of the signals
-/// that the terminal sends.
+/// Starts the program of `command` in its own session, without this terminal and out of reach of the signals that the
+/// terminal sends.
 #[expect(unsafe_code, reason = "the standard library has only process groups")]
 pub fn detach(command: &mut Command) {
-    // SAFETY: the closure calls setsid(2) and nothing else, and that may be called between fork and exec (signal-safety(7)).
+    // SAFETY: the closure only calls setsid(2), which may be called between fork and exec (signal-safety(7)).
     unsafe {
         command.pre_exec(|| {
             rustix::process::setsid()?;
@@ -17,8 +17,8 @@ pub fn detach(command: &mut Command) {
     }
 }
 
-/// Kills a process that was started [detached](detach), with what it has started itself: the real program, if this is a script
-/// that waits for it. Its exit status must not have been taken yet.
+/// Kills a process that was started [detached](detach), together with the processes that it started, such as the real
+/// program if this is a script that waits for it. Its exit status must not have been collected yet.
 ///
 /// # Errors
 /// The error of the system.

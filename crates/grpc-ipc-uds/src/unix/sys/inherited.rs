@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// The first descriptor that systemd passes, SD_LISTEN_FDS_START.
 const FIRST: RawFd = 3;
 
-/// The first `count` descriptors that systemd has passed to this process, closed in programs that it starts. They are
-/// given out once; a later call has none. The error has the number of the descriptor.
+/// Takes the first `count` descriptors that systemd passed to this process, and closes them in programs that it starts.
+/// They are returned once; a later call returns none. The error contains the number of the descriptor.
 #[expect(unsafe_code, reason = "descriptors that a process inherits are numbers")]
 pub(crate) fn passed_descriptors(count: usize) -> Result<Vec<OwnedFd>, (RawFd, io::Error)> {
     static GIVEN: AtomicBool = AtomicBool::new(false);
@@ -19,8 +19,8 @@ pub(crate) fn passed_descriptors(count: usize) -> Result<Vec<OwnedFd>, (RawFd, i
         if unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) } == -1 {
             return Err((number, io::Error::last_os_error()));
         }
-        // SAFETY: it is open. systemd has opened it for this process, says its protocol, for whoever takes it by that
-        // protocol; and this is done once.
+        // SAFETY: it is open. By its protocol, systemd opened it for the part of this process that uses the protocol,
+        // and this runs only once.
         descriptors.push(unsafe { OwnedFd::from_raw_fd(number) });
     }
     Ok(descriptors)

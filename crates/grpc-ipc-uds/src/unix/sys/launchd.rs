@@ -6,12 +6,12 @@ use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::ptr::null_mut;
 
 unsafe extern "C" {
-    /// `launch.h`: on success (0) it writes an array of `count` descriptors, which the caller owns as it does the array;
-    /// otherwise it returns an error number.
+    /// `launch.h`: on success (0), writes an array of `count` descriptors. The caller owns the descriptors and the
+    /// array. Otherwise returns an error number.
     fn launch_activate_socket(name: *const c_char, fds: *mut *mut c_int, count: *mut usize) -> c_int;
 }
 
-/// The sockets under `name` in the `Sockets` dictionary of this service's property list.
+/// Takes the sockets under `name` in the `Sockets` dictionary of this service's property list.
 pub(crate) fn activate_socket(name: &str) -> io::Result<Vec<OwnedFd>> {
     let name = CString::new(name)?;
     let (mut fds, mut count) = (null_mut(), 0);
@@ -20,9 +20,9 @@ pub(crate) fn activate_socket(name: &str) -> io::Result<Vec<OwnedFd>> {
     if error != 0 {
         return Err(io::Error::from_raw_os_error(error));
     }
-    // SAFETY: on success there are as many descriptors in the array, which belong to nobody else.
+    // SAFETY: on success, the array has this many descriptors, which nothing else owns.
     let sockets = (0..count).map(|n| unsafe { OwnedFd::from_raw_fd(*fds.add(n)) }).collect();
-    // SAFETY: malloc(3) has made the array, says `launch.h`, and nothing reads it any more.
+    // SAFETY: `launch.h` says that malloc(3) allocated the array, and nothing reads it any more.
     unsafe { libc::free(fds.cast()) };
     Ok(sockets)
 }

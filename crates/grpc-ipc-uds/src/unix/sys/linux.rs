@@ -8,14 +8,14 @@ use libc::{SO_PEERGROUPS, SO_PEERPIDFD};
 
 use super::{Credentials, socket_option};
 
-/// Android has none of the architectures that number them otherwise.
+/// Android runs on none of the architectures that number them differently.
 #[cfg(target_os = "android")]
 const SO_PEERGROUPS: i32 = 59;
 #[cfg(target_os = "android")]
 const SO_PEERPIDFD: i32 = 77;
 
-/// SO_PEERCRED, SO_PEERGROUPS and SO_PEERSEC: [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html)
-/// and [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html). Only the first has to be there.
+/// SO_PEERCRED, SO_PEERGROUPS and SO_PEERSEC: [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html) and
+/// [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html). Only the first is required.
 pub(crate) fn credentials_of(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
     // `struct ucred`: the process, its user, its group.
     let mut ucred = [0_u32; 3];
@@ -45,7 +45,7 @@ fn groups_of(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
                 groups.truncate(length / size_of::<u32>());
                 return Ok(groups);
             }
-            // There are more.
+            // There are more groups.
             Err(error) if error.raw_os_error() == Some(libc::ERANGE) && groups.len() < LIMIT => {
                 groups.resize(groups.len() * 4, 0);
             }
@@ -54,7 +54,7 @@ fn groups_of(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
     }
 }
 
-/// The label, if it is text. SELinux ends it with a NUL, AppArmor does not.
+/// The label, if it is valid text. SELinux ends it with a NUL, AppArmor does not.
 fn label_of(socket: BorrowedFd<'_>) -> io::Result<Option<String>> {
     const LIMIT: usize = 65_536;
     let mut label = vec![0_u8; 256];
@@ -74,25 +74,25 @@ fn label_of(socket: BorrowedFd<'_>) -> io::Result<Option<String>> {
     }
 }
 
-/// SO_PEERPIDFD: a pidfd of the process that the connection was made by, whenever that is asked.
+/// SO_PEERPIDFD: a pidfd of the process that made the connection, even if that was long ago.
 #[expect(unsafe_code, reason = "no library has SO_PEERPIDFD")]
 pub(crate) fn pidfd_of(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let mut pidfd = [u32::MAX];
     socket_option(&socket, libc::SOL_SOCKET, SO_PEERPIDFD, &mut pidfd)?;
     match RawFd::try_from(pidfd[0]) {
-        // SAFETY: the kernel has just opened it for this call; nothing else owns it. It closes itself on exec.
+        // SAFETY: the kernel has just opened it for this call, and nothing else owns it. It closes itself on exec.
         Ok(pidfd) => Ok(unsafe { OwnedFd::from_raw_fd(pidfd) }),
         Err(_) => Err(io::ErrorKind::NotFound.into()),
     }
 }
 
-/// The user id that stands for all those that this user namespace does not map, if there is one.
+/// The user id that stands for all users that this user namespace does not map, if there is one.
 pub(crate) fn unmapped_user() -> Option<u32> {
     unmapped().0
 }
 
-/// The ids that stand for all those that this user namespace does not map, user_namespaces(7). In one that maps
-/// every id, as the first one does, they are ids as any other.
+/// The ids that stand for all users and groups that this user namespace does not map, user_namespaces(7). In a
+/// namespace that maps every id, as the initial one does, they are ordinary ids.
 fn unmapped() -> (Option<u32>, Option<u32>) {
     static UNMAPPED: OnceLock<(Option<u32>, Option<u32>)> = OnceLock::new();
     *UNMAPPED.get_or_init(|| (overflow("uid"), overflow("gid")))
@@ -107,7 +107,7 @@ fn overflow(kind: &str) -> Option<u32> {
     Some(overflow.ok().and_then(|id| id.trim().parse().ok()).unwrap_or(65_534))
 }
 
-/// Whether a `uid_map` has every id; an unreadable one has not.
+/// Whether a `uid_map` contains every id. An unreadable map does not count.
 fn maps_all(map: &str) -> bool {
     map.split_whitespace().eq(["0", "0", "4294967295"])
 }

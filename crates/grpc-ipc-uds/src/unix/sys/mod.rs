@@ -1,4 +1,4 @@
-//! What differs between the Unixes, and the calls that no library makes safe.
+//! Differences between the Unixes, and the system calls that no library makes safe.
 
 mod detach;
 mod inherited;
@@ -24,30 +24,31 @@ use std::sync::Arc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// What owns its descriptor: it is open, and stays the same, until the owner is dropped.
+/// Owns a descriptor, which stays open and unchanged until the owner is dropped.
 pub(super) trait Owner: AsRawFd {}
 impl Owner for UnixListener {}
 impl Owner for OwnedFd {}
 impl Owner for Arc<UnixStream> {}
 
-/// Lets the runtime tell when `owner`, which does not block, is ready for `interest`: a listener can be read from when it
-/// has a connection.
+/// Registers the non-blocking `owner` with the runtime for `interest`. A listener is readable when a connection is
+/// waiting.
 #[expect(unsafe_code, reason = "tokio cannot know of any type that it keeps its descriptor")]
 pub(super) fn register<T: Owner>(owner: T, interest: Interest) -> io::Result<AsyncFd<T>> {
-    // SAFETY: the descriptor is open, and stays the same, until the owner is dropped, which the AsyncFd does.
+    // SAFETY: the descriptor stays open and unchanged until the owner is dropped, which happens together with the
+    // AsyncFd.
     match unsafe { AsyncFd::register_with_interest(owner, interest) } {
         Ok(registered) => Ok(registered),
         Err(error) => Err(error.into_parts().1),
     }
 }
 
-/// What the system says of a peer; what it does not say is `None`.
+/// The system's information about a peer; `None` for unknown values.
 #[derive(Default)]
 pub(super) struct Credentials {
     pub(super) uid: Option<u32>,
     pub(super) gid: Option<u32>,
     pub(super) pid: Option<i32>,
-    /// Supplementary ones; the primary one may be among them.
+    /// Supplementary groups; the primary one may be among them.
     pub(super) groups: Option<Vec<u32>>,
     pub(super) label: Option<String>,
     pub(super) audit_token: Option<[u32; 8]>,
@@ -63,7 +64,7 @@ mod others;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(super) use others::{credentials_of, unmapped_user};
 
-/// Reads an option of a socket into `buffer`; returns how many bytes it has.
+/// Reads a socket option into `buffer`, and returns its length in bytes.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 #[expect(unsafe_code, reason = "no library has these options")]
 fn socket_option<T: Number>(
@@ -75,8 +76,8 @@ fn socket_option<T: Number>(
     use std::os::fd::AsRawFd as _;
 
     let mut length = size_of_val(buffer) as libc::socklen_t;
-    // SAFETY: the descriptor is open as long as `socket` is borrowed; the buffer has as many bytes as `length` says, and
-    // its numbers may have any bits.
+    // SAFETY: the descriptor is open while `socket` is borrowed. The buffer has `length` bytes, and any bits are valid
+    // for its numbers.
     let result = unsafe {
         libc::getsockopt(
             socket.as_fd().as_raw_fd(),
@@ -89,7 +90,7 @@ fn socket_option<T: Number>(
     if result != 0 { Err(io::Error::last_os_error()) } else { Ok(length as usize) }
 }
 
-/// What any bits make a valid value of.
+/// Types for which any bits are a valid value.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 trait Number {}
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]

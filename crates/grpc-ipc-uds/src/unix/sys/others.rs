@@ -5,11 +5,11 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 
 use super::Credentials;
 
-/// getpeereid(3), the process id where there is one, and what macOS knows besides (`unix(4)`, `sys/un.h`). The process
-/// id is not known any more of a client that has left, the user is.
+/// getpeereid(3), the process id where available, and macOS's additional information (`unix(4)`, `sys/un.h`). After a
+/// client has disconnected, its process id is unknown, but its user is not.
 pub(crate) fn credentials_of(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
     let (mut uid, mut gid) = (0, 0);
-    // SAFETY: the descriptor is open as long as `socket` is borrowed; the call writes two numbers.
+    // SAFETY: the descriptor is open while `socket` is borrowed; the call writes two numbers.
     if unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut uid, &raw mut gid) } != 0 {
         return Err(io::Error::last_os_error());
     }
@@ -23,7 +23,7 @@ pub(crate) fn credentials_of(socket: BorrowedFd<'_>) -> io::Result<Credentials> 
 #[cfg(target_vendor = "apple")]
 use apple::pid_of;
 
-/// What tokio knows of the process. It needs a socket of its own, and a runtime.
+/// The process id that tokio determines. tokio needs its own socket, and a runtime.
 #[cfg(not(target_vendor = "apple"))]
 fn pid_of(socket: BorrowedFd<'_>) -> Option<i32> {
     tokio::runtime::Handle::try_current().ok()?;
@@ -41,17 +41,17 @@ mod apple {
     /// The level of the options of a Unix domain socket, `sys/un.h`.
     const SOL_LOCAL: i32 = 0;
 
-    /// What LOCAL_PEEREPID has: the process, or the one that it acts for.
+    /// LOCAL_PEEREPID: the process, or the one that it acts for.
     pub(super) fn pid_of(socket: BorrowedFd<'_>) -> Option<i32> {
         let mut pid = [0_u32];
         socket_option(&socket, SOL_LOCAL, libc::LOCAL_PEEREPID, &mut pid).ok()?;
         i32::try_from(pid[0]).ok()
     }
 
-    /// What LOCAL_PEERCRED has: the effective group, and then the others, 16 at most.
+    /// LOCAL_PEERCRED: the effective group, and then the others, at most 16.
     pub(super) fn groups_of(socket: BorrowedFd<'_>) -> Option<Vec<u32>> {
-        // As numbers: `struct xucred` is a version, a user, how many groups there are (16 bits, and 16 without a
-        // meaning), and the groups.
+        // Read as numbers: `struct xucred` is a version, a user, the number of groups (16 bits, and 16 bits of
+        // padding), and the groups.
         const HEAD: usize = std::mem::offset_of!(libc::xucred, cr_groups) / size_of::<u32>();
         let mut xucred = [0_u32; size_of::<libc::xucred>() / size_of::<u32>()];
         let length = socket_option(&socket, SOL_LOCAL, libc::LOCAL_PEERCRED, &mut xucred).ok()?;
@@ -63,7 +63,7 @@ mod apple {
         xucred[HEAD..].get(..groups).map(<[u32]>::to_vec)
     }
 
-    /// What LOCAL_PEERTOKEN has, `audit_token_t`.
+    /// LOCAL_PEERTOKEN, `audit_token_t`.
     pub(super) fn audit_token_of(socket: BorrowedFd<'_>) -> Option<[u32; 8]> {
         let mut token = [0; 8];
         let length = socket_option(&socket, SOL_LOCAL, libc::LOCAL_PEERTOKEN, &mut token).ok()?;

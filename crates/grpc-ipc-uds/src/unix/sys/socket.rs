@@ -10,21 +10,22 @@ use tokio::io::ReadBuf;
 
 use super::super::registration::Registration;
 
-/// The socket of a [`LocalStream`](crate::LocalStream). It lends its descriptor, to ask the system about the connection.
+/// The socket of a [`LocalStream`](crate::LocalStream). It lends its descriptor, for requests to the system about the
+/// connection.
 pub struct LocalSocket {
-    /// Nothing gives it out by value or to be replaced, because only the drop below may close it.
+    /// Never given out by value or for replacement, because only the drop below may close it.
     registration: Registration,
     open: OpenSocket,
 }
 
-/// A socket as long as it is open. This does not keep it open.
+/// A socket that may be closed. This does not keep it open.
 #[derive(Clone)]
 pub(crate) struct OpenSocket(Arc<Mutex<Option<RawFd>>>);
 
 impl LocalSocket {
-    /// `stream` does not block.
+    /// `stream` must be non-blocking.
     pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
-        // Without this option a write may raise SIGPIPE; everything else works.
+        // Without this option, a write may raise SIGPIPE; everything else works.
         #[cfg(target_vendor = "apple")]
         {
             _ = rustix::net::sockopt::set_socket_nosigpipe(&stream, true);
@@ -78,8 +79,8 @@ impl AsFd for LocalSocket {
     }
 }
 
-/// The descriptor alone. The standard library's sockets show their addresses, and panic before Rust PR 162726 when the
-/// peer has bound a path of all 108 bytes.
+/// Shows only the descriptor. The standard library's sockets show their addresses, and before Rust PR 162726 they panic
+/// if the peer has bound a path of all 108 bytes.
 impl fmt::Debug for LocalSocket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalSocket").field("fd", &self.as_fd().as_raw_fd()).finish()
@@ -88,17 +89,17 @@ impl fmt::Debug for LocalSocket {
 
 impl OpenSocket {
     fn lock(&self) -> MutexGuard<'_, Option<RawFd>> {
-        // There is only one value in there, so it is whole even after a panic.
+        // The lock guards a single value, which is valid even after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What `ask` says of the socket; `None` when that has been closed.
+    /// The result of `ask` for the socket; `None` if the socket has been closed.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    #[expect(unsafe_code, reason = "the descriptor is borrowed of a socket that another thread may own")]
+    #[expect(unsafe_code, reason = "borrows the descriptor of a socket that another thread may own")]
     pub(crate) fn ask<T>(&self, ask: impl FnOnce(BorrowedFd<'_>) -> T) -> Option<T> {
         let fd = self.lock();
-        // SAFETY: the descriptor is open until the lock is released: it is `Some`, and the socket waits for the lock to
-        // make it `None` before it closes the descriptor, which nothing else does.
+        // SAFETY: the descriptor is open until the lock is released. It is `Some`, and only the socket closes it, after
+        // it has taken the lock and set it to `None`.
         let borrowed = fd.map(|fd| unsafe { BorrowedFd::borrow_raw(fd) });
         borrowed.map(ask)
     }

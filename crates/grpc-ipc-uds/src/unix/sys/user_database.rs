@@ -1,4 +1,4 @@
-//! Users and groups by name and by number: what `/etc/passwd` and `/etc/group` say, and directory services.
+//! Users and groups by name and number, from `/etc/passwd`, `/etc/group` and directory services.
 #![expect(
     unsafe_code,
     reason = "no library that is kept up asks for users and groups, and tells errors from those that there are not"
@@ -12,7 +12,7 @@ use std::ptr::null_mut;
 use libc::{getgrgid_r, getgrnam_r, getpwnam_r, getpwuid_r, group, passwd};
 use rustix::process::{getegid, geteuid};
 
-/// The user id of `name`, getpwnam_r(3); `None` where nobody has the name.
+/// The user id of `name`, getpwnam_r(3); `None` if the name does not exist.
 pub(crate) fn uid_of(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
     // SAFETY: the name ends with a NUL; getpwnam_r is a `Lookup`.
@@ -24,7 +24,7 @@ pub(crate) fn uid_of(name: &str) -> io::Result<Option<u32>> {
     }
 }
 
-/// The group id of `name`, getgrnam_r(3); `None` where no group has the name.
+/// The group id of `name`, getgrnam_r(3); `None` if the name does not exist.
 pub(crate) fn gid_of(name: &str) -> io::Result<Option<u32>> {
     let name = CString::new(name)?;
     // SAFETY: the name ends with a NUL; getgrnam_r is a `Lookup`.
@@ -36,11 +36,11 @@ pub(crate) fn gid_of(name: &str) -> io::Result<Option<u32>> {
     }
 }
 
-/// Whether nobody but this process's user is in the group: a user private group, as most distributions of Linux make one
-/// for each user, named as the user is. Where neither the user nor the group has a name, as in containers, it is the
-/// process's own group of the same number. `false` when it cannot be told.
+/// Whether only this process's user is in the group: a user private group, which most Linux distributions create for
+/// each user, with the user's name. If neither the user nor the group has a name, as in containers, it is the process's
+/// own group with the same number. `false` if this cannot be determined.
 ///
-/// A user who has been given this group as the first one in `/etc/passwd` is not seen: that takes reading all of it.
+/// Users whose primary group in `/etc/passwd` it is are not found, because that would take reading the whole file.
 pub(crate) fn is_own_private_group(gid: u32) -> bool {
     let uid = geteuid().as_raw();
     match (name_of_user(uid), group_of(gid)) {
@@ -52,7 +52,7 @@ pub(crate) fn is_own_private_group(gid: u32) -> bool {
     }
 }
 
-/// getpwuid_r(3); `None` where no user has the number.
+/// getpwuid_r(3); `None` if no user has the number.
 fn name_of_user(uid: u32) -> io::Result<Option<CString>> {
     let name = |user: &passwd| {
         // SAFETY: `look_up` says that this is a string.
@@ -67,16 +67,16 @@ struct Group {
     members: Vec<CString>,
 }
 
-/// getgrgid_r(3); `None` where no group has the number.
+/// getgrgid_r(3); `None` if no group has the number.
 fn group_of(gid: u32) -> io::Result<Option<Group>> {
     let read = |group: &group| {
         // SAFETY: `look_up` says that this is a string.
         let name = unsafe { CStr::from_ptr(group.gr_name) }.to_owned();
         let mut members = Vec::new();
         let mut member = group.gr_mem;
-        // SAFETY: `look_up` says that it is a list, and a null pointer its end, behind which nothing is read.
+        // SAFETY: `look_up` guarantees a list that ends with a null pointer. Nothing behind the end is read.
         while !member.is_null() && !unsafe { *member }.is_null() {
-            // SAFETY: before the end each is a string.
+            // SAFETY: every entry before the end is a string.
             members.push(unsafe { CStr::from_ptr(*member) }.to_owned());
             // SAFETY: this one is not the end.
             member = unsafe { member.add(1) };
@@ -87,29 +87,28 @@ fn group_of(gid: u32) -> io::Result<Option<Group>> {
     unsafe { look_up(|group, text, size, found| getgrgid_r(gid, group, text, size, found), read) }
 }
 
-/// Asks with more and more room until that is enough, and reads what is found.
+/// Calls `call` with growing buffers until one is large enough, and reads the entry.
 ///
 /// # Safety
-/// `call` writes an entry to the first pointer, what the entry points to (strings that end with NUL, and lists that end
-/// with a null pointer) to the second, up to the length that is told, and to the last one the first, or null if there
-/// is no such entry; it returns an error number.
+/// `call` writes an entry to the first pointer. It writes the data that the entry points to (strings that end with NUL,
+/// and lists that end with a null pointer) to the second, up to the given length. To the last, it writes the first
+/// pointer, or null if there is no such entry. It returns an error number.
 unsafe fn look_up<T, R>(
     call: impl Fn(*mut T, *mut c_char, usize, *mut *mut T) -> c_int,
     read: impl FnOnce(&T) -> R,
 ) -> io::Result<Option<R>> {
-    /// A group of a great many members needs much.
+    /// A group with very many members needs a large buffer.
     const LIMIT: usize = 16 * 1024 * 1024;
     let mut text: Vec<c_char> = vec![0; 4096];
     loop {
         let (mut entry, mut found) = (MaybeUninit::<T>::uninit(), null_mut());
         match call(entry.as_mut_ptr(), text.as_mut_ptr(), text.len(), &raw mut found) {
             0 if found.is_null() => return Ok(None),
-            // SAFETY: what was found has been written to `entry`, to which the pointer leads; it and `text` live until
-            // this returns.
+            // SAFETY: the pointer leads to `entry`, which has been written. `entry` and `text` live until this returns.
             0 => return Ok(Some(read(unsafe { &*found }))),
             libc::ERANGE if text.len() < LIMIT => text.resize(text.len() * 4, 0),
             libc::EINTR => {}
-            // What some systems return of one that there is not: getpwnam(3), ERRORS.
+            // Some systems return these for a missing entry: getpwnam(3), ERRORS.
             libc::ENOENT | libc::ESRCH => return Ok(None),
             error => return Err(io::Error::from_raw_os_error(error)),
         }
