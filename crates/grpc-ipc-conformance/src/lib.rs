@@ -1,6 +1,7 @@
-//! The tests that every transport of grpc-ipc passes, and what tests of grpc-ipc share.
+//! Conformance tests for grpc-ipc transports, and utilities for tests of grpc-ipc.
 //!
-//! Implement [`Transport`] for a fixture that makes listeners and connectors, and instantiate the suite in a test file:
+//! Implement [`Transport`] for a fixture that creates listeners and connectors, and instantiate the suite in a test
+//! file:
 //!
 //! ```
 //! use grpc_ipc_conformance::Transport;
@@ -23,9 +24,9 @@
 //! grpc_ipc_conformance::conformance_tests!(Memory(memory::Network::new()));
 //! ```
 //!
-//! Each test in [`suite`] quotes the sentence of the documentation of `grpc-ipc-core` that it pins.
+//! Each test in [`suite`] quotes the sentence of `grpc-ipc-core`'s documentation that it checks.
 //!
-//! The tests panic where a promise is broken; that is how a test says so.
+//! A test panics if the transport breaks the guarantee.
 #![forbid(unsafe_code)]
 
 pub mod suite;
@@ -46,41 +47,41 @@ use grpc_ipc_core::{AccessPolicy, BindError, Connector, Listener};
 /// How long one test may take before the watchdog ends its process.
 pub const LIMIT: Duration = Duration::from_secs(60);
 
-/// One address of a transport that nothing else uses, as a fixture of one test.
+/// The fixture of one test: an address of a transport that nothing else uses.
 pub trait Transport {
     /// The transport's listener.
     type Listener: Listener;
     /// The transport's connector.
     type Connector: Connector;
 
-    /// Listens on the fixture's address. A backlog of a few connections keeps the suite quick.
+    /// Listens on the fixture's address. A backlog of a few connections keeps the suite fast.
     ///
     /// # Errors
-    /// As the transport says.
+    /// The transport's error.
     fn listen(&self, access: AccessPolicy) -> impl Future<Output = Result<Self::Listener, BindError>>;
 
-    /// A connector to the fixture's address.
+    /// Creates a connector to the fixture's address.
     fn connector(&self, access: AccessPolicy) -> Self::Connector;
 
-    /// Why `test` cannot run on this system, if so. Default: every test can.
+    /// The reason why `test` cannot run on this system, if any. Default: `None`, every test runs.
     fn cannot_run(&self, test: &str) -> Option<String> {
         _ = test;
         None
     }
 }
 
-/// Runs `test` on a runtime of its own, under a watchdog.
+/// Runs `test` on its own runtime, under a watchdog.
 ///
 /// # Panics
-/// When the test does, or when there is no runtime to be had.
+/// If the test does, or if no runtime can be created.
 pub fn run<F: Future<Output = ()>>(name: &str, test: impl FnOnce() -> F) {
     let _watchdog = Watchdog::start(name, LIMIT);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(async { test().await });
 }
 
-/// Instantiates [`suite`] for a transport: `conformance_tests!(EXPRESSION)`, where the expression makes a fresh
-/// [`Transport`] and is evaluated once for each test, inside a runtime.
+/// Instantiates [`suite`] for a transport: `conformance_tests!(EXPRESSION)`. The expression creates a [`Transport`],
+/// and is evaluated once for each test, inside a runtime.
 #[macro_export]
 macro_rules! conformance_tests {
     ($transport:expr) => {

@@ -1,11 +1,11 @@
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
-/// Records that `test` did not run, and why. `cargo xtask test` names a file in `GRPC_IPC_SKIPPED` and prints what it
-/// finds there, so that a skipped test never looks like one that passed.
+/// Records that `test` did not run, and the reason. `cargo xtask test` sets `GRPC_IPC_SKIPPED` to a file, and prints
+/// the lines in it, so that a skipped test does not look like a passed one.
 ///
 /// # Panics
-/// When that file cannot be written: a skip must not get lost.
+/// If that file cannot be written, because a skip must not go unnoticed.
 pub fn skip(test: &str, reason: &str) {
     eprintln!("skipped {test}: {reason}");
     if let Some(path) = std::env::var_os("GRPC_IPC_SKIPPED") {

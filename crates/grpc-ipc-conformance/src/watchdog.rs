@@ -2,7 +2,7 @@ use std::io::{self, Write as _};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-/// Ends the process when a test takes too long, with the test's name: a test that hangs fails.
+/// Ends the process with the test's name if a test takes too long, so a test that hangs fails.
 #[must_use = "the watchdog watches until it is dropped"]
 pub struct Watchdog(#[expect(dead_code, reason = "dropping it ends the watch")] Sender<()>);
 
@@ -13,8 +13,8 @@ impl Watchdog {
         let test = test.to_owned();
         std::thread::spawn(move || {
             if watched.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-                // Not with `eprintln!`: the harness would keep that until the end of the test.
-                _ = writeln!(io::stderr(), "watchdog: {test} has not ended after {limit:?}");
+                // Not with `eprintln!`, whose output the harness keeps until the end of the test.
+                _ = writeln!(io::stderr(), "watchdog: {test} did not finish within {limit:?}");
                 std::process::exit(101);
             }
         });

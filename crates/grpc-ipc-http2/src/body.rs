@@ -14,13 +14,13 @@ use crate::pieces::Pieces;
 use crate::shared::Shared;
 use crate::{Error, Reason};
 
-/// The body of a message that comes from the peer. Dropping that of a response before its end cancels the call.
+/// The body of a message from the peer. Dropping the body of a response before its end cancels the call.
 pub struct RecvBody {
     kind: Kind,
 }
 
 enum Kind {
-    /// All of it is here.
+    /// The whole body is here.
     Whole {
         data: Pieces,
         trailers: Option<HeaderMap>,
@@ -39,7 +39,7 @@ impl RecvBody {
 }
 
 impl Default for RecvBody {
-    /// A body with nothing in it.
+    /// An empty body.
     fn default() -> Self {
         Self::whole(Pieces::default(), None)
     }
@@ -68,7 +68,7 @@ impl http_body::Body for RecvBody {
             Kind::Stream(stream) => {
                 let frame = stream.poll_frame(cx);
                 if let Poll::Ready(None | Some(Err(_))) = frame {
-                    // The stream is told, and not asked again.
+                    // The stream hears of the end, and is not polled again.
                     this.kind = Kind::Whole { data: Pieces::default(), trailers: None };
                 }
                 frame
@@ -92,13 +92,13 @@ impl http_body::Body for RecvBody {
 pub(crate) struct RecvStream {
     shared: Arc<Shared>,
     id: u32,
-    /// What the peer is told when it is dropped before its end; `None` if the answer goes on.
+    /// The reset that the peer is sent if this is dropped before its end; `None` if the answer continues.
     when_dropped: Option<Reason>,
-    /// Nothing is left of it.
+    /// Nothing is left to read.
     over: bool,
 }
 
-/// All of a body, and its trailers.
+/// A whole body and its trailers.
 pub(crate) type WholeBody = (Pieces, Option<HeaderMap>);
 
 impl RecvStream {
@@ -106,7 +106,7 @@ impl RecvStream {
         Self { shared: Arc::clone(shared), id, when_dropped, over: false }
     }
 
-    /// The head of the response, and the body if all of it is here.
+    /// The head of the response, together with the body if all of it is here.
     pub(crate) fn poll_response(
         &mut self,
         cx: &mut Context<'_>,

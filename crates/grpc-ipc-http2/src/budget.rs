@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-/// How often the peer may do something: as many times as there are tokens, which come back with time.
+/// Limits how often the peer may do something. Each time takes a token, and tokens come back over time.
 #[derive(Debug)]
 pub(crate) struct Budget {
     tokens: u32,
@@ -10,18 +10,18 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// `burst` at once, and `per_second` in the long run.
+    /// Allows `burst` at once, and `per_second` in the long run.
     pub(crate) fn new(burst: u32, per_second: u32) -> Self {
         Self { tokens: burst, burst, per_second, refilled: Instant::now() }
     }
 
-    /// Takes one token; whether there was one.
+    /// Takes one token, and returns whether there was one.
     #[must_use]
     pub(crate) fn take(&mut self) -> bool {
         self.take_many(1)
     }
 
-    /// Takes so many tokens; whether there were as many. The clock is looked at only when they run out.
+    /// Takes `tokens` tokens, and returns whether there were enough. It reads the clock only when they run out.
     #[must_use]
     pub(crate) fn take_many(&mut self, tokens: u32) -> bool {
         if self.tokens < tokens {
@@ -32,7 +32,7 @@ impl Budget {
         true
     }
 
-    /// The peer did something useful, which allows for so much more.
+    /// The peer did something useful, which allows this many more.
     pub(crate) fn give_back(&mut self, tokens: u32) {
         self.tokens = self.tokens.saturating_add(tokens).min(self.burst);
     }
@@ -61,7 +61,7 @@ mod tests {
         budget.refilled = start;
         assert!((0..3).all(|_| budget.tokens > 0 && budget.take()));
         budget.refill(start + Duration::from_millis(400));
-        assert_eq!(budget.tokens, 0, "0.8 of a token");
+        assert_eq!(budget.tokens, 0, "0.8 of a token, rounded down");
         budget.refill(start + Duration::from_millis(500));
         assert_eq!(budget.tokens, 1);
         budget.refill(start + Duration::from_secs(3600));

@@ -1,4 +1,4 @@
-//! The client's end of a connection.
+//! The client side of a connection.
 
 use std::error;
 use std::fmt;
@@ -26,7 +26,7 @@ use crate::spin::Awake;
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
-/// The two parts of a client's end of `io`: what makes calls, and the future that runs the connection.
+/// Creates the two parts of the client side over `io`: one makes calls, the other is a future that runs the connection.
 ///
 /// # Panics
 /// Outside of a tokio runtime.
@@ -40,7 +40,8 @@ where
     (SendRequest { shared }, Connection { driver })
 }
 
-/// Runs a connection: a future that is ready when it is over, which is also when nobody can call any more. Spawn it.
+/// Runs a connection: a future that completes when the connection is over. It also ends when nobody can make calls any
+/// more. Spawn it.
 ///
 /// # Panics
 /// When it is polled outside of a tokio runtime.
@@ -50,7 +51,7 @@ pub struct Connection<IO> {
 }
 
 impl<IO> Connection<IO> {
-    /// What is known of the connection, also when it is over.
+    /// A record of the connection, which outlives it.
     #[must_use]
     pub fn record(&self) -> Record {
         Record::new(&self.driver.shared)
@@ -74,9 +75,9 @@ where
                         state.connection.go_away(Departure::WentAway);
                     }
                 }
-                // Usually the first round reads, and the second finds nothing more.
+                // Usually the first round reads everything, and the second finds nothing more.
                 for _ in 0..2 {
-                    // First, if callers have left something to write.
+                    // First, in case callers left something to write.
                     if !state.connection.output.is_empty()
                         && let Poll::Ready(result) = turn.poll_send(state, cx)
                     {
@@ -113,11 +114,11 @@ where
     }
 }
 
-/// What the task of a connection does without its lock.
+/// The next step of a connection's task, taken without the lock.
 enum Next {
-    /// There may be more, once those are woken for whom something has come.
+    /// There may be more to do, after waking the tasks whose data has come.
     GoOn,
-    /// There is more, for its next turn.
+    /// There is more to do in the next turn.
     Later,
     /// There may soon be something to read.
     StayAwake(Awake),
@@ -131,14 +132,14 @@ impl<IO> fmt::Debug for Connection<IO> {
     }
 }
 
-/// Makes calls on a connection. Cloning is cheap; the connection ends when the last one is dropped and its calls are
+/// Makes calls on a connection. Cloning is cheap. The connection ends when the last clone is dropped and its calls are
 /// over.
 pub struct SendRequest {
     shared: Arc<Shared>,
 }
 
 impl SendRequest {
-    /// Sends a request. The response is an error when the connection cannot take it.
+    /// Sends a request. The response is an error if the connection cannot accept the request.
     pub fn send<B>(&self, request: Request<B>) -> ResponseFuture<B>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -151,34 +152,34 @@ impl SendRequest {
         &self.shared
     }
 
-    /// Whether the connection takes calls, now or when others have ended.
+    /// Whether the connection accepts calls, either now or after others have ended.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.shared.with(|state| state.connection.accepts_calls())
     }
 
-    /// Whether a call can be made now, within the number of streams that the server allows at a time.
+    /// Whether a call can be made now, within the server's limit on concurrent streams.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.shared.with(|state| state.connection.has_room())
     }
 
-    /// Why the connection has failed, or takes no more calls, if the server has said so.
+    /// Why the connection failed, or why the server accepts no more calls, if it said so.
     #[must_use]
     pub fn failure(&self) -> Option<Error> {
         self.shared.with(|state| state.connection.failure().cloned())
     }
 
-    /// Whether the server has begun with HTTP/2.
+    /// Whether the server has sent its first HTTP/2 frame.
     #[must_use]
     pub fn is_established(&self) -> bool {
         self.shared.with(|state| state.connection.is_established())
     }
 
-    /// Waits until the server has begun with HTTP/2. It may have ended the connection since.
+    /// Waits until the server has sent its first HTTP/2 frame. The connection may have ended since.
     ///
     /// # Errors
-    /// Why it has not begun.
+    /// The reason why the handshake failed.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -203,14 +204,14 @@ impl SendRequest {
         .await
     }
 
-    /// How many calls have been made on the connection so far, if none of them is under way.
+    /// The number of calls made on the connection so far, if none of them is active.
     #[must_use]
     pub fn calls_if_idle(&self) -> Option<u32> {
         self.shared.with(|state| state.connection.calls_if_idle())
     }
 
-    /// Waits until the connection takes no more calls, because it failed or one of its ends is closing it. The future does
-    /// not keep the connection open.
+    /// Waits until the connection accepts no more calls, because it failed or one of its ends is closing it. The future
+    /// does not keep the connection open.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -219,7 +220,7 @@ impl SendRequest {
         poll_fn(move |cx| shared.with(|state| state.connection.poll_gone(cx)))
     }
 
-    /// Has every call that waits for a stream of this connection polled again: there may be another connection for it.
+    /// Wakes every call that waits for a stream of this connection, because another connection may be available for it.
     pub fn wake_waiting(&self) {
         self.shared.with(|state| state.connection.wake_all_waiting());
     }
@@ -270,25 +271,25 @@ where
     }
 }
 
-/// A call that is made on one connection, and on another if the first has not processed it.
+/// A call that is made on one connection, and retried on another if the first has not processed it.
 pub struct Call<B> {
     head: request::Parts,
     body: CallBody<B>,
-    /// Its places among those that wait for a stream, one a connection.
+    /// Its places in the queues for a stream, one per connection.
     places: Vec<Place>,
-    /// Where it is under way.
+    /// The stream on which it is active.
     stream: Option<RecvStream>,
     deadline: Option<Deadline>,
 }
 
 enum CallBody<B> {
-    /// Nobody has looked at it.
+    /// The body has not been polled yet.
     Fresh(B),
-    /// All of it is here, and can be sent again.
+    /// The whole body is here, and can be sent again.
     Whole(Beginning),
-    /// It was begun, and nothing is sent yet.
+    /// The body has been polled, and nothing is sent yet.
     Begun(Beginning, B),
-    /// It has been sent, or is being sent.
+    /// The request has been sent, or is being sent.
     Sent,
 }
 
@@ -297,7 +298,7 @@ where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn error::Error + Send + Sync>>,
 {
-    /// A call that nothing has been done for yet; its time (`grpc-timeout`) begins now.
+    /// Creates a call. Its deadline (`grpc-timeout`) starts now.
     ///
     /// # Panics
     /// Outside of a tokio runtime, if it has a deadline.
@@ -307,23 +308,23 @@ where
         Self { head, body: CallBody::Fresh(body), places: Vec::new(), stream: None, deadline }
     }
 
-    /// Whether it can be polled on another connection after an [error that allows that](Error::is_unprocessed): all of
-    /// it was there when it was begun.
+    /// Whether the call can be polled on another connection after an [error that allows that](Error::is_unprocessed):
+    /// its whole body was available when it began.
     #[must_use]
     pub fn can_be_sent_again(&self) -> bool {
         !matches!(self.body, CallBody::Sent)
     }
 
-    /// Whether it is under way on a connection; until then it may be polled on any.
+    /// Whether the call is active on a connection. Until then, it may be polled on any.
     #[must_use]
     pub fn is_begun(&self) -> bool {
         self.stream.is_some()
     }
 
-    /// Makes the call on `connection`, or goes on with it there: use the same one until it is ready.
+    /// Makes the call on `connection`, or continues it there. Use the same connection until it is ready.
     ///
     /// # Errors
-    /// Why there is no response.
+    /// The reason why there is no response.
     pub fn poll_on(
         &mut self,
         connection: &SendRequest,
@@ -349,8 +350,8 @@ where
         self.deadline.as_mut().map_or(Poll::Pending, |deadline| deadline.poll_passed(cx))
     }
 
-    /// Ready when it is worth polling the call on `connection`; until then it is woken when that may have changed, also
-    /// if it waits for room on others at the same time.
+    /// Ready when it is worth polling the call on `connection`. Otherwise the task is woken when that may have changed,
+    /// even if it waits for room on other connections at the same time.
     pub fn poll_room(&mut self, connection: &SendRequest, cx: &mut Context<'_>) -> Poll<()> {
         let ticket = connection.shared.with(|state| {
             let connection = &mut state.connection;
@@ -431,7 +432,7 @@ impl<B> fmt::Debug for Call<B> {
     }
 }
 
-/// The place of a call among those that wait for a stream.
+/// The place of a call in the queue for a stream.
 struct Place {
     shared: Arc<Shared>,
     ticket: u64,
@@ -449,7 +450,7 @@ enum Begun {
     Failed(Error),
 }
 
-/// Opens a stream, and sends what there is of the request.
+/// Opens a stream, and sends the available part of the request.
 fn begin(
     state: &mut State,
     head: &request::Parts,
@@ -475,14 +476,14 @@ fn begin(
         },
         path: head.uri.path_and_query().map_or("/", |path| path.as_str()),
     };
-    // gRPC's requests end with DATA, also those without a message: some servers do not look for the end elsewhere
+    // gRPC requests end with DATA even if they have no message, because some servers check for the end only there
     // (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests).
     let empty = beginning.is_empty_body() && head.method != Method::POST;
     let id = match connection.open(start, &head.headers, empty) {
         Ok(id) => id,
         Err(error) => return Begun::Failed(error),
     };
-    // First, because it may fail at once.
+    // This comes first, because sending may fail at once.
     connection.wait_to_read(id, cx.waker());
     if !empty {
         beginning.clone().send(connection, id);

@@ -5,12 +5,12 @@ use std::time::Duration;
 use http::HeaderMap;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// When a call is to end: its `grpc-timeout`
-/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)). Once it has a stream, its connection
-/// sees to that.
+/// The deadline of a call: its `grpc-timeout` ([gRPC over
+/// HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)). Once the call has a stream, its connection
+/// enforces the deadline.
 pub(crate) struct Deadline {
     pub(crate) at: Instant,
-    /// A timer, while the call waits and has no stream yet.
+    /// A timer, while the call waits for a stream.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -27,7 +27,7 @@ impl Deadline {
         self.sleep.get_or_insert_with(|| Box::pin(sleep_until(self.at))).as_mut().poll(cx)
     }
 
-    /// The connection has the deadline.
+    /// The connection now enforces the deadline.
     pub(crate) fn stop_waiting(&mut self) {
         self.sleep = None;
     }
@@ -36,9 +36,9 @@ impl Deadline {
 /// How long a call may take that a server answers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
-    /// All of it: its `grpc-timeout`.
+    /// The whole call: its `grpc-timeout`.
     pub(crate) call: Option<Duration>,
-    /// Until its answer begins.
+    /// The time until the answer begins.
     pub(crate) answer: Option<Duration>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Deadlines {
 }
 
 impl Timeouts {
-    /// They begin now; `None` if there are none.
+    /// Starts the timeouts; `None` if there are none.
     pub(crate) fn begin(self) -> Option<Deadlines> {
         if self.call.is_none() && self.answer.is_none() {
             return None;
@@ -61,21 +61,21 @@ impl Timeouts {
     }
 }
 
-/// So much later; in 30 years if that is beyond what the clock counts.
+/// `start` plus `time`, or 30 years later if that exceeds the clock's range.
 pub(crate) fn after(start: Instant, time: Duration) -> Instant {
     start.checked_add(time).unwrap_or_else(|| start + Duration::from_secs(30 * 365 * 86_400))
 }
 
-/// How long a call may take by its metadata: by `grpc-timeout`
+/// The timeout in a call's metadata: `grpc-timeout`
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)).
 #[must_use]
 pub fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
-    // Calls have few headers: to look at each costs less than to hash the name.
+    // Calls have few headers, so comparing each name costs less than hashing.
     let (_, value) = headers.iter().find(|(name, _)| name.as_str() == "grpc-timeout")?;
     parse(value.as_bytes())
 }
 
-/// At most eight digits and a unit. What is none is no deadline, as with tonic.
+/// At most eight digits and a unit. Anything else means no deadline, as in tonic.
 fn parse(value: &[u8]) -> Option<Duration> {
     let (unit, digits) = value.split_last()?;
     if !(1..=8).contains(&digits.len()) {

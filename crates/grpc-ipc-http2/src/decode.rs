@@ -3,46 +3,46 @@ use crate::direct::{PROTOCOLS_OWN, Service};
 use crate::hpack::{DecodeError, Decoder, Field};
 use crate::message::{Message, RequestHead, Section};
 
-/// Makes messages of blocks of headers, and knows those that came before: the calls of a client differ little.
+/// Decodes header blocks to messages. It remembers earlier blocks, because a client's calls differ little.
 pub(crate) struct MessageDecoder {
     decoder: Decoder,
     max_list_size: u32,
     known: Vec<Known>,
-    /// What blocks begin with that differ behind that.
+    /// The beginnings of blocks that differ only after them.
     beginnings: Vec<Beginning>,
     next_beginning: usize,
-    /// Which of `known` is replaced next.
+    /// The entry of `known` to replace next.
     next: usize,
-    /// The hashes of blocks that came once; what does not come again is not kept.
+    /// The hashes of blocks that came once. Only a block that comes again is remembered.
     seen: [u64; SEEN],
     next_seen: usize,
-    /// Which of `known` was asked for last, of those that end a stream and of others.
+    /// The last entry of `known` that was used: for blocks that end a stream, and for others.
     last: [usize; 2],
 }
 
-/// A block that means the same whenever it comes while the decoder is in the same generation.
+/// A block that has the same meaning whenever it comes in the same generation of the decoder.
 struct Known {
     hash: u64,
     generation: u64,
     block: Box<[u8]>,
     message: Message,
-    /// Once somebody has asked.
+    /// Set on first use.
     usual: Option<Usual>,
 }
 
-/// The fields before metadata, which mean the same whenever a block begins with them in the same generation.
+/// The fields before metadata, which have the same meaning at the beginning of any block in the same generation.
 struct Beginning {
     generation: u64,
     block: Box<[u8]>,
     request: RequestHead,
-    /// What its fields count for.
+    /// The size of its fields.
     size: usize,
 }
 
 const KNOWN: usize = 16;
 const BEGINNINGS: usize = 8;
 const SEEN: usize = 16;
-/// Longer blocks are not kept.
+/// Longer blocks are not remembered.
 const MAX_KNOWN_LENGTH: usize = 1024;
 
 impl MessageDecoder {
@@ -60,7 +60,7 @@ impl MessageDecoder {
         }
     }
 
-    /// What a block is to a direct call, if it has come before.
+    /// The meaning of a block for a direct call, if the block has come before.
     #[inline]
     pub(crate) fn usual(
         &mut self,
@@ -79,7 +79,7 @@ impl MessageDecoder {
     }
 
     /// # Errors
-    /// What is wrong with the compression: the connection cannot go on.
+    /// A compression error. The connection cannot continue.
     pub(crate) fn decode(&mut self, block: &[u8]) -> Result<Message, DecodeError> {
         let generation = self.decoder.generation();
         let hash = hash(block);
@@ -115,7 +115,7 @@ impl MessageDecoder {
             self.remember(Known { hash, generation, block, message, usual: None });
         } else if means_the_same
             && (1..block.len()).contains(&own)
-            // The few fields of a response are decoded faster than copied.
+            // Decoding a response's few fields is faster than copying them.
             && matches!(message, Message::Request(_))
             && self.was_seen(self::hash(&block[..own]))
         {
@@ -124,14 +124,14 @@ impl MessageDecoder {
         Ok(message)
     }
 
-    /// Keeps the fields with which the block of a request has begun that has not changed the table.
+    /// Remembers the first fields of a request's block that did not change the table.
     fn remember_beginning(&mut self, block: &[u8]) -> Result<(), DecodeError> {
         let generation = self.decoder.generation();
         let mut section = Section::new(self.max_list_size);
         self.decoder.decode(block, |field, size| section.add(field, size))?;
         let size = section.size();
         let Message::Request(request) = section.finish() else { return Ok(()) };
-        // Without headers, it could go on with pseudo-headers.
+        // Without headers, more pseudo-headers could follow.
         if request.headers.is_empty() {
             return Ok(());
         }
@@ -145,7 +145,7 @@ impl MessageDecoder {
         Ok(())
     }
 
-    /// Whether a block has come before. One that has not is not copied: most that differ never come again.
+    /// Whether a block has come before. A new one is not copied, because most new blocks never come again.
     fn was_seen(&mut self, hash: u64) -> bool {
         if self.seen.contains(&hash) {
             return true;
@@ -173,8 +173,8 @@ fn is_before_metadata(field: &Field) -> bool {
     }
 }
 
-/// FNV-1a, eight bytes at a time. Equal hashes are compared byte by byte, so a peer that makes them collide gains
-/// nothing.
+/// FNV-1a, eight bytes at a time. Blocks with equal hashes are compared byte by byte, so a peer gains nothing from
+/// collisions.
 fn hash(block: &[u8]) -> u64 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     let (words, rest) = block.as_chunks::<8>();
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
     use crate::hpack::{Encoder, Indexing};
 
-    /// A block of literals, of a request and of fields that follow.
+    /// A block of literals, from a request and the fields that follow.
     fn block(encoder: &mut Encoder, fields: &[(&str, &str, Indexing)]) -> Vec<u8> {
         const BEGINNING: [(&str, &str, Indexing); 6] = [
             (":method", "POST", Indexing::No),
@@ -212,7 +212,7 @@ mod tests {
         block
     }
 
-    /// Has a beginning known, and decodes blocks behind it as a decoder does that knows none.
+    /// Makes a beginning known, and compares later blocks with a decoder that knows none.
     fn compare(max_list_size: u32, blocks: &[&[(&str, &str, Indexing)]]) -> Vec<String> {
         let mut encoder = Encoder::new();
         let mut decoder = MessageDecoder::new(4096, max_list_size);
@@ -239,7 +239,7 @@ mod tests {
             &[
                 &[],
                 &[("x-id", "6", Indexing::No), ("x-secret", "7", Indexing::Never)],
-                // It changes the table.
+                // This one changes the table.
                 &[("x-id", "8", Indexing::Index), ("x-id", "9", Indexing::No)],
                 &[("x-id", "8", Indexing::Index)],
                 &[("content-type", "text/plain", Indexing::No), ("content-length", "12", Indexing::No)],

@@ -16,7 +16,7 @@ use crate::spin::{Awake, Spin};
 use crate::timers::{Due, Timers};
 use crate::{Error, Options, Reason};
 
-/// The task of a connection: it reads, and writes what others leave to it.
+/// The task of a connection. It reads, and writes data that others leave to it.
 pub(crate) struct Driver<IO> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) wakers: Vec<Waker>,
@@ -24,38 +24,38 @@ pub(crate) struct Driver<IO> {
     io: PhantomData<fn(IO)>,
 }
 
-/// What the task of a connection knows beside the connection itself, and does with it while it has the lock.
+/// The state of a connection's task outside of the connection itself, and its work under the lock.
 pub(crate) struct Turn {
     input: BytesMut,
     /// The peer has closed its end.
     ended: bool,
-    /// The peer has to read before it is read.
+    /// Reading is paused until the peer reads.
     congested: bool,
-    /// Something waits for the client to take responses; how much it has taken so far.
+    /// Set if something waits for the client to take responses; the total that it has taken.
     pub(crate) waits: Option<u64>,
     /// How much is read at once.
     read_size: usize,
     timers: Timers,
     spin: Spin,
-    /// Handlers were called since other tasks were let run.
+    /// Whether handlers were called since other tasks last ran.
     pub(crate) served: bool,
-    /// What the peer has begun and not ended.
+    /// The frame that the peer has begun and not finished.
     unfinished: Option<u64>,
-    /// Why nothing more can be written: the connection ends once everything that the peer has said is read.
+    /// Why nothing more can be written. The connection ends once everything from the peer has been read.
     write_error: Option<Error>,
-    /// Until the end of a connection that is over.
+    /// The time limit for the end of a finished connection.
     last_words: Option<Pin<Box<Sleep>>>,
 }
 
 thread_local! {
-    /// The buffer of the connection that has read last on this thread. Those that wait for something to read have none.
+    /// The buffer of the connection that last read on this thread. Connections that wait have no buffer.
     static BUFFER: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
 /// A message of 16 KiB is read at once.
 const MIN_READ: usize = 32 * 1024;
 const MAX_READ: usize = 128 * 1024;
-/// How long a peer may take to read the last of a connection.
+/// How long a peer may take to read the last data of a connection.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl<IO: Io> Driver<IO> {
@@ -77,7 +77,7 @@ impl<IO: Io> Driver<IO> {
         Self { shared, wakers: Vec::new(), turn, io: PhantomData }
     }
 
-    /// Does something with the connection.
+    /// Calls `act` with the locked connection.
     pub(crate) fn with<T>(&mut self, act: impl FnOnce(&mut Turn, &mut State) -> T) -> T {
         let Self { shared, wakers, turn, .. } = self;
         shared.with_all(wakers, |state| act(turn, state))
@@ -85,8 +85,8 @@ impl<IO: Io> Driver<IO> {
 }
 
 impl Turn {
-    /// Reads once, and takes what has come; whether there may be more. Then others should get their turn first: they
-    /// let go of the buffer, which is read into again while it is still in the processor's cache.
+    /// Reads once, and processes the data. Returns whether there may be more. In that case, let other tasks run first:
+    /// they release the buffer, which is then read into again while it is still in the processor's cache.
     pub(crate) fn poll_receive(&mut self, state: &mut State, cx: &mut Context<'_>) -> Poll<bool> {
         if self.ended || self.congested {
             return Poll::Pending;
@@ -95,7 +95,7 @@ impl Turn {
             self.input = BUFFER.try_with(Cell::take).ok().flatten().unwrap_or_default();
         }
         let room = self.input.capacity() - self.input.len();
-        // The old buffer, if nobody has a slice of it any more; else what is left of it, if that is enough.
+        // Reuses the old buffer if no slices of it are left. Otherwise uses the rest of it, if that is large enough.
         if room < self.read_size && !self.input.try_reclaim(self.read_size) && room < MIN_READ {
             self.input.reserve(self.read_size);
         }
@@ -111,7 +111,7 @@ impl Turn {
             Poll::Pending => {
                 if self.input.is_empty() {
                     let buffer = mem::take(&mut self.input);
-                    // Not when the thread ends.
+                    // Does nothing while the thread is ending.
                     _ = BUFFER.try_with(|kept| kept.set(Some(buffer)));
                 }
                 return Poll::Pending;
@@ -119,7 +119,7 @@ impl Turn {
         };
         let full = matches!(read, Ok((_, true)));
         if is_message {
-            // The next one has only its beginning in what is read before it, and that is copied.
+            // The read buffer holds only the beginning of the next message, which is copied.
             self.read_size = MIN_READ;
         } else if full {
             self.read_size = (self.read_size * 2).min(MAX_READ);
@@ -133,7 +133,7 @@ impl Turn {
         let connection = &mut state.connection;
         let received = match read {
             Ok((0, _)) => Err(Error::Closed),
-            // It is read so that the peer gets to our last words, and goes nowhere.
+            // Reads and discards data, so that the peer reaches the last data of this end.
             Ok(_) if connection.failed.is_some() => {
                 self.input.clear();
                 Ok(())
@@ -148,8 +148,8 @@ impl Turn {
         Poll::Ready(full)
     }
 
-    /// Does what is due, if anything is; whether that was so. To be asked when everything that has come is read, and not
-    /// before: the peer may have been heard.
+    /// Handles a time limit that has passed, and returns whether there was one. Call this only after all available data
+    /// has been read, because that data may come from the peer that seems silent.
     #[inline]
     pub(crate) fn is_time_for_something(&mut self, state: &mut State, cx: &mut Context<'_>) -> bool {
         !self.timers.waits_for_nothing() && self.do_what_is_due(state, cx)
@@ -160,8 +160,8 @@ impl Turn {
         let connection = &mut state.connection;
         match due {
             Due::Handshake => connection.fail(Error::HandshakeTimeout),
-            Due::Block => connection.fail(calm("a frame or a block of headers that does not end")),
-            Due::Stall => connection.fail(calm("nothing of what is sent is read")),
+            Due::Block => connection.fail(calm("a frame or header block was not completed in time")),
+            Due::Stall => connection.fail(calm("the peer does not read")),
             Due::Idle if connection.is_idle() => connection.go_away(Departure::Idle),
             Due::Idle => {}
             Due::Drain => connection.say_last_stream(),
@@ -175,10 +175,10 @@ impl Turn {
         true
     }
 
-    /// Whether to look soon again for something to read, when there is nothing to do, and how to wait for that.
+    /// Whether to poll again soon while there is nothing to do, and how to wait for that.
     pub(crate) fn stays_awake(&mut self, state: &State) -> Option<Awake> {
         let connection = &state.connection;
-        // A handler that was not ready at once has a task.
+        // Handlers that were not ready at once have their own tasks.
         let has_tasks = mem::take(&mut self.served) && !connection.is_idle();
         let tasks_wait = has_tasks || state.tasks_woken || connection.wakes_tasks();
         if !connection.is_established() || connection.failed.is_some() || self.ended || self.congested {
@@ -187,8 +187,8 @@ impl Turn {
         self.spin.stays_awake(connection.calls_begun(), tasks_wait)
     }
 
-    /// Ends the calls whose deadlines have passed, although there is more to read: a peer that sends all the time puts no
-    /// deadline off.
+    /// Ends the calls whose deadlines have passed, even if there is more to read. A peer that sends all the time cannot
+    /// delay deadlines.
     pub(crate) fn expire(&self, state: &mut State) {
         if let Some(deadline) = state.connection.next_deadline() {
             let now = Instant::now();
@@ -198,7 +198,7 @@ impl Turn {
         }
     }
 
-    /// Writes what there is; ready when the connection is over and everything is written.
+    /// Writes pending data. Ready when the connection is over and everything is written.
     pub(crate) fn poll_send(&mut self, state: &mut State, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let flushed = state.poll_flush(cx);
         if let Some(error) = state.write_error.take() {
@@ -210,15 +210,16 @@ impl Turn {
             cx.waker().wake_by_ref();
         }
         self.congested = congested;
-        // A peer that is not read need not end what it has begun.
+        // While reading is paused, the peer need not finish its frame.
         let unfinished = self.unfinished.filter(|_| !congested);
         self.timers.look(&state.connection, unfinished, self.write_error.is_none());
-        // What the peer has said before it closed tells what becomes of the calls.
+        // The last data of a closing peer decides the outcome of the calls.
         let is_read = self.write_error.is_none() || state.connection.failed.is_some();
         if !is_read || !state.connection.is_over() {
             return Poll::Pending;
         }
-        // Not for ever, if the peer does not read. Whether this succeeds changes nothing: it is over.
+        // With a time limit, in case the peer does not read. The result does not matter, because the connection is
+        // over.
         let last_words = self.last_words.get_or_insert_with(|| Box::pin(sleep(LAST_WORDS)));
         if last_words.as_mut().poll(cx).is_pending()
             && (flushed.is_pending() || state.poll_shutdown(cx).is_pending())
@@ -234,7 +235,7 @@ impl Turn {
 }
 
 impl<IO> Drop for Driver<IO> {
-    /// Whoever has something under way hears that it is over.
+    /// Informs everyone with an active call that the connection is over.
     fn drop(&mut self) {
         drop(self.shared.with(State::close));
     }

@@ -10,7 +10,7 @@ use crate::frame;
 use crate::hpack::{Encoder, Indexing};
 use crate::message::is_connection_specific;
 
-/// What stands in a block of headers before the fields.
+/// The first fields of a header block.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start<'a> {
     Request { method: &'a Method, scheme: &'a str, authority: &'a str, path: &'a str },
@@ -18,66 +18,66 @@ pub(crate) enum Start<'a> {
     Trailers,
 }
 
-/// The fields that stand before metadata, in which they are then left out.
+/// The fields before metadata that this end adds itself, and that are left out of the metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Own {
-    /// None: everything is among the headers.
+    /// No fields: all of them are in the headers.
     Nothing,
-    /// Those of a request of gRPC.
+    /// Those of a gRPC request.
     Request,
-    /// Those of a response of gRPC.
+    /// Those of a gRPC response.
     Response,
 }
 
-/// Makes blocks of headers of messages, and knows those that it made before.
+/// Encodes messages to header blocks. It remembers earlier blocks.
 pub(crate) struct MessageEncoder {
     encoder: Encoder,
     known: Vec<Known>,
     next: usize,
     templates: Templates,
-    /// The hashes of fields that were sent once: what is not sent again does not get into the table.
+    /// The hashes of fields that were sent once. Only a field that is sent again goes into the table.
     seen: [u64; SEEN],
     next_seen: usize,
-    /// The hashes of names that came with values that differ.
+    /// The hashes of names whose values differ.
     names: [u64; NAMES],
     next_name: usize,
-    /// How many fields of the block have not been sent before.
+    /// The number of fields in the block that were not sent before.
     unseen: usize,
     block: Vec<u8>,
-    /// `user-agent` of requests that have none.
+    /// The `user-agent` for requests without one.
     agent: Arc<str>,
 }
 
-/// A block that says the same for as long as the encoder is in the same generation.
+/// A block that has the same meaning in the same generation of the encoder.
 struct Known {
     generation: u64,
     start: OwnedStart,
     own: Own,
     headers: HeaderMap,
     block: Vec<u8>,
-    /// Where `grpc-timeout` stands in the block, or would.
+    /// The position of `grpc-timeout` in the block, or where it would be.
     timeout_at: usize,
     size: usize,
 }
 
-/// HEADERS that are sent again and again.
+/// HEADERS frames that are sent repeatedly.
 #[derive(Default)]
 struct Templates {
-    /// The one in which they all were made.
+    /// The generation in which all of them were made.
     generation: u64,
-    /// Those of requests, by the address of the method.
+    /// The templates of requests, by the address of the method.
     methods: Vec<(usize, Template)>,
     response: Option<Template>,
     trailers: Option<Template>,
 }
 
 struct Template {
-    /// The frame, on no stream; [`BETWEEN`] follows if there is DATA to come.
+    /// The frame without a stream id. If DATA follows, [`BETWEEN`] bytes are appended for its heads.
     frame: Box<[u8]>,
     size: usize,
 }
 
-/// What a template is for.
+/// The use of a template.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TemplateKey {
     Method(&'static direct::Method),
@@ -114,10 +114,10 @@ fn address(method: &'static direct::Method) -> usize {
     std::ptr::from_ref(method).addr()
 }
 
-/// `grpc-timeout` in a block, or where it would be.
+/// The position of `grpc-timeout` in a block, or where it would be.
 struct Timeout {
     at: Range<usize>,
-    /// How many of its fields have not been sent before.
+    /// The number of its fields that were not sent before.
     unseen: usize,
 }
 
@@ -133,14 +133,14 @@ const SEEN: usize = 64;
 const NAMES: usize = 16;
 /// A larger field is not put into the table for its name.
 const MAX_NAMED: usize = 128;
-/// Larger sections are not kept.
+/// Larger header sections are not remembered.
 const MAX_KNOWN_SIZE: usize = 2048;
-/// What a client says of itself if its caller says nothing
+/// The `user-agent` of a client whose caller sets none
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents)).
 pub(crate) const AGENT: &str = concat!("grpc-rust-ipc/", env!("CARGO_PKG_VERSION"));
-/// `:authority` of requests that have none.
+/// The `:authority` of requests without one.
 pub(crate) const LOCALHOST: &str = "localhost";
-/// What HPACK counts for a field beside its name and value.
+/// The size that HPACK adds for each field.
 pub(crate) const OVERHEAD: usize = 32;
 
 impl MessageEncoder {
@@ -165,7 +165,7 @@ impl MessageEncoder {
         self.encoder.set_max_table_size(size as usize);
     }
 
-    /// The block for a message of at most `max_size` bytes; `None` for a larger one.
+    /// Encodes a message of at most `max_size` bytes. Returns `None` for a larger one.
     pub(crate) fn encode(
         &mut self,
         start: Start<'_>,
@@ -185,7 +185,7 @@ impl MessageEncoder {
         self.block.clear();
         self.unseen = 0;
         let none = HeaderMap::new();
-        // What programs send differs in one field mostly, which is behind all that does not differ.
+        // Usually a program's messages differ in one field, which comes after all fields that do not differ.
         let may_have_base =
             own != Own::Nothing && !headers.keys().any(|name| Place::of(name) == Place::Definition);
         let base = if may_have_base { self.position(start, own, &none) } else { None };
@@ -199,7 +199,7 @@ impl MessageEncoder {
         if may_have_base && is_new_base && is_unchanged && !headers.is_empty() {
             self.remember_base(start, own, &timeout.at, length);
         }
-        // Made without a change of the table, it will be made the same again.
+        // If encoding did not change the table, it gives the same block again.
         if size <= MAX_KNOWN_SIZE && self.unseen == 0 && is_unchanged {
             let (block, timeout_at) = (self.block.clone(), timeout.at.start);
             let (start, headers) = (start.into(), headers.clone());
@@ -208,7 +208,7 @@ impl MessageEncoder {
         Some(&self.block)
     }
 
-    /// Which of `known` is the block of a message.
+    /// The index in `known` of a message's block.
     fn position(&self, start: Start<'_>, own: Own, headers: &HeaderMap) -> Option<usize> {
         let generation = self.encoder.generation();
         self.known.iter().position(|known| known.is(generation, start, own, headers))
@@ -232,8 +232,8 @@ impl MessageEncoder {
         timeout
     }
 
-    /// The same, with the block of the message without metadata. It does not begin with a table size update: with one to
-    /// send, no block is of this generation.
+    /// The same, using the block of the message without metadata. It does not begin with a table size update: while one
+    /// is pending, no remembered block is of this generation.
     fn append_base(&mut self, base: usize, start: Start<'_>, own: Own, headers: &HeaderMap) -> Timeout {
         let generation = self.encoder.generation();
         let at = self.known[base].timeout_at;
@@ -242,7 +242,7 @@ impl MessageEncoder {
         if self.encoder.generation() == generation {
             self.block.extend_from_slice(&self.known[base].block[at..]);
         } else {
-            // The timeout got into the table, and has moved what indices stand for.
+            // The timeout went into the table, and has shifted the indices.
             self.behind_timeout(start, own, headers);
         }
         timeout
@@ -265,8 +265,8 @@ impl MessageEncoder {
         self.fields(own, headers, Place::Definition);
     }
 
-    /// Keeps the block of the message that is being made as that of the same message without metadata, which is its
-    /// first `length` bytes without the timeout.
+    /// Remembers the block of the current message without metadata. It is the first `length` bytes, without the
+    /// timeout.
     fn remember_base(&mut self, start: Start<'_>, own: Own, timeout: &Range<usize>, length: usize) {
         let block = [&self.block[..timeout.start], &self.block[timeout.end..length]].concat();
         let headers = HeaderMap::new();
@@ -275,7 +275,7 @@ impl MessageEncoder {
         self.remember(Known { generation, start, own, headers, block, timeout_at, size });
     }
 
-    /// HEADERS for what is sent again and again, if they have been [kept](Self::keep_template).
+    /// The template of HEADERS, if it was [kept](Self::keep_template).
     #[inline]
     pub(crate) fn template(&self, key: TemplateKey, max_size: u32) -> Option<&[u8]> {
         if self.templates.generation != self.encoder.generation() {
@@ -285,7 +285,7 @@ impl MessageEncoder {
         (template.size <= max_size as usize).then_some(&template.frame)
     }
 
-    /// The block of a message that was encoded before, and is the same again; to encode it changes nothing.
+    /// The block of an identical earlier message. Using it changes nothing.
     pub(crate) fn known(
         &self,
         start: Start<'_>,
@@ -298,7 +298,7 @@ impl MessageEncoder {
         (known.size <= max_size as usize).then_some(&known.block)
     }
 
-    /// Keeps the block of a message that was just encoded, if it would be the same again.
+    /// Keeps the block that was just encoded as a template, if it would be the same again.
     pub(crate) fn keep_template(
         &mut self,
         key: TemplateKey,
@@ -377,7 +377,7 @@ impl MessageEncoder {
     }
 }
 
-/// Where gRPC wants a field: the timeout first, custom metadata last
+/// The order of fields in gRPC: the timeout first, custom metadata last
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests)).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -413,14 +413,14 @@ impl Own {
         }
     }
 
-    /// Whether a field has no place in metadata.
+    /// Whether a field is not allowed in metadata.
     fn replaces(self, name: &HeaderName) -> bool {
         const NAMES: [&str; 6] =
             ["te", "content-type", "content-length", "grpc-encoding", "grpc-status", "grpc-message"];
         self != Self::Nothing && NAMES.contains(&name.as_str())
     }
 
-    /// How much larger than the headers they make a message.
+    /// The size that these fields add to a message's headers.
     fn size(self) -> usize {
         self.fields().iter().map(|(name, value)| name.len() + value.len() + OVERHEAD).sum()
     }
@@ -465,7 +465,7 @@ impl From<Start<'_>> for OwnedStart {
     }
 }
 
-/// Whether two maps have the same fields in the same order; maps made in the same way have.
+/// Whether two maps have the same fields in the same order. Maps that were built in the same way do.
 fn same(one: &HeaderMap, other: &HeaderMap) -> bool {
     one.len() == other.len()
         && one.iter().zip(other).all(|((name, value), (other_name, other_value))| {
@@ -473,7 +473,7 @@ fn same(one: &HeaderMap, other: &HeaderMap) -> bool {
         })
 }
 
-/// What a message counts for in SETTINGS_MAX_HEADER_LIST_SIZE.
+/// The size of a message for SETTINGS_MAX_HEADER_LIST_SIZE.
 pub(crate) fn size(start: Start<'_>, agent: &str, headers: &HeaderMap) -> usize {
     let start = match start {
         Start::Request { method, scheme, authority, path } => {
@@ -526,7 +526,7 @@ mod tests {
     }
 
     impl Pair {
-        /// With a block that is known without metadata.
+        /// With a remembered block without metadata.
         fn new() -> Self {
             let encoder = MessageEncoder::new(AGENT.into());
             let mut pair = Self { encoder, decoder: MessageDecoder::new(4096, u32::MAX) };
@@ -541,7 +541,7 @@ mod tests {
             self.encoder.position(START, Own::Request, &HeaderMap::new()).is_some()
         }
 
-        /// Sends a request, and compares what comes with what a new encoder sends.
+        /// Sends a request, and compares the result with that of a new encoder.
         fn send(&mut self, fields: &[(&'static str, &str)]) -> Vec<u8> {
             self.send_map(&headers(fields))
         }
@@ -575,7 +575,7 @@ mod tests {
         let generation = pair.encoder.encoder.generation();
         (2000..2100).for_each(|id| _ = named(&mut pair, &id.to_string()));
         assert_eq!(pair.encoder.encoder.generation(), generation);
-        // What is large, or to be kept secret, is not put into the table.
+        // Large or secret fields are not put into the table.
         let large = "x".repeat(MAX_NAMED);
         let mut secret = headers(&[("x-secret", "1")]);
         for (id, letter) in ('a'..='e').enumerate() {
@@ -591,7 +591,7 @@ mod tests {
     #[test]
     fn a_timeout_gets_to_its_place_in_what_is_known() {
         let mut pair = Pair::new();
-        // The second one is indexed, and moves what the indices behind it stand for.
+        // The second one is indexed, and shifts the indices after it.
         for id in 0..6 {
             pair.send(&[("grpc-timeout", "1S"), ("x-id", &format!("a{id}"))]);
         }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-/// Why a stream was reset, or a connection given up
+/// Why a stream was reset, or a connection was given up
 /// ([RFC 9113, section 7](https://www.rfc-editor.org/rfc/rfc9113#section-7)).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Reason(u32);
@@ -31,7 +31,7 @@ reasons! {
     0x03 FLOW_CONTROL_ERROR "more was sent than the window allowed";
     0x04 SETTINGS_TIMEOUT "settings were not acknowledged in time";
     0x05 STREAM_CLOSED "a frame came for a stream that had ended";
-    0x06 FRAME_SIZE_ERROR "a frame has a wrong size";
+    0x06 FRAME_SIZE_ERROR "the size of a frame is invalid";
     0x07 REFUSED_STREAM "the stream was refused before anything was done";
     0x08 CANCEL "the stream is no longer needed";
     0x09 COMPRESSION_ERROR "the header compression lost its state";
@@ -42,14 +42,14 @@ reasons! {
 }
 
 impl Reason {
-    /// The code as it is on the wire.
+    /// The code on the wire.
     #[must_use]
     pub const fn code(self) -> u32 {
         self.0
     }
 }
 
-/// Any code may be received; those that are not in RFC 9113 mean nothing in particular.
+/// Any code may be received. Codes that are not in RFC 9113 have no special meaning.
 impl From<u32> for Reason {
     fn from(code: u32) -> Self {
         Self(code)
@@ -71,12 +71,12 @@ impl fmt::Debug for Reason {
     }
 }
 
-/// Which end did something.
+/// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// This one.
+    /// This end.
     Local,
-    /// The other one.
+    /// The other end.
     Peer,
 }
 
@@ -89,65 +89,67 @@ impl fmt::Display for Side {
     }
 }
 
-/// Why a connection or a stream of it failed.
+/// Why a connection or a stream failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The stream was reset; others go on.
+    /// The stream was reset; other streams continue.
     #[error("{by} reset the stream: {reason}")]
     Reset {
-        /// Who did it.
+        /// The end that reset it.
         by: Side,
-        /// Why.
+        /// The reason.
         reason: Reason,
     },
-    /// The peer's message was malformed ([RFC 9113, section 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1)),
-    /// and its stream reset with [`PROTOCOL_ERROR`](Reason::PROTOCOL_ERROR); others go on.
+    /// The peer's message was malformed ([RFC 9113, section
+    /// 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1)), and its stream was reset with
+    /// [`PROTOCOL_ERROR`](Reason::PROTOCOL_ERROR). Other streams continue.
     #[error("the peer sent a malformed message: {0}")]
     Malformed(&'static str),
-    /// The peer's message had more metadata than [`Options::max_header_list_size`](crate::Options::max_header_list_size),
-    /// and its stream was reset with [`ENHANCE_YOUR_CALM`](Reason::ENHANCE_YOUR_CALM); others go on.
+    /// The peer's message had more metadata than
+    /// [`Options::max_header_list_size`](crate::Options::max_header_list_size), and its stream was reset with
+    /// [`ENHANCE_YOUR_CALM`](Reason::ENHANCE_YOUR_CALM). Other streams continue.
     #[error("the peer sent more metadata than `max_header_list_size` allows")]
     TooLarge,
-    /// The connection was given up because a rule was broken, or the peer says so.
+    /// One end gave up the connection, because a rule was broken or for another reason.
     #[error("{by} gave up the connection: {reason}{}{detail}", if detail.is_empty() { "" } else { ": " })]
     GoAway {
-        /// Who did it.
+        /// The end that gave it up.
         by: Side,
-        /// Why.
+        /// The reason.
         reason: Reason,
-        /// What was wrong, for people.
+        /// A description of the problem.
         detail: String,
     },
-    /// The server has not looked at the request: it can be made again on another connection.
-    #[error("the server goes away and has not looked at the request")]
+    /// The server did not process the request. It can be sent again on another connection.
+    #[error("the server is shutting down and did not process the request")]
     Unprocessed,
     /// The byte stream failed.
     #[error("the connection failed")]
     Io(#[source] Arc<io::Error>),
-    /// The byte stream ended while it was needed.
+    /// The byte stream ended while it was still needed.
     #[error("the connection was closed")]
     Closed,
-    /// The server ended the byte stream before it began with HTTP/2, without a word.
+    /// The server closed the byte stream before it sent any HTTP/2, without an answer.
     #[error(
         "the server closed the connection before it sent any HTTP/2; it may be shutting down, or refuse this user"
     )]
     ClosedAtOnce,
-    /// The peer speaks another protocol, as far as its first bytes tell.
+    /// The first bytes of the peer belong to another protocol.
     #[error("{0}")]
     NotHttp2(&'static str),
-    /// The server says that this client may not call ([`refusal::FORBIDDEN`](crate::refusal::FORBIDDEN)).
+    /// The server refuses this client ([`refusal::FORBIDDEN`](crate::refusal::FORBIDDEN)).
     #[error("the server refuses this user; allow this user in the server's access policy")]
     Forbidden,
     /// The server says that this client has too many connections
     /// ([`refusal::TOO_MANY_CONNECTIONS`](crate::refusal::TOO_MANY_CONNECTIONS)).
     #[error("this user has too many connections to the server; close some, or raise the server's limit")]
     TooManyConnections,
-    /// The peer did not begin with HTTP/2 in time ([`Options::handshake_timeout`](crate::Options::handshake_timeout)).
-    #[error("the peer did not begin with HTTP/2 in time")]
+    /// The peer did not start HTTP/2 in time ([`Options::handshake_timeout`](crate::Options::handshake_timeout)).
+    #[error("the peer did not start HTTP/2 in time")]
     HandshakeTimeout,
-    /// The peer did not answer a ping ([`Options::keepalive`](crate::Options::keepalive)).
-    #[error("the peer does not answer pings")]
+    /// The peer did not answer a keepalive ping ([`Options::keepalive`](crate::Options::keepalive)).
+    #[error("the peer did not answer a keepalive ping")]
     KeepAlive,
     /// The body of the request failed.
     #[error("the body of the request failed")]
@@ -155,19 +157,19 @@ pub enum Error {
     /// The deadline of the call (`grpc-timeout`) has passed.
     #[error("the deadline of the call has passed")]
     DeadlineExceeded,
-    /// The message cannot be sent in HTTP/2.
-    #[error("cannot be sent in HTTP/2: {0}")]
+    /// The message cannot be sent over HTTP/2.
+    #[error("cannot be sent over HTTP/2: {0}")]
     Unsendable(&'static str),
 }
 
 impl Error {
-    /// Whether the server has certainly done nothing, so that the request can be made again.
+    /// Whether the server has certainly not processed the request, so that it can be sent again.
     #[must_use]
     pub fn is_unprocessed(&self) -> bool {
         matches!(self, Self::Unprocessed | Self::Reset { by: Side::Peer, reason: Reason::REFUSED_STREAM })
     }
 
-    /// Whether the byte stream has ended because the peer let go of it.
+    /// Whether the byte stream ended because the peer closed it.
     pub(crate) fn is_end_of_peer(&self) -> bool {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
 
@@ -178,7 +180,7 @@ impl Error {
         }
     }
 
-    /// A rule of the connection that the peer has broken.
+    /// The error for a rule that the peer broke on the connection.
     pub(crate) fn violation(reason: Reason, detail: impl Into<String>) -> Self {
         Self::GoAway { by: Side::Local, reason, detail: detail.into() }
     }

@@ -1,19 +1,19 @@
-//! Frames as they are on the wire ([RFC 9113, sections 4 and 6](https://www.rfc-editor.org/rfc/rfc9113#section-4)).
+//! Frames on the wire ([RFC 9113, sections 4 and 6](https://www.rfc-editor.org/rfc/rfc9113#section-4)).
 
 use crate::Reason;
 
-/// What a client sends first ([section 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)).
+/// The preface that a client sends first ([section 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The length of the head of each frame.
+/// The length of a frame's head.
 pub(crate) const HEAD: usize = 9;
 
-/// The longest frame that may be sent to a peer that has not said more.
+/// The longest frame that every peer accepts.
 pub(crate) const MIN_MAX_FRAME_SIZE: u32 = 16_384;
 pub(crate) const MAX_MAX_FRAME_SIZE: u32 = 16_777_215;
 /// The largest window.
 pub(crate) const MAX_WINDOW: u32 = 0x7fff_ffff;
-/// The window of a stream, and of a connection, until somebody changes it.
+/// The initial window of a stream, and of a connection.
 pub(crate) const DEFAULT_WINDOW: u32 = 65_535;
 
 pub(crate) mod kind {
@@ -87,7 +87,7 @@ pub(crate) fn write_data_head(out: &mut Vec<u8>, stream: u32, length: u32, end_s
     out.extend_from_slice(&head(length, kind::DATA, flags, stream));
 }
 
-/// HEADERS, and CONTINUATION for what is longer than `max_frame_size`.
+/// Writes HEADERS, and CONTINUATION if the block is longer than `max_frame_size`.
 pub(crate) fn write_headers(
     out: &mut Vec<u8>,
     stream: u32,

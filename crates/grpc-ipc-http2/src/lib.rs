@@ -1,6 +1,6 @@
 #![doc = include_str!("../docs/lib.md")]
 
-// What fuzzing shares with tests names the crate as from outside.
+// Code that fuzzing shares with tests refers to the crate by its name.
 #[cfg(test)]
 extern crate self as grpc_ipc_http2;
 

@@ -1,4 +1,4 @@
-//! What a block of headers says ([RFC 9113, section 8](https://www.rfc-editor.org/rfc/rfc9113#section-8)).
+//! The meaning of a header block ([RFC 9113, section 8](https://www.rfc-editor.org/rfc/rfc9113#section-8)).
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRANSFER_ENCODING, UPGRADE};
@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use crate::hpack::Field;
 
-/// The `:authority` of a request, as it came. It is in the extensions of a request whose [`Uri`] cannot hold it: on local
-/// transports some clients send the path of the socket.
+/// The `:authority` of a request, as received. It is in the extensions of a request whose [`Uri`] cannot hold it: on
+/// local transports, some clients send the path of the socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authority(Bytes);
 
@@ -20,15 +20,15 @@ impl Authority {
     }
 }
 
-/// A whole block of headers.
+/// A whole header block.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
     Request(RequestHead),
     Response(ResponseHead),
     Trailers(HeaderMap),
-    /// RFC 9113, section 8.1.1; with what is wrong.
+    /// RFC 9113, section 8.1.1, with the reason.
     Malformed(&'static str),
-    /// More than [`Options::max_header_list_size`](crate::Options::max_header_list_size).
+    /// Larger than [`Options::max_header_list_size`](crate::Options::max_header_list_size).
     TooLarge,
 }
 
@@ -36,7 +36,7 @@ pub(crate) enum Message {
 pub(crate) struct RequestHead {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
-    /// If it is not in `uri`.
+    /// Set if it is not in `uri`.
     pub(crate) authority: Option<Authority>,
     pub(crate) headers: HeaderMap,
     pub(crate) content_length: Option<u64>,
@@ -62,11 +62,11 @@ pub(crate) struct Section {
     malformed: Option<&'static str>,
     size: usize,
     max_size: usize,
-    /// What the fields before these have made.
+    /// The result of the fields before these.
     begun: Option<Begun>,
 }
 
-/// A request without its headers, after which there are no pseudo-headers.
+/// A request without its headers, after which no pseudo-headers may follow.
 struct Begun {
     method: Method,
     uri: Uri,
@@ -78,19 +78,19 @@ impl Section {
         Self { max_size: max_size as usize, ..Self::default() }
     }
 
-    /// Goes on behind a request whose fields count for `size` bytes. It has headers.
+    /// Continues after a request whose fields have `size` bytes. The request has headers.
     pub(crate) fn behind(request: &RequestHead, size: usize, max_size: u32) -> Self {
         let RequestHead { method, uri, authority, headers, content_length } = request.clone();
         let begun = Some(Begun { method, uri, authority });
         Self { headers, content_length, begun, size, ..Self::new(max_size) }
     }
 
-    /// How much the fields count for.
+    /// The size of the fields.
     pub(crate) fn size(&self) -> usize {
         self.size
     }
 
-    /// Takes a field that counts for `size` bytes ([section 6.5.2](https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2)).
+    /// Adds a field of `size` bytes ([section 6.5.2](https://www.rfc-editor.org/rfc/rfc9113#section-6.5.2)).
     pub(crate) fn add(&mut self, field: Field, size: usize) {
         self.size += size;
         if self.size > self.max_size || self.malformed.is_some() {
@@ -116,7 +116,7 @@ impl Section {
 
     fn header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), &'static str> {
         if is_connection_specific(&name) {
-            return Err("a header that is for one connection of HTTP/1.1 only");
+            return Err("a connection-specific header of HTTP/1.1");
         }
         if name == TE && value != "trailers" {
             return Err("te is not `trailers`");
@@ -124,7 +124,7 @@ impl Section {
         if name == CONTENT_LENGTH {
             let length = value.to_str().ok().filter(|value| value.bytes().all(|byte| byte.is_ascii_digit()));
             let length =
-                length.and_then(|length| length.parse().ok()).ok_or("content-length is no number")?;
+                length.and_then(|length| length.parse().ok()).ok_or("content-length is not a number")?;
             if self.content_length.replace(length).is_some_and(|before| before != length) {
                 return Err("two different content-lengths");
             }
@@ -157,11 +157,11 @@ impl Section {
             (Some(status), None) if scheme.is_none() && authority.is_none() && path.is_none() => {
                 Ok(Message::Response(ResponseHead { status, headers, content_length }))
             }
-            (Some(_), _) => Err("pseudo-headers of a request and of a response"),
+            (Some(_), _) => Err("pseudo-headers of both a request and a response"),
             (None, None) if scheme.is_none() && authority.is_none() && path.is_none() => {
                 Ok(Message::Trailers(headers))
             }
-            (None, None) => Err("no :method"),
+            (None, None) => Err(":method is missing"),
             (None, Some(method)) => {
                 check_host(&headers, authority.as_deref())?;
                 let (uri, authority) = target(&method, scheme, authority, path)?;
@@ -188,8 +188,8 @@ pub(crate) fn is_connection_specific(name: &HeaderName) -> bool {
         || name == "proxy-connection"
 }
 
-/// A request has one host at most ([RFC 9110, section 7.2](https://www.rfc-editor.org/rfc/rfc9110#section-7.2)), which
-/// `:authority` must not contradict ([section 8.3.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1)).
+/// A request has at most one host ([RFC 9110, section 7.2](https://www.rfc-editor.org/rfc/rfc9110#section-7.2)), which
+/// must match `:authority` ([section 8.3.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1)).
 fn check_host(headers: &HeaderMap, authority: Option<&[u8]>) -> Result<(), &'static str> {
     let mut hosts = headers.get_all(HOST).iter();
     let Some(host) = hosts.next() else { return Ok(()) };
@@ -198,7 +198,7 @@ fn check_host(headers: &HeaderMap, authority: Option<&[u8]>) -> Result<(), &'sta
     }
     match authority {
         Some(authority) if !authority.eq_ignore_ascii_case(host.as_bytes()) => {
-            Err("host is not what :authority says")
+            Err("host differs from :authority")
         }
         _ => Ok(()),
     }
@@ -228,17 +228,17 @@ fn target(
             None => Err("CONNECT without an :authority"),
         };
     }
-    let scheme = scheme.ok_or("no :scheme")?;
-    let scheme = Scheme::try_from(&scheme[..]).map_err(|_| "a wrong :scheme")?;
-    let path = path.ok_or("no :path")?;
+    let scheme = scheme.ok_or(":scheme is missing")?;
+    let scheme = Scheme::try_from(&scheme[..]).map_err(|_| "an invalid :scheme")?;
+    let path = path.ok_or(":path is missing")?;
     if path.first() != Some(&b'/') && !(*method == Method::OPTIONS && &path[..] == b"*") {
         return Err(":path is empty or does not begin with a slash");
     }
-    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(path).map_err(|_| "a wrong :path")?);
-    // A `Uri` has either both or none.
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(path).map_err(|_| "an invalid :path")?);
+    // A `Uri` has either both or neither.
     if parts.authority.is_some() {
         parts.scheme = Some(scheme);
     }
-    let uri = Uri::from_parts(parts).map_err(|_| "a wrong combination of pseudo-headers")?;
+    let uri = Uri::from_parts(parts).map_err(|_| "an invalid combination of pseudo-headers")?;
     Ok((uri, other))
 }

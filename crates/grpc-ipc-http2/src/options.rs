@@ -8,16 +8,16 @@ use crate::connection::Together;
 use crate::encode::AGENT;
 use crate::frame::{MAX_MAX_FRAME_SIZE, MAX_WINDOW, MIN_MAX_FRAME_SIZE};
 
-/// With a smaller window the peer would send frames so small that other implementations, and this one, take them for an
+/// With a smaller window, the peer would send frames so small that this and other implementations treat them as an
 /// attack (CVE-2019-9511).
 const MIN_STREAM_WINDOW: u32 = 1024;
-/// A message of 128 KiB fits, with the bytes that stand before it.
+/// Fits a message of 128 KiB with its prefix.
 const DEFAULT_STREAM_WINDOW: u32 = 129 << 10;
-/// A message of 4 MiB fits, the largest that gRPC's implementations take by default.
+/// Fits a message of 4 MiB, the default maximum of gRPC implementations.
 const DEFAULT_MAX_STREAM_WINDOW: u32 = (4 << 20) + (64 << 10);
 
-/// Long enough for two peers that both sleep to find out that they could be quicker: to be woken takes up to 25 µs. The
-/// model checker and the fuzzer have no use for time.
+/// Long enough for two peers that both sleep to find out that they could be faster: a wake-up takes up to 25 µs. The
+/// model checker and the fuzzer do not use time.
 const DEFAULT_BUSY_POLL: Duration = Duration::from_micros(if cfg!(any(shuttle, fuzzing)) { 0 } else { 50 });
 
 /// The limits on what a peer can cost, and settings of a connection. Every limit applies to one connection, except for
@@ -64,7 +64,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self {
             max_concurrent_streams: 1000,
@@ -119,15 +119,14 @@ impl Options {
         Self { max_stream_window: Some(bytes.clamp(MIN_STREAM_WINDOW, MAX_WINDOW)), ..self }
     }
 
-    /// By how many bytes the windows of all streams together may grow. So a connection holds at most this many unread bytes
-    /// of bodies, and the [initial window](Self::initial_stream_window) of each stream. When it is used up, the other
-    /// windows stop growing, and their bodies arrive more slowly.
-    /// Default: 67108864 (64 MiB).
+    /// How many bytes the windows of all streams together may grow. A connection therefore holds at most this many
+    /// unread bytes of bodies, plus the [initial window](Self::initial_stream_window) of each stream. When it is used
+    /// up, windows stop growing, and bodies arrive more slowly. Default: 67108864 (64 MiB).
     pub fn max_unread(self, bytes: usize) -> Self {
         Self { max_unread: bytes, ..self }
     }
 
-    /// The window that a stream begins with, and how far it is opened.
+    /// The initial window of a stream, and its maximum.
     pub(crate) fn stream_windows(&self) -> (u32, u32) {
         match (self.initial_stream_window, self.max_stream_window) {
             (Some(initial), max) => (initial, max.unwrap_or(initial).max(initial)),
@@ -144,10 +143,10 @@ impl Options {
         Self { max_frame_size: bytes.clamp(MIN_MAX_FRAME_SIZE, MAX_MAX_FRAME_SIZE), ..self }
     }
 
-    /// The largest metadata of a message in bytes: names, values, and 32 bytes for each field. A call with more ends with
-    /// gRPC's `RESOURCE_EXHAUSTED`. A block of headers that is more than twice as long on the wire, or comes in more than 32
-    /// frames, ends the connection with `ENHANCE_YOUR_CALM`.
-    /// ([RFC 9113, section 10.5.1](https://www.rfc-editor.org/rfc/rfc9113#section-10.5.1).) Default: 32768 (32 KiB).
+    /// The largest metadata of a message in bytes: names, values, and 32 bytes for each field. A call with more ends
+    /// with gRPC's `RESOURCE_EXHAUSTED`. A header block that is more than twice as long on the wire, or comes in more
+    /// than 32 frames, ends the connection with `ENHANCE_YOUR_CALM`. ([RFC 9113, section
+    /// 10.5.1](https://www.rfc-editor.org/rfc/rfc9113#section-10.5.1).) Default: 32768 (32 KiB).
     pub fn max_header_list_size(self, bytes: u32) -> Self {
         Self { max_header_list_size: bytes, ..self }
     }
@@ -198,11 +197,11 @@ impl Options {
         Self { unsent_together: Together::new(bytes), ..self }
     }
 
-    /// Pings the peer after this long without a byte from it, also when no call is active. The connection ends if the peer
-    /// does not answer within [`keepalive_timeout`](Self::keepalive_timeout). A process that ends closes its connections; this
-    /// finds a process that is stopped, or does not read. Other servers may object to frequent pings, as grpc-go does to more
-    /// than one in 5 minutes.
-    /// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).) Default: never.
+    /// Pings the peer after this long without a byte from it, even when no call is active. The connection ends if the
+    /// peer does not answer within [`keepalive_timeout`](Self::keepalive_timeout). A process that ends closes its
+    /// connections; keepalive detects a process that is suspended, or does not read. Other servers may object to
+    /// frequent pings: grpc-go allows one in 5 minutes. ([gRFC
+    /// A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).) Default: never.
     pub fn keepalive(self, interval: Duration) -> Self {
         Self { keepalive: Some(interval), ..self }
     }
@@ -212,30 +211,30 @@ impl Options {
         Self { keepalive_timeout: timeout, ..self }
     }
 
-    /// Doubles the interval of [`keepalive`](Self::keepalive). A client does this for its next connections when a server has
-    /// ended one with `ENHANCE_YOUR_CALM` and `too_many_pings`.
-    /// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).)
+    /// Doubles the interval of [`keepalive`](Self::keepalive). A client does this for its next connections after a
+    /// server has ended one with `ENHANCE_YOUR_CALM` and `too_many_pings`. ([gRFC
+    /// A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).)
     pub fn double_keepalive(self) -> Self {
         Self { keepalive: self.keepalive.map(|interval| interval.saturating_mul(2)), ..self }
     }
 
-    /// How long the peer may take to begin with HTTP/2 after it has connected. A `Channel` uses its `connect_timeout` instead.
-    /// Default: 10 seconds.
+    /// How long the peer may take to start HTTP/2 after it has connected. A `Channel` uses its `connect_timeout`
+    /// instead. Default: 10 seconds.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         Self { handshake_timeout: timeout, ..self }
     }
 
-    /// How long the peer may take from the first to the last byte of a block of headers, or of any other frame but DATA. A
-    /// peer that takes longer loses the connection with `ENHANCE_YOUR_CALM`, because nothing else can arrive in between. A
-    /// local peer normally sends all of it at once. Default: 10 seconds.
+    /// How long the peer may take from the first to the last byte of a header block, or of any other frame except DATA.
+    /// A slower peer loses the connection with `ENHANCE_YOUR_CALM`, because nothing else can arrive in between. A local
+    /// peer normally sends all of it at once. Default: 10 seconds.
     pub fn header_timeout(self, timeout: Duration) -> Self {
         Self { header_timeout: timeout, ..self }
     }
 
-    /// How long the peer may read nothing while there is something to send to it, before it loses the connection. Note that
-    /// a process in a debugger does not read either. [`keepalive`](Self::keepalive) also ends such a connection, unless the
-    /// peer still sends. This does not end a peer that reads but keeps the window of one stream closed: it delays only that
-    /// call, up to its deadline. Default: no limit.
+    /// How long the peer may go without reading while data waits for it, before it loses the connection. Note that a
+    /// process stopped in a debugger does not read either. [`keepalive`](Self::keepalive) also ends such a connection,
+    /// unless the peer still sends. This does not end a peer that reads but keeps the window of one stream closed: that
+    /// delays only one call, up to its deadline. Default: no limit.
     pub fn stall_timeout(self, timeout: Duration) -> Self {
         Self { stall_timeout: Some(timeout), ..self }
     }
@@ -247,23 +246,24 @@ impl Options {
         Self { max_connection_idle: Some(time), ..self }
     }
 
-    /// How old a client's connection may get, plus or minus a tenth at random, before the server ends it with GOAWAY. Active
-    /// calls finish, and the client makes the next ones on another connection. Ignored on clients.
-    /// ([gRFC A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md).) Default: no limit.
+    /// The maximum age of a client's connection, plus or minus a random tenth, before the server ends it with GOAWAY.
+    /// Active calls finish, and the client makes the next ones on another connection. Ignored on clients. ([gRFC
+    /// A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md).) Default: no limit.
     pub fn max_connection_age(self, age: Duration) -> Self {
         Self { max_connection_age: Some(age), ..self }
     }
 
-    /// How long active calls may take to finish after a connection has reached its [age](Self::max_connection_age). Then the
-    /// connection ends, and the calls with it. The two together end every slow client, even one that sends a body at one
-    /// byte a second. Default: no limit.
+    /// How long active calls may take to finish after a connection has reached its [age](Self::max_connection_age).
+    /// Then the connection and its calls end. Together, the two options end every slow client, even one that sends a
+    /// body at one byte per second. Default: no limit.
     pub fn max_connection_age_grace(self, grace: Duration) -> Self {
         Self { max_connection_age_grace: Some(grace), ..self }
     }
 
-    /// How long a handler may take to answer, from when it is called. Then it is dropped, and the call ends with gRPC's
-    /// `DEADLINE_EXCEEDED`. If the caller's deadline (`grpc-timeout`) is earlier, that one counts. A response that has begun,
-    /// such as a stream of messages, may take as long as the caller allows. Ignored on clients. Default: no limit.
+    /// How long a handler may take to answer after it is called. Then it is dropped, and the call ends with gRPC's
+    /// `DEADLINE_EXCEEDED`. An earlier deadline of the caller (`grpc-timeout`) takes precedence. A response that has
+    /// begun, such as a stream of messages, may take as long as the caller allows. Ignored on clients. Default: no
+    /// limit.
     pub fn handler_timeout(self, timeout: Duration) -> Self {
         Self { handler_timeout: Some(timeout), ..self }
     }
@@ -278,36 +278,37 @@ impl Options {
     /// How long the task of a connection polls for the next message before its thread sleeps, as a socket with
     /// `SO_BUSY_POLL` does ([socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html)). Zero turns it off.
     ///
-    /// A thread that sleeps is woken late, because its core sleeps, too. Polling makes small calls between two cores several
-    /// times faster. Other tasks run between two polls. On a runtime of several threads, a connection that has a thread for
-    /// itself may keep it for about 200 microseconds. An idle connection does not poll: it polls only after something has come
-    /// or a call has begun.
+    /// A sleeping thread wakes late, because its core sleeps, too. Polling makes small calls between two cores several
+    /// times faster. Other tasks run between two polls. On a multi-threaded runtime, a connection that is alone on a
+    /// thread may keep it for about 200 microseconds. An idle connection does not poll: it polls only after data has
+    /// come or a call has begun.
     ///
-    /// The price is CPU time: up to this long for each message that comes later, and sometimes four times as long, to find out
-    /// whether the peer is quick while both ends are awake. It is bounded twice. A connection whose peer takes longer tries
-    /// ever more rarely, down to one wait in 512. The connections of a thread poll together, and waste no more than an eighth
-    /// of its time. Turn it off where both ends share a CPU quota, and gain nothing. Default: 50 microseconds.
+    /// The price is CPU time: up to this long for each message that comes later, and sometimes four times as long, to
+    /// test whether the peer is fast while both ends are awake. Two limits apply. A connection with a slower peer polls
+    /// less and less often, down to one wait in 512. The connections of a thread poll together, and waste at most an
+    /// eighth of its time. Turn polling off if both ends share a CPU quota, because they then gain nothing. Default: 50
+    /// microseconds.
     pub fn busy_poll(self, time: Duration) -> Self {
         Self { busy_poll: time, ..self }
     }
 
-    /// Whether reading the byte stream again finds what has come before the runtime has told of it. On a runtime of several
-    /// threads, [busy polling](Self::busy_poll) then need not let the runtime look, which wakes other threads each time.
-    /// Default: `false`.
+    /// Whether a repeated read of the byte stream finds data before the runtime has reported it. On a multi-threaded
+    /// runtime, [busy polling](Self::busy_poll) then does not need the runtime to poll for I/O, which would wake other
+    /// threads each time. Default: `false`.
     pub fn reads_at_once(self, at_once: bool) -> Self {
         Self { reads_at_once: at_once, ..self }
     }
 
-    /// Whether the connection runs over TLS. A client then sends `:scheme: https` if the request's URI has no scheme; servers
-    /// may require that, as Kestrel does. The engine itself does not speak TLS.
-    /// ([RFC 9113, section 8.3.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1).) Default: `false`.
+    /// Whether the connection runs over TLS. A client then sends `:scheme: https` if the request's URI has no scheme;
+    /// some servers require that, such as Kestrel. The engine itself does not speak TLS. ([RFC 9113, section
+    /// 8.3.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1).) Default: `false`.
     pub fn https(self, https: bool) -> Self {
         Self { https, ..self }
     }
 
-    /// The program that makes the calls: a client sends `user-agent` with this in front of the name of this library, as
-    /// [gRPC has it](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents), unless the request has a
-    /// field of its own. Default: the name of this library alone, `grpc-rust-ipc/VERSION`.
+    /// The name of the program that makes the calls. A client sends it in `user-agent`, in front of the name of this
+    /// library, as [gRPC specifies](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents), unless
+    /// the request has its own `user-agent`. Default: only the name of this library, `grpc-rust-ipc/VERSION`.
     pub fn user_agent(self, program: &HeaderValue) -> Self {
         let program = String::from_utf8_lossy(program.as_bytes());
         Self { user_agent: format!("{program} {AGENT}").into(), ..self }

@@ -3,45 +3,45 @@ use std::io::IoSlice;
 
 use bytes::{Buf as _, Bytes};
 
-/// What is to be written, in order: small pieces are copied into one buffer, large ones keep their own.
+/// Data to write, in order. Small pieces are copied into one buffer, large ones keep their own.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     small: Vec<u8>,
-    /// How much of `small` is written.
+    /// How much of `small` has been written.
     written: usize,
-    /// Each goes before the byte of `small` that has this index.
+    /// Each goes before the byte of `small` with this index.
     large: VecDeque<(usize, Bytes)>,
     len: usize,
-    /// How much has ever been written.
+    /// The total number of bytes written.
     all_written: u64,
 }
 
-/// A piece of up to this many bytes is cheaper to copy than to hand to the system by itself.
+/// A piece of up to this many bytes is cheaper to copy than to write separately.
 const COPY_UP_TO: usize = 1024;
-/// More capacity than this is given back when there is nothing in it.
+/// A larger capacity is freed when the buffer is empty.
 const KEEP: usize = 4 * 1024;
-/// What is written is removed once it is more than this.
+/// Written data is removed once it exceeds this size.
 const WRITTEN: usize = 64 * 1024;
-/// How many pieces a write has at most. POSIX allows 1024; a socket takes about 200 KiB.
+/// The maximum number of pieces in a write. POSIX allows 1024; a socket takes about 200 KiB.
 pub(crate) const SLICES: usize = 32;
 
 impl Output {
-    /// How many bytes are to be written.
+    /// The number of bytes to write.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// How much has ever been written.
+    /// The total number of bytes written.
     pub(crate) fn all_written(&self) -> u64 {
         self.all_written
     }
 
-    /// How much will have been written before what is appended next.
+    /// The total that will have been written before the data that is appended next.
     pub(crate) fn position(&self) -> u64 {
         self.all_written + self.len as u64
     }
 
-    /// Forgets what is not written.
+    /// Drops unwritten data.
     pub(crate) fn clear(&mut self) {
         *self = Self { all_written: self.all_written, ..Self::default() };
     }
@@ -50,7 +50,7 @@ impl Output {
         self.len == 0
     }
 
-    /// Appends what `write` appends.
+    /// Appends the output of `write`.
     pub(crate) fn write<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let before = self.small.len();
         let result = write(&mut self.small);
@@ -58,7 +58,7 @@ impl Output {
         result
     }
 
-    /// The same, but nothing is appended if `write` panics.
+    /// The same, but appends nothing if `write` panics.
     pub(crate) fn write_whole<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         struct Appended<'a> {
             to: &'a mut Vec<u8>,
@@ -85,7 +85,7 @@ impl Output {
         }
     }
 
-    /// Everything, if it stands in one piece.
+    /// All data, if it is in one piece.
     pub(crate) fn contiguous(&self) -> Option<&[u8]> {
         self.large.is_empty().then(|| &self.small[self.written..])
     }
@@ -111,7 +111,7 @@ impl Output {
         count
     }
 
-    /// The first `count` bytes have been written.
+    /// Marks the first `count` bytes as written.
     pub(crate) fn advance(&mut self, mut count: usize) {
         debug_assert!(count <= self.len);
         self.len -= count;

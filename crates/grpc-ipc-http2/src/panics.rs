@@ -1,4 +1,4 @@
-//! Handlers that panic: their calls end with a status, and others go on.
+//! Handlers that panic: their calls end with a status, and other calls continue.
 
 use std::any::Any;
 
@@ -7,7 +7,7 @@ use http::HeaderValue;
 use crate::connection::Connection;
 
 impl Connection {
-    /// Ends the call of a handler that has panicked. The code is the one that gRPC gives to an exception of the application
+    /// Ends the call of a handler that panicked. The code is gRPC's code for an exception in the application
     /// ([status codes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md)).
     pub(crate) fn end_panicked(&mut self, id: u32, method: &str) {
         let is_open = self.stream(id).is_some_and(|stream| !stream.is_send_over());
@@ -21,14 +21,14 @@ impl Connection {
     }
 }
 
-/// Tells the program's log, because the panic's hook may write where nobody looks.
+/// Logs the panic, because the panic hook's output may go unnoticed.
 pub(crate) fn log(method: &str, panic: &(dyn Any + Send)) {
     let message =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(method, message, "a handler has panicked");
+    tracing::error!(method, message, "a handler panicked");
 }
 
-/// A message of a status
+/// Encodes the message of a status
 /// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#responses)).
 fn percent_encoded(message: &str) -> HeaderValue {
     let mut encoded = String::with_capacity(message.len());

@@ -2,19 +2,19 @@ use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-/// A body as it came: most have one piece, and cost no memory beside it.
+/// A received body. Most have a single piece, and then need no further memory.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
     first: Option<Bytes>,
-    /// Empty while there is no first one.
+    /// Empty while there is no first piece.
     rest: Option<Box<Rest>>,
 }
 
-/// What is behind the first piece.
+/// The data after the first piece.
 #[derive(Debug, Default)]
 struct Rest {
     more: VecDeque<Bytes>,
-    /// Behind them, what was copied piece by piece.
+    /// After those, copied pieces.
     tail: BytesMut,
 }
 
@@ -31,7 +31,7 @@ impl Pieces {
         more.push_back(piece);
     }
 
-    /// How many bytes they have, or more than `limit` if they have more.
+    /// The total length, or more than `limit` if it exceeds that.
     pub(crate) fn length_up_to(&self, limit: usize) -> usize {
         let first = self.first.as_ref().map_or(0, Bytes::len);
         let Some(Rest { more, tail }) = self.rest.as_deref().filter(|_| first <= limit) else { return first };
@@ -45,7 +45,7 @@ impl Pieces {
         length + tail.len()
     }
 
-    /// Appends a copy. Those that wait become one piece: a piece costs more than a few bytes.
+    /// Appends a copy. Waiting copies become one piece, because a piece costs more than a few bytes.
     pub(crate) fn push_copy(&mut self, piece: &[u8]) {
         match self.first {
             None => self.first = Some(Bytes::copy_from_slice(piece)),
@@ -62,7 +62,8 @@ impl Pieces {
         Some(piece)
     }
 
-    /// Takes the first piece, or as much of it, and says whether it is all of the piece; an empty one has no bytes.
+    /// Takes the first piece, or at most `at_most` bytes of it, and returns whether the piece is complete. An empty
+    /// piece gives no bytes.
     pub(crate) fn take(&mut self, at_most: usize) -> Option<(Bytes, bool)> {
         let first = self.first.as_mut()?;
         if first.len() <= at_most {
@@ -75,7 +76,7 @@ impl Pieces {
         self.first.is_none()
     }
 
-    /// How many bytes they have.
+    /// The total length.
     pub(crate) fn length(&self) -> usize {
         let rest = |rest: &Rest| rest.more.iter().map(Bytes::len).sum::<usize>() + rest.tail.len();
         self.first.as_ref().map_or(0, Bytes::len) + self.rest.as_deref().map_or(0, rest)
@@ -86,7 +87,7 @@ impl Pieces {
     }
 
     pub(crate) fn clear(&mut self) {
-        // Mostly there is nothing, which is found out faster than by dropping it.
+        // Usually there is nothing, and checking that is faster than dropping.
         if self.first.is_some() {
             self.first = None;
         }

@@ -8,7 +8,7 @@ use http_body::Body;
 use crate::connection::Connection;
 use crate::shared::SendStream;
 
-/// What a body gives without waiting: often all of it.
+/// The part of a body that is available without waiting: often all of it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Beginning {
     first: Option<Bytes>,
@@ -17,12 +17,12 @@ pub(crate) struct Beginning {
     pub(crate) ended: bool,
 }
 
-/// No more is taken ahead.
+/// No more is taken in advance.
 const MAX_BEGINNING: usize = 64 * 1024;
 
 impl Beginning {
-    /// Takes the beginning of a fresh body. A body of a single message is taken to its end, however long it is, so that the
-    /// end goes out with the message.
+    /// Takes the beginning of a new body. A body of a single message is taken to its end, however long it is, so that
+    /// the end is sent together with the message.
     pub(crate) fn of<B>(body: &mut B, cx: &mut Context<'_>) -> Result<Self, B::Error>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -30,7 +30,7 @@ impl Beginning {
         Self::take(body, 2, cx)
     }
 
-    /// So many frames, and more if they are small.
+    /// Takes this many frames, or more if they are small.
     fn take<B>(body: &mut B, frames: usize, cx: &mut Context<'_>) -> Result<Self, B::Error>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -61,7 +61,7 @@ impl Beginning {
         Ok(beginning)
     }
 
-    /// Nothing of a body, for which there is no room.
+    /// Takes nothing of a body, because there is no room.
     pub(crate) fn none_of<B: Body>(body: &B) -> Self {
         Self { ended: body.is_end_stream(), ..Self::default() }
     }
@@ -77,7 +77,7 @@ impl Beginning {
         }
     }
 
-    /// It is all of a body, and there is nothing in it.
+    /// Whether this is a whole body without data.
     pub(crate) fn is_empty_body(&self) -> bool {
         self.ended && self.first.is_none() && self.trailers.is_none()
     }
@@ -99,7 +99,7 @@ impl Beginning {
     }
 }
 
-/// A body that has been sent as far as possible; the rest is sent as it comes, and as the peer takes it.
+/// A body whose beginning has been sent. The rest is sent as it becomes available and the peer takes it.
 pub(crate) struct Pump<B> {
     body: B,
 }
@@ -109,14 +109,14 @@ impl<B: Body<Data = Bytes> + Unpin> Pump<B> {
         Self { body }
     }
 
-    /// Ready when the body is sent, the stream is over, or the body has failed.
+    /// Ready when the body is sent, the stream has ended, or the body has failed.
     pub(crate) fn poll_send(
         &mut self,
         stream: &SendStream,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), B::Error>> {
         loop {
-            // A body that was taken to its end is not polled again: it is over once it is drained.
+            // A body that was taken to its end is not polled again. It is sent once it is drained.
             let Some(drained) = stream.poll_drained(cx) else { return Poll::Ready(Ok(())) };
             ready!(drained);
             let beginning = Beginning::take(&mut self.body, 1, cx)?;

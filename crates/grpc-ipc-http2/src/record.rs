@@ -1,4 +1,4 @@
-//! What a connection has moved, and how it has ended.
+//! The traffic of a connection, and how it ended.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,46 +6,47 @@ use std::sync::Arc;
 use crate::shared::Shared;
 use crate::{Error, Reason, Side};
 
-/// What is known of a connection for a program's records, also when it is over. It does not keep the connection open.
+/// Information about a connection for a program's records, available even after the connection has ended. It does not
+/// keep the connection open.
 #[derive(Clone)]
 pub struct Record {
     shared: Arc<Shared>,
 }
 
-/// What a connection has moved so far.
+/// The traffic of a connection so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Bytes that were read from it: HTTP/2, inside of TLS.
+    /// Bytes read from it: HTTP/2, without the overhead of TLS.
     pub bytes_received: u64,
-    /// Bytes that were written to it.
+    /// Bytes written to it.
     pub bytes_sent: u64,
-    /// Calls that were begun on it, including those that were refused or cancelled.
+    /// Calls begun on it, including those that were refused or cancelled.
     pub calls: u64,
 }
 
-/// How a connection has ended. `Display` is made for logs.
+/// How a connection ended. `Display` is meant for logs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum End {
-    /// The peer closed it, as it also does when its process ends.
+    /// The peer closed it, which also happens when its process ends.
     PeerClosed,
-    /// The peer said that it takes no more calls (GOAWAY), and the last one has ended.
+    /// The peer shut it down (GOAWAY), and the last call has ended.
     PeerWentAway,
-    /// This end was told to go away, or a client has no more use for it.
+    /// This end shut it down, or the client no longer needs it.
     WentAway,
     /// It had no call for [`Options::max_connection_idle`](crate::Options::max_connection_idle).
     Idle,
-    /// It has reached [`Options::max_connection_age`](crate::Options::max_connection_age).
+    /// It reached [`Options::max_connection_age`](crate::Options::max_connection_age).
     Age,
     /// This end closed it at once, or dropped it.
     Cut,
-    /// It has failed, or a rule was broken.
+    /// It failed, or a rule was broken.
     Failed(Error),
 }
 
 impl End {
-    /// Whether it is one of the usual ends, and not a failure.
+    /// Whether this is a normal end, not a failure.
     #[must_use]
     pub fn is_normal(&self) -> bool {
         !matches!(self, Self::Failed(_))
@@ -56,17 +57,17 @@ impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::PeerClosed => "the peer closed the connection",
-            Self::PeerWentAway => "the peer went away",
-            Self::WentAway => "this end went away",
+            Self::PeerWentAway => "the peer shut the connection down",
+            Self::WentAway => "this end shut the connection down",
             Self::Idle => "the connection was idle",
-            Self::Age => "the connection reached its age",
+            Self::Age => "the connection reached its maximum age",
             Self::Cut => "this end closed the connection",
             Self::Failed(error) => return error.fmt(f),
         })
     }
 }
 
-/// Why this end lets go of a connection.
+/// Why this end ends a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Departure {
     WentAway,
@@ -76,7 +77,7 @@ pub(crate) enum Departure {
 }
 
 impl Departure {
-    /// What GOAWAY says.
+    /// The text in GOAWAY.
     pub(crate) fn detail(self) -> &'static str {
         match self {
             Self::Idle => "max_idle",
@@ -100,13 +101,13 @@ impl Record {
         Self { shared: Arc::clone(shared) }
     }
 
-    /// What it has moved so far.
+    /// The traffic so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.shared.with(|state| state.connection.traffic())
     }
 
-    /// How it has ended; `None` while it goes on.
+    /// How the connection ended; `None` while it is open.
     #[must_use]
     pub fn end(&self) -> Option<End> {
         self.shared.with(|state| {

@@ -1,9 +1,9 @@
-//! The answers of a server that serves a client no HTTP/2: what it says before it closes the connection.
+//! The answers of a server to a client that it does not serve, sent before it closes the connection.
 //!
-//! They are responses of HTTP/1.1, which can be sent without reading a byte of the client's. There is nothing of the kind
-//! in HTTP/2 that gRPC's clients take for the end: after SETTINGS and GOAWAY C-core and grpc-go count the connection as
-//! established, and make the next one at once. With these the attempt to connect has failed; C-core's error has the code
-//! that gRPC gives to the [status](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
+//! They are HTTP/1.1 responses, which can be sent without reading any of the client's bytes. HTTP/2 has nothing that
+//! gRPC's clients treat as final: after SETTINGS and GOAWAY, C-core and grpc-go count the connection as established and
+//! connect again at once. With an HTTP/1.1 response, the attempt to connect fails. The error in C-core has gRPC's code
+//! for the [HTTP status](https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
 
 use crate::Error;
 
@@ -20,7 +20,7 @@ macro_rules! response {
     };
 }
 
-/// This client may not call: status 403. A client of this crate fails with [`Error::Forbidden`].
+/// The server refuses this client: status 403. A client of this crate fails with [`Error::Forbidden`].
 pub const FORBIDDEN: &[u8] = response!("403 Forbidden", "this server refuses this user");
 
 /// This client has too many connections: status 429. A client of this crate fails with [`Error::TooManyConnections`].
@@ -30,13 +30,13 @@ pub const TOO_MANY_CONNECTIONS: &[u8] =
 const START: &[u8] = b"HTTP/1.1 ";
 const STATUS: usize = 3;
 
-/// Whether what has come may be the beginning of such an answer.
+/// Whether the received bytes may be the beginning of such an answer.
 pub(crate) fn may_be(input: &[u8]) -> bool {
     let length = input.len().min(START.len());
     length > 0 && input.len() < START.len() + STATUS && input[..length] == START[..length]
 }
 
-/// What it says, if it is one.
+/// The error in the answer, if it is one.
 pub(crate) fn parse(input: &[u8]) -> Option<Error> {
     match input.strip_prefix(START)?.first_chunk::<STATUS>()? {
         b"403" => Some(Error::Forbidden),

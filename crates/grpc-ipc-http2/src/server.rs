@@ -1,4 +1,4 @@
-//! The server's end of a connection.
+//! The server side of a connection.
 
 use std::collections::VecDeque;
 use std::error;
@@ -35,39 +35,39 @@ use crate::spin::Awake;
 use crate::sync::spawn;
 use crate::{Error, Options, Reason};
 
-/// A connection that serves requests: a future that runs it, and is ready when it is over.
+/// A connection that serves requests: a future that runs it, and completes when the connection is over.
 ///
-/// A request's deadline (`grpc-timeout`) is kept: its handler is dropped when it has passed, and the call ends with
-/// gRPC's `DEADLINE_EXCEEDED`. A handler is also dropped when the client resets its stream or disconnects. If a handler panics,
-/// its call ends with gRPC's `UNKNOWN`, and a request other than gRPC's is reset with `INTERNAL_ERROR`, as after an error of
-/// the handler. Other calls continue.
+/// The server enforces a request's deadline (`grpc-timeout`): when it passes, the handler is dropped, and the call ends
+/// with gRPC's `DEADLINE_EXCEEDED`. A handler is also dropped when the client resets its stream or disconnects. If a
+/// handler panics, its call ends with gRPC's `UNKNOWN`. A request that is not gRPC is reset with `INTERNAL_ERROR`, as
+/// it is if the handler returns an error. Other calls continue.
 ///
 /// # Panics
-/// When it is made or polled outside of a tokio runtime.
+/// When created or polled outside of a tokio runtime.
 #[must_use = "futures do nothing unless polled"]
 pub struct Connection<IO, S> {
     driver: Driver<IO>,
     service: S,
     poll_in_place: bool,
     handler_timeout: Option<Duration>,
-    /// Those of one turn, to be answered, or those that wait for the client to take responses.
+    /// The requests of one turn that are to be answered, or those that wait for the client to take responses.
     requests: VecDeque<(u32, Waiting)>,
-    /// The other service, and the requests of one turn that are for it.
+    /// The service for direct calls, and its requests of one turn.
     direct: Option<Direct>,
-    /// Until a client that takes none of them is given up.
+    /// The time limit for a client that takes no responses.
     stalled: Option<Stalled>,
 }
 
 /// A request that waits.
-#[expect(clippy::large_enum_variant, reason = "nearly all that wait are general ones")]
+#[expect(clippy::large_enum_variant, reason = "nearly all waiting requests are general ones")]
 enum Waiting {
     General(Request<RecvBody>),
-    /// If it has no message here, its stream has that.
+    /// If there is no message here, it is on the stream.
     Direct(Arc<direct::Head>, Option<Box<[u8]>>),
     WithStream(Arc<direct::Head>, RecvBody),
 }
 
-/// What a direct call is made with.
+/// The input of a direct call.
 enum Input<'a> {
     Message(&'a [u8]),
     /// Its stream has a large message.
@@ -75,9 +75,9 @@ enum Input<'a> {
     Stream(Box<RecvBody>),
 }
 
-/// A service for direct calls.
+/// The service for direct calls.
 struct Direct {
-    /// It is with the connection while that receives.
+    /// It is lent to the connection while that receives.
     service: Option<Box<dyn direct::Service>>,
     requests: Requests,
 }
@@ -88,7 +88,7 @@ impl Direct {
     }
 }
 
-/// Has a request answered; whether what is kept for the client is too much for another one.
+/// Calls the handler of a request, and returns whether too much is kept for the client to call another.
 fn call_direct(
     service: &mut Option<Box<dyn direct::Service>>,
     shared: &Arc<Shared>,
@@ -118,7 +118,7 @@ fn call_direct(
     let caught = catch_unwind(AssertUnwindSafe(call));
     if let Err(panic) = caught {
         panics::log(head.path(), &*panic);
-        // Unless the handler goes on elsewhere, or has answered.
+        // Unless the handler continues in its own task, or has answered.
         if turn.panicked {
             shared.with(|state| {
                 state.connection.end_panicked(id, head.path());
@@ -129,7 +129,7 @@ fn call_direct(
     turn.overfull
 }
 
-/// The body of a request that is being answered.
+/// The body of a request whose handler is called.
 fn body(shared: &Arc<Shared>, id: u32) -> RecvBody {
     match shared.with(|state| state.connection.take_all(id)) {
         Some((data, trailers)) => RecvBody::whole(data, trailers),
@@ -137,26 +137,26 @@ fn body(shared: &Arc<Shared>, id: u32) -> RecvBody {
     }
 }
 
-/// How long something waits for a client that takes nothing, and how much it had taken before.
+/// How long something has waited for a client that takes no data, and how much the client had taken before.
 struct Stalled {
     sleep: Pin<Box<Sleep>>,
     sent: u64,
 }
 
-/// How many requests there is room for when there are none.
+/// The capacity for requests that is kept when there are none.
 const KEEP_REQUESTS: usize = 32;
-/// A client that takes nothing for so long is not waited for.
+/// A client that takes nothing for this long is not waited for.
 const STALLED: Duration = Duration::from_secs(5);
 
-/// Ends a [`Connection`], and knows of its handlers also when it has ended.
+/// Ends a [`Connection`], and observes its handlers even after it has ended.
 #[derive(Clone)]
 pub struct Handle {
     shared: Arc<Shared>,
 }
 
 impl Handle {
-    /// The connection takes no more requests once the client has heard of it, and ends when those under way are
-    /// answered. One on which the client has not begun with HTTP/2 ends at once.
+    /// Shuts the connection down gracefully. It accepts no more requests once the client knows, and ends when the
+    /// active ones are answered. A connection on which the client has not started HTTP/2 ends at once.
     pub fn graceful_shutdown(&self) {
         self.shared.with(|state| {
             state.connection.go_away(Departure::WentAway);
@@ -172,7 +172,7 @@ impl Handle {
         });
     }
 
-    /// How many calls of the connection have a handler, or the body of a response, that is not dropped.
+    /// The number of calls whose handler, or body of a response, still exists.
     #[must_use]
     pub fn running(&self) -> usize {
         self.shared.with(|state| state.connection.running())
@@ -184,21 +184,21 @@ impl Handle {
         self.shared.with(|state| state.connection.is_over())
     }
 
-    /// How many calls the client has begun, by the ids of their streams.
+    /// The number of calls that the client has begun, from the ids of their streams.
     #[must_use]
     pub fn calls_started(&self) -> u64 {
         self.shared.with(|state| state.connection.peers_calls())
     }
 
-    /// How many requests were given to the [`direct::Service`] of the connection.
+    /// The number of requests passed to the [`direct::Service`] of the connection.
     #[doc(hidden)]
     #[must_use]
     pub fn direct_calls(&self) -> u64 {
         self.shared.with(|state| state.connection.direct.calls)
     }
 
-    /// Waits until all handlers, and the bodies of their responses, are dropped: when the connection has ended, that is
-    /// as soon as each has been polled, unless one blocks its thread.
+    /// Waits until all handlers, and the bodies of their responses, are dropped. After the connection has ended, that
+    /// happens as soon as each has been polled, unless one blocks its thread.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -215,7 +215,7 @@ impl fmt::Debug for Handle {
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A call of the service.
+/// A running call of the service.
 enum Handler<S: Service<Request<RecvBody>>> {
     Called(S::Future),
     /// The service was not ready for it.
@@ -257,26 +257,25 @@ where
         }
     }
 
-    /// Has requests answered by `service` that are as it takes them; all others go to the one that the connection was made
-    /// with.
+    /// Sets a service for direct calls. All other requests go to the service that the connection was created with.
     pub fn direct(mut self, service: Box<dyn direct::Service>) -> Self {
         self.driver.shared.with(|state| state.connection.direct.is_used = true);
         self.direct = Some(Direct::new(service));
         self
     }
 
-    /// What is known of the connection, also when it is over.
+    /// A record of the connection, which outlives it.
     pub fn record(&self) -> Record {
         Record::new(&self.driver.shared)
     }
 
-    /// What ends the connection while its future runs elsewhere.
+    /// A handle that ends the connection while its future runs elsewhere.
     pub fn handle(&self) -> Handle {
         Handle { shared: Arc::clone(&self.driver.shared) }
     }
 
-    /// Has the service answer the requests that have come. `overfull` says whether what is kept for the client is too much
-    /// for another one, or others have waited for that.
+    /// Passes the received requests to the service. `overfull` says whether too much is kept for the client to call
+    /// another handler, or other requests already wait for that.
     fn serve(&mut self, mut overfull: bool, cx: &mut Context<'_>) {
         if self.direct.as_ref().is_some_and(|direct| !direct.requests.is_empty()) {
             self.serve_direct(&mut overfull, cx);
@@ -314,7 +313,7 @@ where
         driver.shared.with(|state| accept(state, &driver.shared, requests, direct))
     }
 
-    /// Has the direct requests of a turn answered, unless they have to wait.
+    /// Answers the direct requests of a turn, unless they have to wait.
     fn serve_direct(&mut self, overfull: &mut bool, cx: &mut Context<'_>) {
         let Self {
             direct: Some(Direct { service, requests: come }),
@@ -349,7 +348,7 @@ where
         come.clear();
     }
 
-    /// Has a request answered that has waited.
+    /// Calls the handler of a request that has waited.
     fn call_direct(
         &mut self,
         id: u32,
@@ -363,8 +362,8 @@ where
         call_direct(service, &driver.shared, id, head, input, *handler_timeout, waker)
     }
 
-    /// Goes on with what waits for the client to take responses, if it has taken some, or refuses it, if it has taken
-    /// nothing for long; whether it has done something.
+    /// Continues waiting work if the client has taken responses, or refuses it if the client has taken nothing for
+    /// long. Returns whether it did something.
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(sent) = self.driver.turn.waits else {
             self.stalled = None;
@@ -388,13 +387,14 @@ where
         goes_on
     }
 
-    /// Calls the handler of a request; whether what is kept for the client is too much for another one.
+    /// Calls the handler of a request, and returns whether too much is kept for the client to call another.
     fn call(&mut self, id: u32, request: Request<RecvBody>, cx: &mut Context<'_>) -> bool {
         let timeouts = Timeouts { call: timeout_of(request.headers()), answer: self.handler_timeout };
         let method = method_of(&request);
         let Self { service, poll_in_place, driver, .. } = self;
         let shared = &driver.shared;
-        // A response is sent at once, and the rest is left here: what goes through `catch_unwind` is copied twice.
+        // A response is sent at once, and the rest is left here, because values that pass through `catch_unwind` are
+        // copied twice.
         let mut rest = None;
         let progress =
             catch_unwind(AssertUnwindSafe(|| -> Result<bool, Box<dyn error::Error + Send + Sync>> {
@@ -402,7 +402,7 @@ where
                     Poll::Ready(Ok(())) => Handler::<S>::Called(service.call(request)),
                     Poll::Ready(Err(error)) => return Err(error.into()),
                     Poll::Pending => {
-                        // What is waited for was promised to this very service.
+                        // This instance of the service was polled to readiness, so it is the one to call.
                         let next = service.clone();
                         Handler::WhenReady(Box::pin(when_ready(mem::replace(service, next), request)))
                     }
@@ -420,11 +420,11 @@ where
                     Poll::Ready(Err(error)) => return Err(error),
                 };
                 let ended = beginning.ended;
-                // What is written leaves when all requests of this turn are answered.
+                // The output is written when all requests of this turn are answered.
                 let overfull = shared.with(|state| {
                     respond(&mut state.connection, id, &response, beginning);
                     if ended {
-                        // A response that the client does not let through ends with its deadline.
+                        // If flow control blocks a response, it ends with the deadline.
                         if let Some(timeout) = timeouts.call
                             && state.connection.stream(id).is_some_and(|stream| !stream.is_send_over())
                         {
@@ -463,7 +463,7 @@ where
         }
     }
 
-    /// Goes on with a call in a task of its own.
+    /// Continues a call in its own task.
     fn spawn(&self, id: u32, timeouts: Timeouts, method: Option<PathAndQuery>, rest: Rest<S, B>) {
         let shared = Arc::clone(&self.driver.shared);
         let sender = SendStream { shared, id, when_dropped: Reason::INTERNAL_ERROR };
@@ -471,8 +471,8 @@ where
     }
 }
 
-/// Takes the requests that have come; whether what is kept for the client is too much for another one, or others have
-/// waited for that.
+/// Takes the received requests, and returns whether too much is kept for the client to call another handler, or other
+/// requests already wait for that.
 fn accept(
     state: &mut State,
     shared: &Arc<Shared>,
@@ -494,10 +494,10 @@ fn accept(
     waited || state.connection.is_overfull()
 }
 
-/// The response of a handler, with what there is of its body and the rest of that.
+/// The response of a handler, with the available part of its body and the rest.
 type Begun<B> = (Response<()>, Beginning, B);
 
-/// A body for which there is no room is not polled.
+/// A body without room is not polled.
 fn poll_response<S, B>(
     handler: &mut Handler<S>,
     room: bool,
@@ -538,7 +538,7 @@ fn request(head: RequestHead, body: RecvBody) -> Request<RecvBody> {
     request
 }
 
-/// The path of a request, if it is one of gRPC: to others, a status would say nothing.
+/// The path of a gRPC request. Others would not understand a status.
 fn method_of(request: &Request<RecvBody>) -> Option<PathAndQuery> {
     let content_type = request.headers().iter().find(|(name, _)| **name == CONTENT_TYPE)?.1;
     match content_type.as_bytes().starts_with(b"application/grpc") {
@@ -575,7 +575,8 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let this = &mut *self;
         let mut runs = false;
-        // What has come is read first: what tasks of calls have left to write leaves together with the answers to it.
+        // Received data is read first, so that the pending output of the calls' tasks is written together with the
+        // answers.
         let mut at = At::Receive;
         let mut received = Poll::Pending;
         let mut to_send = true;
@@ -588,7 +589,7 @@ where
                 loop {
                     at = match at {
                         At::Receive => {
-                            // The service says which requests are for it.
+                            // The service decides which requests it takes.
                             let service = direct.as_mut().and_then(|direct| direct.service.take());
                             state.connection.direct.service = service;
                             received = turn.poll_receive(state, cx);
@@ -651,7 +652,7 @@ where
     }
 }
 
-/// How far the task of a connection is in its turn.
+/// The progress of a connection's task in its turn.
 #[derive(Clone, Copy)]
 enum At {
     Receive,
@@ -659,15 +660,15 @@ enum At {
     End,
 }
 
-/// What the task of a connection does without its lock.
+/// The next step of a connection's task, taken without the lock.
 enum Next {
-    /// It wakes those for whom something has come, and calls the handlers of requests.
+    /// Wakes the tasks whose data has come, and calls the handlers of requests.
     Serve {
         overfull: bool,
     },
-    /// It sees about what waits for the client to take responses.
+    /// Handles work that waits for the client to take responses.
     PollWaiting,
-    /// There is more, for its next turn.
+    /// There is more to do in the next turn.
     Later,
     /// There may soon be something to read.
     StayAwake(Awake),
@@ -676,7 +677,7 @@ enum Next {
 }
 
 impl<IO, S> Drop for Connection<IO, S> {
-    /// Requests that still wait will have no handler: nobody is to wait for one.
+    /// Requests that still wait will not get a handler, so nobody may wait for one.
     fn drop(&mut self) {
         let requests = mem::take(&mut self.requests);
         if !requests.is_empty() {
@@ -698,14 +699,14 @@ impl<IO, S> fmt::Debug for Connection<IO, S> {
     }
 }
 
-/// A call that is not answered at once: the task it has of its own.
+/// A call that is not answered at once, in its own task.
 struct Call<S: Service<Request<RecvBody>>, B> {
-    // Before the sender, whose drop says that there is no handler any more.
+    // Dropped before the sender, whose drop marks the handler as gone.
     rest: Rest<S, B>,
     sender: SendStream,
-    /// Until the connection has them.
+    /// Present until the connection enforces them.
     deadlines: Option<Deadlines>,
-    /// The path of a call of gRPC.
+    /// The path of a gRPC call.
     method: Option<PathAndQuery>,
 }
 
@@ -747,7 +748,7 @@ where
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let this = self;
         let Some(ToAnswer { has_room, is_late }) = this.sender.to_answer(cx) else { return Poll::Ready(()) };
-        // Before the deadline is looked at: what is ready in time, or at once, counts.
+        // Before the deadline is checked: an answer that is ready in time counts, even if this runs late.
         if let Rest::Handler(handler) = &mut this.rest {
             match poll_response(handler, has_room, cx) {
                 Poll::Pending => {}

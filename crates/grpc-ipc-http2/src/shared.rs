@@ -17,36 +17,36 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::writes::Writes;
 use crate::{Error, Reason};
 
-/// A connection, and the byte stream under it: for the task that reads, and for those that call or answer.
+/// A connection and its byte stream, shared by the task that reads and by those that call or answer.
 pub(crate) struct Shared {
     state: Mutex<State>,
 }
 
 pub(crate) struct State {
     pub(crate) connection: Connection,
-    /// `None` once the connection is over: whoever still holds this keeps no stream open.
+    /// `None` once the connection is over, so that other owners of this keep no stream open.
     io: Option<Box<dyn Io>>,
-    /// Something can still be written.
+    /// Whether the stream can still be written.
     is_writable: bool,
     /// Why nothing more can be written.
     pub(crate) write_error: Option<Error>,
-    /// Something was written since the last flush.
+    /// Whether data was written since the last flush.
     unflushed: bool,
     /// The task that reads.
     driver: Option<Waker>,
-    /// It has been woken and will write what there is.
+    /// Whether that task has been woken and will write the output.
     driver_woken: bool,
-    /// Tasks were woken since it ran.
+    /// Whether tasks were woken since it ran.
     pub(crate) tasks_woken: bool,
-    /// Somebody else has written since it ran: the next ones may be many, and leave it to the driver.
+    /// Whether another task has written since it ran. More may follow, so they leave writing to the driver.
     written_since: bool,
     writes: Writes,
-    /// How many can make calls, if this is a client.
+    /// The number of handles that can make calls, on a client.
     pub(crate) callers: Option<usize>,
 }
 
-/// A byte stream. It is read and written under the lock of its connection: what that costs is that callers on other
-/// threads wait for one read at a time, and what it saves is a lock for each read and each write.
+/// A byte stream. It is read and written under the connection's lock. The cost is that callers on other threads wait
+/// for one read at a time; the gain is one lock less for each read and each write.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Io for T {}
@@ -69,7 +69,7 @@ impl Shared {
         Arc::new(Self { state: Mutex::new(state) })
     }
 
-    /// Does something with the connection, and wakes whoever waits for it once the lock is released.
+    /// Calls `act` with the connection, and wakes the tasks that wait for it after the lock is released.
     pub(crate) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = act(&mut state);
@@ -85,7 +85,7 @@ impl Shared {
         result
     }
 
-    /// As [`with`](Self::with), for the task that reads: it keeps the list of wakers for the next time.
+    /// Like [`with`](Self::with), for the task that reads: it reuses its list of wakers.
     pub(crate) fn with_all<T>(&self, wakers: &mut Vec<Waker>, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = act(&mut state);
@@ -103,13 +103,13 @@ impl Shared {
 
     #[inline]
     fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic while it is held would be a bug of the engine; the connection then goes on as well as it can.
+        // A panic under the lock would be a bug of the engine. The connection then continues as well as it can.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// The task that reads runs.
+    /// The task that reads is running.
     pub(crate) fn driver_runs(&mut self, cx: &Context<'_>) {
         self.driver_woken = false;
         self.tasks_woken = false;
@@ -119,13 +119,13 @@ impl State {
         }
     }
 
-    /// Those that wait are about to be woken.
+    /// Waiting tasks are about to be woken.
     fn wakes(&mut self) {
         self.tasks_woken |= self.connection.wakes_tasks();
         self.connection.woken.outside = 0;
     }
 
-    /// Has the task that reads look at the connection.
+    /// Wakes the task that reads.
     pub(crate) fn wake_driver(&mut self) {
         if (!self.driver_woken || self.writes.take_later())
             && let Some(driver) = &self.driver
@@ -135,7 +135,7 @@ impl State {
         }
     }
 
-    /// As [`send`](Self::send), for the task of a stream.
+    /// Like [`send`](Self::send), for the task of a stream.
     fn send_part(&mut self, alone: bool) {
         if self.writes.waits(self.connection.output.len())
             && let Some(driver) = &self.driver
@@ -149,9 +149,9 @@ impl State {
         self.send(alone);
     }
 
-    /// What was queued gets written: at once, if it was `alone` in the queue and is the first since the task that reads
-    /// has run; otherwise by that task, together with what others add. It also ends a connection whose last call is
-    /// over.
+    /// Writes the queued data. It is written at once if it was `alone` in the queue and is the first since the task
+    /// that reads has run; otherwise that task writes it, together with the data of others. This also ends a connection
+    /// whose last call is over.
     #[inline]
     pub(crate) fn send(&mut self, alone: bool) {
         if !self.connection.output.is_empty() {
@@ -161,7 +161,7 @@ impl State {
                 && let Some(driver) = self.driver.clone()
             {
                 self.written_since = true;
-                // When the stream takes no more now, it is the driver that waits.
+                // If the stream takes no more now, the driver waits for it.
                 _ = self.poll_flush(&mut Context::from_waker(&driver));
                 if self.write_error.is_some() {
                     self.wake_driver();
@@ -175,7 +175,7 @@ impl State {
         }
     }
 
-    /// How it is about more messages of a stream.
+    /// The state of a stream for sending more messages.
     fn part(&mut self, id: u32) -> Part {
         let Some(stream) = self.connection.stream(id) else { return Part::Over };
         match stream.is_drained() {
@@ -184,7 +184,7 @@ impl State {
             false => Part::Waits,
             true if self.connection.is_overfull_for(id) => {
                 self.connection.wait_for_unsent(id);
-                // It gives up a client that takes nothing.
+                // The driver detects a client that takes nothing.
                 self.wake_driver();
                 Part::Waits
             }
@@ -192,30 +192,30 @@ impl State {
         }
     }
 
-    /// The call of a stream is to end at `deadline`.
+    /// Sets the deadline for the call of a stream.
     pub(crate) fn set_deadline(&mut self, id: u32, deadline: Instant) {
         if self.connection.set_deadline(id, deadline) {
             self.wake_driver();
         }
     }
 
-    /// As [`set_deadline`](Self::set_deadline), for a call that a handler is to answer.
+    /// Like [`set_deadline`](Self::set_deadline), for a call that a handler answers.
     fn set_deadlines(&mut self, id: u32, deadlines: Deadlines) {
         if self.connection.set_deadlines(id, deadlines) {
             self.wake_driver();
         }
     }
 
-    /// Nothing is under way on the connection, and nobody can call.
+    /// Whether no call is active and none can be made.
     pub(crate) fn is_unused(&self) -> bool {
         self.callers == Some(0) && self.connection.is_idle()
     }
 
-    /// The connection is over, or nobody runs it any more: the byte stream is to be closed, without the lock.
+    /// Ends the connection after it is over, or is no longer run. Close the returned byte stream without the lock.
     pub(crate) fn close(&mut self) -> Option<Box<dyn Io>> {
         self.connection.departs(Departure::Cut);
         self.connection.break_off();
-        // As much as the stream takes now.
+        // Writes as much as the stream takes now.
         _ = self.poll_flush(&mut Context::from_waker(Waker::noop()));
         self.connection.fail(Error::Closed);
         self.io.take()
@@ -233,8 +233,8 @@ impl State {
         }
     }
 
-    /// Reads once into a message that is gathered, if there is one that comes next. What was behind it, `input` gets. Tells
-    /// also whether there was no room for more.
+    /// Reads once into a gathered message, if one comes next. Data after it goes to `input`. Also returns whether the
+    /// buffer was filled.
     pub(crate) fn poll_read_message(
         &mut self,
         cx: &mut Context<'_>,
@@ -248,7 +248,7 @@ impl State {
         }))
     }
 
-    /// Writes everything that may be written. Ready also when nothing can be any more.
+    /// Writes all output. Also ready when nothing more can be written.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let result = ready!(self.poll_write_all(cx));
         if let Err(error) = result {
@@ -304,17 +304,17 @@ impl State {
     }
 }
 
-/// The sending half of a stream, for whoever answers it or has more of a request to send.
+/// The sending side of a stream, for its handler or for the rest of a request.
 pub(crate) struct SendStream {
     pub(crate) shared: Arc<Shared>,
     pub(crate) id: u32,
-    /// What the peer is told when it is dropped before its end.
+    /// The reset that the peer is sent if this is dropped before the end.
     pub(crate) when_dropped: Reason,
 }
 
 impl SendStream {
-    /// Waits until everything that was sent is in frames, and more may be kept for the peer; `None` when nothing more can
-    /// be sent. Whoever asks is also woken when that is so later.
+    /// Waits until all data is in frames, and more may be kept for the peer. Returns `None` when nothing more can be
+    /// sent. The task is also woken when that changes later.
     pub(crate) fn poll_drained(&self, cx: &mut Context<'_>) -> Option<Poll<()>> {
         self.shared.with(|state| {
             let connection = &mut state.connection;
@@ -326,7 +326,7 @@ impl SendStream {
             connection.wait_to_send(self.id, cx.waker());
             if drained && connection.is_overfull_for(self.id) {
                 connection.wait_for_unsent(self.id);
-                // It gives up a client that takes nothing.
+                // The driver detects a client that takes nothing.
                 state.wake_driver();
                 return Some(Poll::Pending);
             }
@@ -334,8 +334,8 @@ impl SendStream {
         })
     }
 
-    /// Sends messages, and tells how it is about more of them: whoever asks is woken when that changes. If they `go_on` at
-    /// once, what is sent is left `unwritten` for the moment.
+    /// Sends messages, and returns the state for sending more. The task is woken when that changes. If the messages
+    /// `go_on` at once, the data may stay `unwritten` for now.
     pub(crate) fn send_part(
         &self,
         cx: &Context<'_>,
@@ -345,7 +345,7 @@ impl SendStream {
     ) -> Part {
         self.shared.with(|state| {
             let State { connection, .. } = &mut *state;
-            // It is not to be woken by what it sends itself.
+            // The task must not be woken by its own data.
             let waker = connection.stream_mut(self.id).and_then(|stream| stream.send_waker.take());
             if !batch.is_empty() {
                 let alone = connection.output.is_empty() && connection.woken.callers == 0;
@@ -365,7 +365,7 @@ impl SendStream {
         })
     }
 
-    /// How it is about an answer; `None` when nothing can be sent any more. Whoever asks is woken when that is so, or when
+    /// The state for answering; `None` when nothing more can be sent. The task is woken when that is the case, or when
     /// the deadline passes.
     pub(crate) fn to_answer(&self, cx: &Context<'_>) -> Option<ToAnswer> {
         self.shared.with(|state| {
@@ -380,7 +380,7 @@ impl SendStream {
         })
     }
 
-    /// Has the task that [waits to answer](Self::to_answer) woken at the first of the deadlines.
+    /// Sets the deadlines at which the task that [waits to answer](Self::to_answer) is woken.
     pub(crate) fn set_deadlines(&self, deadlines: Deadlines) {
         self.shared.with(|state| state.set_deadlines(self.id, deadlines));
     }
@@ -403,11 +403,11 @@ pub(crate) enum Part {
     Waits,
     /// The deadline has passed.
     Late,
-    /// Nothing can be sent any more.
+    /// Nothing more can be sent.
     Over,
 }
 
-/// How it is about the answer to a call.
+/// The state of a call for its answer.
 pub(crate) struct ToAnswer {
     /// A body can be begun now.
     pub(crate) has_room: bool,

@@ -1,8 +1,8 @@
-//! Whether the task of a connection waits awake for what comes next.
+//! Decides whether the task of a connection polls for the next data instead of sleeping.
 //!
-//! A thread that sleeps until its socket can be read is woken late: its core has gone to sleep, too. When the peer is
-//! quick, asking again and again for some microseconds finds the answer earlier, and costs less than to sleep and be woken.
-//! Everything here is decided from instants that are passed in; the clock is read by whoever waits.
+//! A thread that sleeps until its socket is readable wakes late, because its core has gone to sleep, too. If the peer
+//! is fast, polling for some microseconds finds the answer earlier, and costs less than sleeping and waking. All
+//! decisions here depend on instants that are passed in; the caller reads the clock.
 
 use std::cell::Cell;
 use std::hint;
@@ -16,21 +16,21 @@ use tokio::task::coop;
 
 /// The waits of one connection.
 pub(crate) struct Spin {
-    /// Which connection it is, for its thread.
+    /// The connection's id on its thread.
     id: u64,
     window: Duration,
-    /// It can be waited without the runtime.
+    /// Whether it may poll without the runtime.
     in_place: bool,
     wait: Wait,
-    /// After waits that took longer, this many have to pass before the next try: 0, 1, 2, 4 … [`MAX_PAUSE`].
+    /// How many waits to skip before the next attempt, after waits that took too long: 0, 1, 2, 4 … [`MAX_PAUSE`].
     pause: u16,
-    /// How many of them have passed.
+    /// How many of them were skipped.
     passed: u16,
-    /// How many waits in a row have ended after the window.
+    /// The number of waits in a row that ended after the window.
     long: u16,
-    /// How often it was polled in place since other tasks were let run.
+    /// The number of polls in place since other tasks last ran.
     polls: u16,
-    /// How many calls this end had begun.
+    /// The number of calls that this end had begun.
     calls: u32,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Spin {
 enum Wait {
     /// Nothing has come since the connection went to sleep.
     Asleep,
-    /// Something has come, and the next may, too.
+    /// Data has come, and more may follow.
     Due,
     Awake {
         since: Instant,
@@ -46,7 +46,7 @@ enum Wait {
     },
 }
 
-/// How to wait awake for a moment.
+/// How to poll for a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Awake {
     /// While other tasks run.
@@ -55,21 +55,22 @@ pub(crate) enum Awake {
     InPlace,
 }
 
-/// A connection whose peer is never quick tries one wait in so many: what they cost is not to be noticed.
+/// The maximum pause between attempts, for a connection whose peer is never fast. It makes the cost of the attempts
+/// negligible.
 const MAX_PAUSE: u16 = 512;
-/// A peer that sleeps itself is not quick, and becomes so once this end no longer sleeps. So after a wait that took longer than
-/// the window, the next ones may take so many windows.
+/// A peer that sleeps itself is slow, and becomes fast only if this end stays awake. So after a wait that took longer
+/// than the window, the next waits may take this many windows.
 const PROBE: u32 = 4;
-/// After so many waits in a row that took longer than one window, the peer is taken for slow.
+/// After this many waits in a row that took longer than one window, the peer counts as slow.
 const MAX_LONG: u16 = 64;
-/// After so many polls in place, other tasks are let run: after about 200 microseconds.
+/// After this many polls in place, which take about 200 microseconds, other tasks run.
 const MAX_POLLS: u16 = 256;
-/// A connection has its thread for itself when so much has come on it, and nothing on others.
+/// A connection is alone on its thread if this much data has come on it in a row, and none on others.
 const ALONE: u16 = 16;
 
 impl Spin {
-    /// Waits awake for as long as `window`; never if that is zero. On a runtime of several threads that is done in place, if
-    /// the byte stream `reads_at_once`: whenever a task yields there, another thread is woken to look for work.
+    /// Polls for at most `window`, or never if that is zero. On a multi-threaded runtime, it polls in place if the byte
+    /// stream `reads_at_once`, because whenever a task yields there, another thread is woken to look for work.
     pub(crate) fn new(window: Duration, reads_at_once: bool) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(1);
         let one_thread = Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() == 1);
@@ -86,15 +87,15 @@ impl Spin {
         }
     }
 
-    /// Something has come.
+    /// Data has come.
     pub(crate) fn hear(&mut self) {
         if !self.window.is_zero() {
             with_thread(|thread| self.hear_on(thread, Instant::now));
         }
     }
 
-    /// Whether to wait awake, when there is nothing to do, and how; `calls` changes when this end begins a call. If tasks wait
-    /// for this thread, they have to be let run first.
+    /// Whether to poll while there is nothing to do, and how. `calls` changes when this end begins a call. Tasks that
+    /// wait for this thread run first.
     pub(crate) fn stays_awake(&mut self, calls: u32, tasks_wait: bool) -> Option<Awake> {
         if self.window.is_zero() || matches!(self.wait, Wait::Asleep) && self.calls == calls {
             return None;
@@ -128,7 +129,7 @@ impl Spin {
             } else if took <= 2 * PROBE * self.window && self.long < MAX_LONG {
                 self.long += 1;
             } else {
-                // Others had the core for long: a thread that sleeps gets it back sooner than one that is awake.
+                // Others had the core for long. A sleeping thread gets it back sooner than a polling one.
                 self.try_less();
             }
         }
@@ -141,7 +142,7 @@ impl Spin {
         self.passed = 0;
     }
 
-    /// How long a wait may take.
+    /// The maximum length of a wait.
     fn limit(&self) -> Duration {
         if self.pause == 0 && self.long == 0 { self.window } else { PROBE * self.window }
     }
@@ -160,12 +161,12 @@ impl Spin {
         let now = now();
         if let Wait::Awake { since, until } = self.wait {
             if began {
-                // The caller took its time: the peer gets the call only now.
+                // The caller was slow: the peer gets the call only now.
                 thread.close();
             } else if now < until {
                 return true;
             } else {
-                // A connection that joined late has not waited for as long as it may.
+                // A connection that joined late has not waited for its full time.
                 if now >= since + self.limit() {
                     self.try_less();
                 }
@@ -179,23 +180,23 @@ impl Spin {
     }
 }
 
-/// What the connections of one thread share: while one waits awake, the others do so at no cost, and all of them together
-/// waste no more than a part of the thread's time.
+/// The state shared by the connections of one thread. While one polls, the others do so at no cost. Together, they
+/// waste only a limited part of the thread's time.
 #[derive(Clone, Copy)]
 struct Thread {
-    /// Until when it waits awake.
+    /// The end of the current polling.
     until: Option<Instant>,
-    /// How long that is.
+    /// Its length.
     limit: Duration,
-    /// For how long it has done so lately without anything that came.
+    /// How long the thread has polled recently without receiving data.
     wasted: Duration,
     /// When that was counted.
     counted: Option<Instant>,
-    /// On which connection something has come last, and how often in a row.
+    /// The connection on which data came last, and how often in a row.
     heard: (u64, u16),
 }
 
-/// What a thread may waste at once; it gets it back in [`SHARE`] times as long.
+/// The maximum time that a thread may waste at once. It recovers over [`SHARE`] times as long.
 const MAX_WASTED: Duration = Duration::from_millis(1);
 const SHARE: u32 = 8;
 
@@ -208,7 +209,7 @@ impl Thread {
         Self { until: None, limit: Duration::ZERO, wasted: Duration::ZERO, counted: None, heard: (0, 0) }
     }
 
-    /// Begins to wait awake, or joins those that do, without extending it; `None` when too much was wasted.
+    /// Begins to poll, or joins the current polling without extending it. Returns `None` if too much time was wasted.
     fn open(&mut self, now: Instant, limit: Duration) -> Option<Instant> {
         if let Some(until) = self.until.filter(|until| now < *until) {
             return Some(until.min(now + limit));
@@ -226,7 +227,7 @@ impl Thread {
         self.until
     }
 
-    /// Something has come: it was not wasted.
+    /// Data has come, so the polling was not wasted.
     fn close(&mut self) {
         if self.until.take().is_some() {
             self.wasted = self.wasted.saturating_sub(self.limit);
@@ -243,7 +244,7 @@ impl Thread {
     }
 }
 
-/// `None` when the thread ends.
+/// Returns `None` while the thread is ending.
 fn with_thread<T>(act: impl FnOnce(&mut Thread) -> T) -> Option<T> {
     THREAD
         .try_with(|cell| {
@@ -256,15 +257,15 @@ fn with_thread<T>(act: impl FnOnce(&mut Thread) -> T) -> Option<T> {
 }
 
 impl Awake {
-    /// Waits for a moment. If that is over at once, the connection is to be looked at again; otherwise the task of `cx` is
-    /// woken after the other tasks of this thread, and after the runtime has polled for I/O without waiting.
+    /// Waits for a moment. If it returns at once, poll the connection again. Otherwise the task of `cx` is woken after
+    /// the other tasks of this thread, and after the runtime has polled for I/O without waiting.
     ///
-    /// Other threads are not let run with `sched_yield`: on a busy machine, the next one keeps the core for a whole time slice.
+    /// `sched_yield` is not used: on a busy machine, the next thread would keep the core for a whole time slice.
     pub(crate) fn poll(self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Yielding => pin!(tokio::task::yield_now()).poll(cx),
             Self::InPlace => {
-                // The lock is free for callers on other threads.
+                // Meanwhile the lock is free for callers on other threads.
                 (0..FREE).for_each(|_| hint::spin_loop());
                 Poll::Ready(())
             }
@@ -272,7 +273,7 @@ impl Awake {
     }
 }
 
-/// How many times a processor is told to take a break between two polls in place: about half a microsecond.
+/// The number of spin-loop hints between two polls in place, which take about half a microsecond.
 const FREE: u32 = 20;
 
 #[cfg(test)]
@@ -284,7 +285,7 @@ mod tests {
     const WINDOW: Duration = Duration::from_micros(20);
     const MICROSECOND: Duration = Duration::from_micros(1);
 
-    /// Connections of one thread, and its time.
+    /// The connections of one thread, and its clock.
     struct Scene {
         thread: Thread,
         now: Instant,
@@ -303,7 +304,7 @@ mod tests {
             spin.stays_awake_on(&mut self.thread, calls, || self.now)
         }
 
-        /// Something comes after a wait of `time`; how much of that the connection was awake.
+        /// Data comes after a wait of `time`. Returns how long the connection polled.
         fn wait(&mut self, spin: &mut Spin, time: Duration) -> Duration {
             let mut awake = Duration::ZERO;
             let end = self.now + time;
@@ -369,7 +370,7 @@ mod tests {
         }
         let awake: Duration = (0..5130).map(|_| scene.wait(&mut spin, Duration::from_millis(10))).sum();
         assert_eq!(awake, 10 * PROBE * WINDOW);
-        // It is found out when it becomes quick.
+        // The connection detects when the peer becomes fast.
         for _ in 0..2000 {
             scene.wait(&mut spin, MICROSECOND);
         }
@@ -403,7 +404,7 @@ mod tests {
         }
     }
 
-    /// A connection that has the thread for itself.
+    /// A connection that is alone on its thread.
     fn alone(in_place: bool) -> (Scene, Spin) {
         let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
         spin.in_place = in_place;
@@ -455,7 +456,7 @@ mod tests {
             scene.hear(&mut spin);
             if scene.stays_awake(&mut spin) {
                 tries += 1;
-                // The next thread gives the core back after its time slice, and something has come meanwhile.
+                // The next thread returns the core after its time slice, and data has come in the meantime.
                 scene.now += Duration::from_millis(3);
             }
         }

@@ -1,5 +1,5 @@
-//! The locks and tasks of the engine: those of its users, or those of the model checker, which tries out in what order
-//! they can run (`cargo xtask models`).
+//! The locks and tasks of the engine. The model checker replaces them, and explores the orders in which they can run
+//! (`cargo xtask models`).
 
 #[cfg(shuttle)]
 pub(crate) use shuttle::{

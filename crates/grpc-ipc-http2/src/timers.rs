@@ -1,4 +1,4 @@
-//! What a connection does when time passes.
+//! The time limits of a connection.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::mem;
@@ -13,16 +13,16 @@ use crate::Options;
 use crate::connection::{Connection, Role};
 use crate::deadline::after;
 
-/// The limits of time of a connection, and one timer, which is set to whichever of them passes first.
+/// The time limits of a connection, with one timer that is set to the earliest.
 pub(crate) struct Timers {
     sleep: Pin<Box<Sleep>>,
-    /// `sleep` has not elapsed.
+    /// Whether `sleep` has not elapsed.
     is_set: bool,
-    /// What passes first, and when; it may have moved to later since.
+    /// The earliest limit, and its time, which may have moved to later since.
     next: Option<(Instant, Due)>,
-    /// What [`look`](Self::look) has seen, unless there are limits for more than this.
+    /// The last state that [`look`](Self::look) has seen, unless there are limits that depend on more than this.
     seen: Option<Seen>,
-    /// `next` has to be looked for again.
+    /// Whether `next` has to be determined again.
     is_stale: bool,
     handshake: Watch,
     block: Watch,
@@ -30,7 +30,7 @@ pub(crate) struct Timers {
     idle: Watch,
     drain: Watch,
     unwritable: Watch,
-    /// The first deadline of a call.
+    /// The earliest deadline of a call.
     deadline: Option<Instant>,
     age: Option<Instant>,
     grace: Option<Instant>,
@@ -38,7 +38,7 @@ pub(crate) struct Timers {
     keepalive: Option<Keepalive>,
 }
 
-/// What changes seldom of all that a connection is watched for.
+/// The part of the watched state that changes rarely.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Seen {
     is_established: bool,
@@ -48,36 +48,37 @@ struct Seen {
     deadline: Option<Instant>,
 }
 
-/// What is to be done.
+/// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
-    /// The peer has not begun with HTTP/2.
+    /// The peer has not started HTTP/2.
     Handshake,
-    /// It has begun a block of headers, or another frame that is not DATA, and not ended it.
+    /// The peer has begun a header block, or another frame that is not DATA, and not finished it.
     Block,
-    /// It takes nothing of what is sent.
+    /// The peer does not read.
     Stall,
-    /// There may not have been a call for so long.
+    /// There may have been no call for the idle time.
     Idle,
-    /// It has not answered the ping that came with GOAWAY.
+    /// The peer has not answered the ping that came with GOAWAY.
     Drain,
     /// Nothing can be written, and the peer has not closed its end.
     Unwritable,
     /// The deadline of a call may have passed.
     Deadline,
-    /// The connection is old.
+    /// The connection has reached its maximum age.
     Age,
-    /// Its calls have had their time to end.
+    /// The grace period for its calls is over.
     Grace,
-    /// Nothing was heard of the peer.
+    /// Nothing has come from the peer.
     Ping,
-    /// It has not answered.
+    /// The peer has not answered the ping.
     Silence,
 }
 
-/// How long a peer may take to answer the ping that tells when it has heard of a GOAWAY.
+/// How long a peer may take to answer the ping after a GOAWAY.
 const DRAIN_PING: Duration = Duration::from_secs(1);
-/// How long a peer to which nothing can be written is read. One that has closed is read to its end sooner.
+/// How long to read from a peer after writing has failed. If the peer has closed the connection, reading reaches the
+/// end sooner.
 const UNWRITABLE: Duration = Duration::from_secs(1);
 
 impl Timers {
@@ -109,16 +110,17 @@ impl Timers {
         }
     }
 
-    /// Something has come.
+    /// Data has come.
     pub(crate) fn hear(&mut self) {
         if let Some(keepalive) = &mut self.keepalive {
             keepalive.heard = Instant::now();
-            // Otherwise what is next comes too early, and is looked for again then.
+            // Otherwise the timer fires too early, and the next limit is determined again then.
             self.is_stale |= keepalive.pinged.take().is_some();
         }
     }
 
-    /// Looks at what there is a limit of time for. `unfinished` is [`Connection::unfinished`], of what has been read.
+    /// Checks the state that has time limits. `unfinished` is [`Connection::unfinished`] for the data that has been
+    /// read.
     pub(crate) fn look(&mut self, connection: &Connection, unfinished: Option<u64>, is_writable: bool) {
         if connection.failed.is_some() {
             (self.next, self.is_stale) = (None, false);
@@ -131,7 +133,7 @@ impl Timers {
         if self.seen == Some(seen) {
             return;
         }
-        // Limits that a user sets look at what changes with each call.
+        // Limits that a user sets depend on state that changes with each call.
         self.seen = Some(seen).filter(|_| self.stall.limit.is_none() && self.idle.limit.is_none());
         let mut changed = self.handshake.see((!is_established).then_some(0));
         changed |= self.block.see(unfinished.filter(|_| is_established));
@@ -155,7 +157,8 @@ impl Timers {
         !self.is_stale && self.next.is_none()
     }
 
-    /// What is due. To be asked when everything that has come is read, and not before, and after [`look`](Self::look).
+    /// Returns the limit that has passed. Call this only after all available data has been read, and after
+    /// [`look`](Self::look).
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Option<Due> {
         loop {
             if mem::take(&mut self.is_stale) {
@@ -166,12 +169,12 @@ impl Timers {
                 self.sleep.as_mut().reset(at);
                 self.is_set = true;
             }
-            // Also when a peer that sends all the time has used up the turn of the task.
+            // Also when a peer that sends all the time has used up the task's budget.
             if pin!(unconstrained(self.sleep.as_mut())).poll(cx).is_pending() {
                 return None;
             }
             self.is_set = false;
-            // What is next may have moved since it was looked for, and the timer may have been set for another.
+            // The earliest limit may have moved, and the timer may have been set for another.
             self.next = self.first();
             if self.next.is_some_and(|next| next == (at, due) && at <= self.sleep.deadline()) {
                 self.next = None;
@@ -198,13 +201,13 @@ impl Timers {
         watches.chain(self.keepalive.as_ref().map(Keepalive::next)).min_by_key(|(at, _)| *at)
     }
 
-    /// It does not come a second time, unless for the same reason again.
+    /// Handles a limit once. It fires again only for a new reason.
     fn passed(&mut self, due: Due) {
         match due {
             Due::Handshake => self.handshake.until = None,
             Due::Block => self.block.until = None,
             Due::Stall => self.stall.until = None,
-            // Begins again at the next look, if there was a call.
+            // Starts again at the next check, if there was a call.
             Due::Idle => self.idle = Watch::new(self.idle.limit),
             Due::Drain => self.drain.until = None,
             Due::Unwritable => self.unwritable.until = None,
@@ -224,9 +227,9 @@ impl Timers {
     }
 }
 
-/// How long something has been as it is.
+/// Measures how long a state has lasted.
 struct Watch {
-    /// How long it may be so.
+    /// The maximum time.
     limit: Option<Duration>,
     seen: Option<u64>,
     until: Option<Instant>,
@@ -237,7 +240,8 @@ impl Watch {
         Self { limit, seen: None, until: None }
     }
 
-    /// Sees how it is now, `None` for anything that may last; whether that has changed. The clock is looked at only then.
+    /// Updates the state; `None` means a state without a limit. Returns whether it changed. The clock is read only
+    /// then.
     fn see(&mut self, now: Option<u64>) -> bool {
         if self.seen == now {
             return false;
@@ -249,12 +253,12 @@ impl Watch {
     }
 }
 
-/// Pings a peer of which nothing is heard.
+/// Pings a silent peer.
 struct Keepalive {
     interval: Duration,
     timeout: Duration,
     heard: Instant,
-    /// When it was, if it has not been heard of since.
+    /// When the ping was sent, unless something has come since.
     pinged: Option<Instant>,
 }
 
@@ -267,7 +271,7 @@ impl Keepalive {
     }
 }
 
-/// Up to a tenth more or less, so that clients which have come together do not come back together
+/// Varies the age by up to a tenth, so that clients that connected together do not reconnect together
 /// ([gRFC A9](https://github.com/grpc/proposal/blob/master/A9-server-side-conn-mgt.md)).
 fn spread(age: Duration) -> Duration {
     let random = RandomState::new().hash_one(0) % 201;

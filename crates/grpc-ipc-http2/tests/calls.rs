@@ -181,7 +181,7 @@ fn a_unary_call_up_to_16_kib_is_one_write_and_one_read_at_each_end() {
     run_on_one_thread("a_unary_call_up_to_16_kib_is_one_write_and_one_read_at_each_end", async || {
         let pair = connect(Options::new());
         for _ in 0..3 {
-            // Settings and the first blocks of headers are through then.
+            // Settings and the first header blocks are through then.
             pair.call("/echo", 1).await.unwrap();
         }
         for size in [0, 1, 100, 1024, 1025, 10_000, 16_000, 16_384] {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{assert_talk, connect, listen, pair, read_all, soon};
 use crate::Transport;
 
-/// > Any number of connections can be made at a time.
+/// > Several connections can be made at the same time.
 pub async fn many_clients_connect_at_once(transport: impl Transport) {
     const CLIENTS: u32 = 100;
     let mut listener = listen(&transport).await;
@@ -23,17 +23,17 @@ pub async fn many_clients_connect_at_once(transport: impl Transport) {
             let mut server = listener.accept().await;
             let i = server.read_u32().await.expect("the client's number");
             server.write_u32(i).await.expect("write to an open connection");
-            // Open until the client has its answer.
+            // Stay open until the client has its answer.
             assert_eq!(read_all(&mut server).await, b"");
         }
     };
     tokio::join!(clients, servers);
 }
 
-/// > Whether there is a server is told at once: a connector does not wait for one to be started.
+/// > If there is no server, it fails at once: a connector does not wait for a server to start.
 pub async fn no_server_is_told_at_once(transport: impl Transport) {
     let connector = transport.connector(AccessPolicy::default());
-    // A day: the watchdog ends a connector that waits.
+    // One day: the watchdog ends a connector that waits.
     let deadline = Instant::now() + Duration::from_secs(86_400);
     match connector.connect(deadline).await {
         Err(ConnectError::NotFound { .. } | ConnectError::Refused { .. }) => {}
@@ -42,26 +42,26 @@ pub async fn no_server_is_told_at_once(transport: impl Transport) {
     }
 }
 
-/// > A server that is there but busy is waited for until `deadline`; one try is made even when that has passed.
+/// > It makes one attempt even if `deadline` has passed.
 pub async fn a_busy_server_is_waited_for_until_the_deadline(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let connector = transport.connector(AccessPolicy::default());
     let mut waiting = Vec::new();
     let busy = loop {
-        assert!(waiting.len() < 5_000, "connections that nobody accepts, without an end");
-        // A deadline that has passed: each try is made once.
+        assert!(waiting.len() < 5_000, "the number of unaccepted connections has no limit");
+        // The deadline has passed, so each call makes one attempt.
         match connector.connect(Instant::now()).await {
             Ok(client) => waiting.push(client),
             Err(busy) => break busy,
         }
     };
-    assert!(!waiting.is_empty(), "one try is made: {busy:?}");
+    assert!(!waiting.is_empty(), "one attempt is made: {busy:?}");
     assert!(matches!(busy, ConnectError::TimedOut { .. }), "{busy:?}");
     let (client, _server) = tokio::join!(connector.connect(soon()), listener.accept());
     client.expect("connect as soon as the server accepts");
 }
 
-/// > a server that it refuses is sent nothing.
+/// > nothing is sent to a server that it refuses.
 pub async fn an_untrusted_server_is_sent_nothing(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let wary = transport.connector(AccessPolicy::users([]));
@@ -87,7 +87,7 @@ pub async fn an_untrusted_server_is_sent_nothing(transport: impl Transport) {
     assert_eq!(bytes, b"first bytes");
 }
 
-/// > The policy is waited for until `deadline`, too.
+/// > A connector waits until `deadline` for a busy server and for the policy's decision.
 pub async fn the_policy_decides_about_the_server_before_the_deadline(transport: impl Transport) {
     let _listener = listen(&transport).await;
     let undecided = |limit| AccessPolicy::custom_async(limit, |_| std::future::pending());
@@ -103,13 +103,13 @@ pub async fn the_policy_decides_about_the_server_before_the_deadline(transport: 
     }
 }
 
-/// > It is taken once, when the connection is made, and it names the process that made it
+/// > It describes the process that made the connection
 pub async fn each_end_knows_the_other(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let (mut client, mut server) = pair(&transport, &mut listener).await;
     assert_talk(&mut client, &mut server).await;
     let (of_client, of_server) = (server.peer().clone(), client.peer().clone());
-    // What is known is right: both ends are this process.
+    // The known facts must be right: both ends are this process.
     for peer in [&of_client, &of_server] {
         assert!(peer.pid().is_none_or(|pid| pid == std::process::id()), "{peer}");
     }
@@ -118,15 +118,15 @@ pub async fn each_end_knows_the_other(transport: impl Transport) {
     }
     assert_talk(&mut client, &mut server).await;
     drop(client);
-    assert_eq!(server.peer(), &of_client, "also when the other end has gone");
+    assert_eq!(server.peer(), &of_client, "also after the other end has closed");
 }
 
-/// > A transport that does not say it has no peer of the same user.
+/// > [`is_same_user`](Self::is_same_user) compares it with [`user`](Self::user), and returns `false` if a transport does not set it.
 pub async fn each_end_knows_that_the_other_is_of_the_same_user(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let (client, server) = pair(&transport, &mut listener).await;
     for peer in [client.peer(), server.peer()] {
-        // Of whom nothing is known, that is not known either.
+        // If nothing is known about the peer, this is unknown too.
         let known = peer.user().is_some() || peer.is_this_process();
         assert_eq!(peer.is_same_user(), known, "{peer}");
     }

@@ -22,7 +22,7 @@ pub async fn accept_can_be_cancelled(transport: impl Transport) {
     let servers = async {
         let mut seen = Vec::new();
         while seen.len() < usize::from(CLIENTS) {
-            // Polled once and dropped, unless it is ready.
+            // Polled once, and dropped unless it is ready.
             match listener.accept().now_or_never() {
                 Some(mut server) => seen.push(server.read_u8().await.expect("the client's number")),
                 None => tokio::task::yield_now().await,
@@ -35,7 +35,7 @@ pub async fn accept_can_be_cancelled(transport: impl Transport) {
     assert_eq!(seen, (0..CLIENTS).collect::<Vec<_>>());
 }
 
-/// > A client that connects and goes away at once ends nothing.
+/// > A client that connects and disconnects at once does not end it.
 pub async fn accept_survives_clients_that_leave(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let clients = async {
@@ -56,7 +56,7 @@ pub async fn accept_survives_clients_that_leave(transport: impl Transport) {
     assert_eq!(text, "here");
 }
 
-/// > it closes one that the policy refuses before a byte of it is read, and goes on.
+/// > A listener closes a refused connection before it reads a byte, and continues.
 pub async fn a_refused_client_is_closed_and_the_next_served(transport: impl Transport) {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
@@ -79,7 +79,7 @@ pub async fn a_refused_client_is_closed_and_the_next_served(transport: impl Tran
     assert_eq!(only_the_third.refused(), 2);
 }
 
-/// > A client about which the policy takes its time to decide holds up no other.
+/// > While the policy takes time to decide about a client, other clients are not held up.
 pub async fn a_client_that_is_decided_about_later_holds_up_no_other(transport: impl Transport) {
     let (asked, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
     let (count, opened) = (Arc::clone(&asked), Arc::clone(&gate));
@@ -91,7 +91,7 @@ pub async fn a_client_that_is_decided_about_later_holds_up_no_other(transport: i
     let mut slow = connect(&transport).await;
     send(&mut slow, &[1]).await;
     tokio::select! {
-        _ = listener.accept() => panic!("a client was let in before the policy had decided"),
+        _ = listener.accept() => panic!("a client was accepted before the policy had decided"),
         () = async { while asked.load(Ordering::Relaxed) == 0 { tokio::task::yield_now().await } } => {}
     }
     for _ in 0..3 {
@@ -102,7 +102,7 @@ pub async fn a_client_that_is_decided_about_later_holds_up_no_other(transport: i
     assert_eq!(listener.accept().await.read_u8().await.expect("the client's number"), 1);
 }
 
-/// > What it has not said by then, and what panics, refuses.
+/// > A timeout or panic counts as a refusal.
 pub async fn what_the_policy_does_not_decide_is_refused(transport: impl Transport) {
     let asked = AtomicUsize::new(0);
     let fails_twice = AccessPolicy::custom_async(Duration::from_millis(50), move |_| {
@@ -127,7 +127,7 @@ pub async fn what_the_policy_does_not_decide_is_refused(transport: impl Transpor
     assert_eq!(fails_twice.refused(), 2);
 }
 
-/// > Names are looked up once, when a server listens or a client connects; one that nobody has is an error there.
+/// > A name that does not exist is an error at that point, and so is any name on a transport without users.
 pub async fn a_name_that_nobody_has_is_an_error(transport: impl Transport) {
     let nobody = AccessPolicy::default().or(AccessPolicy::user_names(["no-such-user-as-this"]));
     match transport.listen(nobody.clone()).await {
@@ -147,7 +147,7 @@ pub async fn a_name_that_nobody_has_is_an_error(transport: impl Transport) {
     }
 }
 
-/// > Dropping a listener closes the address: connecting fails from then on, and the address can be listened on again.
+/// > Dropping a listener closes the address: from then on, connecting fails, and another listener can use the address.
 pub async fn a_dropped_listener_closes_its_address(transport: impl Transport) {
     for _ in 0..20 {
         let mut listener = listen(&transport).await;
@@ -161,7 +161,7 @@ pub async fn a_dropped_listener_closes_its_address(transport: impl Transport) {
     }
 }
 
-/// > Connections that were handed out live on.
+/// > Connections that were returned stay open.
 pub async fn connections_outlive_their_listener(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let (mut client, mut server) = pair(&transport, &mut listener).await;
@@ -169,7 +169,7 @@ pub async fn connections_outlive_their_listener(transport: impl Transport) {
     assert_talk(&mut client, &mut server).await;
 }
 
-/// > A server is listening there.
+/// > A server is already listening there.
 pub async fn an_address_in_use_is_refused(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     match transport.listen(AccessPolicy::default()).await {
@@ -180,7 +180,7 @@ pub async fn an_address_in_use_is_refused(transport: impl Transport) {
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("two listeners on one address"),
     }
-    // The second one may have connected to see who is there.
+    // The second listener may have connected to find out who is there.
     let client = async {
         let mut client = connect(&transport).await;
         send(&mut client, b"x").await;

@@ -1,5 +1,5 @@
-//! The tests. Each takes a fixture of its own, and quotes the sentence that it pins.
-#![expect(clippy::missing_panics_doc, reason = "a test panics where a promise is broken")]
+//! The tests. Each takes its own fixture, and quotes the sentence that it checks.
+#![expect(clippy::missing_panics_doc, reason = "a test panics if a guarantee is broken")]
 
 mod connecting;
 mod listening;
@@ -20,7 +20,7 @@ use crate::Transport;
 type Server<T> = <<T as Transport>::Listener as Listener>::Connection;
 type Client<T> = <<T as Transport>::Connector as Connector>::Connection;
 
-/// Longer than anything here takes, shorter than the watchdog.
+/// Longer than anything here takes, and shorter than the watchdog.
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
@@ -37,7 +37,7 @@ async fn pair<T: Transport>(transport: &T, listener: &mut T::Listener) -> (Clien
     tokio::join!(connect(transport), listener.accept())
 }
 
-/// Whether bytes go both ways.
+/// Checks that bytes go both ways.
 async fn assert_talk(
     a: &mut (impl AsyncRead + AsyncWrite + Unpin),
     b: &mut (impl AsyncRead + AsyncWrite + Unpin),
@@ -50,20 +50,20 @@ async fn assert_talk(
     assert_eq!(&byte, b"!");
 }
 
-/// Writes what the other end reads without anything more being done with this one.
+/// Writes and flushes, so that the other end can read the bytes even if this end does nothing more.
 async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) {
     stream.write_all(bytes).await.expect("write to an open connection");
     stream.flush().await.expect("flush to an open connection");
 }
 
-/// Everything up to the end. A peer that closed a connection may also be told by an error, after the bytes.
+/// Reads everything up to the end. A closed connection may also be reported as an error after the bytes.
 async fn read_all(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let Ok(1..) = stream.read_buf(&mut bytes).await {}
     bytes
 }
 
-/// Bytes of no pattern, the same each time.
+/// Bytes without a pattern, the same each time.
 fn noise(length: usize, seed: u32) -> Vec<u8> {
     let mut state = seed | 1;
     let mut next = || {

@@ -9,14 +9,14 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use super::{listen, noise, pair, read_all, send};
 use crate::Transport;
 
-/// > What is written is read in the same order, byte for byte.
+/// > Bytes are read in the order in which they were written, without loss.
 pub async fn bytes_arrive_in_order(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let (client, server) = pair(&transport, &mut listener).await;
     let (client_read, client_write) = tokio::io::split(client);
     let (server_read, server_write) = tokio::io::split(server);
     let (up, down) = (noise(3_000_000, 1), noise(5_000_000, 2));
-    // The four directions at once; the two writers use sizes and calls that differ.
+    // All four directions at once. The two writers use different sizes and calls.
     tokio::join!(
         write_in_pieces(client_write, &up, 7_001, false),
         write_in_pieces(server_write, &down, 300_007, true),
@@ -47,7 +47,7 @@ async fn assert_reads(mut stream: impl AsyncRead + Unpin, expected: &[u8]) {
     assert_eq!(first_wrong, None, "the first byte that differs");
 }
 
-/// > What was written before `shutdown` is read before the end of the stream.
+/// > The peer reads everything written before `shutdown`, and then the end of the stream.
 pub async fn the_end_comes_after_the_bytes(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let bytes = noise(1_000_000, 3);
@@ -60,7 +60,7 @@ pub async fn the_end_comes_after_the_bytes(transport: impl Transport) {
     assert!(received == bytes, "{} of {} bytes", received.len(), bytes.len());
 }
 
-/// > A read that is pending at `shutdown` ends at the latest when the other end closes.
+/// > A read that is pending at `shutdown` continues until the other end closes, unless `shutdown` has closed both directions.
 pub async fn a_pending_read_ends_after_shutdown(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let (client, server) = pair(&transport, &mut listener).await;
@@ -95,7 +95,7 @@ async fn assert_pending_read_ends(near: impl Connection, mut far: impl Connectio
     near_write.shutdown().await.expect("shut down an open connection");
     assert_eq!(read_all(&mut far).await, b"");
     drop(far);
-    // The end, or an error that says the same.
+    // The end, or an error with the same meaning.
     assert_eq!(reading.await.expect("no panic").unwrap_or(0), 0);
 }
 
@@ -107,11 +107,11 @@ async fn assert_copying_ends(mut near: impl Connection, mut far: impl Connection
     client.shutdown().await.expect("shut down an open connection");
     assert_eq!(read_all(&mut far).await, b"request");
     drop(far);
-    // Well, or with an error: the other end has answered nothing.
+    // With or without an error: the other end has sent no answer.
     _ = copying.await.expect("no panic");
 }
 
-/// > What was written before the connection is dropped is read before the end of the stream.
+/// > The peer reads everything written before the connection is dropped, and then the end of the stream.
 pub async fn a_dropped_connection_loses_nothing(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let bytes = noise(4_000, 4);
@@ -136,9 +136,9 @@ pub async fn a_writer_waits_for_its_reader(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let (mut client, mut server) = pair(&transport, &mut listener).await;
     let piece = noise(64 * 1024, 5);
-    // Waited for: until the runtime has seen the new connection, a write may be pending.
+    // Awaited, because a write may be pending until the runtime has seen the new connection.
     let mut written = client.write(&piece).await.expect("write to an open connection");
-    // Unconstrained, because the runtime's own budget would make a write pending, too.
+    // Unconstrained, because the runtime's own budget would make a write pending too.
     tokio::task::unconstrained(poll_fn(|cx| {
         loop {
             match Pin::new(&mut client).poll_write(cx, &piece) {

@@ -1,31 +1,31 @@
-//! Streams that are not there any more ([RFC 9113, section 5.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.1)).
+//! Streams that have ended ([RFC 9113, section 5.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.1)).
 
-/// How a stream ended that is not there any more.
+/// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
-    /// We have reset it: the peer may not know that yet.
+    /// This end reset it, which the peer may not know yet.
     ByReset,
-    /// The peer has ended or reset it: nothing more of it can come.
+    /// The peer ended or reset it, so it can send nothing more.
     ByPeer,
 }
 
-/// The streams that ended last, and what may still come of those before them.
+/// The streams that ended last, and limits on late frames of earlier ones.
 #[derive(Debug)]
 pub(super) struct ClosedLately {
     streams: [(u32, Closed); 64],
     next: usize,
-    /// The highest one that has made room for another.
+    /// The highest one that was removed to make room.
     forgotten: u32,
-    /// How many bytes of frames may still come for streams that we have reset: what their windows let through.
+    /// How many bytes of DATA may still come for streams that this end reset, within their windows.
     late: u64,
-    /// How many streams the peer may still reset: each once, also when it was over by then.
+    /// How many more streams the peer may reset: each once, even after it has ended.
     resets: u32,
 }
 
-/// What the headers of a message count for that come late. There may be four of them: a response, its trailers, and
-/// something before.
+/// The number of bytes that late headers count as. Up to four blocks may come for a stream: interim responses, a
+/// response, and its trailers.
 const LATE_HEADERS: u32 = 64;
-/// A peer resets no more streams than this that were over long ago.
+/// The limit on resets of streams that ended long ago.
 const MAX_RESETS: u32 = 1 << 16;
 
 impl ClosedLately {
@@ -33,17 +33,17 @@ impl ClosedLately {
         Self { streams: [(0, Closed::ByPeer); 64], next: 0, forgotten: 0, late: 0, resets: 0 }
     }
 
-    /// A stream has been opened.
+    /// Counts a new stream.
     pub(super) fn opened(&mut self) {
         self.resets = (self.resets + 1).min(MAX_RESETS);
     }
 
-    /// A stream has ended that the peer cannot send on any more.
+    /// Records the end of a stream on which the peer can send nothing more.
     pub(super) fn ended(&mut self, stream: u32) {
         self.add(stream, Closed::ByPeer);
     }
 
-    /// We have reset a stream on which the peer may have sent so much before it hears of that.
+    /// Records that this end reset a stream. Until the peer receives the reset, it may send `window` bytes.
     pub(super) fn reset(&mut self, stream: u32, window: i64) {
         self.late += u64::try_from(window).unwrap_or(0) + 4 * u64::from(LATE_HEADERS);
         self.add(stream, Closed::ByReset);
@@ -55,20 +55,20 @@ impl ClosedLately {
         self.next = (self.next + 1) % self.streams.len();
     }
 
-    /// How a stream ended, if that is known.
+    /// How a stream ended, if known.
     pub(super) fn get(&self, stream: u32) -> Option<Closed> {
         let (before, after) = self.streams.split_at(self.next);
-        // The last one first: a stream may be here twice.
+        // The last one first, because a stream may be listed twice.
         let last = before.iter().rev().chain(after.iter().rev()).find(|(id, _)| *id == stream);
         last.map(|(_, how)| *how)
     }
 
-    /// Whether we may have reset a stream that is not there any more.
+    /// Whether this end may have reset a stream that has ended.
     pub(super) fn may_be_reset(&self, stream: u32) -> bool {
         self.get(stream).map_or(stream <= self.forgotten, |how| how == Closed::ByReset)
     }
 
-    /// DATA comes for a stream that we may have reset: whether it is no more than may still come.
+    /// Counts DATA for a stream that this end may have reset. Returns whether it is within the limit.
     pub(super) fn take_data(&mut self, length: u32) -> bool {
         self.take_late(length.max(1))
     }
@@ -84,7 +84,7 @@ impl ClosedLately {
         left.is_some()
     }
 
-    /// The peer resets a stream that is over: whether it may do so, because it has not reset as many as there were.
+    /// Counts a reset by the peer of a stream that has ended. Returns whether it is within the limit.
     pub(super) fn take_reset(&mut self) -> bool {
         let left = self.resets.checked_sub(1);
         self.resets = left.unwrap_or(0);

@@ -1,4 +1,4 @@
-//! Frames that come and carry no message ([RFC 9113, sections 6.3 to
+//! Received frames without a message ([RFC 9113, sections 6.3 to
 //! 6.9](https://www.rfc-editor.org/rfc/rfc9113#section-6.3)).
 
 use super::going_away::DRAIN_PING;
@@ -30,14 +30,14 @@ impl Connection {
         let Some(stream) = self.streams.get(id).filter(|stream| !stream.closed) else {
             return self.spend_if(!may_reset);
         };
-        // One that a handler was called for has cost what a call costs.
+        // A stream whose handler was called has cost as much as a call.
         if !stream.accepted {
             self.spend_resets(1)?;
         }
         let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         let reason = Reason::from(number(payload));
         if stream.recv_ended && self.role == Role::Client {
-            // The response is complete; only the rest of the request is not wanted.
+            // The response is complete, and the client does not want the rest of the request.
             self.unsent.drop_pending(stream);
             stream.end = End::Sent;
             self.wakers.extend(stream.send_waker.take());
@@ -60,7 +60,7 @@ impl Connection {
         let (settings, []) = payload.as_chunks::<6>() else {
             return Err(Error::violation(
                 Reason::FRAME_SIZE_ERROR,
-                "SETTINGS whose length is no multiple of 6",
+                "the length of SETTINGS is not a multiple of 6",
             ));
         };
         self.spend()?;
@@ -70,16 +70,16 @@ impl Connection {
             match u16::from_be_bytes([*i0, *i1]) {
                 setting::HEADER_TABLE_SIZE => self.encoder.set_max_table_size(value),
                 setting::ENABLE_PUSH if value > 1 || value == 1 && self.role == Role::Client => {
-                    return Err(Error::protocol("a wrong SETTINGS_ENABLE_PUSH"));
+                    return Err(Error::protocol("an invalid SETTINGS_ENABLE_PUSH"));
                 }
                 setting::MAX_CONCURRENT_STREAMS => self.peer.max_concurrent_streams = value,
                 setting::INITIAL_WINDOW_SIZE if value > MAX_WINDOW => {
-                    let detail = "a wrong SETTINGS_INITIAL_WINDOW_SIZE";
+                    let detail = "an invalid SETTINGS_INITIAL_WINDOW_SIZE";
                     return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, detail));
                 }
                 setting::INITIAL_WINDOW_SIZE => initial_window = value,
                 setting::MAX_FRAME_SIZE if !(MIN_MAX_FRAME_SIZE..=MAX_MAX_FRAME_SIZE).contains(&value) => {
-                    return Err(Error::protocol("a wrong SETTINGS_MAX_FRAME_SIZE"));
+                    return Err(Error::protocol("an invalid SETTINGS_MAX_FRAME_SIZE"));
                 }
                 setting::MAX_FRAME_SIZE => self.peer.max_frame_size = value,
                 setting::MAX_HEADER_LIST_SIZE => self.peer.max_header_list_size = value,
@@ -91,7 +91,7 @@ impl Connection {
         self.answer(frame::write_settings_ack)
     }
 
-    /// Once for all the values in a frame, because it looks at all streams.
+    /// Called once for all values in a frame, because it visits all streams.
     fn set_initial_window(&mut self, window: u32) -> Result {
         let change = i64::from(window) - i64::from(self.peer.initial_window);
         if change == 0 {
@@ -101,7 +101,7 @@ impl Connection {
         for stream in self.streams.iter_mut().filter(|stream| !stream.closed) {
             stream.send_window += change;
             if stream.send_window > i64::from(MAX_WINDOW) {
-                return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, "SETTINGS make a window overflow"));
+                return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, "SETTINGS makes a window overflow"));
             }
             if stream.send_window > 0 && !stream.pending.is_empty() && !stream.queued {
                 stream.queued = true;
@@ -132,10 +132,10 @@ impl Connection {
             return Err(Error::protocol("GOAWAY on a stream"));
         }
         let Some((last, rest)) = payload.split_first_chunk::<4>() else {
-            return Err(Error::violation(Reason::FRAME_SIZE_ERROR, "GOAWAY that is too short"));
+            return Err(Error::violation(Reason::FRAME_SIZE_ERROR, "GOAWAY is too short"));
         };
         let Some((reason, detail)) = rest.split_first_chunk::<4>() else {
-            return Err(Error::violation(Reason::FRAME_SIZE_ERROR, "GOAWAY that is too short"));
+            return Err(Error::violation(Reason::FRAME_SIZE_ERROR, "GOAWAY is too short"));
         };
         self.spend()?;
         let last = number(last) & MAX_WINDOW;
@@ -208,7 +208,7 @@ fn expect_length(head: Head, length: u32) -> Result {
     Err(Error::violation(Reason::FRAME_SIZE_ERROR, detail))
 }
 
-/// The four bytes of a frame whose length was checked.
+/// The four bytes of a frame whose length has been checked.
 fn number(payload: &[u8]) -> u32 {
     payload.first_chunk().copied().map_or(0, u32::from_be_bytes)
 }

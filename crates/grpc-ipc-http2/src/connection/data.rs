@@ -1,4 +1,4 @@
-//! DATA that comes ([RFC 9113, section 6.1](https://www.rfc-editor.org/rfc/rfc9113#section-6.1)).
+//! Received DATA ([RFC 9113, section 6.1](https://www.rfc-editor.org/rfc/rfc9113#section-6.1)).
 
 use std::mem;
 
@@ -13,23 +13,23 @@ use crate::frame::{self, DEFAULT_WINDOW, Head, flag};
 use crate::heap::expect_messages_of;
 use crate::{Error, Reason};
 
-/// A piece of a body that is smaller is copied, so that it does not keep all of the buffer that it came in.
+/// A smaller piece of a body is copied, so that it does not keep the whole read buffer alive.
 const COPY_BELOW: usize = 1024;
-/// The same for a connection on which more than [`BACKLOG`] is not read: it may not be for long.
+/// The same for a connection with more than [`BACKLOG`] unread bytes, which may stay unread for long.
 const COPY_BELOW_OF_BACKLOG: usize = 16 * 1024;
 const BACKLOG: usize = 64 * 1024;
-/// Beyond this everything is copied: what is not read takes no more memory than it is long, however it came.
+/// Beyond this, everything is copied, so that unread data takes no more memory than its length.
 const LARGE_BACKLOG: usize = 8 << 20;
 
 impl Connection {
-    /// `padding` counts the byte that tells its length.
+    /// `padding` includes the byte with its length.
     pub(super) fn data_head(&mut self, head: Head, padding: u32) -> Result {
         let id = head.stream;
         if id == 0 {
             return Err(Error::protocol("DATA on stream 0"));
         }
         if head.has(flag::PADDED) && (head.length == 0 || padding > head.length) {
-            return Err(Error::protocol("DATA with more padding than it is long"));
+            return Err(Error::protocol("DATA is shorter than its padding"));
         }
         if !self.may_gather(head) {
             self.demote(id);
@@ -46,7 +46,7 @@ impl Connection {
                 self.control_frames.give_back(PER_MESSAGE);
             }
             self.receiving.unread += head.length as usize;
-            // Padding is not read by anybody.
+            // Padding is never read by a handler.
             if padding > 0 {
                 self.give_back(id, padding);
             }
@@ -99,7 +99,7 @@ impl Connection {
         Ok(true)
     }
 
-    /// A piece of a body that is smaller is copied.
+    /// The size below which pieces of a body are copied.
     fn copy_below(&self) -> usize {
         match self.receiving.unread {
             0..=BACKLOG => COPY_BELOW,
@@ -108,7 +108,7 @@ impl Connection {
         }
     }
 
-    /// Takes what is there of a frame of DATA; whether that is all of it.
+    /// Takes the available part of a DATA frame, and returns whether the frame is complete.
     pub(super) fn data_piece(&mut self, input: &mut Input<'_>) -> Result<bool> {
         while let Some(data) = &mut self.data {
             let length = input.rest().len().min(data.left as usize);
@@ -131,7 +131,7 @@ impl Connection {
         self.data_rest(input)
     }
 
-    /// Takes a piece of a body of at most this length; how long it is.
+    /// Takes a piece of a body of at most `length` bytes, and returns its length.
     fn take_piece(&mut self, id: u32, input: &mut Input<'_>, length: usize) -> usize {
         let copy_below = self.copy_below();
         let Some(data) = self.data.as_ref().filter(|data| data.wanted) else {
@@ -165,7 +165,7 @@ impl Connection {
         }
     }
 
-    /// Ends a frame once everything before its padding has come. Returns whether the padding has come, too.
+    /// Ends a frame once all of it before the padding has come. Returns whether the padding has come, too.
     fn data_rest(&mut self, input: &mut Input<'_>) -> Result<bool> {
         let Some(data) = &mut self.data else { return Ok(true) };
         if data.left > 0 {
@@ -187,10 +187,10 @@ impl Connection {
         Ok(true)
     }
 
-    /// Nothing more comes on a stream.
+    /// Ends the receiving side of a stream.
     pub(super) fn end_of_stream(&mut self, id: u32, trailers: Option<HeaderMap>) -> Result {
         if self.role == Role::Client {
-            // One without trailers.
+            // A response without trailers.
             self.demote(id);
         }
         self.gathered_no_more(id);
@@ -199,7 +199,7 @@ impl Connection {
             return Ok(());
         }
         if stream.content_length.is_some_and(|expected| stream.received != expected) {
-            return self.malformed(id, "content-length is not the length of the body");
+            return self.malformed(id, "content-length differs from the length of the body");
         }
         expect_messages_of(stream.first_message.min(stream.received) as usize);
         stream.trailers = trailers;
@@ -211,7 +211,7 @@ impl Connection {
         }
         let Some(stream) = self.streams.get_mut(id) else { return Ok(()) };
         if self.role == Role::Client && stream.end != End::Sent {
-            // The call is over, whatever was left to say.
+            // The call is over, so unsent data is dropped.
             self.unsent.drop_pending(stream);
             stream.end = End::Sent;
             self.wakers.extend(stream.send_waker.take());

@@ -1,8 +1,8 @@
 //! Deadlines of calls
 //! ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#client-cancellation)).
 //!
-//! A connection has one timer for all of them. It is set for the first one, and not set back when that call ends before: when
-//! it fires, the others are looked at.
+//! A connection has one timer for all of them. It is set to the earliest deadline, and stays set if that call ends
+//! earlier. When it fires, the other deadlines are checked.
 
 use http::HeaderValue;
 use tokio::time::Instant;
@@ -13,15 +13,15 @@ use crate::deadline::Deadlines;
 use crate::{Error, Reason, Side};
 
 impl Connection {
-    /// The call of a stream is to be over at `deadline`. Whether that comes before all others: then the task that reads has
-    /// to set its timer.
+    /// Sets the deadline for the call of a stream. Returns whether it is the earliest of all; then the task that reads
+    /// has to set its timer.
     pub(crate) fn set_deadline(&mut self, id: u32, deadline: Instant) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return false };
         stream.deadline = Some(deadline);
         self.see_deadline(id)
     }
 
-    /// As [`set_deadline`](Self::set_deadline), for a call that a handler is to answer.
+    /// Like [`set_deadline`](Self::set_deadline), for a call that a handler answers.
     pub(crate) fn set_deadlines(&mut self, id: u32, deadlines: Deadlines) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return false };
         stream.deadline = deadlines.call;
@@ -38,7 +38,7 @@ impl Connection {
         is_first
     }
 
-    /// When to [look](Self::expire) at deadlines.
+    /// When to [check](Self::expire) the deadlines.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.next_deadline
     }
@@ -65,8 +65,8 @@ impl Connection {
         }
     }
 
-    /// The task of a handler ends the call, unless the handler has an answer by now: it may be ready, and not have run. An
-    /// answer that the client has not let through is not sent any more.
+    /// Marks a call as late. The handler's task ends it, unless the handler has an answer by then: it may be ready but
+    /// not have run yet. An answer that is blocked by flow control is dropped.
     fn be_late(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.end != End::Open {
@@ -82,8 +82,8 @@ impl Connection {
         self.wakers.extend(stream.send_waker.take());
     }
 
-    /// Ends a call with gRPC's status for a deadline that has passed. What the client has not let through is not sent any
-    /// more: the call is cancelled then.
+    /// Ends a call with gRPC's status for a passed deadline. If part of the response is blocked by flow control, the
+    /// call is cancelled instead.
     pub(crate) fn end_late(&mut self, id: u32) {
         let Some(stream) = self.streams.get(id) else { return };
         if !stream.is_drained() {
@@ -91,12 +91,12 @@ impl Connection {
         }
         let message = match stream.due() {
             due if due == stream.deadline => "the deadline of the call has passed",
-            _ => "the handler has not answered within the time that the server allows",
+            _ => "the handler did not answer within the server's time limit",
         };
         self.end_with_status(id, "4", HeaderValue::from_static(message));
     }
 
-    /// Why the call of a stream has failed. A server that notices the deadline first cancels the call.
+    /// Why the call of a stream failed. A server that notices the deadline first cancels the call.
     pub(crate) fn failure_of(&self, id: u32) -> Option<Error> {
         let stream = self.streams.get(id)?;
         match stream.failed.as_ref()? {
@@ -112,7 +112,7 @@ impl Connection {
 }
 
 impl Stream {
-    /// The first of its deadlines.
+    /// The earlier of its two deadlines.
     pub(super) fn due(&self) -> Option<Instant> {
         match (self.deadline, self.answer_by.filter(|_| !self.has_answer)) {
             (Some(deadline), Some(answer_by)) => Some(deadline.min(answer_by)),
@@ -120,7 +120,7 @@ impl Stream {
         }
     }
 
-    /// Whether its call is not over.
+    /// Whether its call is still active, so that its deadline matters.
     pub(super) fn awaits_deadline(&self, role: Role) -> bool {
         match role {
             Role::Client => !self.closed,

@@ -6,12 +6,12 @@ use crate::frame;
 use crate::{Error, Reason, Side};
 
 impl Connection {
-    /// Gives a stream up; the peer is told, unless it is through with it anyway.
+    /// Resets a stream. The peer is informed unless the stream has already ended for it.
     pub(crate) fn reset(&mut self, id: u32, reason: Reason) {
         self.reset_because(id, reason, Error::Reset { by: Side::Local, reason });
     }
 
-    /// As [`reset`](Self::reset), with what this end is told.
+    /// Like [`reset`](Self::reset), with the error that this end reports.
     pub(crate) fn reset_because(&mut self, id: u32, reason: Reason, error: Error) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.closed {
@@ -22,7 +22,7 @@ impl Connection {
         self.fail_stream(id, error);
     }
 
-    /// Nobody sends on a stream any more. What is not ended is reset.
+    /// The sender of a stream is dropped. An unfinished stream is reset.
     pub(crate) fn drop_sender(&mut self, id: u32, reason: Reason) {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.has_sender = false;
@@ -37,7 +37,7 @@ impl Connection {
         }
     }
 
-    /// A stream is over before its end.
+    /// Ends a stream early.
     pub(super) fn fail_stream(&mut self, id: u32, error: Error) {
         if self.role == Role::Client {
             self.demote(id);
@@ -60,7 +60,7 @@ impl Connection {
         self.unsent_changed();
     }
 
-    /// The protocol is through with a stream.
+    /// Removes a stream from the protocol's state.
     pub(super) fn close(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let is_needed = stream.has_reader || stream.has_sender;
@@ -77,7 +77,7 @@ impl Connection {
         }
     }
 
-    /// Closes a stream if both of its directions are over.
+    /// Closes a stream if both directions have ended.
     pub(super) fn close_if_ended(&mut self, id: u32) {
         let Some(stream) = self.streams.get(id) else { return };
         if stream.end != End::Sent {
@@ -87,7 +87,7 @@ impl Connection {
             if self.role == Role::Client {
                 return;
             }
-            // The answer is complete: the rest of the request need not come (section 8.1).
+            // The answer is complete, so the rest of the request is not needed (section 8.1).
             self.output.write(|out| frame::write_reset(out, id, Reason::NO_ERROR));
             self.closed_lately.reset(id, stream.recv_window);
             if let Some(stream) = self.streams.get_mut(id) {
@@ -99,7 +99,7 @@ impl Connection {
         self.close(id);
     }
 
-    /// Forgets a stream that nobody needs any more.
+    /// Removes a stream that is no longer used.
     pub(crate) fn remove_if_done(&mut self, id: u32) {
         let Some(stream) = self.streams.get(id) else { return };
         if stream.closed && !stream.has_reader && !stream.has_sender {
@@ -110,7 +110,7 @@ impl Connection {
         }
     }
 
-    /// As [`close`](Self::close), for a stream that has ended in both directions, and that nobody needs any more.
+    /// Like [`close`](Self::close), for a stream that has ended in both directions and is no longer used.
     pub(super) fn close_and_remove(&mut self, id: u32) {
         self.resets.give_back(EARLY_RESETS);
         self.open -= 1;

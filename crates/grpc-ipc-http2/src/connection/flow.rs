@@ -1,37 +1,37 @@
-//! Flow control of what comes ([RFC 9113, section 5.2](https://www.rfc-editor.org/rfc/rfc9113#section-5.2)).
+//! Flow control for received data ([RFC 9113, section 5.2](https://www.rfc-editor.org/rfc/rfc9113#section-5.2)).
 //!
-//! The window of the connection says nothing about memory: it is given back as DATA comes, so that a body that nobody
-//! reads holds up no other. The windows of the streams bound what is not read. Each begins small, because there may be
-//! many, and is opened further when a body fills it, as far as [`Options::max_unread`] allows for all of them.
+//! The connection's window does not limit memory. It is given back as DATA arrives, so that an unread body does not
+//! block the others. The streams' windows limit unread data. Each starts small, because there may be many, and grows
+//! when a body fills it, within [`Options::max_unread`] for all of them.
 
 use super::{Connection, Stream};
 use crate::frame;
 use crate::output::Output;
 use crate::{Error, Options, Reason};
 
-/// How much the peer may send on the connection before it hears of more.
+/// How much the peer may send on the connection before it receives a WINDOW_UPDATE.
 pub(super) const CONNECTION_WINDOW: u32 = 8 << 20;
 
-/// A window is opened for a message in steps of this size: one that is opened by a few bytes looks like an attack.
+/// Windows are opened for a message in steps of this size, because updates of a few bytes look like an attack.
 const STEP: u32 = 16 << 10;
-/// What stands before a message.
+/// The length of a message's prefix.
 const MESSAGE_HEAD: u64 = 5;
 
 #[derive(Debug)]
 pub(super) struct Receiving {
-    /// The window that each stream begins with.
+    /// The initial window of each stream.
     pub(super) initial: u32,
-    /// How far the window of a stream is opened.
+    /// The maximum window of a stream.
     max: u32,
-    /// By how much all windows may be opened beyond the initial one.
+    /// The maximum growth of all windows together.
     max_opened: usize,
-    /// By how much they are.
+    /// Their current growth.
     pub(super) opened: usize,
-    /// How many bytes of bodies have come, or begun to come, that nobody has read.
+    /// The number of bytes of bodies that have come, or begun to come, and are unread.
     pub(super) unread: usize,
     /// How much the peer may send on the connection.
     pub(super) window: i64,
-    /// How much has come since the peer was last told.
+    /// How much has come since the last WINDOW_UPDATE.
     pub(super) credit: u32,
 }
 
@@ -49,7 +49,7 @@ impl Receiving {
         }
     }
 
-    /// Nothing more comes on a stream: its window takes only as much as is not read.
+    /// The stream receives nothing more, so its window counts only for unread data.
     #[inline]
     pub(super) fn end(&mut self, stream: &mut Stream) {
         let unused = stream.recv_window + i64::from(stream.credit);
@@ -58,7 +58,7 @@ impl Receiving {
         stream.credit = 0;
     }
 
-    /// Takes back as much of what the window of a stream was opened by.
+    /// Gives back up to `growth` bytes of a stream's window growth.
     #[inline]
     pub(super) fn close(&mut self, stream: &mut Stream, bytes: u32) {
         let closed = stream.opened.min(bytes);
@@ -66,7 +66,7 @@ impl Receiving {
         self.opened -= closed as usize;
     }
 
-    /// So much DATA has come, or begun to come, as the peer may send.
+    /// Counts DATA that has come, or begun to come.
     #[inline]
     pub(super) fn take(&mut self, length: u32, output: &mut Output) {
         self.window -= i64::from(length);
@@ -78,8 +78,8 @@ impl Receiving {
         }
     }
 
-    /// By how much to open the window of a stream further: so that its first message fits, and later ones when the window
-    /// is half full. It gets a part of what is left, so that others get some, too.
+    /// How much to open the window of a stream: enough for its first message, and for later ones when the window is
+    /// half full. It gets a share of the remaining growth, so that other streams get some, too.
     fn growth(&self, stream: &Stream) -> u32 {
         let size = self.initial + stream.opened;
         let window = stream.recv_window + i64::from(stream.credit);
@@ -102,21 +102,20 @@ impl Receiving {
 }
 
 impl Connection {
-    /// DATA has come, or begun to come.
+    /// Counts DATA against the connection's window when it has come, or begun to come.
     ///
     /// # Errors
-    /// It is more than the peer may send.
+    /// The peer exceeds the window.
     pub(super) fn take_window(&mut self, length: u32) -> Result<(), Error> {
         if i64::from(length) > self.receiving.window {
-            let detail = "more DATA than the connection's window";
+            let detail = "DATA exceeds the connection's window";
             return Err(Error::violation(Reason::FLOW_CONTROL_ERROR, detail));
         }
         self.receiving.take(length, &mut self.output);
         Ok(())
     }
 
-    /// Opens the window of a stream further if more comes than it was made for. What has begun to come is a frame of this
-    /// length.
+    /// Opens the window of a stream if its data does not fit. A frame of length `frame` has begun to come.
     pub(super) fn open_window(&mut self, id: u32, frame: u32, beginning: &[u8]) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.received == u64::from(frame) {
@@ -131,7 +130,7 @@ impl Connection {
         }
     }
 
-    /// So much was read of a stream: the peer may send as much again, when that is worth a frame.
+    /// `length` bytes of a stream were read. The peer may send as much again, once that is worth a frame.
     pub(super) fn give_back(&mut self, id: u32, length: u32) {
         self.receiving.unread -= length as usize;
         let Some(stream) = self.streams.get_mut(id) else { return };
@@ -140,7 +139,7 @@ impl Connection {
             return;
         }
         stream.credit += length;
-        // What a message has room for already need not be said again.
+        // Data that has room within the current message needs no update.
         let left = stream.left_of_first_message();
         let fits = left > 0 && left <= stream.recv_window.max(0) as u64;
         if !fits && stream.credit >= (self.receiving.initial + stream.opened) / 2 {
@@ -149,8 +148,8 @@ impl Connection {
     }
 }
 
-/// Where the first message of a body of gRPC ends, which begins with a flag and the message's length; 0 if too little of
-/// it is here. A body that is not gRPC's may say anything: it gets no more than any other.
+/// Where the first message of a gRPC body ends, from the flag and length in its prefix; 0 if too little has come. Other
+/// bodies may contain anything there; that gains them no more window than others.
 fn message_end(beginning: &[u8]) -> u64 {
     match beginning {
         [_, a, b, c, d, ..] => MESSAGE_HEAD + u64::from(u32::from_be_bytes([*a, *b, *c, *d])),

@@ -1,4 +1,4 @@
-//! HEADERS and CONTINUATION that come ([RFC 9113, sections 6.2 and
+//! Received HEADERS and CONTINUATION ([RFC 9113, sections 6.2 and
 //! 6.10](https://www.rfc-editor.org/rfc/rfc9113#section-6.2)).
 
 use http::header::CONTENT_TYPE;
@@ -12,7 +12,7 @@ use crate::frame::{Head, flag};
 use crate::message::{Message, ResponseHead};
 use crate::{Error, Reason};
 
-/// How many frames a block of headers may be in.
+/// The maximum number of frames of a header block.
 const MAX_BLOCK_FRAMES: u32 = 32;
 
 impl Connection {
@@ -20,7 +20,7 @@ impl Connection {
         if head.stream == 0 {
             return Err(Error::protocol("HEADERS on stream 0"));
         }
-        let too_short = || Error::violation(Reason::FRAME_SIZE_ERROR, "HEADERS that are too short");
+        let too_short = || Error::violation(Reason::FRAME_SIZE_ERROR, "HEADERS is too short");
         let mut block = payload;
         let mut padding = 0;
         if head.has(flag::PADDED) {
@@ -31,7 +31,7 @@ impl Connection {
             block = block.get(5..).ok_or_else(too_short)?;
         }
         let length = block.len().checked_sub(padding);
-        let length = length.ok_or_else(|| Error::protocol("HEADERS with more padding than they are long"))?;
+        let length = length.ok_or_else(|| Error::protocol("HEADERS is shorter than its padding"))?;
         let (block, end_stream) = (&block[..length], head.has(flag::END_STREAM));
         self.check_block(block.len(), 1)?;
         if head.has(flag::END_HEADERS) {
@@ -43,7 +43,7 @@ impl Connection {
 
     pub(super) fn continuation(&mut self, head: Head, payload: &[u8]) -> Result {
         let Some(mut block) = self.block.take_if(|block| block.stream == head.stream) else {
-            return Err(Error::protocol("CONTINUATION of no HEADERS"));
+            return Err(Error::protocol("CONTINUATION without HEADERS"));
         };
         block.frames += 1;
         self.check_block(block.bytes.len() + payload.len(), block.frames)?;
@@ -55,17 +55,17 @@ impl Connection {
         Ok(())
     }
 
-    /// CVE-2024-27316 and its relatives.
+    /// CVE-2024-27316 and related attacks.
     fn check_block(&self, length: usize, frames: u32) -> Result {
         let limit = (self.options.max_header_list_size as usize).saturating_mul(2);
         if length <= limit && frames <= MAX_BLOCK_FRAMES {
             return Ok(());
         }
-        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too large a block of headers"))
+        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "the header block is too large"))
     }
 
     fn block(&mut self, id: u32, end_stream: bool, block: &[u8]) -> Result {
-        // Also of a stream that nobody wants any more: the compression goes on.
+        // Blocks of unwanted streams are decoded too, because they change the compression state.
         let message = self.decoder.decode(block);
         let message =
             message.map_err(|error| Error::violation(Reason::COMPRESSION_ERROR, error.to_string()))?;
@@ -82,7 +82,7 @@ impl Connection {
             Some(Closed::ByPeer) => {
                 Err(Error::violation(Reason::STREAM_CLOSED, "HEADERS on a stream that ended"))
             }
-            // What was under way when it was reset, long ago.
+            // Late headers of a stream that was reset long ago.
             None if !opens && self.closed_lately.may_be_reset(id) && !self.is_idle_stream(id) => {
                 self.spend_if(too_late)
             }
@@ -90,7 +90,7 @@ impl Connection {
         }
     }
 
-    /// A new stream.
+    /// Takes a new stream.
     fn request(&mut self, id: u32, end_stream: bool, message: Message) -> Result {
         if id.is_multiple_of(2) {
             return Err(Error::protocol("a client opens a stream with an even id"));
@@ -132,7 +132,7 @@ impl Connection {
         }
     }
 
-    /// Nobody will ever hold a stream.
+    /// A stream that will never have a reader or a sender.
     pub(super) fn disown(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(id) {
             stream.has_sender = false;
@@ -140,7 +140,7 @@ impl Connection {
         }
     }
 
-    /// The status that gRPC has for metadata that is too large, without asking a handler.
+    /// Sends gRPC's status for metadata that is too large, without calling a handler.
     fn refuse_too_large(&mut self, id: u32, end_stream: bool) -> Result {
         self.insert(id);
         if end_stream {
@@ -155,7 +155,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Headers on a stream that is there.
+    /// Takes headers on an existing stream.
     pub(super) fn message(&mut self, id: u32, end_stream: bool, message: Message) -> Result {
         let Some(message) = self.direct_message(id, end_stream, message) else { return Ok(()) };
         self.demote(id);
@@ -177,10 +177,10 @@ impl Connection {
         }
     }
 
-    /// Resets a stream whose message must not be accepted: what nobody has taken of it is dropped
-    /// ([section 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1)).
+    /// Resets a stream with a malformed message, and drops its untaken data ([section
+    /// 8.1.1](https://www.rfc-editor.org/rfc/rfc9113#section-8.1.1)).
     pub(super) fn malformed(&mut self, id: u32, reason: &'static str) -> Result {
-        tracing::debug!(stream = id, reason, "a malformed message");
+        tracing::debug!(stream = id, reason, "the peer sent a malformed message");
         if let Some(stream) = self.streams.get_mut(id) {
             stream.response = None;
             let unread = stream.drop_unread();
@@ -191,9 +191,9 @@ impl Connection {
 
     fn response(&mut self, id: u32, end_stream: bool, head: ResponseHead) -> Result {
         if head.status.is_informational() {
-            // There is no 101 in HTTP/2, and none of the others is the last.
+            // HTTP/2 does not have 101, and no other interim response ends the stream.
             if end_stream || head.status == StatusCode::SWITCHING_PROTOCOLS {
-                return self.malformed(id, "an interim response that cannot be one");
+                return self.malformed(id, "an invalid interim response");
             }
             return self.spend();
         }
@@ -220,7 +220,7 @@ impl Connection {
     }
 }
 
-/// What is wrong with a message that is malformed, or not one for this place.
+/// Why a message is malformed, or not valid here.
 fn reason_of(message: &Message) -> &'static str {
     if let Message::Malformed(reason) = message { reason } else { "not expected here" }
 }
@@ -234,7 +234,7 @@ mod tests {
     use crate::frame::{self, PREFACE};
     use crate::{Options, Reason};
 
-    /// Handlers that have not noticed yet that their streams were reset: one more call is refused, not handed out.
+    /// While handlers have not yet noticed that their streams were reset, one more call is refused, not passed on.
     #[test]
     fn handlers_that_outlive_their_streams_are_bounded() {
         const LIMIT: u32 = 5;
@@ -245,7 +245,7 @@ mod tests {
         let mut running = Vec::new();
         for id in (1..).step_by(2).take(10 * LIMIT as usize) {
             let mut input = Vec::new();
-            // :method POST, :scheme http and :path /, of the static table.
+            // :method POST, :scheme http and :path /, from the static table.
             frame::write_headers(&mut input, id, &[0x83, 0x86, 0x84], false, 1 << 14);
             server.receive(&mut BytesMut::from(&input[..])).unwrap();
             running.extend(server.accept().map(|(id, _)| id));

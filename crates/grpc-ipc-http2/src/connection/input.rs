@@ -1,6 +1,6 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 
-/// What has come, and how much of it was taken: to say that once costs less than to do so for each frame.
+/// Received bytes, and how many of them were taken. Recording that once is cheaper than removing each frame.
 pub(super) struct Input<'a> {
     buffer: &'a mut BytesMut,
     taken: usize,
@@ -11,7 +11,7 @@ impl<'a> Input<'a> {
         Self { buffer, taken: 0 }
     }
 
-    /// What is not taken.
+    /// The bytes that have not been taken.
     pub(super) fn rest(&self) -> &[u8] {
         &self.buffer[self.taken..]
     }
@@ -26,7 +26,7 @@ impl<'a> Input<'a> {
         self.buffer.split_to(length).freeze()
     }
 
-    /// What is taken is gone.
+    /// Removes the bytes that were taken.
     pub(super) fn finish(&mut self) {
         let taken = std::mem::take(&mut self.taken);
         if taken > 0 {

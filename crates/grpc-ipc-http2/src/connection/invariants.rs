@@ -1,4 +1,4 @@
-//! What holds of a connection whenever nobody is at work on it.
+//! The invariants of a connection while nothing uses it.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use super::flow::CONNECTION_WINDOW;
 use super::{Connection, Stream};
 use crate::frame::MAX_WINDOW;
 
-/// How much more than [`Options::max_output`](crate::Options::max_output) there may be: what bodies do not wait for.
+/// How far the output may exceed [`Options::max_output`](crate::Options::max_output), by data that does not wait.
 const MAX_OUTPUT: usize = 1 << 20;
 
 impl Connection {
     /// # Panics
-    /// If it does not hold.
+    /// If an invariant is broken.
     pub(crate) fn check_invariants(&self) {
         let count = |of: fn(&Stream) -> bool| self.streams.iter().filter(|stream| of(stream)).count();
         assert_eq!(self.open as usize, count(|stream| !stream.closed), "open streams");
@@ -26,12 +26,12 @@ impl Connection {
         assert!(output <= self.options.max_output + MAX_OUTPUT, "{output} bytes wait to be written");
         let goes = self.failed.is_some() || self.going_away.peer.is_some() || self.going_away.announced;
         assert!(!goes || self.when_gone.is_empty(), "somebody waits for the end of a connection that goes");
-        // A connection that has failed may have done so on the way.
+        // A failed connection may have failed in the middle of a step.
         if self.failed.is_some() {
             return;
         }
         assert!(self.send_window <= i64::from(MAX_WINDOW), "the connection's window");
-        // What is left of a frame that has begun counts as here.
+        // The missing rest of a frame that has begun counts as received.
         let (coming, left) = match &self.data {
             Some(data) if data.wanted => (data.stream, i64::from(data.left)),
             _ => (0, 0),

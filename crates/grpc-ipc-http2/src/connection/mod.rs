@@ -1,5 +1,5 @@
-//! The state machine of a connection: bytes in, streams, bytes out. It does no I/O and looks at no clock but for
-//! its budgets.
+//! The state machine of a connection: bytes in, streams, bytes out. It does no I/O, and reads the clock only for its
+//! budgets.
 
 mod closed;
 mod control;
@@ -61,9 +61,9 @@ pub(crate) struct Connection {
     role: Role,
     pub(crate) options: Options,
     streams: Streams,
-    /// Streams that the protocol is not through with.
+    /// Streams that are open in the protocol.
     open: u32,
-    /// Requests that nobody has looked at yet.
+    /// Requests that have not been taken.
     accepted: VecDeque<(u32, RequestHead)>,
     /// The highest id the peer has used.
     last_peer_stream: u32,
@@ -71,58 +71,57 @@ pub(crate) struct Connection {
     next_stream: u32,
     closed_lately: ClosedLately,
     pub(crate) output: Output,
-    /// How much of the output is answers to frames of the peer: it can make us answer, but not pile answers up.
+    /// How much of the output consists of answers to the peer's frames, which must not pile up.
     answers: usize,
-    /// Where in all that goes their count has begun. It begins again when everything before is written.
+    /// The output position where this count began. It begins again when everything before it is written.
     answers_counted_from: u64,
-    /// To be woken once the lock is released.
+    /// To be woken after the lock is released.
     pub(crate) wakers: Vec<Waker>,
     /// Callers that wait for a stream.
     waiting: VecDeque<(u64, Waker)>,
     next_ticket: u64,
-    /// Some of them wait until the server has read.
+    /// Whether some of them wait for the server to read.
     waits_for_output: bool,
     pub(crate) woken: Woken,
 
-    // What comes.
+    // Receiving.
     received: Received,
     decoder: MessageDecoder,
     block: Option<PartialBlock>,
     data: Option<PartialData>,
     receiving: Receiving,
 
-    // What goes.
+    // Sending.
     encoder: MessageEncoder,
     peer: PeerSettings,
     send_window: i64,
     unsent: Unsent,
-    /// Streams that have something to send and a window for it, in turn.
+    /// Streams with data to send and a window for it, in turn.
     queue: VecDeque<u32>,
 
-    /// How many times the peer may open a window because of the DATA that it got. It may be slow to tell, and they are
-    /// due all at once then.
+    /// How many window updates the DATA sent so far may still cause. A slow peer may send them all at once.
     updates_due: u32,
     control_frames: Budget,
     resets: Budget,
 
-    /// No deadline of a call passes before.
+    /// No deadline is earlier than this.
     next_deadline: Option<Instant>,
     going_away: GoingAway,
-    /// How much was written before nothing more could be.
+    /// How much was written before writing failed.
     written: Option<u64>,
     pub(crate) failed: Option<Error>,
-    /// How many bytes were read.
+    /// The number of bytes read.
     pub(crate) bytes_received: u64,
-    /// The frames that have come; a block of headers counts as one.
+    /// The number of received frames. A header block counts as one.
     frames: u64,
     /// To be woken when no handler is left.
     when_finished: Vec<Waker>,
-    /// Those that wait until the connection takes no more calls.
+    /// Tasks that wait until the connection accepts no more calls.
     when_gone: Vec<Waker>,
     pub(crate) direct: Direct,
 }
 
-/// How far the handshake is.
+/// The progress of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 enum Received {
     Nothing,
@@ -130,7 +129,7 @@ enum Received {
     Settings,
 }
 
-/// A block of headers whose end has not come yet.
+/// A header block whose end has not come yet.
 #[derive(Debug)]
 struct PartialBlock {
     stream: u32,
@@ -139,16 +138,16 @@ struct PartialBlock {
     frames: u32,
 }
 
-/// A frame of DATA whose end has not come yet.
+/// A DATA frame whose end has not come yet.
 #[derive(Debug)]
 struct PartialData {
     stream: u32,
-    /// Whether anybody wants it.
+    /// Whether the data is needed.
     wanted: bool,
     left: u32,
     padding: u32,
     end_stream: bool,
-    /// Nothing of it has been looked at.
+    /// Whether nothing of it has been processed.
     untouched: bool,
 }
 
@@ -160,13 +159,13 @@ struct PeerSettings {
     max_header_list_size: u32,
 }
 
-/// How many control frames a message allows for: a WINDOW_UPDATE of its stream, one of the connection, a PING, and
-/// something else.
+/// How many control frames a message allows: a WINDOW_UPDATE for its stream, one for the connection, a PING, and one
+/// other.
 const PER_MESSAGE: u32 = 4;
-/// How many streams that are reset before anybody has looked at them count as one that is reset for breaking a rule: they
-/// cost no more than to read their headers.
+/// How many streams that are reset before their handler is called count as one that is reset for breaking a rule. They
+/// only cost the reading of their headers.
 const EARLY_RESETS: u32 = 32;
-/// How many streams a connection has room for when it has none.
+/// The capacity for streams that a connection without streams keeps.
 const KEEP_STREAMS: usize = 64;
 pub(crate) const KEEPALIVE_PING: [u8; 8] = *b"anybody?";
 
@@ -197,7 +196,7 @@ impl Connection {
             peer: PeerSettings {
                 initial_window: DEFAULT_WINDOW,
                 max_frame_size: MIN_MAX_FRAME_SIZE,
-                // What section 6.5.2 advises a server to allow at least.
+                // Section 6.5.2 recommends that servers allow at least this many.
                 max_concurrent_streams: 100,
                 max_header_list_size: u32::MAX,
             },
@@ -257,27 +256,27 @@ impl Connection {
         self.streams.get_mut(id)
     }
 
-    /// The peer has begun with HTTP/2.
+    /// Whether the peer has started HTTP/2.
     pub(crate) fn is_established(&self) -> bool {
         self.received == Received::Settings
     }
 
-    /// Nothing is under way.
+    /// Whether no call is active.
     pub(crate) fn is_idle(&self) -> bool {
         self.streams.is_empty()
     }
 
-    /// What calls there are, and were: while it stays the same and nothing is under way, nothing was.
+    /// A number that changes with the calls. While it is the same and no call is active, there was none in between.
     pub(crate) fn activity(&self) -> u64 {
         u64::from(self.last_peer_stream) * 2 + u64::from(!self.is_idle())
     }
 
-    /// How many calls the peer has begun, by its last stream: a client numbers them 1, 3, 5 …
+    /// The number of calls that the peer has begun, from its last stream id: a client numbers them 1, 3, 5 …
     pub(crate) fn peers_calls(&self) -> u64 {
         u64::from(self.last_peer_stream).div_ceil(2)
     }
 
-    /// What has moved so far.
+    /// The traffic so far.
     pub(crate) fn traffic(&self) -> Traffic {
         let calls = match self.role {
             Role::Server => self.peers_calls(),
@@ -286,13 +285,13 @@ impl Connection {
         Traffic { bytes_received: self.bytes_received, bytes_sent: self.output.all_written(), calls }
     }
 
-    /// How many calls this end has begun.
+    /// The number of calls that this end has begun.
     pub(crate) fn calls_begun(&self) -> u32 {
         self.next_stream / 2
     }
 
-    /// Which frame the peer has begun and not ended, if it is not DATA; `rest` is what has not been taken. A block of
-    /// headers is one frame.
+    /// The number of the frame that the peer has begun and not finished, unless it is DATA. `rest` is the data not
+    /// taken yet. A header block counts as one frame.
     pub(crate) fn unfinished(&self, rest: &[u8]) -> Option<u64> {
         (self.block.is_some() || self.data.is_none() && !rest.is_empty()).then_some(self.frames)
     }

@@ -1,10 +1,10 @@
-//! Peers that do not speak HTTP/2, told by the first bytes that they send.
+//! Detects peers that do not speak HTTP/2 by the first bytes that they send.
 
 use crate::Error;
 use crate::frame::{Head, PREFACE, flag, kind};
 
-/// Fails if what a server has sent is not the beginning of SETTINGS, with which each server of HTTP/2 begins
-/// ([RFC 9113, section 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)).
+/// Fails if the server's bytes do not begin with SETTINGS, the first frame of every HTTP/2 server ([RFC 9113, section
+/// 3.4](https://www.rfc-editor.org/rfc/rfc9113#section-3.4)).
 pub(super) fn check_server(sent: &[u8]) -> Result<(), Error> {
     const HTTP_1: &[u8] = b"HTTP/1.1";
 
@@ -13,22 +13,22 @@ pub(super) fn check_server(sent: &[u8]) -> Result<(), Error> {
         _ if is_tls(sent) => "the server speaks TLS",
         _ if HTTP_1.starts_with(sent) => return Ok(()),
         _ if sent.starts_with(HTTP_1) => {
-            "the server does not speak HTTP/2 (it answered with HTTP/1.1); does a gRPC server listen there?"
+            "the server does not speak HTTP/2 (it answered with HTTP/1.1); is it a gRPC server?"
         }
         _ if is_settings(sent) => return Ok(()),
-        _ => "the server does not speak HTTP/2; does a gRPC server listen there?",
+        _ => "the server does not speak HTTP/2; is it a gRPC server?",
     };
     Err(Error::NotHttp2(name))
 }
 
-/// Fails if what a client has sent is not the beginning of its preface. A request of HTTP/1.1 is one as soon as its method
-/// is complete, so that the error does not depend on how the bytes are cut.
+/// Fails if the client's bytes do not begin with the preface. An HTTP/1.1 request is detected as soon as its method is
+/// complete, so the error does not depend on how the bytes are split.
 pub(super) fn check_client(sent: &[u8]) -> Result<(), Error> {
     let begin = &sent[..sent.len().min(PREFACE.len())];
     let method = begin.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
     let name = match begin {
         _ if PREFACE.starts_with(begin) => return Ok(()),
-        // A record of the handshake of TLS.
+        // A TLS handshake record.
         [0x16, ..] => "the client speaks TLS",
         [b'P', b'R', b'I', b' ', ..] => "the client does not speak HTTP/2",
         _ if method == begin.len() && method < PREFACE.len() => return Ok(()),
@@ -40,12 +40,13 @@ pub(super) fn check_client(sent: &[u8]) -> Result<(), Error> {
     Err(Error::NotHttp2(name))
 }
 
-/// An alert, or the handshake ([RFC 8446, section 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
+/// Whether this is a TLS alert or handshake ([RFC 8446, section
+/// 5.1](https://www.rfc-editor.org/rfc/rfc8446#section-5.1)).
 fn is_tls(sent: &[u8]) -> bool {
     matches!(sent, [0x15 | 0x16, 0x03, ..])
 }
 
-/// Whether this can be the first frame of a server. No server has so many settings that they need 64 KiB.
+/// Whether this can be the first frame of a server. No server has 64 KiB of settings.
 fn is_settings(sent: &[u8]) -> bool {
     let head = sent.first_chunk().map(Head::parse);
     sent[0] == 0 && head.is_none_or(|head| head.kind == kind::SETTINGS && !head.has(flag::ACK))
@@ -55,7 +56,7 @@ fn is_settings(sent: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// The first error as the bytes come one by one. It is the same if they come at once.
+    /// The first error when the bytes come one by one. It is the same when they come at once.
     fn told(check: fn(&[u8]) -> Result<(), Error>, sent: &[u8]) -> Option<String> {
         let told = |length: usize| check(&sent[..length]).err().map(|error| error.to_string());
         let first = (0..=sent.len()).find_map(told);

@@ -1,4 +1,4 @@
-//! Those that read what comes on a stream.
+//! The readers of streams.
 
 use std::task::Waker;
 
@@ -9,7 +9,7 @@ use super::{Connection, Stream};
 use crate::pieces::Pieces;
 
 impl Connection {
-    /// Waits for what comes on a stream.
+    /// Waits for data on a stream.
     pub(crate) fn wait_to_read(&mut self, id: u32, waker: &Waker) {
         if let Some(stream) = self.streams.get_mut(id)
             && !stream.recv_waker.as_ref().is_some_and(|known| known.will_wake(waker))
@@ -18,7 +18,7 @@ impl Connection {
         }
     }
 
-    /// The caller that waits for what comes on a stream runs.
+    /// The task that waits for data on a stream runs.
     pub(crate) fn reader_runs(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(id)
             && stream.woken
@@ -28,7 +28,7 @@ impl Connection {
         }
     }
 
-    /// The reader of a stream is gone; what it has not read counts as read.
+    /// The reader of a stream is dropped. Its unread data counts as read.
     pub(crate) fn drop_reader(&mut self, id: u32) {
         self.reader_runs(id);
         let Some(stream) = self.streams.get_mut(id) else { return };
@@ -39,7 +39,7 @@ impl Connection {
         self.remove_if_done(id);
     }
 
-    /// What comes is complete, and small: the reader gets all of it at once, and need not come back.
+    /// Takes the whole message if it is complete and small, so that the reader need not come back.
     pub(crate) fn take_all(&mut self, id: u32) -> Option<(Pieces, Option<HeaderMap>)> {
         const SMALL: u64 = 16 * 1024;
         let stream = self.streams.get_mut(id)?;
@@ -54,7 +54,7 @@ impl Connection {
         Some(all)
     }
 
-    /// The next piece of a body.
+    /// Takes the next piece of a body.
     pub(crate) fn take_data(&mut self, id: u32) -> Option<Bytes> {
         let data = self.streams.get_mut(id)?.data.pop()?;
         self.give_back(id, data.len() as u32);
@@ -62,23 +62,23 @@ impl Connection {
     }
 }
 
-/// Readers of streams that were woken.
+/// Counts the readers of streams that were woken.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Woken {
-    /// Those that have not run yet: they will probably call again.
+    /// Readers that have not run yet. They will probably make another call.
     pub(crate) callers: usize,
-    /// Those of the [wakers](Connection::wakers) that are no tasks of a runtime.
+    /// How many of the [wakers](Connection::wakers) do not belong to tasks of a runtime.
     pub(crate) outside: usize,
 }
 
 impl Connection {
-    /// Whether tasks are to be woken when the lock is released, and not only threads that block on a future.
+    /// Whether tasks will be woken when the lock is released, and not only threads that block on a future.
     pub(crate) fn wakes_tasks(&self) -> bool {
         self.wakers.len() > self.woken.outside
     }
 }
 
-/// Wakes whoever waits for what comes on a stream.
+/// Wakes the task that waits for data on a stream.
 pub(super) fn wake_reader(stream: &mut Stream, wakers: &mut Vec<Waker>, woken: &mut Woken) {
     if let Some(waker) = stream.recv_waker.take() {
         wakers.push(waker);

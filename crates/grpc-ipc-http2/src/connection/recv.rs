@@ -1,4 +1,4 @@
-//! Frames that come ([RFC 9113, section 6](https://www.rfc-editor.org/rfc/rfc9113#section-6)).
+//! Received frames ([RFC 9113, section 6](https://www.rfc-editor.org/rfc/rfc9113#section-6)).
 
 use bytes::BytesMut;
 
@@ -9,14 +9,14 @@ use crate::{Error, Reason, Side, refusal};
 
 pub(super) type Result<T = ()> = std::result::Result<T, Error>;
 
-/// How many bytes of answers may wait for the peer to read them: at least these, and at most twice as many.
+/// How many bytes of answers may be unread by the peer. The limit is between this and twice as much.
 const MAX_ANSWERS: usize = 64 * 1024;
 
 impl Connection {
-    /// Takes what has come; what is left in `input` is the beginning of a frame.
+    /// Processes received bytes. An incomplete frame stays in `input`.
     ///
     /// # Errors
-    /// How the peer has broken a rule of the connection, which is over then.
+    /// The rule that the peer broke. The connection is over.
     pub(crate) fn receive(&mut self, input: &mut BytesMut) -> Result {
         let mut input = Input::new(input);
         let result = self.receive_all(&mut input);
@@ -69,7 +69,7 @@ impl Connection {
         }
     }
 
-    /// Whether the client's preface is complete.
+    /// Takes the client's preface, and returns whether it is complete.
     fn preface(&mut self, input: &mut Input<'_>) -> Result<bool> {
         let rest = input.rest();
         other_protocol::check_client(rest)?;
@@ -93,7 +93,7 @@ impl Connection {
             self.received = Received::Settings;
         }
         if self.block.is_some() && head.kind != kind::CONTINUATION {
-            return Err(Error::protocol("another frame in a block of headers"));
+            return Err(Error::protocol("another frame inside a header block"));
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Connection {
             kind::PRIORITY => self.priority(head),
             kind::RST_STREAM => self.reset_stream(head, payload),
             kind::SETTINGS => self.settings(head, payload),
-            kind::PUSH_PROMISE => Err(Error::protocol("PUSH_PROMISE, which is not enabled")),
+            kind::PUSH_PROMISE => Err(Error::protocol("PUSH_PROMISE is not enabled")),
             kind::PING => self.receive_ping(head, payload),
             kind::GOAWAY => self.goaway(head, payload),
             kind::WINDOW_UPDATE => self.window_update(head, payload),
@@ -113,15 +113,15 @@ impl Connection {
         }
     }
 
-    /// A frame that moves nothing forward.
+    /// Counts a frame that moves no message forward.
     pub(super) fn spend(&mut self) -> Result {
         if self.control_frames.take() {
             return Ok(());
         }
-        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many frames that move nothing forward"))
+        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many frames that move no message forward"))
     }
 
-    /// A frame that the peer made us send. They cannot be more than it reads.
+    /// Writes a frame in response to one of the peer's. The peer must read them in time.
     pub(super) fn answer(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result {
         if self.output.all_written() >= self.answers_counted_from {
             self.answers = 0;
@@ -133,15 +133,15 @@ impl Connection {
         if self.answers <= MAX_ANSWERS {
             return Ok(());
         }
-        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many answers that are not read"))
+        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many unread answers"))
     }
 
-    /// Resets a stream on which the peer has broken a rule.
+    /// Resets a stream on which the peer broke a rule.
     pub(super) fn stream_error(&mut self, id: u32, reason: Reason) -> Result {
         self.stream_error_because(id, reason, Error::Reset { by: Side::Local, reason })
     }
 
-    /// As [`stream_error`](Self::stream_error), with what this end is told.
+    /// Like [`stream_error`](Self::stream_error), with the error that this end reports.
     pub(super) fn stream_error_because(&mut self, id: u32, reason: Reason, error: Error) -> Result {
         if self.role == Role::Server {
             self.spend_resets(EARLY_RESETS)?;
@@ -152,7 +152,8 @@ impl Connection {
         self.write_reset(id, reason)
     }
 
-    /// A server reads no more when the client does not read; a client always does, so it counts what it says.
+    /// Writes a reset. A server stops reading when the client does not read. A client always reads, so its resets are
+    /// counted.
     pub(super) fn write_reset(&mut self, id: u32, reason: Reason) -> Result {
         match self.role {
             Role::Server => self.output.write(|out| frame::write_reset(out, id, reason)),
@@ -165,16 +166,16 @@ impl Connection {
         if self.resets.take_many(tokens) {
             return Ok(());
         }
-        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many streams are reset"))
+        Err(Error::violation(Reason::ENHANCE_YOUR_CALM, "too many streams were reset"))
     }
 
-    /// DATA or HEADERS for a stream that we may have reset: the peer may not have known, but only so much can have been
-    /// under way.
+    /// Counts DATA or HEADERS for a stream that this end may have reset. The peer may not have known, but only a
+    /// limited amount can be late.
     pub(super) fn spend_if(&mut self, too_late: bool) -> Result {
         if too_late { self.spend() } else { Ok(()) }
     }
 
-    /// Whether nobody has used a stream yet.
+    /// Whether the stream has not been used yet.
     pub(super) fn is_idle_stream(&self, id: u32) -> bool {
         let ours = (id % 2 == 1) == (self.role == Role::Client);
         if ours { id >= self.next_stream } else { id > self.last_peer_stream }

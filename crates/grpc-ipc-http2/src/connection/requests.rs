@@ -1,4 +1,4 @@
-//! Requests that come, and whether they are being answered.
+//! Received requests, and the number of active handlers.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
@@ -7,7 +7,7 @@ use super::{Connection, Stream};
 use crate::message::RequestHead;
 
 impl Connection {
-    /// The next request that nobody has looked at.
+    /// Takes the next request.
     pub(crate) fn accept(&mut self) -> Option<(u32, RequestHead)> {
         let (id, head) = self.accepted.pop_front()?;
         if let Some(stream) = self.streams.get_mut(id) {
@@ -16,7 +16,7 @@ impl Connection {
         Some((id, head))
     }
 
-    /// Forgets a stream that is over before anybody has looked at it.
+    /// Removes a stream that ended before its request was taken.
     pub(super) fn forget_request(&mut self, id: u32) {
         if let Ok(place) = self.accepted.binary_search_by_key(&id, |(id, _)| *id) {
             self.accepted.remove(place);
@@ -33,7 +33,7 @@ impl Connection {
         all.saturating_sub(self.accepted.len() + self.direct.waiting())
     }
 
-    /// Waits until none is.
+    /// Waits until there are none.
     pub(crate) fn poll_finished(&mut self, cx: &Context<'_>) -> Poll<()> {
         if self.running() == 0 {
             return Poll::Ready(());
@@ -45,7 +45,7 @@ impl Connection {
     }
 }
 
-/// A queue that is used makes room for four, and most connections have one call at a time.
+/// A used queue would reserve room for four entries, and most connections have one call at a time.
 pub(crate) fn room_for_one<T>(queue: &mut VecDeque<T>) {
     if queue.capacity() == 0 {
         queue.reserve_exact(1);

@@ -6,24 +6,24 @@ use super::{Connection, send};
 use crate::frame::MAX_WINDOW;
 
 impl Connection {
-    /// A request can be sent now.
+    /// Whether a request can be sent now.
     pub(crate) fn has_room(&self) -> bool {
         self.accepts_calls() && self.open < self.peer.max_concurrent_streams && !self.is_output_full()
     }
 
-    /// The peer has to read before it gets more.
+    /// Whether the peer has to read before more is sent.
     pub(super) fn is_output_full(&self) -> bool {
         self.output.len() > self.options.max_output.saturating_add(send::MAX_DATA)
     }
 
-    /// Everything is written.
+    /// All output has been written.
     pub(crate) fn output_is_empty(&mut self) {
         if std::mem::take(&mut self.waits_for_output) {
             self.wake_all_waiting();
         }
     }
 
-    /// Requests can be sent, now or later.
+    /// Whether requests can be sent, now or later.
     pub(crate) fn accepts_calls(&self) -> bool {
         self.failed.is_none()
             && self.going_away.peer.is_none()
@@ -31,7 +31,7 @@ impl Connection {
             && self.next_stream <= MAX_WINDOW
     }
 
-    /// How many streams this client has opened, if none is left of them.
+    /// The number of streams that this client has opened, if none of them is left.
     pub(crate) fn calls_if_idle(&self) -> Option<u32> {
         (self.streams.is_empty() && self.waiting.is_empty()).then_some(self.next_stream / 2)
     }
@@ -46,10 +46,10 @@ impl Connection {
         ticket
     }
 
-    /// The holder of the ticket does not wait any more. If it was woken, it may not need the room that it was woken for:
-    /// because it is given up, or because it had begun before. Then the next one gets that.
+    /// The holder of the ticket stops waiting. If it was woken, it may not need the room, because the call was dropped
+    /// or had already begun. Then the next waiting caller is woken.
     pub(crate) fn stop_waiting(&mut self, ticket: u64) {
-        // Tickets are counted up.
+        // Tickets increase.
         match self.waiting.binary_search_by_key(&ticket, |(waiting, _)| *waiting) {
             Ok(place) => _ = self.waiting.remove(place),
             Err(_) if self.has_room() => self.wake_waiting(),
@@ -57,7 +57,7 @@ impl Connection {
         }
     }
 
-    /// The next one of those that wait for a stream may look again.
+    /// Wakes the next caller that waits for a stream.
     pub(crate) fn wake_waiting(&mut self) {
         if let Some((_, waker)) = self.waiting.pop_front() {
             self.wakers.push(waker);
@@ -69,14 +69,14 @@ impl Connection {
         self.wake_if_gone();
     }
 
-    /// The connection may take no more calls.
+    /// The connection may accept no more calls.
     pub(super) fn wake_if_gone(&mut self) {
         if !self.when_gone.is_empty() && !self.accepts_calls() {
             self.wakers.append(&mut self.when_gone);
         }
     }
 
-    /// Ready when the connection takes no more calls. It is not the queue for room, because it does not wait for that.
+    /// Ready when the connection accepts no more calls. Unlike callers in the queue, this does not wait for room.
     pub(crate) fn poll_gone(&mut self, cx: &Context<'_>) -> Poll<()> {
         if !self.accepts_calls() {
             return Poll::Ready(());

@@ -1,4 +1,4 @@
-//! Messages that go.
+//! Sent messages.
 
 use std::task::Waker;
 
@@ -13,22 +13,22 @@ use crate::heap::expect_messages_of;
 use crate::pieces::Pieces;
 use crate::{Error, Reason};
 
-/// The longest frame of DATA that is sent: others wait for no longer than that one.
+/// The maximum length of a sent DATA frame, which limits how long other streams wait.
 pub(super) const MAX_DATA: usize = 64 * 1024;
-/// A frame of DATA that a window has made smaller than this, than a quarter of the window that the peer has asked for, and
-/// than a quarter of what is to be sent, moves nothing forward.
+/// A DATA frame counts as moving no message forward if the peer's window made it smaller than this, smaller than a
+/// quarter of the window that the peer asked for, and smaller than a quarter of the remaining data.
 const SMALL_DATA: usize = 256;
-/// No window is so small that one of less moves anything forward.
+/// A DATA frame below this size counts in any window, however small.
 const TINY_DATA: usize = 16;
-pub(super) const TOO_LARGE: Error = Error::Unsendable("more metadata than the server takes");
-/// How many times a peer may open windows that has not done so for a long time.
+pub(super) const TOO_LARGE: Error = Error::Unsendable("the metadata exceeds the server's limit");
+/// The maximum number of window updates that a peer can save up.
 const MAX_UPDATES_DUE: u32 = 1 << 16;
 
 impl Connection {
     /// Opens a stream. There must be [room](Self::has_room).
     ///
     /// # Errors
-    /// [`Error::Unsendable`] for more headers than the server takes.
+    /// [`Error::Unsendable`] if the headers exceed the server's limit.
     pub(crate) fn open(
         &mut self,
         start: Start<'_>,
@@ -54,7 +54,7 @@ impl Connection {
         Ok(id)
     }
 
-    /// Begins the answer to a request, or is all of it.
+    /// Sends the head of a response, or all of it.
     pub(crate) fn send_response(
         &mut self,
         id: u32,
@@ -94,7 +94,7 @@ impl Connection {
         }
     }
 
-    /// Whether the block is as small as the peer wants it.
+    /// Writes a header block, and returns whether it is within the peer's limit.
     pub(super) fn write_block(
         &mut self,
         id: u32,
@@ -110,7 +110,7 @@ impl Connection {
         true
     }
 
-    /// Sends a piece of a body, as soon as the peer lets us.
+    /// Sends a piece of a body, as soon as flow control permits.
     pub(crate) fn send_data(&mut self, id: u32, data: Bytes, end_stream: bool) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.end != End::Open {
@@ -129,7 +129,7 @@ impl Connection {
         self.unsent_changed();
     }
 
-    /// Sends a whole message, as soon as the peer lets us.
+    /// Sends a whole message, as soon as flow control permits.
     pub(super) fn send_pieces(&mut self, id: u32, mut pieces: Pieces, end_stream: bool) {
         let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.end == End::Open) else { return };
         if end_stream {
@@ -144,7 +144,7 @@ impl Connection {
         self.unsent_changed();
     }
 
-    /// Ends a stream after what was given to it.
+    /// Ends a stream after the data that was queued.
     pub(crate) fn send_end(&mut self, id: u32, trailers: Option<HeaderMap>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.end != End::Open {
@@ -163,13 +163,13 @@ impl Connection {
         self.output.write(|out| frame::write_ping(out, payload, false));
     }
 
-    /// The client has asked for more than it takes: it is not to ask for anything else before it has read some of it.
-    /// A client always reads, lest both ends wait for each other.
+    /// Whether the client has to read before its requests are processed further, because it has asked for more than it
+    /// reads. A client always reads, so that the two ends do not wait for each other.
     pub(crate) fn is_congested(&self) -> bool {
         self.role == Role::Server && self.failed.is_none() && self.is_output_full()
     }
 
-    /// Puts what waits into frames, stream by stream, until there is enough to write.
+    /// Puts waiting data into frames, stream by stream, until there is enough to write.
     #[inline]
     pub(crate) fn fill_output(&mut self) {
         if !self.queue.is_empty() {
@@ -189,14 +189,14 @@ impl Connection {
         }
     }
 
-    /// Puts what is pending into frames for as long as windows and output allow.
+    /// Puts a stream's data into frames as long as windows and output allow.
     fn send_pending(&mut self, id: u32) {
-        // An end alone needs no window, and no place.
+        // An end without data needs neither window nor room.
         if self.streams.get(id).is_some_and(|stream| stream.pending.first().is_some_and(Bytes::is_empty)) {
             self.send_frame(id);
             return;
         }
-        // Others wait: this one gets into the queue behind them.
+        // If others wait, this stream is queued behind them.
         let may_go = |connection: &Self| {
             connection.queue.is_empty() && connection.output.len() < connection.options.max_output
         };
@@ -217,7 +217,7 @@ impl Connection {
         }
     }
 
-    /// Sends one frame of what is pending; whether there is more that can be sent.
+    /// Sends one frame of a stream's data, and returns whether more can be sent.
     fn send_frame(&mut self, id: u32) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return false };
         let Some(first) = stream.pending.first().map(Bytes::len) else { return false };
@@ -275,7 +275,7 @@ impl Connection {
     }
 }
 
-/// DATA goes: the peer may open the window of the stream, and that of the connection.
+/// DATA is sent, so the peer may open the windows of the stream and of the connection.
 pub(super) fn expect_updates(updates_due: &mut u32) {
     *updates_due = (*updates_due + 2).min(MAX_UPDATES_DUE);
 }

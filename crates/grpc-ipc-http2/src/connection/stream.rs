@@ -9,79 +9,79 @@ use crate::Error;
 use crate::message::ResponseHead;
 use crate::pieces::Pieces;
 
-/// A call, as its connection sees it ([RFC 9113, section 5.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.1)).
+/// The state of a call on its connection ([RFC 9113, section 5.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.1)).
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(super) id: u32,
-    /// A handler was called for it, or it is ours.
+    /// Its handler was called, or this end opened it.
     pub(super) accepted: bool,
-    // What comes.
+    // Receiving.
     pub(crate) response: Option<ResponseHead>,
     pub(super) has_response: bool,
     pub(crate) data: Pieces,
     pub(crate) trailers: Option<HeaderMap>,
-    /// The request is HEAD, so the length that the response tells is not that of its body.
+    /// The request is HEAD, so the response's content-length is not the length of its body.
     pub(super) is_head: bool,
     pub(super) content_length: Option<u64>,
     pub(super) received: u64,
-    /// Where in the body its first message ends, by the length that stands before it; 0 if that is not known.
+    /// Where in the body its first message ends, from the length in its prefix; 0 if unknown.
     pub(super) first_message: u64,
     /// How much the peer may send.
     pub(super) recv_window: i64,
-    /// How much was read since the peer was last told.
+    /// How much was read since the last WINDOW_UPDATE.
     pub(super) credit: u32,
-    /// How much larger its window is than it was in the beginning.
+    /// The growth of its window since the beginning.
     pub(super) opened: u32,
     pub(crate) recv_ended: bool,
     pub(crate) recv_waker: Option<Waker>,
-    /// The reader is a thread that blocks on a future, and not a task of a runtime.
+    /// The reader is a thread that blocks on a future, not a task of a runtime.
     pub(super) waits_outside: bool,
-    /// Somebody may still read.
+    /// A reader exists.
     pub(crate) has_reader: bool,
-    // What goes.
-    /// Where in all that goes it begins: until so much is written, the peer has not heard of it.
+    // Sending.
+    /// The output position where it begins. Until that is written, the peer has not heard of it.
     pub(super) begins_at: u64,
     /// The answer has begun.
     pub(crate) has_answer: bool,
     pub(super) pending: Pieces,
     pub(super) end: End,
-    /// How much the peer lets us send; less than nothing after it has made all windows smaller.
+    /// How much this end may send. It is negative after the peer has reduced all windows below what was sent.
     pub(super) send_window: i64,
-    /// How much of the first piece that is pending was sent before.
+    /// How much of the first pending piece has been sent.
     pub(super) sent_of_piece: usize,
-    /// Its body waits until less is kept for the client.
+    /// Its body waits until the connection keeps less unsent data.
     pub(super) waits_for_unsent: bool,
-    /// It stands in the queue of those that have something to send.
+    /// It is in the queue of streams with data to send.
     pub(super) queued: bool,
     pub(crate) send_waker: Option<Waker>,
-    /// Somebody may still send: a handler, or the body of a request.
+    /// A sender exists: a handler, or the body of a request.
     pub(crate) has_sender: bool,
-    /// When it is to be over.
+    /// The deadline of the call.
     pub(super) deadline: Option<Instant>,
-    /// When its answer is to have begun.
+    /// The deadline for the beginning of the answer.
     pub(super) answer_by: Option<Instant>,
-    /// It has passed, and the handler has not heard of that.
+    /// The deadline has passed, but the handler's task has not noticed.
     pub(crate) is_late: bool,
-    /// Why it is over before its end.
+    /// Why it ended early.
     pub(crate) failed: Option<Error>,
-    /// A caller was woken and has not run yet.
+    /// Its caller was woken and has not run yet.
     pub(crate) woken: bool,
-    /// The protocol is through with it.
+    /// It has ended in the protocol.
     pub(super) closed: bool,
-    /// What is left to do, as a direct call.
+    /// Its state as a direct call.
     pub(super) direct: Call,
 }
 
-/// How the sending of a stream ends.
+/// How the sending side of a stream ends.
 #[derive(Debug, PartialEq)]
 pub(super) enum End {
     /// Not known yet.
     Open,
-    /// With the last of what is pending.
+    /// With the last pending data.
     Data,
-    /// With trailers, after what is pending.
+    /// With trailers, after the pending data.
     Trailers(Box<HeaderMap>),
-    /// It is over.
+    /// The end has been sent.
     Sent,
 }
 
@@ -125,13 +125,13 @@ impl Stream {
         }
     }
 
-    /// Somebody waits for what comes.
+    /// Registers the waker of the reader.
     pub(super) fn wait(&mut self, waker: &Waker) {
         self.recv_waker = Some(waker.clone());
         self.waits_outside = task::try_id().is_none();
     }
 
-    /// Begins again as another stream, after [`clear`](Self::clear).
+    /// Reuses the memory for another stream, after [`clear`](Self::clear).
     #[inline]
     pub(super) fn renew(&mut self, id: u32, recv_window: u32, send_window: u32) {
         self.id = id;
@@ -160,7 +160,7 @@ impl Stream {
         self.closed = false;
     }
 
-    /// Drops all that it holds. Mostly there is nothing, which is found out faster than by dropping it.
+    /// Drops its contents. Usually there are none, and checking that is faster than dropping.
     #[inline]
     pub(super) fn clear(&mut self) {
         self.data.clear();
@@ -184,23 +184,23 @@ impl Stream {
         self.direct.clear();
     }
 
-    /// How much of the first message has still to come; 0 if that is not known.
+    /// How much of the first message has not come yet; 0 if unknown.
     pub(super) fn left_of_first_message(&self) -> u64 {
         self.first_message.saturating_sub(self.received)
     }
 
-    /// Nothing more can be sent on it: the call is over, or the peer has ended it.
+    /// Whether nothing more can be sent, because the call is over or the peer has ended it.
     pub(crate) fn is_send_over(&self) -> bool {
         self.failed.is_some() || self.end == End::Sent
     }
 
-    /// How much has come that nobody has read.
+    /// The number of unread bytes.
     #[inline]
     pub(super) fn unread(&self) -> usize {
         self.data.length() + self.direct.unread()
     }
 
-    /// Drops that; how much it was.
+    /// Drops the unread data, and returns its length.
     #[inline]
     pub(super) fn drop_unread(&mut self) -> usize {
         let unread = self.unread();
@@ -209,17 +209,17 @@ impl Stream {
         unread
     }
 
-    /// How many bytes the pieces have that are pending, as they were in the beginning.
+    /// The original length of all pending pieces.
     pub(super) fn kept(&self) -> usize {
         self.pending.length() + self.sent_of_piece
     }
 
-    /// It is known when it is to be over.
+    /// Whether it has a deadline.
     pub(crate) fn has_deadline(&self) -> bool {
         self.deadline.is_some()
     }
 
-    /// Everything that was given to it has been put into frames.
+    /// Whether all its data has been put into frames.
     pub(crate) fn is_drained(&self) -> bool {
         self.pending.is_empty()
     }

@@ -6,27 +6,27 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::Stream;
 
-/// Ids are counted up, so those that are there at a time mostly have places of their own in a small array. One whose place
-/// is taken goes into a map.
+/// Ids increase, so concurrent streams usually have separate slots in a small array. A stream whose slot is taken goes
+/// into a map.
 #[derive(Default)]
 pub(super) struct Streams {
-    /// As many as a power of two, or none.
+    /// The length is a power of two, or zero.
     slots: Vec<Option<Box<Stream>>>,
     others: HashMap<u32, Box<Stream>, BuildHasherDefault<IdHasher>>,
     len: usize,
 }
 
 thread_local! {
-    /// The memory of streams that were over on this thread, for the next ones, of whichever connection. They hold nothing.
-    #[expect(clippy::vec_box, reason = "the boxes are what is kept")]
+    /// The memory of ended streams of this thread, for new streams of any connection. It holds no data.
+    #[expect(clippy::vec_box, reason = "the boxes themselves are reused")]
     static SPARE: RefCell<Vec<Box<Stream>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// How many streams there is room for at first.
+/// The initial number of slots.
 const MIN_SLOTS: usize = 4;
-/// How many slots a connection keeps when it has no streams.
+/// The number of slots that a connection without streams keeps.
 const KEEP_SLOTS: usize = 64;
-/// How many streams have their memory kept.
+/// The number of streams whose memory is kept.
 const MAX_SPARE: usize = 64;
 
 impl Streams {
@@ -61,7 +61,7 @@ impl Streams {
     #[inline]
     pub(super) fn insert(&mut self, id: u32, recv_window: u32, send_window: u32) -> &mut Stream {
         debug_assert!(self.get(id).is_none(), "stream {id} is there");
-        // Not when the thread ends.
+        // Does nothing while the thread is ending.
         let spare = SPARE.try_with(|spare| spare.try_borrow_mut().ok()?.pop());
         let stream = match spare.ok().flatten() {
             Some(mut spare) => {
@@ -81,7 +81,7 @@ impl Streams {
         }
     }
 
-    /// Removes a stream, after `act` has had a last look at it.
+    /// Removes a stream, after calling `act` on it.
     #[inline]
     pub(super) fn remove(&mut self, id: u32, act: impl FnOnce(&mut Stream)) {
         let slot = self.slot(id);
@@ -102,7 +102,7 @@ impl Streams {
         });
     }
 
-    /// Gives memory back if no stream is left and there were many; whether that was so.
+    /// Frees memory if no stream is left after there were many. Returns whether it did.
     #[inline]
     pub(super) fn shrink(&mut self) -> bool {
         let shrinks =
@@ -122,7 +122,7 @@ impl Streams {
         self.slots.iter_mut().flatten().chain(self.others.values_mut()).map(|stream| &mut **stream)
     }
 
-    /// The place of a stream.
+    /// The slot of a stream.
     #[inline]
     fn slot(&self, id: u32) -> usize {
         (id >> 1) as usize & self.slots.len().wrapping_sub(1)
@@ -143,7 +143,7 @@ impl Streams {
     }
 }
 
-/// Ids are counted up by the peer, so a hash that spreads them need not keep secrets.
+/// The peer cannot choose ids freely, so the hash need not be secret.
 #[derive(Default)]
 struct IdHasher(u64);
 
@@ -178,7 +178,7 @@ mod tests {
     fn every_stream_is_found_wherever_it_is() {
         let mut streams = Streams::default();
         assert!(streams.get(1).is_none() && streams.get_mut(1).is_none() && !remove(&mut streams, 1));
-        // Some last for ever, and the others one after the other need their places.
+        // Some streams last for ever, and the others need their slots one after the other.
         let lasting = [1, 9, 17, 129];
         let mut known = Vec::new();
         for id in (1..2_000).step_by(2) {

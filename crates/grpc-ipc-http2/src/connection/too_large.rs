@@ -1,4 +1,4 @@
-//! What a server sends instead of metadata that is more than its client takes.
+//! Replacements for metadata that exceeds the client's limit.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
@@ -8,8 +8,8 @@ use crate::encode::{OVERHEAD, Start, size};
 const STATUS: &str = "grpc-status";
 const MESSAGE: &str = "grpc-message";
 
-/// Fields to send instead of `headers`, of `max_size` bytes if that is possible. A call that has failed keeps its code,
-/// and of its text as much as fits; another ends with gRPC's status for metadata that is too large.
+/// Fields to send instead of `headers`, of at most `max_size` bytes if possible. A failed call keeps its code and as
+/// much of its message as fits. Any other call ends with gRPC's status for metadata that is too large.
 pub(super) fn instead_of(start: Start<'_>, headers: &HeaderMap, max_size: usize) -> HeaderMap {
     let mut fields = HeaderMap::with_capacity(3);
     if matches!(start, Start::Response(_)) {
@@ -18,7 +18,7 @@ pub(super) fn instead_of(start: Start<'_>, headers: &HeaderMap, max_size: usize)
     let failed = headers.get(STATUS).filter(|status| *status != "0");
     let text = match failed {
         Some(_) => headers.get(MESSAGE).map_or(&[][..], HeaderValue::as_bytes),
-        None => b"the metadata of the answer is too large",
+        None => b"the metadata of the response is too large",
     };
     fields.insert(STATUS, failed.cloned().unwrap_or(HeaderValue::from_static("8")));
     let room = max_size.saturating_sub(size(start, "", &fields) + MESSAGE.len() + OVERHEAD);
@@ -30,12 +30,12 @@ pub(super) fn instead_of(start: Start<'_>, headers: &HeaderMap, max_size: usize)
     fields
 }
 
-/// At most so much of a text that is percent-encoded UTF-8, cut between two characters.
+/// Truncates percent-encoded UTF-8 to at most `length` bytes, between two characters.
 fn begin_of(text: &[u8], length: usize) -> &[u8] {
     if text.len() <= length {
         return text;
     }
-    // A byte that goes on a character is encoded as `%80` to `%BF`.
+    // A UTF-8 continuation byte is encoded as `%80` to `%BF`.
     let goes_on = |at: usize| matches!(text[at..], [b'%', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', ..]);
     let in_escape = |at: usize| (1..=2).any(|back| at >= back && text[at - back] == b'%');
     let end = (0..=length).rev().find(|at| !in_escape(*at) && !goes_on(*at));

@@ -1,4 +1,4 @@
-//! Bodies that wait for the peer to take them: how much of them a server keeps.
+//! Limits the response data that a server keeps for clients that do not take it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -9,16 +9,16 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use super::{Connection, Role, Stream};
 use crate::{Options, Reason};
 
-/// What all connections keep that are made with clones of the same [`Options`].
+/// The data that all connections with clones of the same [`Options`] keep together.
 #[derive(Debug)]
 pub(crate) struct Together {
     max: usize,
     bytes: AtomicUsize,
 }
 
-/// A connection may keep as much, whatever the others keep.
+/// Each connection may keep this much, regardless of the others.
 const SHARE: usize = 1 << 20;
-/// How much the count of a connection may differ from what the others know of it.
+/// The maximum difference between a connection's own count and its part of the shared count.
 const UNTOLD: usize = 64 << 10;
 
 impl Together {
@@ -27,22 +27,22 @@ impl Together {
     }
 }
 
-/// What one connection keeps.
+/// The data that one connection keeps.
 #[derive(Debug)]
 pub(super) struct Unsent {
-    /// All pieces of bodies of which something is not in frames.
+    /// The length of all pieces of bodies that are not completely in frames.
     pub(super) bytes: usize,
-    /// How much of it the others know of.
+    /// How much of it the shared count includes.
     told: usize,
     max: usize,
     together: Arc<Together>,
-    /// Streams whose bodies wait until there is less.
+    /// Streams whose bodies wait until less is kept.
     waiting: Vec<u32>,
     /// Requests wait for that, too.
     requests_wait: bool,
-    /// How much was ever put into frames.
+    /// The total number of bytes put into frames.
     sent: u64,
-    /// How much it was when the peer turned out not to take anything.
+    /// That total when the client was found to be stalled.
     stalled_at: Option<u64>,
 }
 
@@ -64,8 +64,8 @@ impl Unsent {
         self.bytes += bytes;
     }
 
-    /// So much of the first piece of a stream was put into a frame. The memory of a piece is not free before all of it is
-    /// sent.
+    /// Part of the first piece of a stream was put into a frame. The memory of a piece is freed only when all of it has
+    /// been sent.
     pub(super) fn sent(&mut self, stream: &mut Stream, bytes: usize, whole: bool) {
         self.sent += bytes as u64;
         stream.sent_of_piece += bytes;
@@ -74,12 +74,12 @@ impl Unsent {
         }
     }
 
-    /// So much was put into a frame that was never kept.
+    /// Data was put into a frame without being kept first.
     pub(super) fn sent_at_once(&mut self, bytes: usize) {
         self.sent += bytes as u64;
     }
 
-    /// What a stream had to send is not wanted any more.
+    /// Drops a stream's unsent data.
     pub(super) fn drop_pending(&mut self, stream: &mut Stream) {
         self.bytes -= stream.kept();
         stream.sent_of_piece = 0;
@@ -92,11 +92,11 @@ impl Unsent {
     }
 
     fn exceeds(&self, limit: impl FnOnce(usize) -> usize) -> bool {
-        // Most have nothing to ask the others.
+        // Most connections need not check the shared count.
         self.bytes > SHARE.min(self.max / 2) && self.bytes > limit(self.limit())
     }
 
-    /// Tells the others, if it is worth it.
+    /// Updates the shared count, if the difference is large enough.
     fn tell(&mut self) {
         if self.max < usize::MAX && self.bytes.abs_diff(self.told) >= UNTOLD {
             self.together.bytes.fetch_add(self.bytes.wrapping_sub(self.told), Relaxed);
@@ -111,32 +111,32 @@ impl Drop for Unsent {
     }
 }
 
-/// What becomes of a request when much is kept for its client.
+/// How to handle a request when much is kept for its client.
 pub(crate) enum Admission {
-    /// Its handler is called.
+    /// Call its handler.
     Call,
-    /// It is over.
+    /// The request has ended.
     Over,
-    /// It waits.
+    /// Keep it waiting.
     Wait,
 }
 
 impl Connection {
-    /// So much waits for the client that no handler is to be called, and no body to be begun.
+    /// Whether so much is kept for the client that no handler may be called, and no body begun.
     #[inline]
     pub(crate) fn is_overfull(&self) -> bool {
         self.unsent.exceeds(|limit| limit)
     }
 
-    /// No more is to be taken of the body of a stream of which everything is in frames. One that the client reads goes
-    /// on for a while, so that it gets to the others.
+    /// Whether to take no more of a body whose data is all in frames. A stream that the client reads continues for a
+    /// while, so that the client gets to the other streams.
     pub(crate) fn is_overfull_for(&self, id: u32) -> bool {
         let has_window =
             self.streams.get(id).is_some_and(|stream| stream.has_answer && stream.send_window > 0);
         self.unsent.exceeds(|limit| if has_window { limit.saturating_mul(2) } else { limit })
     }
 
-    /// The body of a stream waits until less is kept, unless the client takes nothing.
+    /// Delays the body of a stream until less is kept, unless the client is stalled.
     pub(crate) fn wait_for_unsent(&mut self, id: u32) {
         if self.is_client_stalled() {
             self.refuse_for_unsent(id);
@@ -148,7 +148,7 @@ impl Connection {
         }
     }
 
-    /// Whether the handler of a request is to be called while much is kept for the client.
+    /// Whether to call the handler of a request while much is kept for the client.
     pub(crate) fn admit(&mut self, id: u32) -> Admission {
         self.unsent.requests_wait = false;
         if self.streams.get(id).is_none_or(|stream| stream.failed.is_some()) {
@@ -167,7 +167,7 @@ impl Connection {
         Admission::Wait
     }
 
-    /// What is kept has changed: whoever waits for less may go on.
+    /// The amount of kept data has changed. Wakes those that wait for less.
     #[inline]
     pub(super) fn unsent_changed(&mut self) {
         self.unsent.tell();
@@ -176,7 +176,7 @@ impl Connection {
         }
     }
 
-    /// Not one by one: there may be many.
+    /// Wakes all at once, because there may be many.
     fn wake_for_unsent(&mut self) {
         if !self.unsent.exceeds(|limit| limit - limit / 4) {
             for id in std::mem::take(&mut self.unsent.waiting) {
@@ -188,18 +188,18 @@ impl Connection {
         }
     }
 
-    /// Requests have waited, and need not any more.
+    /// Whether requests have waited and need not wait any more.
     pub(crate) fn takes_requests_again(&self) -> bool {
         self.unsent.requests_wait && !self.is_overfull()
     }
 
-    /// Something waits until the client takes what there is; how much it has ever taken.
+    /// If something waits for the client to take data, returns how much it has taken in total.
     pub(crate) fn waits_for_client(&self) -> Option<u64> {
         let waits = self.unsent.requests_wait || !self.unsent.waiting.is_empty();
         waits.then_some(self.unsent.sent)
     }
 
-    /// The client has taken nothing for a long time: what waits for that is refused.
+    /// The client has taken nothing for a long time. Calls that wait for it are refused.
     pub(crate) fn client_is_stalled(&mut self) {
         self.unsent.stalled_at = Some(self.unsent.sent);
         for id in std::mem::take(&mut self.unsent.waiting) {
@@ -210,18 +210,18 @@ impl Connection {
         }
     }
 
-    /// It still has taken nothing.
+    /// Whether the client still has taken nothing.
     fn is_client_stalled(&self) -> bool {
         self.unsent.stalled_at == Some(self.unsent.sent)
     }
 
-    /// The status that gRPC has for it.
+    /// Sends gRPC's status for that.
     fn refuse_for_unsent(&mut self, id: u32) {
-        let message = "the client does not read the responses that it has asked for";
+        let message = "the client does not read its responses";
         self.end_with_status(id, "8", HeaderValue::from_static(message));
     }
 
-    /// Ends a call with a status of gRPC, whether or not its answer has begun.
+    /// Ends a call with a gRPC status, even if its answer has begun.
     pub(crate) fn end_with_status(&mut self, id: u32, code: &'static str, message: HeaderValue) {
         let mut status = HeaderMap::with_capacity(3);
         status.insert("grpc-status", HeaderValue::from_static(code));

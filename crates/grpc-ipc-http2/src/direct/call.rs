@@ -1,4 +1,4 @@
-//! Calls that a client makes.
+//! A client's calls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,59 +19,58 @@ use crate::shared::{SendStream, State};
 use crate::sync::spawn;
 use crate::{Error, Reason};
 
-/// What became of a try to begin a call.
+/// The result of an attempt to begin a call.
 #[derive(Debug)]
 pub enum Begun {
-    /// It is under way.
+    /// The call has begun.
     Call(UnaryCall),
-    /// The connection cannot take it now, and nothing was sent: the call has to go the general way, which waits for room,
-    /// or finds out what is wrong with the connection.
+    /// The connection cannot accept the call now, and nothing was sent. Make the call on the general path, which waits
+    /// for room, or reports what is wrong with the connection.
     Elsewhere,
-    /// It cannot be made on any connection.
+    /// The call cannot be made on any connection.
     Failed(Error),
 }
 
-/// What became of a try to begin a call with a stream of messages.
+/// The result of an attempt to begin a call with a stream of messages.
 #[derive(Debug)]
 pub enum BegunStream<M> {
-    /// It is under way. If all its messages are there, it can be made again when the server has not processed it.
+    /// The call has begun. If all its messages were available, it can be repeated when the server has not processed it.
     Call(UnaryCall, Option<MessagesBody<M>>),
-    /// As [`Begun::Elsewhere`].
+    /// Like [`Begun::Elsewhere`].
     Elsewhere(MessagesBody<M>),
-    /// It cannot be made on any connection, or the first message failed.
+    /// The call cannot be made on any connection, or the first message failed.
     Failed(Error),
 }
 
 /// A call that was sent. Dropping it before it is ready cancels the call.
 pub struct UnaryCall {
-    /// Until it is answered.
+    /// Present until the call is answered.
     stream: Option<RecvStream>,
 }
 
-/// How a call was answered.
+/// The answer to a call.
 #[derive(Debug)]
 pub enum Answer<T> {
-    /// With a message and the status OK.
+    /// A message and the status OK.
     Message(
-        /// What was made of the message, and of the metadata.
+        /// The result of decoding the message and the metadata.
         T,
     ),
-    /// In any other way, which the body tells: with an error, or with a message for which the window of its stream is too
-    /// small.
+    /// Any other answer, for the general path: an error, or a message that does not fit into the window of its stream.
     Response(Box<Response<RecvBody>>),
 }
 
 impl SendRequest {
     /// Sends a whole request, if that is possible now.
     ///
-    /// `metadata` goes behind the protocol's own fields, which are left out if they are in there, too. `message` is of
-    /// `length` bytes, without its prefix; it may be encoded under the lock of the connection, so it must not use the
-    /// connection. It is rarely encoded if the call is to go [`Elsewhere`](Begun::Elsewhere).
+    /// `metadata` follows the protocol's own fields, which are left out of `metadata` if they occur there. `message`
+    /// has `length` bytes without its prefix. It may be encoded under the connection's lock, so it must not use the
+    /// connection. It may be encoded even if the call has to be made [`Elsewhere`](Begun::Elsewhere), but rarely is.
     ///
-    /// When `timeout` has passed, the call is cancelled and fails with [`Error::DeadlineExceeded`]. The server does not hear
-    /// of it unless `grpc-timeout` is in the metadata.
+    /// After `timeout`, the call is cancelled and fails with [`Error::DeadlineExceeded`]. The server learns the timeout
+    /// only if `grpc-timeout` is in the metadata.
     ///
-    /// The task of `cx` is woken when there is an answer: the call need not be polled before.
+    /// The task of `cx` is woken when there is an answer. The call need not be polled before that.
     #[must_use = "dropping a call cancels it"]
     pub fn begin(
         &self,
@@ -85,8 +84,8 @@ impl SendRequest {
         self.begin_for(Answered::WithMessage, method, metadata, timeout, length, message, cx)
     }
 
-    /// As [`begin`](Self::begin), with a response that has a message or a stream of them.
-    #[expect(clippy::too_many_arguments, reason = "they are what a call has")]
+    /// Like [`begin`](Self::begin), for a response that has one message or a stream of them.
+    #[expect(clippy::too_many_arguments, reason = "a call has this many parts")]
     #[must_use = "dropping a call cancels it"]
     pub fn begin_for(
         &self,
@@ -118,8 +117,9 @@ impl SendRequest {
         }
     }
 
-    /// Begins a request with a stream of messages, if that is possible now. Those that are there are sent at once, and the
-    /// others by a task, which drops them when the call is over before. The rest is as for [`begin`](Self::begin).
+    /// Begins a request with a stream of messages, if that is possible now. Available messages are sent at once. A task
+    /// sends the others, and drops the rest if the call ends early. In all other respects, this is like
+    /// [`begin`](Self::begin).
     #[must_use = "dropping a call cancels it"]
     pub fn begin_stream<M: Messages + 'static>(
         &self,
@@ -185,7 +185,7 @@ impl SendRequest {
         }
     }
 
-    /// How many calls were answered with [`Answer::Message`].
+    /// The number of calls answered with [`Answer::Message`].
     #[doc(hidden)]
     #[must_use]
     pub fn direct_calls(&self) -> u64 {
@@ -220,11 +220,11 @@ fn begin(
 }
 
 impl UnaryCall {
-    /// The answer. `read` makes of the message and the metadata what the caller wants; it may be called under the lock of the
-    /// connection, so it must not use the connection. It is not called if the answer is a [`Response`](Answer::Response).
+    /// Polls for the answer. `read` decodes the message and the metadata. It may be called under the connection's lock,
+    /// so it must not use the connection. It is not called if the answer is a [`Response`](Answer::Response).
     ///
     /// # Errors
-    /// The reason the call failed. If [`Error::is_unprocessed`], the call can be made again.
+    /// The reason why the call failed. If [`Error::is_unprocessed`], the call can be repeated.
     pub fn poll<T>(
         &mut self,
         cx: &mut Context<'_>,

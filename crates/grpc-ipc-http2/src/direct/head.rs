@@ -9,7 +9,7 @@ use super::{PROTOCOLS_OWN, Service};
 use crate::deadline::timeout_of;
 use crate::message::RequestHead;
 
-/// What stands before the message of a request. Requests whose fields are the same share one.
+/// The head of a request, without its message. Requests with the same fields share one.
 #[derive(Debug)]
 pub struct Head {
     route: Route,
@@ -18,7 +18,7 @@ pub struct Head {
     request: RequestHead,
 }
 
-/// A method, as its service tells it.
+/// A method, as its service describes it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Route {
     number: u32,
@@ -26,13 +26,13 @@ pub(crate) struct Route {
 }
 
 impl Head {
-    /// What [`Service::route`] has said.
+    /// The value that [`Service::route`] returned.
     #[must_use]
     pub fn route(&self) -> u32 {
         self.route.number
     }
 
-    /// The request has a stream of messages.
+    /// Whether the request has a stream of messages.
     pub(crate) fn has_stream(&self) -> bool {
         self.route.has_stream
     }
@@ -43,19 +43,19 @@ impl Head {
         self.request.uri.path()
     }
 
-    /// `grpc-timeout`: how long the call may take. The engine sees to it.
+    /// `grpc-timeout`: how long the call may take. The engine enforces it.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 
-    /// The fields of the request without the protocol's own. `grpc-timeout` is among them.
+    /// The fields of the request without the protocol's own, but including `grpc-timeout`.
     #[must_use]
     pub fn metadata(&self) -> &HeaderMap {
         &self.metadata
     }
 
-    /// The [metadata](Self::metadata), which is copied only if other requests have it, too: else it is gone.
+    /// Takes the [metadata](Self::metadata), which is then empty. It is copied only if other requests share it.
     #[must_use]
     pub fn take_metadata(head: &mut Arc<Self>) -> HeaderMap {
         match Arc::get_mut(head) {
@@ -70,7 +70,8 @@ impl Head {
         Self { route, timeout: timeout_of(headers), metadata: metadata_of(headers), request }
     }
 
-    /// Which method of a service a request calls, if it may be a direct call. If the service panics, it is not.
+    /// The method of a service that a request calls, if it may be a direct call. If the service panics, the request is
+    /// not one.
     pub(crate) fn route_of(request: &RequestHead, service: &dyn Service) -> Option<Route> {
         let usual =
             request.method == Method::POST && request.uri.query().is_none() && is_plain(&request.headers);
@@ -78,7 +79,7 @@ impl Head {
             let number = service.route(request.uri.path())?;
             Some(Route { number, has_stream: service.takes_stream(number) })
         };
-        // A panic has been reported by its hook.
+        // The panic hook has already reported a panic.
         if usual { catch_unwind(AssertUnwindSafe(route)).ok().flatten() } else { None }
     }
 
@@ -86,21 +87,21 @@ impl Head {
         self.request.content_length
     }
 
-    /// Whether a body of this length agrees with `content-length`.
+    /// Whether a body of this length matches `content-length`.
     pub(crate) fn is_for(&self, length: u32) -> bool {
         self.request.content_length.is_none_or(|expected| expected == length.into())
     }
 
-    /// The request as it is on the general way.
+    /// The request in the form of the general path.
     pub(crate) fn into_request(self: Arc<Self>) -> RequestHead {
         Arc::try_unwrap(self).map_or_else(|shared| shared.request.clone(), |head| head.request)
     }
 }
 
-/// The messages that follow are gRPC's and not compressed.
+/// Whether the messages that follow are gRPC messages without compression.
 pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
     let mut is_grpc = false;
-    // Calls have few fields: to look at each costs less than to hash the names.
+    // Calls have few fields, so comparing each name costs less than hashing.
     for (name, value) in headers {
         match name.as_str() {
             "content-type" if value == "application/grpc" || value == "application/grpc+proto" => {
@@ -114,7 +115,7 @@ pub(crate) fn is_plain(headers: &HeaderMap) -> bool {
     is_grpc
 }
 
-/// The fields that are not the protocol's own.
+/// The fields without the protocol's own.
 pub(crate) fn metadata_of(headers: &HeaderMap) -> HeaderMap {
     headers
         .iter()

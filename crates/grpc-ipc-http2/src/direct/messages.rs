@@ -1,4 +1,4 @@
-//! Messages that one end sends one after the other.
+//! A stream of messages to send.
 
 use std::error;
 use std::iter;
@@ -13,40 +13,41 @@ use http_body::{Body, Frame};
 use super::{EncodeMessage, Parts};
 use crate::connection::direct::{IN_PLACE, PREFIX};
 
-/// Where the messages of a stream come from.
+/// The source of a stream's messages.
 pub trait Messages: Send + Unpin {
-    /// Appends the messages that are there to `batch`, until that has [enough](Batch::has_enough). `Ready` says how they end,
-    /// or that more may be there. `Pending` says that more will come, and the task of `cx` is woken then.
+    /// Appends available messages to `batch` until it [has enough](Batch::has_enough). `Ready(Some)` ends the stream.
+    /// `Ready(None)` means that more may be available at once. `Pending` means that more will come, and that the task
+    /// of `cx` is woken then.
     fn poll(&mut self, cx: &mut Context<'_>, batch: &mut Batch) -> Poll<Option<Ending>>;
 }
 
-/// How a stream of messages ends.
+/// The end of a stream of messages.
 #[derive(Debug)]
 pub enum Ending {
-    /// As it should; that of a response with the status OK.
+    /// A normal end. For a response, it means the status OK.
     Done,
-    /// With trailers, which have a status in them. It is for responses.
+    /// Trailers that contain a status. Only for responses.
     Status(HeaderMap),
-    /// The call fails. It is for requests.
+    /// An error that fails the call. Only for requests.
     Failed(Box<dyn error::Error + Send + Sync>),
 }
 
-/// Messages that are sent together: small ones stand in one buffer, one behind the other.
+/// Messages that are sent together. Small ones share one buffer.
 #[derive(Debug, Default)]
 pub struct Batch {
-    /// What goes before the buffer.
+    /// The data before the buffer.
     pub(crate) pieces: Vec<Bytes>,
     pub(crate) buffer: Vec<u8>,
     length: usize,
 }
 
-/// More is not sent together.
+/// The size at which a batch is sent.
 const ENOUGH: usize = 32 * 1024;
-/// A longer buffer is given back while there are no messages.
+/// A larger buffer is freed while there are no messages.
 const KEEP: usize = 2 * 1024;
 
 impl Batch {
-    /// Appends a message, of `length` bytes without its prefix.
+    /// Appends a message of `length` bytes, without its prefix.
     pub fn message(&mut self, length: usize, message: impl EncodeMessage) {
         self.length += PREFIX + length;
         if length > IN_PLACE {
@@ -65,7 +66,7 @@ impl Batch {
         self.buffer[begin + 1..begin + PREFIX].copy_from_slice(&encoded.to_be_bytes());
     }
 
-    /// Whether it is worth sending before more is added.
+    /// Whether the batch is worth sending before more is added.
     #[must_use]
     pub fn has_enough(&self) -> bool {
         self.length >= ENOUGH
@@ -75,19 +76,19 @@ impl Batch {
         self.length == 0
     }
 
-    /// It has been sent.
+    /// Clears the batch after it was sent.
     pub(crate) fn clear(&mut self) {
         self.pieces.clear();
         self.buffer.clear();
         self.length = 0;
     }
 
-    /// Gives memory back.
+    /// Frees memory.
     pub(crate) fn shrink(&mut self) {
         self.buffer.shrink_to(KEEP);
     }
 
-    /// All of it, for another time.
+    /// Takes all messages, to send them later.
     pub(crate) fn into_pieces(mut self) -> Vec<Bytes> {
         if !self.buffer.is_empty() {
             self.pieces.push(self.buffer.into());
@@ -96,18 +97,18 @@ impl Batch {
     }
 }
 
-/// Messages as the body of a request that goes the general way.
+/// Messages as the body of a request on the general path.
 #[derive(Debug)]
 pub struct MessagesBody<M> {
-    /// What was taken of the messages already.
+    /// Messages that have already been taken.
     begun: std::vec::IntoIter<Bytes>,
-    /// `None` if that was all.
+    /// `None` after the last message.
     messages: Option<M>,
     batch: Batch,
 }
 
 impl<M> MessagesBody<M> {
-    /// Messages that nobody has taken any of.
+    /// Wraps messages, none of which have been taken.
     #[must_use]
     pub fn of(messages: M) -> Self {
         Self::new(Vec::new(), Some(messages))

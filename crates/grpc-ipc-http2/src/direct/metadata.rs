@@ -19,13 +19,13 @@ impl<'a> Metadata<'a> {
         Self { head: head.filter(|head| !head.metadata.is_empty()), trailers }
     }
 
-    /// Nothing has come.
+    /// Whether there is no metadata.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.head.is_none() && self.trailers.is_none()
     }
 
-    /// What has come before the message, if there is any. It is copied only if other answers have it, too.
+    /// The metadata before the message, if any. It is copied only if other answers share it.
     #[must_use]
     pub fn of_headers(self) -> Option<HeaderMap> {
         let head = self.head?;
@@ -35,7 +35,7 @@ impl<'a> Metadata<'a> {
         })
     }
 
-    /// The same with what has come in the trailers.
+    /// The same, together with the metadata in the trailers.
     #[must_use]
     pub fn with_trailers(self) -> Option<HeaderMap> {
         let Some(trailers) = self.trailers else { return self.of_headers() };

@@ -1,17 +1,16 @@
-//! Calls of generated code: one message each way or streams of them, and none of [`http`]'s types around them.
+//! Calls of generated code: single messages or streams of them in each direction, without the types of [`http`].
 //!
-//! A client begins a call with [`SendRequest::begin`](crate::client::SendRequest::begin), and a server answers it in a
-//! [`Service`] that is given to [`server::Connection::direct`](crate::server::Connection::direct). On the wire, nothing
-//! differs from a call that goes the general way, by [`http::Request`] and [`http::Response`]: either end may take the one
-//! way while its peer takes the other.
+//! A client begins a call with [`SendRequest::begin`](crate::client::SendRequest::begin). A server answers it in a
+//! [`Service`], which is passed to [`server::Connection::direct`](crate::server::Connection::direct). On the wire, a
+//! direct call looks the same as a call on the general path, which uses [`http::Request`] and [`http::Response`]. The
+//! two ends choose independently.
 //!
-//! A call goes the general way as soon as anything about it is unusual: a message that is compressed, larger than the
-//! window of its stream, or small and in several frames, a request that does not end with its message, a response that is
-//! an error. A client then gets
-//! [`Answer::Response`], and a server has the [`tower_service::Service`] of the connection called. So both have to be able
-//! to take any call the general way.
+//! A call moves to the general path when anything about it is unusual: a message is compressed, larger than the window
+//! of its stream, or small and split over several frames, a request does not end with its message, or a response is an
+//! error. A client then gets [`Answer::Response`], and on a server the connection's [`tower_service::Service`] is
+//! called. So both must be able to handle any call on the general path.
 //!
-//! The [protocol's own fields](PROTOCOLS_OWN) are not metadata here.
+//! The [protocol's own fields](PROTOCOLS_OWN) are not part of the metadata here.
 
 mod call;
 mod head;
@@ -36,7 +35,7 @@ pub(crate) use self::sending::Sending;
 pub use crate::connection::direct::Answered;
 pub use crate::deadline::timeout_of;
 
-/// The fields of gRPC over HTTP/2 itself, which are not a program's metadata.
+/// The fields that gRPC over HTTP/2 itself uses. They are not part of a program's metadata.
 pub const PROTOCOLS_OWN: [&str; 8] = [
     "te",
     "content-type",
@@ -48,14 +47,14 @@ pub const PROTOCOLS_OWN: [&str; 8] = [
     "grpc-message",
 ];
 
-/// A method that clients call. Each has a `static` of its own: what is sent for a call is found by its address.
+/// A method that clients call. Each needs its own `static`, because header templates are looked up by its address.
 #[derive(Debug)]
 pub struct Method {
     path: &'static str,
 }
 
 impl Method {
-    /// The method with a path such as `/greet.Greeter/SayHello`.
+    /// Creates the method with a path such as `/greet.Greeter/SayHello`.
     #[must_use]
     pub const fn new(path: &'static str) -> Self {
         Self { path }
@@ -68,12 +67,12 @@ impl Method {
     }
 }
 
-/// A message that has come, without the prefix that tells its length.
+/// A received message, without its length prefix.
 #[derive(Debug)]
 pub enum Message<'a> {
-    /// A small one: a part of what was read.
+    /// A small message: a slice of the read buffer.
     Slice(&'a [u8]),
-    /// A large one, with memory of its own.
+    /// A large message, in its own memory.
     Bytes(Bytes),
 }
 

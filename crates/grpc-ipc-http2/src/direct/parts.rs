@@ -1,11 +1,11 @@
-//! Large messages that are encoded.
+//! Encoding of large messages.
 
 use bytes::{Buf, Bytes};
 
 use crate::connection::direct::PREFIX;
 use crate::pieces::Pieces;
 
-/// A message to be sent, before it is encoded: a function that appends it to a vector, or what can do more than that.
+/// A message to encode: a function that appends it to a vector, or a type that can also encode it in parts.
 pub trait EncodeMessage {
     /// Appends the message, without its prefix.
     fn encode(self, out: &mut Vec<u8>);
@@ -25,24 +25,25 @@ impl<F: FnOnce(&mut Vec<u8>)> EncodeMessage for F {
     }
 }
 
-/// A large message in parts: the [`Bytes`] that it has are not copied. It takes what any [`BufMut`](bytes::BufMut) does.
+/// A large message in parts. `Bytes` in it are not copied. It accepts everything that any [`BufMut`](bytes::BufMut)
+/// does.
 #[derive(Debug)]
 pub struct Parts {
-    /// Everything but those, with the prefix in front.
+    /// All other data, with the prefix in front.
     pub(super) copied: Vec<u8>,
-    /// Each goes before the byte of `copied` that has this index.
+    /// Each goes before the byte of `copied` with this index.
     shared: Vec<(usize, Bytes)>,
-    /// How much is to come, if the message is as long as it was said to be.
+    /// The missing length, if the message is as long as announced.
     left: usize,
 }
 
-/// A part that is shorter is copied.
+/// A shorter part is copied.
 const MIN_PART: usize = 4 * 1024;
-/// Room for what stands around a part: most large messages are one.
+/// Room for the data around a part. Most large messages are a single part.
 const AROUND: usize = 64;
 
 impl Parts {
-    /// A message, with its prefix.
+    /// Encodes a message, with its prefix.
     pub(crate) fn of(length: usize, message: impl EncodeMessage) -> Pieces {
         let mut parts = Self { copied: Vec::with_capacity(AROUND), shared: Vec::new(), left: length };
         parts.copied.resize(PREFIX, 0);
@@ -69,8 +70,8 @@ impl Parts {
         pieces
     }
 
-    /// Makes room for so much that is copied: for all that is left, if it is more than there is room for. So a message is
-    /// not moved while it is encoded.
+    /// Makes room for `length` copied bytes. If there is not enough, it makes room for the whole rest, so the message
+    /// is not moved while it is encoded.
     pub(super) fn make_room(&mut self, length: usize) {
         if self.copied.capacity() - self.copied.len() < length {
             self.copied.reserve_exact(length.max(self.left));
@@ -90,7 +91,7 @@ impl Parts {
     pub(super) fn append(&mut self, mut from: impl Buf) {
         let length = from.remaining();
         if length >= MIN_PART {
-            // Of `Bytes` that is a part of them.
+            // Shares the memory, if `from` is a `Bytes`.
             self.shared.push((self.copied.len(), from.copy_to_bytes(length)));
             self.took(length);
             return;
@@ -122,7 +123,7 @@ mod tests {
                 match at % 3 {
                     0 => out.put(part),
                     1 => out.put_slice(&part),
-                    // By the functions that are unsafe.
+                    // With the unsafe functions of `BufMut`.
                     _ => out.put_bytes(part[0], part.len()),
                 }
             }
@@ -146,7 +147,7 @@ mod tests {
             [&[1][..], &[10_000], &[3, 2, 1, 5000, 7, 9, 4096, 6000, 1, 4095, 100, 30_000], &[9, 9, 9000]]
         {
             let (parts, expected) = parts_of(lengths);
-            // Also if the message is not as long as it was said to be.
+            // Also if the message is not as long as announced.
             for said in [0, expected.len() - PREFIX, 1 << 20] {
                 assert_eq!(drain(Parts::of(said, Mixed(parts.clone()))).concat(), expected, "{lengths:?}");
             }

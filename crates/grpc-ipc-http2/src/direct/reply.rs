@@ -1,4 +1,4 @@
-//! How a server answers.
+//! A server's answers.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -21,63 +21,62 @@ use crate::shared::{SendStream, Shared, ToAnswer};
 use crate::sync::spawn;
 use crate::{Reason, RecvBody};
 
-/// Answers requests that are complete and have one message. There is one for each connection.
+/// Answers complete requests with one message. Each connection has its own.
 pub trait Service: Send {
-    /// Which method has a path; `None` if requests for it go the general way. The answer counts for as long as the
-    /// connection lasts. It is called under the lock of the connection, so it must not use the connection.
-    /// If it panics, the request goes the general way.
+    /// Returns the number of the method with this path, or `None` if its requests take the general path. The result is
+    /// remembered for the life of the connection. This is called under the connection's lock, so it must not use the
+    /// connection. If it panics, the request takes the general path.
     fn route(&self, path: &str) -> Option<u32>;
 
-    /// Whether requests for a [route](Self::route) have a stream of messages: they are given to
-    /// [`call_with_stream`](Self::call_with_stream). By default none has. It is called as [`route`](Self::route) is.
+    /// Whether requests for a [route](Self::route) have a stream of messages. They are passed to
+    /// [`call_with_stream`](Self::call_with_stream). Default: `false`. The rules of [`route`](Self::route) apply.
     fn takes_stream(&self, route: u32) -> bool {
         _ = route;
         false
     }
 
-    /// Answers a request, now or [later](Reply::later). A handler is polled with the [waker](Reply::waker) of the task of the
-    /// connection; one that is not ready then has to be moved to a task of its own.
+    /// Answers a request, either now or [later](Reply::later). Poll a handler with the [waker](Reply::waker) of the
+    /// connection's task; if it is not ready, move it to its own task.
     ///
-    /// A panic ends the call with gRPC's `UNKNOWN`; others go on.
+    /// A panic ends the call with gRPC's `UNKNOWN`; other calls continue.
     fn call(&mut self, head: &mut Arc<Head>, message: Message<'_>, reply: Reply<'_>);
 
-    /// As [`call`](Self::call), for a request whose messages are still to come, or some of them. By default it resets the
-    /// stream.
+    /// Like [`call`](Self::call), for a request whose messages have not all come. The default resets the stream.
     fn call_with_stream(&mut self, head: &mut Arc<Head>, body: RecvBody, reply: Reply<'_>) {
         _ = (head, body, reply);
     }
 }
 
-/// Where the answer to a request goes. Dropping it without one resets the stream with
+/// Sends the answer to a request. Dropping it without an answer resets the stream with
 /// [`INTERNAL_ERROR`](Reason::INTERNAL_ERROR).
 pub struct Reply<'a> {
     shared: &'a Arc<Shared>,
     id: u32,
-    /// Until the connection has the deadline.
+    /// Present until the connection enforces the deadline.
     timeout: Option<Duration>,
     place: Place<'a>,
     answered: bool,
 }
 
-/// Who answers.
+/// Where the answer is made.
 enum Place<'a> {
-    /// The task of the connection, which writes all the answers of a turn at once.
+    /// In the connection's task, which writes all answers of a turn together.
     ///
-    /// `waker` is that of the task, if handlers may be polled in it.
+    /// `waker` is that task's waker, if handlers may be polled in it.
     Turn { turn: &'a mut InTurn, waker: Option<&'a Waker> },
-    /// Another task, which goes on with what is left to do.
+    /// In another task, which continues with the rest.
     Task(&'a mut InTask),
 }
 
-/// A request in the task of a connection. It stays there: a reply is moved a few times.
+/// A request in the task of a connection. It is kept outside of [`Reply`], which is moved several times.
 pub(crate) struct InTurn {
     /// How long the handler may take to answer.
     handler_timeout: Option<Duration>,
-    /// The path of the method, for the status of a handler that panics elsewhere.
+    /// The path of the method, for the status if the handler panics in another task.
     method: &'static str,
     /// Too much is kept for the client.
     pub(crate) overfull: bool,
-    /// The handler has panicked before it has answered.
+    /// The handler panicked before it answered.
     pub(crate) panicked: bool,
 }
 
@@ -87,14 +86,14 @@ impl InTurn {
     }
 }
 
-/// A request in a task of its own.
+/// A request in its own task.
 struct InTask {
     sender: Option<SendStream>,
     rest: Option<Rest>,
     method: &'static str,
 }
 
-/// What is left of an answer.
+/// The rest of an answer.
 type Rest = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<'a> Reply<'a> {
@@ -109,7 +108,7 @@ impl<'a> Reply<'a> {
         Self { shared, id, timeout, place: Place::Turn { turn, waker }, answered: false }
     }
 
-    /// The path of the method, for the status of a handler that panics.
+    /// Sets the path of the method, for the status if the handler panics.
     #[must_use]
     pub fn of_method(mut self, path: &'static str) -> Self {
         match &mut self.place {
@@ -119,8 +118,8 @@ impl<'a> Reply<'a> {
         self
     }
 
-    /// The waker to poll the handler with in the task of the connection, if it may be polled there, which is then to be done
-    /// once. Otherwise, and if it is not ready, it has to be answered [later](Self::later)
+    /// The waker for polling the handler in the task of the connection, if that is allowed. Poll it once. If it is not
+    /// ready, or if there is no waker, answer [later](Self::later)
     /// ([`Options::poll_in_place`](crate::Options::poll_in_place)).
     #[must_use]
     pub fn waker(&self) -> Option<&'a Waker> {
@@ -130,9 +129,9 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// Answers with a message and the status OK. `metadata` is sent before it; the protocol's own fields are added, and are
-    /// left out if they are in there, too. `message` is of `length` bytes, without its prefix; it may be encoded under the
-    /// lock of the connection, so it must not use the connection.
+    /// Answers with a message and the status OK. `metadata` is sent before the message. The protocol's own fields are
+    /// added, and left out of `metadata` if they occur there. `message` has `length` bytes without its prefix. It may
+    /// be encoded under the connection's lock, so it must not use the connection.
     pub fn message(mut self, metadata: Option<&HeaderMap>, length: usize, message: impl EncodeMessage) {
         if length <= IN_PLACE {
             let encode = Encode::Later(length, |out: &mut Vec<u8>| message.encode(out));
@@ -143,14 +142,14 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// Answers with a status alone. `headers` are all fields of the response, `content-type` among them.
+    /// Answers with a status alone. `headers` are all fields of the response, including `content-type`.
     pub fn trailers_only(mut self, headers: &HeaderMap) {
         self.answer(|connection, id| connection.send_response(id, StatusCode::OK, headers, true));
     }
 
-    /// Answers with messages that come one after the other, and with how they end. `metadata` is sent before them, as by
-    /// [`message`](Self::message). They are polled in the task of the connection once, if a handler may be, and then in
-    /// another; they are dropped when the call is over before.
+    /// Answers with a stream of messages. `metadata` is sent before them, as in [`message`](Self::message). They are
+    /// polled once in the task of the connection, if handlers may be, and then in another task. They are dropped if the
+    /// call ends early.
     pub fn stream<M: Messages + 'static>(mut self, metadata: Option<&HeaderMap>, mut messages: M) {
         let mut batch = Batch::default();
         let polled = match &self.place {
@@ -173,7 +172,7 @@ impl<'a> Reply<'a> {
             } else {
                 state.connection.send_batch(id, &mut batch);
             }
-            // What the client does not let through ends with its deadline, too.
+            // If flow control blocks the answer, it ends with the deadline, too.
             if let Some(timeout) = timeout
                 && let Some(stream) = state.connection.stream(id)
                 && !stream.is_send_over()
@@ -207,8 +206,8 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// Answers once a future is ready, which is polled in a task of its own. It is dropped when the call is over before:
-    /// the client has cancelled it, its deadline has passed, or the connection has ended.
+    /// Answers when a future is ready, which is polled in its own task. It is dropped if the call ends early: if the
+    /// client cancels, the deadline passes, or the connection ends.
     pub fn later<F, A>(mut self, future: F, answer: A)
     where
         F: Future<Output: Send> + Send + 'static,
@@ -219,20 +218,20 @@ impl<'a> Reply<'a> {
         let sender = SendStream { shared, id: self.id, when_dropped: Reason::INTERNAL_ERROR };
         let (answer_timeout, method) = match &self.place {
             Place::Turn { turn, .. } => (turn.handler_timeout, turn.method),
-            // It has answered.
+            // It has already answered.
             Place::Task(task) => (None, task.method),
         };
         let timeouts = Timeouts { call: self.timeout, answer: answer_timeout };
         spawn(answer_later(sender, timeouts, method, future, answer));
     }
 
-    /// Does something with the stream, after which nobody sends on it any more: what is not ended then is reset.
+    /// Changes the stream. Nothing is sent on it afterwards: if it has not ended then, it is reset.
     fn answer(&mut self, act: impl FnOnce(&mut Connection, u32)) {
         let id = self.id;
         self.shared.with(|state| {
             let alone = state.connection.output.is_empty();
             act(&mut state.connection, id);
-            // An answer that the client does not let through ends with its deadline.
+            // If flow control blocks an answer, it ends with the deadline.
             if let Some(timeout) = self.timeout
                 && state.connection.stream(id).is_some_and(|stream| !stream.is_send_over())
             {
@@ -254,7 +253,7 @@ impl Drop for Reply<'_> {
             return;
         }
         match &mut self.place {
-            // Whoever catches the panic answers.
+            // The code that catches the panic answers.
             Place::Turn { turn, .. } if thread::panicking() => turn.panicked = true,
             Place::Task(_) if thread::panicking() => {}
             _ => self.answer(|_, _| {}),
@@ -268,7 +267,7 @@ impl fmt::Debug for Reply<'_> {
     }
 }
 
-/// Polls a handler until it is ready or the call is over, and answers.
+/// Polls a handler until it is ready or the call has ended, and answers.
 async fn answer_later<F, A>(
     sender: SendStream,
     timeouts: Timeouts,
@@ -287,7 +286,7 @@ async fn answer_later<F, A>(
             let Some(ToAnswer { has_room: mut room, is_late }) = sender.to_answer(cx) else {
                 return Poll::Ready(None);
             };
-            // Before the deadline is looked at: what is ready in time, or at once, counts.
+            // Before the deadline is checked: an answer that is ready in time counts, even if this runs late.
             if output.is_none() {
                 match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
                     Ok(Poll::Ready(ready)) => output = Some(ready),
@@ -300,7 +299,7 @@ async fn answer_later<F, A>(
                 }
             }
             if output.is_some() && !room {
-                // It is not encoded before less is kept for the client.
+                // The answer is not encoded until less is kept for the client.
                 match sender.poll_drained(cx) {
                     Some(drained) => room = drained.is_ready(),
                     None => return Poll::Ready(None),
@@ -321,7 +320,7 @@ async fn answer_later<F, A>(
         .await
     };
     if let Some(output) = output {
-        // The connection may have it already.
+        // The connection may already have it.
         let timeout = timeouts.call.filter(|_| deadlines.is_some());
         let (shared, id) = (Arc::clone(&sender.shared), sender.id);
         let mut task = InTask { sender: Some(sender), rest: None, method };

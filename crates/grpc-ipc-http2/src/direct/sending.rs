@@ -8,22 +8,22 @@ use super::{Batch, Messages};
 use crate::panics;
 use crate::shared::{Part, SendStream};
 
-/// Sends messages as they come, and as the peer takes them, until they or the call end.
+/// Sends messages as they become available and as the peer takes them, until they or the call end.
 pub(crate) struct Sending<M> {
-    // Before the stream, whose drop says that nobody is at work any more.
+    // Dropped before the stream, whose drop marks the call as no longer running.
     messages: M,
     batch: Batch,
     stream: SendStream,
-    /// More can be sent, as far as is known: what has changed since, messages that are there need not know.
+    /// Whether more can be sent, as far as is known. Messages that are already available need not check again.
     has_room: bool,
-    /// Something is left to write; whether there was nothing else to write before it.
+    /// Set if data is left to write; `true` if the output was empty before.
     unwritten: Option<bool>,
-    /// The method that answers with them, if it is not a request that is sent.
+    /// The method that is answered, or `None` for the messages of a request.
     method: Option<&'static str>,
 }
 
 impl<M: Messages> Sending<M> {
-    /// Sends what comes after the beginning, which may be `unwritten`.
+    /// Sends the rest after the beginning, which may be `unwritten`.
     pub(crate) fn new(
         messages: M,
         batch: Batch,

@@ -1,4 +1,4 @@
-//! The trait of buffers that messages are encoded into, which is unsafe to implement.
+//! The trait of buffers for encoding messages, which is unsafe to implement.
 
 use bytes::buf::UninitSlice;
 use bytes::{Buf, BufMut};
@@ -9,14 +9,14 @@ use super::Parts;
     unsafe_code,
     reason = "the trait has no safe implementation that sees `Bytes` before they are copied"
 )]
-// SAFETY: a vector keeps the rules of this trait, and the functions that are unsafe are those of the one that is copied to.
+// SAFETY: a vector upholds the rules of this trait, and the unsafe functions are those of the vector for copied data.
 unsafe impl BufMut for Parts {
     fn remaining_mut(&self) -> usize {
         self.copied.remaining_mut()
     }
 
     unsafe fn advance_mut(&mut self, length: usize) {
-        // SAFETY: the caller has written so much of `chunk_mut`, which is that of the vector.
+        // SAFETY: the caller has written this much of `chunk_mut`, which is that of the vector.
         unsafe { self.copied.advance_mut(length) };
         self.took(length);
     }

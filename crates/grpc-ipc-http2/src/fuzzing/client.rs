@@ -18,8 +18,8 @@ use crate::client::{SendRequest, handshake};
 use crate::connection::Role;
 use crate::direct::{self, Answered, Batch, Begun, BegunStream, Ending, Method, timeout_of};
 
-/// A client whose server follows a script: it does not panic, keeps its [invariants], and every call ends, at the latest
-/// with the connection.
+/// A client whose server follows a script. The client must not panic, must keep its [invariants], and must end every
+/// call, at the latest with the connection.
 ///
 /// [invariants]: crate::connection::Connection::check_invariants
 pub fn client(input: &[u8]) {
@@ -28,7 +28,8 @@ pub fn client(input: &[u8]) {
     }
 }
 
-/// How many of its calls were answered directly, if those of several messages are made so or not.
+/// Returns how many of its calls were answered directly. `streams` says whether calls with several messages are made
+/// directly.
 pub(super) fn drive(input: &[u8], streams: bool) -> u64 {
     run(async {
         let mut script = Script::new(input);
@@ -52,7 +53,8 @@ pub(super) fn drive(input: &[u8], streams: bool) -> u64 {
                     let mut some = vec![0; 1 << script.below(17)];
                     _ = timeout(patience, read.read(&mut some)).await;
                 }
-                // More of them show nothing new, and take long: what holds is checked of all, at each step.
+                // More calls show nothing new and take long, because the invariants of all calls are checked at each
+                // step.
                 2..=3 if calls.len() < 64 => call(&send, &mut calls, &mut script, streams),
                 _ => {
                     let bytes = peer.next(&mut script);
@@ -87,7 +89,7 @@ pub(super) fn drive(input: &[u8], streams: bool) -> u64 {
 
 static ECHO: Method = Method::new("/echo");
 
-/// Makes a call of one message directly, if that is possible.
+/// Makes a call with one message, directly if possible.
 async fn call_directly(send: SendRequest, request: Request<Pieces>) {
     let (headers, length) = (request.headers(), request.body().length);
     let mut metadata = HeaderMap::new();
@@ -110,7 +112,7 @@ async fn call_directly(send: SendRequest, request: Request<Pieces>) {
     }
 }
 
-/// Messages of a call that is made directly.
+/// The messages of a direct call.
 struct Messages {
     pieces: Pieces,
     _held: Arc<()>,
@@ -132,7 +134,7 @@ impl direct::Messages for Messages {
     }
 }
 
-/// Makes a call of several messages directly, if that is possible.
+/// Makes a call with several messages, directly if possible.
 async fn stream_directly(send: SendRequest, request: Request<Pieces>, held: Arc<()>) {
     let (head, pieces) = request.into_parts();
     let mut metadata = HeaderMap::new();
@@ -167,7 +169,8 @@ async fn stream_directly(send: SendRequest, request: Request<Pieces>, held: Arc<
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// Makes a call, and goes on with it elsewhere; directly if it has several messages, and those hold something.
+/// Makes a call in a new task. With `held`, a call with several messages is made directly, and its messages hold a
+/// clone.
 fn call(send: &SendRequest, calls: &mut JoinSet<()>, script: &mut Script<'_>, held: Option<&Arc<()>>) {
     let wait = script.flag().then(|| Box::pin(sleep(Duration::from_millis(1))));
     let length = script.pick(&[0, 1, 1000, 20_000, 100_000]);
@@ -200,7 +203,7 @@ fn call(send: &SendRequest, calls: &mut JoinSet<()>, script: &mut Script<'_>, he
                 _ = collect(&mut response.into_body()).await;
             }
         };
-        // A call that is given up.
+        // A call that is abandoned.
         _ = timeout(Duration::from_millis(patience), call).await;
     });
 }

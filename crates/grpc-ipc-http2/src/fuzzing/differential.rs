@@ -16,11 +16,11 @@ use crate::frame::{self, HEAD, Head, PREFACE, flag, kind, setting};
 use crate::message::{Message, ResponseHead};
 use crate::{Error, Options, Reason, Side, server};
 
-/// Serves a connection as [`Answer`](super::Answer) says, with another implementation of HTTP/2 and these limits; and
-/// tells whether it has given up the connection.
+/// Serves a connection as [`Answer`](super::Answer) specifies, with another implementation of HTTP/2 and these limits.
+/// Returns whether that gave up the connection.
 pub type Other = fn(DuplexStream) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 
-/// What both servers allow their client.
+/// The limits of both servers.
 pub const WINDOW: u32 = 1 << 20;
 /// See [`WINDOW`].
 pub const MAX_FRAME_SIZE: u32 = 16_384;
@@ -29,29 +29,30 @@ pub const MAX_HEADER_LIST_SIZE: u32 = 32 << 10;
 /// See [`WINDOW`].
 pub const MAX_STREAMS: u32 = 1000;
 
-/// The same bytes for two servers: a request that the other one answers, ours answers in the same way.
+/// Sends the same bytes to two servers. A request that the other server answers must get the same answer from ours.
 ///
-/// What may differ:
-/// - that a direct call shows no more than its metadata, and answers with a status, and only with messages;
-/// - what is left of a connection that the other one gives up, or that ours gives up because it was too much
-///   (`ENHANCE_YOUR_CALM`): the limits are not the same;
-/// - a request that the other one resets: ours takes any `:authority`, for example;
-/// - whether an error is one of the stream or of the connection;
-/// - what ours refuses and h2 should have refused: an empty `:path`, a `host` that is not the `:authority`,
-///   pseudo-headers in trailers, a malformed field in a block that has continuations, a push by the client whose fields
-///   are malformed;
-/// - the responses to a client that sends SETTINGS_MAX_HEADER_LIST_SIZE, which ours keeps to;
-/// - whether requests are answered that come after the client's GOAWAY;
-/// - how much of a response is sent that a window does not let through to its end, or that the client resets;
-/// - a request with a deadline, which ours keeps;
-/// - a request that more DATA follows than it has: ours resets it, unless it is answered by then.
+/// These may differ:
+/// - A direct call reports only its metadata, and answers with a status, and only with messages.
+/// - The rest of a connection that the other server gives up, or that ours gives up with `ENHANCE_YOUR_CALM`: the
+///   limits are not the same.
+/// - A request that the other server resets. Ours accepts any `:authority`, for example.
+/// - Whether an error concerns the stream or the connection.
+/// - Requests that ours refuses and h2 should have refused: an empty `:path`, a `host` that differs from `:authority`,
+///   pseudo-headers in trailers, a malformed field in a block with continuations, a push by the client with malformed
+///   fields.
+/// - The responses to a client that sends SETTINGS_MAX_HEADER_LIST_SIZE, which ours respects.
+/// - Whether requests after the client's GOAWAY are answered.
+/// - How much of a response is sent that a window blocks before its end, or that the client resets.
+/// - A request with a deadline, which ours enforces.
+/// - A request with more DATA than it announced. Ours resets it, unless it has been answered by then.
 pub fn differential(input: &[u8], other: Other) {
     let mut script = Script::new(input);
     let (mut peer, mut bytes) = Peer::client();
     while !script.is_over() {
         bytes.extend(peer.next(&mut script));
     }
-    // An error is seen in the head of a frame, or when it is whole; and within a block of headers, or after it.
+    // An error may be detected in the head of a frame or when the frame is complete, and within a header block or after
+    // it.
     bytes.truncate(
         frames(&bytes[PREFACE.len()..]).fold(PREFACE.len(), |end, (_, payload)| end + HEAD + payload.len()),
     );
@@ -69,7 +70,7 @@ pub fn differential(input: &[u8], other: Other) {
         let ours = Served::by(&bytes, |io| {
             let service = DirectEcho::as_echo(streams);
             let connection = server::Connection::new(io, Echo, options.clone()).direct(Box::new(service));
-            // A client that goes away with an error was not refused.
+            // A client that sends GOAWAY with an error was not refused.
             let refuses = |error| !matches!(error, Error::GoAway { by: Side::Peer, .. });
             Box::pin(async move { connection.await.is_err_and(refuses) })
         });
@@ -77,15 +78,15 @@ pub fn differential(input: &[u8], other: Other) {
     }
 }
 
-/// What a server has sent.
+/// The output of a server.
 #[derive(Debug, Default)]
 struct Served {
     streams: BTreeMap<u32, Answered>,
-    /// Whether it has given up the connection.
+    /// Whether it gave up the connection.
     refused: bool,
-    /// Why it goes away.
+    /// The error code of its GOAWAY.
     goaway: Option<Reason>,
-    /// The length of all bodies.
+    /// The total length of all bodies.
     length: usize,
 }
 
@@ -113,7 +114,7 @@ impl Served {
                 sent
             });
             _ = timeout(Duration::from_secs(1), write.write_all(bytes)).await;
-            // Until it has nothing to do any more.
+            // Until the server has nothing left to do.
             sleep(Duration::from_secs(10)).await;
             let refused = match connection.is_finished() {
                 true => connection.await.expect("the connection does not panic"),
@@ -174,20 +175,20 @@ impl Served {
         if sets(bytes, setting::MAX_HEADER_LIST_SIZE) {
             return;
         }
-        // What is left of the connection's window may go to any stream; and what is sent before a window is made smaller
-        // depends on when that is heard of.
+        // The rest of the connection's window may go to any stream. The data sent before a window is reduced depends on
+        // when the server learns of that.
         let unlimited = theirs.length.max(self.length) < 60_000 && !sets(bytes, setting::INITIAL_WINDOW_SIZE);
         for (id, their) in &theirs.streams {
             let Some(head) = &their.head else { continue };
             let kept = |reset: Option<Reason>| reset.is_none_or(|reason| reason == Reason::NO_ERROR);
             let seen = head.headers.get("x-request").map(|seen| String::from_utf8_lossy(seen.as_bytes()));
             let seen = seen.unwrap_or_default();
-            // Ours keeps deadlines.
+            // Ours enforces deadlines.
             if !kept(their.reset) || seen.contains(" grpc-timeout=") || is_lenient(&seen) {
                 continue;
             }
             let Some(our) = self.streams.get(id) else {
-                // A large message is handed out when it is complete.
+                // A large message is passed on when it is complete.
                 let is_gathered = !streams && !their.ended;
                 assert!(is_gathered || goes_away(bytes), "stream {id} has no answer: {their:#?}");
                 continue;
@@ -235,10 +236,11 @@ impl Served {
     }
 }
 
-/// Whether a request, as h2 has it, is one that h2 should have refused (RFC 9113, section 8.3.1), and ours does.
+/// Whether h2 should have refused a request, which ours does (RFC 9113, section 8.3.1). `seen` is the request as h2
+/// reports it.
 fn is_lenient(seen: &str) -> bool {
     let path = seen.split(' ').nth(1).unwrap_or_default();
-    // It was empty, or is for OPTIONS, or nothing at all.
+    // The path was empty, or the request is OPTIONS, or nothing.
     path == "/" || !path.starts_with('/') || seen.contains(" host=")
 }
 
@@ -249,19 +251,19 @@ fn sets(bytes: &[u8], setting: u16) -> bool {
     })
 }
 
-/// Whether the client says that it goes. Ours goes as well, once everything is answered that has come by then.
+/// Whether the client sends GOAWAY. Ours then shuts down once everything received by then is answered.
 fn goes_away(bytes: &[u8]) -> bool {
     frames(&bytes[PREFACE.len()..]).any(|(head, _)| head.kind == kind::GOAWAY)
 }
 
-/// Whether the client pushes, which is an error of the connection (RFC 9113, section 8.4). h2 overlooks it if the fields
-/// are malformed and the stream is closed.
+/// Whether the client pushes, which is an error of the connection (RFC 9113, section 8.4). h2 overlooks it if the
+/// fields are malformed and the stream is closed.
 fn pushes(bytes: &[u8]) -> bool {
     frames(&bytes[PREFACE.len()..]).any(|(head, _)| head.kind == kind::PUSH_PROMISE)
 }
 
 /// Whether there is more than one frame of headers on a stream. h2 takes the pseudo-headers of a second block for
-/// trailers (RFC 9113, section 8.1), and drops fields that are wrong from a block with continuations; ours does not.
+/// trailers (RFC 9113, section 8.1), and drops malformed fields from a block with continuations; ours does neither.
 fn has_several_header_frames(bytes: &[u8], id: u32) -> bool {
     let is_block = |head: &Head| matches!(head.kind, kind::HEADERS | kind::CONTINUATION) && head.stream == id;
     frames(&bytes[PREFACE.len()..]).filter(|(head, _)| is_block(head)).count() > 1
@@ -272,7 +274,8 @@ fn resets(bytes: &[u8], id: u32) -> bool {
     frames(&bytes[PREFACE.len()..]).any(|(head, _)| head.kind == kind::RST_STREAM && head.stream == id)
 }
 
-/// Whether DATA comes on a stream after the client has ended it, which is an error of the stream (RFC 9113, section 5.1).
+/// Whether DATA comes on a stream after the client has ended it, which is an error of the stream (RFC 9113, section
+/// 5.1).
 fn has_data_after_its_end(bytes: &[u8], id: u32) -> bool {
     let on_stream = |head: &Head| matches!(head.kind, kind::DATA | kind::HEADERS) && head.stream == id;
     frames(&bytes[PREFACE.len()..])
@@ -283,7 +286,7 @@ fn has_data_after_its_end(bytes: &[u8], id: u32) -> bool {
         .any(|head| head.kind == kind::DATA)
 }
 
-/// The whole frames at the beginning.
+/// The complete frames at the beginning.
 fn frames(mut bytes: &[u8]) -> impl Iterator<Item = (Head, &[u8])> {
     std::iter::from_fn(move || {
         let (head, rest) = bytes.split_first_chunk::<HEAD>()?;

@@ -1,4 +1,4 @@
-//! The service of direct calls.
+//! The service for direct calls.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,26 +14,26 @@ use super::echo::{collect, metadata};
 use crate::RecvBody;
 use crate::direct::{Batch, Ending, Head, Message, Messages, Reply, Service};
 
-/// Answers directly what it can, which it says in the field `x-way`.
+/// Answers calls directly where it can, and says so in the field `x-way`.
 pub(super) struct DirectEcho {
     paths: &'static [&'static str],
-    /// Whether requests have streams of messages, or one.
+    /// Whether requests have streams of messages, or single messages.
     streams: bool,
 }
 
 impl DirectEcho {
-    /// It does a little of everything.
+    /// Creates a service with a variety of answers.
     pub(super) fn new(streams: bool) -> Self {
         Self { paths: &["/echo", "/collect", "/head", "/big", "/late"], streams }
     }
 
-    /// It answers as [`Echo`](super::echo::Echo) does, except to malformed messages.
+    /// Creates one that answers as [`Echo`](super::echo::Echo) does, except to malformed messages.
     pub(super) fn as_echo(streams: bool) -> Self {
         Self { paths: &["/echo", "/collect"], streams }
     }
 }
 
-/// What stands before an answer.
+/// The headers of an answer.
 fn headers(head: &Head) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert("x-metadata", metadata(head.metadata()));
@@ -41,7 +41,7 @@ fn headers(head: &Head) -> HeaderMap {
     headers
 }
 
-/// Makes them all fields of a response that is an error.
+/// Adds the fields of an error response.
 fn failed(mut headers: HeaderMap, status: &'static str) -> HeaderMap {
     headers.insert("content-type", HeaderValue::from_static("application/grpc"));
     headers.insert("grpc-status", HeaderValue::from_static(status));
@@ -99,7 +99,7 @@ impl Service for DirectEcho {
                 },
             ),
             "/late" => reply.later(sleep(Duration::from_secs(1)), move |(), reply| {
-                // Nobody reads the request before.
+                // Until then, nobody reads the request.
                 drop(body);
                 reply.stream(Some(&headers), Repeated(3));
             }),
@@ -110,10 +110,10 @@ impl Service for DirectEcho {
     }
 }
 
-/// The status that answers a malformed message.
+/// The status for a malformed message.
 pub(super) const MALFORMED: &str = "13";
 
-/// The message with which bytes begin, and what follows it.
+/// The first message in `bytes`, and the rest after it.
 fn message_of(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let ([0, length @ ..], rest) = bytes.split_first_chunk::<5>()? else { return None };
     rest.split_at_checked(u32::from_be_bytes(*length) as usize)
@@ -149,7 +149,7 @@ impl Messages for Echoed {
     }
 }
 
-/// So many messages, small ones and large ones.
+/// This many messages, small and large.
 struct Repeated(usize);
 
 impl Messages for Repeated {

@@ -1,4 +1,4 @@
-//! A service that does a little of everything.
+//! A service with a variety of answers.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -17,20 +17,20 @@ use crate::{Error, RecvBody};
 /// How a request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// With what comes, as it comes, and trailers.
+    /// With the request's data as it comes, and trailers.
     Echo,
-    /// With what has come, once it is all there.
+    /// With the request's data, once all of it is here.
     Collect,
-    /// At once, without a body; nobody reads that of the request.
+    /// At once, without a body. The body of the request is not read.
     Head,
-    /// With so many bytes, at once.
+    /// With this many bytes, at once.
     Big(usize),
-    /// Without a body, so much later.
+    /// Without a body, after this time.
     Late(Duration),
 }
 
 impl Answer {
-    /// The path tells.
+    /// Chooses the answer by the path.
     #[must_use]
     pub fn to(path: &str) -> Self {
         match path {
@@ -43,7 +43,7 @@ impl Answer {
     }
 }
 
-/// What a handler has seen of a request, as the value of a header of its response.
+/// A handler's view of a request, as the value of a response header.
 #[must_use]
 pub fn summary(head: &request::Parts) -> HeaderValue {
     let mut seen = format!("{} {}", head.method, head.uri.path_and_query().map_or("", |path| path.as_str()));
@@ -51,7 +51,7 @@ pub fn summary(head: &request::Parts) -> HeaderValue {
     value(&seen)
 }
 
-/// The same of the metadata alone, which is all that a direct call shows.
+/// The same, for the metadata alone, which is all that a direct call has.
 #[must_use]
 pub fn metadata(headers: &HeaderMap) -> HeaderValue {
     let mut metadata = headers.clone();
@@ -61,16 +61,16 @@ pub fn metadata(headers: &HeaderMap) -> HeaderValue {
     value(&fields(&metadata))
 }
 
-/// Fields, in the order of their names.
+/// The fields, in the order of their names.
 fn fields(headers: &HeaderMap) -> String {
     let mut fields: Vec<_> =
         headers.iter().map(|(name, value)| format!(" {name}={}", value.as_bytes().escape_ascii())).collect();
-    // Stable: the values of one name keep their order.
+    // The sort is stable, so the values of one name keep their order.
     fields.sort_by(|one, other| one.split('=').next().cmp(&other.split('=').next()));
     fields.concat()
 }
 
-/// The trailers of a response to a request that had these.
+/// The trailers of a response to a request with these trailers.
 #[must_use]
 pub fn trailers(of: Option<&HeaderMap>) -> HeaderMap {
     let mut trailers = HeaderMap::new();
@@ -168,17 +168,17 @@ impl Body for Reply {
     }
 }
 
-/// The body of a request: some pieces, and then its end, or none.
+/// The body of a request: some pieces, and then an end or none.
 pub(super) struct Pieces {
     pub(super) left: usize,
     pub(super) length: usize,
     pub(super) ends: bool,
-    /// Between two pieces; none is there at once, with it.
+    /// The pause between two pieces. If set, no piece is available at once.
     pub(super) wait: Option<Pin<Box<tokio::time::Sleep>>>,
 }
 
 impl Pieces {
-    /// One message, which is there at once.
+    /// Whether this is one message that is available at once.
     pub(super) fn is_unary(&self) -> bool {
         self.left == 1 && self.ends && self.wait.is_none()
     }

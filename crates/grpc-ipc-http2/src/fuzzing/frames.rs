@@ -12,8 +12,8 @@ use crate::output::SLICES;
 use crate::pieces::Pieces;
 use crate::{Options, Reason};
 
-/// A connection without I/O: what it does depends on the bytes that come and on what is done with it, not on how the
-/// bytes were cut; its [invariants](Connection::check_invariants) hold after each step.
+/// A connection without I/O. The result must depend only on the received bytes and on the actions of this end, not on
+/// how the bytes were split. The [invariants](Connection::check_invariants) must hold after each step.
 pub fn frames(input: &[u8]) {
     let mut script = Script::new(input);
     let role = if script.flag() { Role::Client } else { Role::Server };
@@ -29,9 +29,9 @@ pub fn frames(input: &[u8]) {
     }
     let whole = run(role, small, &steps, &[usize::MAX]);
     let pieces = run(role, small, &steps, &cuts);
-    // When it tells the peer that there is room again depends on how much of it is read at once.
+    // The time of window updates depends on how much is read at once.
     if !small {
-        assert_eq!(whole, pieces, "it matters how the bytes are cut");
+        assert_eq!(whole, pieces, "the result depends on how the bytes are split");
     }
 }
 
@@ -41,7 +41,7 @@ enum Step {
     Act(Act),
 }
 
-/// What this end does, with the stream that has a number among those that it holds.
+/// An action of this end, on the stream with a number among those that it holds.
 #[derive(Clone, Debug)]
 enum Act {
     /// Takes a request, or makes one.
@@ -94,10 +94,10 @@ impl Act {
     }
 }
 
-/// What has become of a connection.
+/// The final state of a connection.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
-    /// Frames other than WINDOW_UPDATE.
+    /// All frames except WINDOW_UPDATE.
     output: Vec<(Head, Vec<u8>)>,
     requests: Vec<String>,
     read: Vec<(u32, Vec<u8>)>,
@@ -125,7 +125,7 @@ fn run(role: Role, small: bool, steps: &[Step], cuts: &[usize]) -> Outcome {
     end.finish()
 }
 
-/// A connection, and what its callers or handlers hold of it.
+/// A connection, and the streams that its callers or handlers hold.
 struct End {
     role: Role,
     connection: Connection,
@@ -138,7 +138,7 @@ struct End {
 
 impl End {
     fn new(role: Role, small: bool) -> Self {
-        // The budgets do not come back with time, and there are few streams.
+        // The budgets do not refill, and there are few streams.
         let options = Options::new().max_resets(20, 0).max_control_frames(50, 0).max_concurrent_streams(8);
         let options = match small {
             true => options.initial_stream_window(0).max_output(1000),
@@ -200,7 +200,7 @@ impl End {
             Act::ReadAll(stream) => {
                 let Some(id) = reader(stream) else { return };
                 connection.reader_runs(id);
-                // As the ends do: a server before it reads, a client with the head.
+                // Like the real ends: a server before it reads, a client with the head.
                 let fresh = self.role == Role::Client
                     && connection.stream_mut(id).is_some_and(|stream| stream.response.take().is_some());
                 if fresh && let Some((data, _)) = connection.take_all(id) {
@@ -267,7 +267,7 @@ impl End {
         self.senders.push(id);
     }
 
-    /// Everything is written, and the peer has read it.
+    /// All output is written, and the peer has read it.
     fn write(&mut self) {
         loop {
             self.connection.fill_output();

@@ -11,7 +11,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use tokio::io::DuplexStream;
 
-/// Serves a connection with h2; whether it is given up.
+/// Serves a connection with h2, and returns whether h2 gave it up.
 pub(crate) fn serve(io: DuplexStream) -> Pin<Box<dyn Future<Output = bool> + Send>> {
     Box::pin(async {
         let mut builder = Builder::new();
@@ -86,7 +86,7 @@ async fn answer(request: Request<RecvStream>, mut send: SendResponse<Bytes>) -> 
     }
 }
 
-/// Waits for the window as ours does: what comes is read no faster than it can be sent back.
+/// Waits for the window as ours does: data is read no faster than it can be sent back.
 async fn send_all(send: &mut SendStream<Bytes>, mut data: Bytes) -> Result<(), h2::Error> {
     while !data.is_empty() {
         send.reserve_capacity(data.len());

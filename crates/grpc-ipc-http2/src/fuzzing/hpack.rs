@@ -1,11 +1,11 @@
 use super::script::Script;
 use crate::hpack::{Decoder, Encoder, Field, Indexing};
 
-/// The fields of a block, the value of a malformed one being `None`; or that it cannot be decoded.
+/// The fields of a block, with `None` as the value of a malformed field; or `None` if the block cannot be decoded.
 pub type Block = Option<Vec<(Vec<u8>, Option<Vec<u8>>)>>;
 
-/// Arbitrary blocks, up to the first that is wrong: they are decoded, and the table is never larger than it may be. What
-/// they are decoded to is given back with the blocks and the size of the table, for a comparison.
+/// Decodes arbitrary blocks, up to the first invalid one. The table must never exceed its limit. Returns the size of
+/// the table, and the blocks with their decoded fields, for a comparison.
 pub fn hpack_decode(input: &[u8]) -> (usize, Vec<(&[u8], Block)>) {
     let mut script = Script::new(input);
     let table_size = script.pick(&[4096, 0, 40, 100, 65_536]);
@@ -28,7 +28,7 @@ pub fn hpack_decode(input: &[u8]) -> (usize, Vec<(&[u8], Block)>) {
             break;
         }
         if decoder.generation() == generation {
-            // A block that leaves the table as it is means the same again.
+            // A block that does not change the table has the same meaning again.
             let mut again = Vec::new();
             let result = decoder.decode(block, |field, _| {
                 again.push((field.name().to_vec(), field.value().map(<[u8]>::to_vec)));
@@ -39,11 +39,11 @@ pub fn hpack_decode(input: &[u8]) -> (usize, Vec<(&[u8], Block)>) {
     (table_size, decoded)
 }
 
-/// Arbitrary fields, and changes of the size of the table: what is encoded is decoded to the same.
+/// Encodes arbitrary fields, with changes of the table size. Decoding must give the same fields.
 pub fn hpack_round_trip(input: &[u8]) {
     let mut script = Script::new(input);
     let mut encoder = Encoder::new();
-    // It accepts what the encoder may have been told at any time.
+    // It accepts any size that the encoder may be given.
     let mut decoder = Decoder::new(4096);
     let mut block = Vec::new();
     while !script.is_over() {

@@ -1,5 +1,5 @@
-//! What is done with arbitrary bytes: each function takes an input of a fuzzer, and panics where a promise is broken.
-//! `cargo xtask fuzz` runs them on inputs that it makes up, `cargo test` on those that once failed.
+//! Fuzz targets. Each function takes an input, and panics if a guarantee is broken. `cargo xtask fuzz` runs them on
+//! generated inputs, `cargo test` on inputs that once failed.
 
 mod client;
 mod differential;

@@ -1,4 +1,4 @@
-//! The inputs that once failed, and those that fuzzing begins with.
+//! Inputs that once failed, and seeds for fuzzing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +9,12 @@ use super::client::{self, client};
 use super::server::{self, server};
 use super::{differential, frames, h2, hpack_decode, hpack_round_trip};
 
-/// Each input that is kept of a target, in order.
+/// All stored inputs of a target, in order.
 fn inputs(target: &str) -> Vec<PathBuf> {
     let mut inputs = Vec::new();
     for kept in ["seeds", "regressions"] {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(kept).join(target);
-        // Git keeps no empty directory.
+        // Git does not keep empty directories.
         let Ok(entries) = fs::read_dir(directory) else { continue };
         inputs.extend(entries.map(|entry| entry.expect("an entry of a directory").path()));
     }
@@ -22,7 +22,7 @@ fn inputs(target: &str) -> Vec<PathBuf> {
     inputs
 }
 
-/// All inputs of a target pass.
+/// Runs all inputs of a target.
 fn pass(target: &'static str, run_on: fn(&[u8])) {
     let _watchdog = Watchdog::start(target, LIMIT);
     for input in inputs(target) {
@@ -61,7 +61,7 @@ fn what_h2_answers_is_answered_in_the_same_way() {
     pass("differential", |input| differential(input, h2::serve));
 }
 
-/// They would find little if what they send were not direct calls.
+/// The targets would find little if their calls were not direct.
 #[test]
 fn the_seeds_with_large_messages_make_direct_calls() {
     let _watchdog = Watchdog::start("the_seeds_with_large_messages_make_direct_calls", LIMIT);

@@ -1,5 +1,5 @@
-/// An input, read as a list of decisions. What comes after its end is 0: every input means something, and a part of one
-/// means what it meant before.
+/// An input, read as a list of decisions. After its end, all decisions are 0, so every input is valid, and a prefix of
+/// an input makes the same first decisions.
 #[derive(Clone)]
 pub(super) struct Script<'a>(&'a [u8]);
 
@@ -20,7 +20,7 @@ impl<'a> Script<'a> {
         self.byte() & 1 == 1
     }
 
-    /// True once in `of` times.
+    /// Returns `true` once in `of` times.
     pub(super) fn rarely(&mut self, of: u8) -> bool {
         self.byte() % of == of - 1
     }
@@ -38,13 +38,13 @@ impl<'a> Script<'a> {
         from[self.below(from.len())].clone()
     }
 
-    /// As many bytes as the next one says.
+    /// The next byte is a length; returns that many bytes.
     pub(super) fn bytes(&mut self) -> &'a [u8] {
         let length = usize::from(self.byte()).min(self.0.len());
         self.0.split_off(..length).unwrap_or_default()
     }
 
-    /// All that is left.
+    /// The rest of the input.
     pub(super) fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }

@@ -10,7 +10,8 @@ use super::wire::Peer;
 use crate::connection::Role;
 use crate::{Options, server as end};
 
-/// A server whose client follows a script: it does not panic, keeps its [invariants], and ends when the client does.
+/// A server whose client follows a script. The server must not panic, must keep its [invariants], and must end with the
+/// client.
 ///
 /// [invariants]: crate::connection::Connection::check_invariants
 pub fn server(input: &[u8]) {
@@ -19,7 +20,8 @@ pub fn server(input: &[u8]) {
     }
 }
 
-/// How many of its calls were direct, whose requests have streams of messages or one.
+/// Returns how many of its calls were direct. `streams` says whether requests have streams of messages or single
+/// messages.
 pub(super) fn serve(input: &[u8], streams: bool) -> u64 {
     run(async {
         let mut script = Script::new(input);
@@ -32,7 +34,7 @@ pub(super) fn serve(input: &[u8], streams: bool) -> u64 {
         let handle = connection.handle();
         let direct = handle.clone();
         let connection = tokio::spawn(connection);
-        // Nothing that is sent waits for long, or the server does not read before its client does.
+        // Sent data never waits for long, so that the server is never blocked before its client is.
         let patience = Duration::from_millis(100);
         let mut sent = timeout(patience, write.write_all(&hello)).await.is_ok();
         while !script.is_over() && sent {
@@ -59,7 +61,7 @@ pub(super) fn serve(input: &[u8], streams: bool) -> u64 {
     })
 }
 
-/// Budgets that do not come back with time, and limits that a short script can reach.
+/// Budgets that do not refill, and limits that a short script can reach.
 pub(super) fn options(script: &mut Script<'_>) -> Options {
     let options = Options::new().max_resets(20, 0).max_control_frames(100, 0).max_concurrent_streams(10);
     match script.below(4) {
@@ -70,7 +72,7 @@ pub(super) fn options(script: &mut Script<'_>) -> Options {
     }
 }
 
-/// In a runtime of its own, whose time is that of the timers: waiting costs nothing.
+/// Runs `future` in its own runtime with a simulated clock, so that waiting takes no real time.
 pub(super) fn run<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime without I/O").block_on(future)

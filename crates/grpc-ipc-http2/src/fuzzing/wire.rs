@@ -1,4 +1,4 @@
-//! What a peer sends: mostly what it may, so that it is listened to for long.
+//! The bytes of a peer. They are mostly valid, so that the connection lasts.
 
 use super::script::Script;
 use crate::Reason;
@@ -8,12 +8,12 @@ use crate::hpack::{Encoder, Indexing};
 
 /// A peer that follows a script.
 pub(super) struct Peer {
-    /// What it is.
+    /// The role of this peer.
     role: Role,
     encoder: Encoder,
-    /// The stream after the last one that it has opened, or answered.
+    /// The id after the last stream that it has opened or answered.
     next: u32,
-    /// Whether it speaks HTTP/2 at all.
+    /// Whether it does not speak HTTP/2 at all.
     raw: bool,
 }
 
@@ -65,7 +65,7 @@ const NUMBERS: [u32; 14] = [
 ];
 
 impl Peer {
-    /// The other end of what is `role`, and how it begins: rarely not as it has to.
+    /// Creates the peer of `role`, and its first bytes, which are rarely invalid.
     pub(super) fn of(role: Role, script: &mut Script<'_>) -> (Self, Vec<u8>) {
         let role = match role {
             Role::Server => Role::Client,
@@ -83,14 +83,14 @@ impl Peer {
         (peer, hello)
     }
 
-    /// A client that has begun as it has to, with what it has sent for that.
+    /// Creates a client, with its valid first bytes.
     pub(super) fn client() -> (Self, Vec<u8>) {
         let mut hello = PREFACE.to_vec();
         frame::write_settings(&mut hello, &[]);
         (Self { role: Role::Client, encoder: Encoder::new(), next: 1, raw: false }, hello)
     }
 
-    /// What it sends next.
+    /// The next bytes.
     pub(super) fn next(&mut self, script: &mut Script<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         if self.raw {
@@ -132,7 +132,7 @@ impl Peer {
         out
     }
 
-    /// What a peer may send over and over.
+    /// The next bytes, for a step that may be repeated.
     fn next_once(&mut self, script: &mut Script<'_>) -> Vec<u8> {
         let mut out = Vec::new();
         match script.below(3) {
@@ -148,7 +148,7 @@ impl Peer {
         out
     }
 
-    /// A stream that it knows of, most of the time.
+    /// A known stream, most of the time.
     fn stream(&mut self, script: &mut Script<'_>) -> u32 {
         let last = self.next.saturating_sub(2);
         match script.below(16) {
@@ -163,7 +163,7 @@ impl Peer {
         }
     }
 
-    /// An ordinary call, or the answer to one, whole.
+    /// A whole ordinary call, or the answer to one.
     fn ordinary(&mut self, out: &mut Vec<u8>) {
         self.ordinary_head(out);
         frame::write_data_head(out, self.next, 10, self.role == Role::Client);
@@ -174,14 +174,14 @@ impl Peer {
         self.next += 2;
     }
 
-    /// The same with messages that are large mostly, in several frames; or less or more of it.
+    /// The same, mostly with a large message in several frames, or with too little or too much data.
     fn large(&mut self, script: &mut Script<'_>, out: &mut Vec<u8>) {
         self.ordinary_head(out);
         let mut body = Vec::new();
         for _ in 0..script.pick(&[1, 1, 1, 2, 3]) {
             let length = script.pick(&[0, 100, 4091, 4092, 5000, 16_380, 20_000, 65_531, 70_000]);
             body.push(u8::from(script.rarely(32)));
-            // It may say that it is another.
+            // The announced length may be wrong.
             let said = if script.rarely(16) { script.pick(&NUMBERS) } else { length as u32 };
             body.extend_from_slice(&said.to_be_bytes());
             body.resize(body.len() + length, script.byte());
@@ -313,7 +313,7 @@ impl Peer {
 
 fn add_fields(script: &mut Script<'_>, fields: &mut Vec<Field>) {
     for _ in 0..script.below(5) {
-        // Those at the beginning are right.
+        // The first fields are valid.
         let end = if script.rarely(8) { FIELDS.len() } else { 5 };
         fields.push(FIELDS[script.below(end)]);
     }

@@ -8,34 +8,36 @@ use super::{DEFAULT_TABLE_SIZE, DecodeError, ENTRY_OVERHEAD, Field, huffman, int
 
 /// Decodes the header blocks of one direction of a connection.
 ///
-/// Time and memory are linear in the length of a block: what its indices refer to is cloned, not copied. What a caller
-/// makes of the fields is not, as an octet can stand for a field of the size of the table; hence the sizes it is told.
+/// Time and memory are linear in the length of a block, because indexed fields are cloned, not copied. The total size
+/// of the fields is not: one octet can refer to a field as large as the table. So the caller gets the size of each
+/// field.
 pub(crate) struct Decoder {
     table: DynamicTable<Entry>,
     max_table_size: usize,
-    /// What a Huffman-encoded string is decoded to before it is copied to a value of the exact size.
+    /// A buffer for Huffman decoding, before the result is copied to a value of the exact size.
     scratch: Vec<u8>,
 }
 
-/// An encoder tells the smallest size since the last block and the final one (RFC 7541 section 4.2).
+/// An encoder sends the smallest size since the last block and the final one (RFC 7541 section 4.2).
 const MAX_SIZE_UPDATES: usize = 2;
 
 impl Decoder {
-    /// A decoder at the start of a connection. `max_table_size` is the SETTINGS_HEADER_TABLE_SIZE that is advertised.
+    /// A decoder at the start of a connection. `max_table_size` is the advertised SETTINGS_HEADER_TABLE_SIZE.
     ///
-    /// The peer's table has 4096 octets until it says otherwise: a higher limit is for it to use or not, and it hears
-    /// of a lower one late. That it then has to begin a block with the update (RFC 9113 section 4.3.1) is not
-    /// enforced, so the table has 4096 octets if it does not.
+    /// The peer's table has 4096 octets until the peer changes it: it may ignore a higher limit, and it learns of a
+    /// lower one late. In that case, RFC 9113 section 4.3.1 requires the peer to begin a block with the update. This is
+    /// not enforced, so without the update the table keeps 4096 octets.
     pub(crate) fn new(max_table_size: usize) -> Self {
         Self { table: DynamicTable::new(DEFAULT_TABLE_SIZE), max_table_size, scratch: Vec::new() }
     }
 
-    /// Decodes one whole header block. `sink` gets every field, with its size as SETTINGS_MAX_HEADER_LIST_SIZE counts
-    /// it: name and value, and 32 octets.
+    /// Decodes one whole header block. `sink` gets every field, with its size for SETTINGS_MAX_HEADER_LIST_SIZE: name
+    /// and value, and 32 octets.
     ///
     /// # Errors
     ///
-    /// A connection error of type COMPRESSION_ERROR. `sink` got the fields before; the decoder is of no use any more.
+    /// A connection error of type COMPRESSION_ERROR. `sink` has received the earlier fields. The decoder cannot be used
+    /// again.
     pub(crate) fn decode(
         &mut self,
         block: &[u8],
@@ -44,8 +46,8 @@ impl Decoder {
         self.decode_from(block, 0, |field, size, _| sink(field, size))
     }
 
-    /// The same from a position in the block, behind fields that have been decoded. `sink` is told how much of the block
-    /// there is behind each field.
+    /// The same from a position in the block, after fields that have been decoded. `sink` also gets the length of the
+    /// block after each field.
     pub(crate) fn decode_from(
         &mut self,
         block: &[u8],
@@ -95,14 +97,14 @@ impl Decoder {
         Ok(())
     }
 
-    /// Changes whenever the dynamic table does, by an insertion, an eviction or a size update: a block that was
-    /// decoded in this generation, and left it the same, means the same again.
+    /// Changes whenever the dynamic table does, by an insertion, an eviction or a size update. A block that was decoded
+    /// in this generation without changing it has the same meaning again.
     pub(crate) fn generation(&self) -> u64 {
         self.table.generation()
     }
 
     /// # Panics
-    /// If the table is larger than it may be.
+    /// If the table exceeds its limit.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn check_invariants(&self) {
         self.table.check_invariants();
@@ -170,7 +172,7 @@ static STATIC_TABLE: LazyLock<[Entry; static_table::ENTRIES.len()]> = LazyLock::
     })
 });
 
-/// What a field begins with (RFC 7541 section 6).
+/// The first bits of a field (RFC 7541 section 6).
 enum Representation {
     Indexed,
     WithIndexing,
@@ -257,7 +259,7 @@ mod tests {
         let mut decoder = Decoder::new(4096);
         let fields = decode(&mut decoder, CUSTOM).expect("the block is valid");
         assert_eq!(fields[0].1, 55);
-        // A table of exactly that size keeps it, one octet less evicts it.
+        // A table of exactly that size keeps it; one octet less evicts it.
         assert_fields(&mut decoder, b"\x3f\x18\xbe", &[("custom-key", "custom-header")]);
         assert_eq!(decode(&mut decoder, b"\x3f\x17\xbe"), Err(DecodeError::IndexOutOfRange { index: 62 }));
     }

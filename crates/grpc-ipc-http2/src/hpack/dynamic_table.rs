@@ -1,9 +1,9 @@
-//! The dynamic table ([RFC 7541 section 2.3.2](https://www.rfc-editor.org/rfc/rfc7541#section-2.3.2)), for what
-//! either side keeps of an entry.
+//! The dynamic table ([RFC 7541 section 2.3.2](https://www.rfc-editor.org/rfc/rfc7541#section-2.3.2)), for any
+//! representation of an entry.
 
 use std::collections::VecDeque;
 
-/// Entries, the newest first, whose sizes never sum up to more than a limit.
+/// Entries, the newest first. The sum of their sizes never exceeds a limit.
 pub(super) struct DynamicTable<T> {
     entries: VecDeque<Slot<T>>,
     size: usize,
@@ -11,7 +11,7 @@ pub(super) struct DynamicTable<T> {
     generation: u64,
 }
 
-/// An entry and what it counts.
+/// An entry and its size.
 struct Slot<T> {
     entry: T,
     size: usize,
@@ -22,7 +22,7 @@ impl<T> DynamicTable<T> {
         Self { entries: VecDeque::new(), size: 0, max_size, generation: 0 }
     }
 
-    /// The limit of the sum of sizes, in octets.
+    /// The limit of the total size, in octets.
     pub(super) fn max_size(&self) -> usize {
         self.max_size
     }
@@ -32,7 +32,7 @@ impl<T> DynamicTable<T> {
         self.generation
     }
 
-    /// The entry with that many newer ones.
+    /// The entry with this many newer ones.
     pub(super) fn get(&self, position: usize) -> Option<&T> {
         self.entries.get(position).map(|slot| &slot.entry)
     }
@@ -42,8 +42,8 @@ impl<T> DynamicTable<T> {
         self.entries.iter().map(|slot| &slot.entry)
     }
 
-    /// Adds an entry after evicting what it leaves no room for. One that is larger than the limit leaves the table
-    /// empty, which is no error (RFC 7541 section 4.4).
+    /// Adds an entry, after evicting older entries to make room. An entry that exceeds the limit leaves the table
+    /// empty, which is not an error (RFC 7541 section 4.4).
     pub(super) fn insert(&mut self, entry: T, size: usize) {
         self.generation += 1;
         self.evict_to(self.max_size.saturating_sub(size));
@@ -53,7 +53,7 @@ impl<T> DynamicTable<T> {
         }
     }
 
-    /// Changes the limit, and evicts what it leaves no room for (RFC 7541 section 4.3).
+    /// Changes the limit, and evicts entries that exceed it (RFC 7541 section 4.3).
     pub(super) fn set_max_size(&mut self, max_size: usize) {
         if max_size == self.max_size {
             return;
@@ -64,7 +64,7 @@ impl<T> DynamicTable<T> {
     }
 
     /// # Panics
-    /// If the entries are larger than the limit.
+    /// If the entries exceed the limit.
     #[cfg(any(test, fuzzing))]
     pub(super) fn check_invariants(&self) {
         assert_eq!(self.size, self.entries.iter().map(|slot| slot.size).sum(), "the sizes of the entries");

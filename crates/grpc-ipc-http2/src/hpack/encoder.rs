@@ -1,24 +1,24 @@
 use super::dynamic_table::DynamicTable;
 use super::{DEFAULT_TABLE_SIZE, entry_size, huffman, integer, static_table};
 
-/// Encodes the header blocks of one direction of a connection. Every block that is encoded has to be sent, in order.
+/// Encodes the header blocks of one direction of a connection. Every encoded block must be sent, in order.
 pub(crate) struct Encoder {
     table: DynamicTable<Entry>,
     update: Option<SizeUpdate>,
-    /// What the generation counts beyond the table's: updates requested, and updates written.
+    /// Added to the table's generation: the number of updates requested and written.
     updates: u64,
 }
 
-/// What to do with a field that is not in the tables.
+/// How to encode a field that is not in the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Indexing {
     /// Add it, unless it is larger than the table (RFC 7541 section 6.2.1).
     Index,
-    /// Add it, unless there is one with its name, to which others can refer then.
+    /// Add it, unless the table already has an entry with its name that other fields can refer to.
     Name,
     /// Do not add it (RFC 7541 section 6.2.2).
     No,
-    /// Do not add it, do not refer to its value if the tables have it, and have nobody on the way do either: for
+    /// Do not add it, do not refer to its value if the tables have it, and tell intermediaries to do the same. For
     /// secrets that could be guessed from the length of a block (RFC 7541 section 7.1.3).
     Never,
 }
@@ -29,8 +29,8 @@ impl Encoder {
         Self { table: DynamicTable::new(DEFAULT_TABLE_SIZE), update: None, updates: 0 }
     }
 
-    /// Takes the peer's SETTINGS_HEADER_TABLE_SIZE. At most 4096 octets are used of it. The next block begins with the
-    /// change, if it is one.
+    /// Applies the peer's SETTINGS_HEADER_TABLE_SIZE. At most 4096 octets are used. If the size changes, the next block
+    /// begins with an update.
     pub(crate) fn set_max_table_size(&mut self, size: usize) {
         let size = size.min(DEFAULT_TABLE_SIZE);
         let lowest = match &self.update {
@@ -42,8 +42,8 @@ impl Encoder {
         self.updates += 1;
     }
 
-    /// Begins a block. Table size updates come first (RFC 7541 section 4.2): the lowest size since the last block, for
-    /// the peer to evict as it had to, and the size from now on.
+    /// Begins a block. Table size updates come first (RFC 7541 section 4.2): the lowest size since the last block, so
+    /// that the peer evicts the same entries, and then the current size.
     pub(crate) fn begin(&mut self, out: &mut Vec<u8>) {
         let Some(SizeUpdate { lowest, last }) = self.update.take() else { return };
         self.updates += 1;
@@ -53,7 +53,7 @@ impl Encoder {
         self.update_table_size(last, out);
     }
 
-    /// Appends a field. A field of the tables is its index, unless it is never to be indexed.
+    /// Appends a field. A field in the tables is encoded as its index, unless it must never be indexed.
     pub(crate) fn encode(&mut self, name: &[u8], value: &[u8], indexing: Indexing, out: &mut Vec<u8>) {
         debug_assert!(self.update.is_none(), "a block begins with `begin`");
         let size = entry_size(name, value);
@@ -80,14 +80,14 @@ impl Encoder {
         string(value, out);
     }
 
-    /// Changes whenever the dynamic table does, and when the next block has to begin with a table size update: a block
-    /// that was encoded in this generation, and left it the same, may be sent again.
+    /// Changes whenever the dynamic table does, and when the next block has to begin with a table size update. A block
+    /// that was encoded in this generation without changing it may be sent again.
     pub(crate) fn generation(&self) -> u64 {
         self.table.generation() + self.updates
     }
 
     /// # Panics
-    /// If the table is larger than it may be.
+    /// If the table exceeds its limit.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn check_invariants(&self) {
         self.table.check_invariants();
@@ -137,7 +137,7 @@ struct Entry {
     value: Box<[u8]>,
 }
 
-/// A change of the table size that the peer does not know of.
+/// A change of the table size that the peer does not know of yet.
 struct SizeUpdate {
     lowest: usize,
     last: usize,
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn section_5_2_a_string_is_huffman_encoded_if_that_is_shorter() {
         let mut encoder = Encoder::new();
-        // '0' has 5 bits, so that two take two octets either way.
+        // '0' has 5 bits, so two of them take two octets either way.
         assert_eq!(encode(&mut encoder, &[(":path", "00", Indexing::No)]), b"\x04\x0200");
         assert_eq!(encode(&mut encoder, &[(":path", "000", Indexing::No)]), b"\x04\x82\x00\x01");
         assert_eq!(encode(&mut encoder, &[(":path", "", Indexing::No)]), b"\x04\x00");

@@ -1,9 +1,9 @@
-//! Fields, and what HTTP/2 requires of their names and values.
+//! Fields, and HTTP/2's requirements for their names and values.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
-/// One field of a header section, typed once when it is decoded, so that what comes out of the tables costs a clone.
+/// One field of a header section. It is typed once when it is decoded, so an indexed field costs only a clone.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Field {
     /// `:authority`.
@@ -18,10 +18,10 @@ pub(crate) enum Field {
     Status(StatusCode),
     /// A header or a trailer.
     Header(HeaderName, HeaderValue),
-    /// A field that HPACK can carry and HTTP/2 must not. It makes the message malformed (RFC 9113 section 8.1.1), not
-    /// the block.
+    /// A field that HPACK can encode but HTTP/2 does not allow. It makes the message malformed (RFC 9113 section
+    /// 8.1.1), not the block.
     Malformed {
-        /// The name as it came.
+        /// The name as received.
         name: Bytes,
         /// What is wrong.
         reason: &'static str,
@@ -29,7 +29,7 @@ pub(crate) enum Field {
 }
 
 impl Field {
-    /// The field of that name and value.
+    /// The field with this name and value.
     #[cfg(test)]
     pub(crate) fn new(name: impl AsRef<[u8]>, value: Bytes) -> Self {
         Name::new(name.as_ref()).with_value(value)
@@ -61,7 +61,7 @@ impl Field {
         }
     }
 
-    /// Marks the value as one that came as a literal never indexed (RFC 7541 section 6.2.3).
+    /// Marks the value as received in a never-indexed literal (RFC 7541 section 6.2.3).
     pub(super) fn set_sensitive(&mut self) {
         if let Self::Header(_, value) = self {
             value.set_sensitive(true);
@@ -69,8 +69,8 @@ impl Field {
     }
 }
 
-/// The name of a field, typed once as well: a name of the tables gets new values at the cost of a clone, also when it,
-/// or the value it had, is malformed.
+/// The name of a field, also typed once. A name from the tables gets a new value at the cost of a clone, even if the
+/// name or its old value is malformed.
 #[derive(Clone, Debug)]
 pub(super) enum Name {
     Authority,
@@ -92,9 +92,9 @@ impl Name {
             STATUS => return Self::Status,
             [] => "an empty name",
             [b':', ..] => "an unknown pseudo-header field",
-            // `HeaderName` would make it lowercase.
+            // `HeaderName` would convert it to lowercase.
             _ if name.iter().any(u8::is_ascii_uppercase) => "an uppercase letter in a name",
-            _ if !name.iter().all(is_token) => "an octet in a name that is not of a token",
+            _ if !name.iter().all(is_token) => "an octet in a name that is not allowed in a token",
             _ => match HeaderName::from_bytes(name) {
                 Ok(name) => return Self::Header(name),
                 Err(_) => "a name that is too long",
@@ -103,7 +103,7 @@ impl Name {
         Self::Malformed { name: Bytes::copy_from_slice(name), reason }
     }
 
-    /// The field of this name and that value.
+    /// The field with this name and value.
     pub(super) fn with_value(&self, value: Bytes) -> Field {
         self.typed(value).unwrap_or_else(|reason| Field::Malformed { name: self.to_bytes(), reason })
     }
@@ -112,12 +112,12 @@ impl Name {
         if let Self::Malformed { reason, .. } = self {
             return Err(reason);
         }
-        // Less than RFC 9113 section 8.2.1 asks for: gRPC lets a header's value begin and end with spaces, and its
-        // implementations send a status message that ends with one as it is.
+        // Less strict than RFC 9113 section 8.2.1: gRPC allows spaces at the ends of a header's value, and its
+        // implementations send a status message that ends with one unchanged.
         if !matches!(self, Self::Header(_)) && has_whitespace_around(&value) {
             return Err("whitespace around a value");
         }
-        // More than RFC 9113 asks for: RFC 9110 section 5.5 has no control character but tab in a value.
+        // Stricter than RFC 9113: RFC 9110 section 5.5 allows no control character except tab in a value.
         if value.iter().any(|&octet| octet.is_ascii_control() && octet != b'\t') {
             return Err("a control character in a value");
         }
@@ -155,11 +155,11 @@ const SCHEME: &[u8] = b":scheme";
 const PATH: &[u8] = b":path";
 const STATUS: &[u8] = b":status";
 
-/// Octets of the longest method that is accepted; the longest registered one has 17. `Method` copies what exceeds 15
-/// when it is cloned, and an octet of a block can ask for a clone.
+/// The maximum length of a method, in octets; the longest registered one has 17. Cloning a `Method` copies it if it
+/// exceeds 15 octets, and a single octet of a block can require a clone.
 const MAX_METHOD_LEN: usize = 32;
 
-/// Whether a name may contain it (RFC 9110 section 5.6.2).
+/// Whether a name may contain this octet (RFC 9110 section 5.6.2).
 fn is_token(octet: &u8) -> bool {
     octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(octet)
 }

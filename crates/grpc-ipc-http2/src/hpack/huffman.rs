@@ -1,12 +1,12 @@
 //! Huffman-encoded strings ([RFC 7541 section 5.2](https://www.rfc-editor.org/rfc/rfc7541#section-5.2)).
 //!
-//! Decoding walks the tree of the code four bits a step. The shortest code has five bits, so a step completes at most
-//! one symbol.
+//! Decoding walks the code's tree four bits at a time. The shortest code has five bits, so a step completes at most one
+//! symbol.
 
 use super::DecodeError;
 use super::huffman_code::{CODES, EOS, LENGTHS, SYMBOLS};
 
-/// Octets `text` takes when it is encoded.
+/// The length of `text` when encoded, in octets.
 pub(super) fn encoded_len(text: &[u8]) -> usize {
     let bits: usize = text.iter().map(|&octet| usize::from(LENGTHS[usize::from(octet)])).sum();
     bits.div_ceil(8)
@@ -14,7 +14,7 @@ pub(super) fn encoded_len(text: &[u8]) -> usize {
 
 /// Appends `text`, encoded and padded.
 pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
-    // At most 31 bits wait when the next code of at most 30 bits is added.
+    // At most 31 bits wait before the next code of at most 30 bits is added.
     let mut waiting: u64 = 0;
     let mut waiting_bits = 0;
     for &octet in text {
@@ -36,10 +36,10 @@ pub(super) fn encode(text: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends what `encoded` stands for: at most 8/5 of its length.
+/// Appends the decoded text, which has at most 8/5 of the length.
 pub(super) fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
     let mut end = out.len();
-    // One more, because a symbol is written before it is known whether it is complete.
+    // One more, because a symbol is written before it is known to be complete.
     out.resize(end + encoded.len() * 8 / 5 + 1, 0);
     let mut node = ROOT;
     for octet in encoded {
@@ -58,16 +58,15 @@ pub(super) fn decode(encoded: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeErro
     if node <= LAST_PADDING { Ok(()) } else { Err(DecodeError::HuffmanPadding) }
 }
 
-/// Inner nodes of the tree: one less than its leaves.
+/// The number of inner nodes of the tree: one less than its leaves.
 const NODES: usize = SYMBOLS - 1;
 
 const ROOT: u8 = 0;
 
-/// The nodes on the way to EOS are numbered by their depth, so these are the ones a string may end at: up to 7 bits
-/// of padding.
+/// The nodes on the path to EOS are numbered by their depth, so a string may end at these: up to 7 bits of padding.
 const LAST_PADDING: u8 = 7;
 
-/// What four bits lead to.
+/// The result of four bits.
 #[derive(Clone, Copy)]
 struct Step {
     node: u8,
@@ -123,7 +122,7 @@ const fn step(tree: &[[Child; 2]; NODES], from: usize, nibble: usize) -> Step {
     step
 }
 
-/// The children of the inner nodes. EOS comes first, for its way to be numbered by depth.
+/// The children of the inner nodes. EOS comes first, so that its path is numbered by depth.
 const fn tree() -> [[Child; 2]; NODES] {
     let mut tree = [[Child::Unset; 2]; NODES];
     let mut nodes = 1;
@@ -170,7 +169,7 @@ mod tests {
         assert_eq!(decoded(encoded).as_deref(), Ok(text));
     }
 
-    /// The bits of a string of '0' and '1'; what is missing of the last octet is 0.
+    /// The bits of a string of '0' and '1'. Missing bits of the last octet are 0.
     fn bits(text: &str) -> Vec<u8> {
         let octet = |bits: &[u8]| bits.iter().zip((0..8).rev()).map(|(bit, at)| (bit - b'0') << at).sum();
         text.as_bytes().chunks(8).map(octet).collect()
@@ -191,7 +190,7 @@ mod tests {
 
     #[test]
     fn section_5_2_every_octet_survives_alone_and_in_every_pair() {
-        // Some of them, where each takes long.
+        // Only some of them under Miri, where each takes long.
         for first in (0..=u8::MAX).step_by(if cfg!(miri) { 37 } else { 1 }) {
             for text in [vec![first], (0..=u8::MAX).flat_map(|second| [first, second]).collect()] {
                 let mut encoded = Vec::new();

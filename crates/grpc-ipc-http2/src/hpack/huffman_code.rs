@@ -1,9 +1,9 @@
 //! The Huffman code of [RFC 7541 appendix B](https://www.rfc-editor.org/rfc/rfc7541#appendix-B).
 //!
-//! The code is canonical, as the appendix says: codes are consecutive numbers, given to the shorter lengths first and
-//! within a length to the lower symbols first. So the lengths are all there is to know.
+//! The code is canonical, as the appendix says: codes are consecutive numbers, assigned to shorter lengths first, and
+//! within a length to lower symbols first. So the lengths determine the code.
 
-/// The symbol that ends no string but begins its padding.
+/// The symbol whose beginning pads a string. It may not occur in one.
 pub(super) const EOS: usize = 256;
 
 /// Octets and EOS.

@@ -2,10 +2,10 @@
 
 use super::DecodeError;
 
-/// Octets after the prefix that 2^32 - 1 can need.
+/// The maximum number of octets after the prefix for 2^32 - 1.
 const MAX_CONTINUATION: u32 = 5;
 
-/// Takes an integer off the front of `input`. Its first octet carries it in the lowest `prefix_bits` bits.
+/// Takes an integer off the front of `input`. Its first part is in the lowest `prefix_bits` bits of the first octet.
 pub(super) fn decode(prefix_bits: u32, input: &mut &[u8]) -> Result<usize, DecodeError> {
     let prefix_max = prefix_max(prefix_bits);
     let prefix = take_octet(input)? & prefix_max;
@@ -24,7 +24,7 @@ pub(super) fn decode(prefix_bits: u32, input: &mut &[u8]) -> Result<usize, Decod
     Err(DecodeError::IntegerOverflow)
 }
 
-/// Appends `value`. `pattern` is what the first octet carries above the lowest `prefix_bits` bits.
+/// Appends `value`. `pattern` is the first octet's content above the lowest `prefix_bits` bits.
 pub(super) fn encode(mut value: usize, prefix_bits: u32, pattern: u8, out: &mut Vec<u8>) {
     let prefix_max = prefix_max(prefix_bits);
     if value < usize::from(prefix_max) {
@@ -40,7 +40,7 @@ pub(super) fn encode(mut value: usize, prefix_bits: u32, pattern: u8, out: &mut 
     out.push(value as u8);
 }
 
-/// The prefix that says that octets follow.
+/// The prefix value that means that more octets follow.
 fn prefix_max(prefix_bits: u32) -> u8 {
     debug_assert!((1..=8).contains(&prefix_bits), "a prefix of {prefix_bits} bits");
     u8::MAX >> (8 - prefix_bits)

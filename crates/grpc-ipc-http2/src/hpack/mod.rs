@@ -1,8 +1,7 @@
-//! HPACK ([RFC 7541](https://www.rfc-editor.org/rfc/rfc7541)): how HTTP/2 writes header fields.
+//! HPACK ([RFC 7541](https://www.rfc-editor.org/rfc/rfc7541)): header compression for HTTP/2.
 //!
-//! Both directions keep a [dynamic table](dynamic_table) that is a function of all blocks so far, so every block
-//! has to be decoded, in order, also that of a stream nobody wants any more; and after a [`DecodeError`] the
-//! connection is lost.
+//! Both directions keep a [dynamic table](dynamic_table) that depends on all earlier blocks. So every block has to be
+//! decoded in order, even that of an unwanted stream, and after a [`DecodeError`] the connection cannot continue.
 
 mod decoder;
 mod dynamic_table;
@@ -21,11 +20,11 @@ pub(crate) use encoder::{Encoder, Indexing};
 pub(crate) use error::DecodeError;
 pub(crate) use field::Field;
 
-/// The size of a dynamic table until SETTINGS_HEADER_TABLE_SIZE says otherwise (RFC 9113 section 6.5.2), in octets
-/// as RFC 7541 section 4.1 counts them.
+/// The initial size of a dynamic table, before SETTINGS_HEADER_TABLE_SIZE changes it (RFC 9113 section 6.5.2), in
+/// octets as RFC 7541 section 4.1 counts them.
 const DEFAULT_TABLE_SIZE: usize = 4096;
 
-/// What an entry counts beyond its name and its value (RFC 7541 section 4.1).
+/// The size of an entry beyond its name and value (RFC 7541 section 4.1).
 const ENTRY_OVERHEAD: usize = 32;
 
 /// The size of an entry: RFC 7541 section 4.1 for the dynamic table, RFC 9113 section 6.5.2 for a header list.

@@ -1,5 +1,5 @@
-//! Both directions: the examples of [RFC 7541 appendix C](https://www.rfc-editor.org/rfc/rfc7541#appendix-C), and
-//! that one undoes the other.
+//! Both directions: the examples of [RFC 7541 appendix C](https://www.rfc-editor.org/rfc/rfc7541#appendix-C), and round
+//! trips.
 
 use bytes::Bytes;
 
@@ -7,7 +7,7 @@ use super::{Decoder, Encoder, Field, Indexing};
 
 type Fields<'a> = &'a [(&'a str, &'a str)];
 
-/// The octets of hexadecimal digits; spaces do not count.
+/// The octets of hexadecimal digits; spaces are ignored.
 fn octets(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> =
         hex.chars().filter_map(|digit| digit.to_digit(16)).map(|digit| digit as u8).collect();
@@ -49,7 +49,7 @@ fn assert_encoded(table_size: usize, blocks: &[(&str, Fields<'_>)]) {
     }
 }
 
-/// A decoder whose table has been updated to that size.
+/// A decoder after an update of its table to that size.
 fn decoder_with(table_size: usize) -> Decoder {
     let mut encoder = Encoder::new();
     encoder.set_max_table_size(table_size);
@@ -146,7 +146,7 @@ const RESPONSES: [Fields<'_>; 3] = [
     ],
 ];
 
-/// The tables after each of the responses: each evicts.
+/// The tables after each response. Each response evicts entries.
 const RESPONSES_TABLES: [Fields<'_>; 3] = [
     &[
         ("location", "https://www.example.com"),
@@ -242,12 +242,12 @@ fn appendix_c_5_the_tables_after_each_response() {
 #[test]
 fn appendix_c_6_responses_with_huffman_in_a_table_of_256_octets() {
     assert_decoded(256, &pairs(RESPONSES_HUFFMAN, RESPONSES));
-    // "307" has three octets either way; the example has it Huffman-encoded, which costs the peer more.
+    // "307" has three octets either way. The example uses Huffman encoding, which is more work for the peer.
     let [first, _, third] = RESPONSES_HUFFMAN;
     assert_encoded(256, &pairs([first, "4803 3330 37c1 c0bf", third], RESPONSES));
 }
 
-/// Numbers that look random and are the same in every run (xorshift).
+/// Pseudo-random numbers that are the same in every run (xorshift).
 struct Numbers(u64);
 
 impl Numbers {

@@ -18,7 +18,7 @@ use crate::util::raw::RawPeer;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A request whose block of headers is in two frames.
+/// A request whose header block is in two frames.
 fn in_two(stream: u32) -> [Frame; 2] {
     let fields = [(":method", "POST"), (":scheme", "http"), (":path", "/hello"), (":authority", "localhost")];
     let block = literals(&fields);
@@ -44,7 +44,10 @@ fn a_block_of_headers_that_does_not_end() {
             scene.peer.send_octets(begun).await;
             sleep(9 * SECOND).await;
             let goaway = scene.peer.expect_goaway(&[code::ENHANCE_YOUR_CALM]).await;
-            assert!(goaway.payload.ends_with(b"a block of headers that does not end"), "{goaway:?}");
+            assert!(
+                goaway.payload.ends_with(b"a frame or header block was not completed in time"),
+                "{goaway:?}"
+            );
             assert_about(start, 10 * SECOND);
             scene.other.still_serves().await;
         });

@@ -98,7 +98,7 @@ fn calls_within_a_frame_of_others() {
         assert_eq!(served.expect_general().await.unwrap().0, [&inner[..], &inner[..]].concat());
         served.peer.expect_response(7).await;
         assert_eq!(served.handle.direct_calls(), 3);
-        // Between the frames of a block of headers, nothing else may come.
+        // Between the frames of a header block, nothing else may come.
         let unfinished = head(9, &OTHER).unfinished();
         served.peer.send_all(&[&[unfinished][..], &call(11, &ECHO, b"message")].concat()).await;
         // Before anything else comes.

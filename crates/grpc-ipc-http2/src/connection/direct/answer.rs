@@ -1,4 +1,4 @@
-//! Answers of a server.
+//! A server's answers.
 
 use std::sync::LazyLock;
 
@@ -10,13 +10,13 @@ use crate::connection::stream::End;
 use crate::encode::{MessageEncoder, Own, Start, TemplateKey};
 
 const START: Start<'_> = Start::Response(StatusCode::OK);
-/// Those of a call that has succeeded.
+/// The trailers of a call that succeeded.
 pub(super) static TRAILERS: LazyLock<HeaderMap> = LazyLock::new(|| {
     HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))])
 });
 
 impl Connection {
-    /// Answers a request with a message and the status OK, after which nobody sends on its stream any more.
+    /// Answers a request with a message and the status OK, and ends the sending side of its stream.
     pub(crate) fn answer_direct(
         &mut self,
         id: u32,
@@ -29,7 +29,7 @@ impl Connection {
         }
         let metadata = metadata.filter(|metadata| !metadata.is_empty());
         let window = stream.send_window;
-        // What is left of a request has to be refused after the answer, and what has come of it may be read.
+        // The rest of a request has to be refused after the answer. What has come of it may still be read.
         let is_received = stream.recv_ended && !stream.has_reader;
         let can_go = |length| is_received && self.can_send(window, PREFIX + length);
         let kept = match &encode {
@@ -64,12 +64,12 @@ impl Connection {
     }
 }
 
-/// Keeps the trailers of a call that has succeeded, once they were sent.
+/// Keeps the trailers of a successful call after they were sent.
 pub(super) fn keep_trailers(encoder: &mut MessageEncoder) {
     encoder.keep_template(TemplateKey::Trailers, Start::Trailers, Own::Nothing, &TRAILERS, true);
 }
 
-/// The headers and the trailers of a response that has been sent before, if they are the same again.
+/// The headers and trailers of an earlier response, if they are the same again.
 fn kept_response<'a>(
     encoder: &'a MessageEncoder,
     metadata: Option<&HeaderMap>,
@@ -82,5 +82,5 @@ fn kept_response<'a>(
     Some((head?, encoder.template(TemplateKey::Trailers, max_size)?))
 }
 
-/// What stands around a message that is sent with its headers and trailers.
+/// Room for the headers and trailers around a message.
 const RESERVE: usize = 128;

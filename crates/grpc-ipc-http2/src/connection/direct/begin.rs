@@ -1,4 +1,4 @@
-//! Calls that a client makes.
+//! A client's calls.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -17,24 +17,24 @@ use crate::direct;
 use crate::encode::{LOCALHOST, Own, Start, TemplateKey};
 use crate::pieces::Pieces;
 
-/// What the response to a call has.
+/// What the response to a call contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answered {
     /// One message.
     WithMessage,
-    /// A stream of them. It is an [`Answer::Response`](direct::Answer::Response).
+    /// A stream of messages. It is an [`Answer::Response`](direct::Answer::Response).
     WithStream,
 }
 
 /// The state of a call.
 pub(crate) enum Outcome<T, R> {
-    /// It waits.
+    /// There is no answer yet.
     Waits,
-    /// It was answered as usual: this was made of the answer.
+    /// The ordinary answer was decoded to this value.
     Answered(T),
-    /// The same with a large message, which is to be read without the lock. It is in a box, because it is rare.
+    /// The ordinary answer has a large message, which is decoded without the lock. It is boxed because it is rare.
     Gathered(R, Box<Gathered>),
-    /// It goes the general way.
+    /// The call continues on the general path.
     General,
 }
 
@@ -46,18 +46,18 @@ pub(crate) struct Gathered {
 }
 
 impl Gathered {
-    /// What is made of the answer.
+    /// Decodes the answer.
     pub(crate) fn read<T>(mut self, read: impl FnOnce(direct::Message<'_>, direct::Metadata<'_>) -> T) -> T {
         let metadata = direct::Metadata::new(self.head.as_mut(), self.trailers.as_deref());
         read(direct::Message::Bytes(self.message), metadata)
     }
 }
 
-/// The message of a call that begins.
+/// The message of a new call.
 pub(crate) enum Encode<F> {
-    /// Not encoded yet; encoded, it has this length.
+    /// Not encoded yet. Its encoded length is known.
     Later(usize, F),
-    /// With its prefix.
+    /// Encoded, with its prefix.
     Done(Pieces),
 }
 
@@ -65,7 +65,7 @@ impl Connection {
     /// Opens a stream with a whole request. There must be [room](Self::has_room).
     ///
     /// # Errors
-    /// [`Error::Unsendable`] for more metadata than the server takes.
+    /// [`Error::Unsendable`] if the metadata exceeds the server's limit.
     pub(crate) fn begin_direct(
         &mut self,
         method: &'static direct::Method,
@@ -124,7 +124,7 @@ impl Connection {
     /// Opens a stream for a request whose messages follow. There must be [room](Self::has_room).
     ///
     /// # Errors
-    /// [`Error::Unsendable`] for more metadata than the server takes.
+    /// [`Error::Unsendable`] if the metadata exceeds the server's limit.
     pub(crate) fn begin_stream(
         &mut self,
         method: &'static direct::Method,
@@ -143,7 +143,7 @@ impl Connection {
         Ok(id)
     }
 
-    /// A stream was opened.
+    /// Counts a new stream.
     #[inline]
     fn opened(&mut self, id: u32, begins_at: u64, answer: Answered, waker: &Waker) -> &mut Stream {
         self.next_stream += 2;
@@ -160,14 +160,14 @@ impl Connection {
         stream
     }
 
-    /// How long a frame of DATA can be.
+    /// The maximum length of a DATA frame.
     #[inline]
     pub(super) fn frame_limit(&self, window: i64) -> usize {
         let window = window.min(self.send_window).max(0) as usize;
         window.min(self.peer.max_frame_size as usize)
     }
 
-    /// Whether so much DATA can go before anything else does.
+    /// Whether `length` bytes of DATA can be sent ahead of everything else.
     #[inline]
     pub(super) fn can_send(&self, window: i64, length: usize) -> bool {
         self.queue.is_empty()
@@ -175,7 +175,7 @@ impl Connection {
             && self.output.len() < self.options.max_output
     }
 
-    /// So much DATA was put into frames, with as many messages of HTTP/2 as count for the peer.
+    /// Counts DATA that was put into frames, and the messages in it that allow the peer more control frames.
     #[inline]
     pub(super) fn count_sent(&mut self, length: usize, messages: u32) {
         self.send_window -= length as i64;
@@ -184,7 +184,7 @@ impl Connection {
         expect_updates(&mut self.updates_due);
     }
 
-    /// Polls a call. An answered call's stream is removed.
+    /// Polls a call. The stream of an answered call is removed.
     pub(crate) fn poll_direct<T, R: FnOnce(direct::Message<'_>, direct::Metadata<'_>) -> T>(
         &mut self,
         id: u32,
@@ -204,7 +204,7 @@ impl Connection {
         let mut length = 0;
         let call = &mut stream.direct;
         let outcome = if call.gathered.is_empty() {
-            // If this panics, the stream is as before, and the reader lets go of it.
+            // If this panics, the stream is unchanged, and its reader drops it.
             let message = direct::Message::Slice(&call.message[PREFIX..]);
             let metadata = direct::Metadata::new(call.response.as_mut(), call.trailers.as_deref());
             Outcome::Answered(read(message, metadata))
@@ -224,7 +224,7 @@ impl Connection {
     }
 }
 
-/// What a request of a direct call begins with.
+/// The first fields of a direct call's request.
 fn request_of<'a>(method: &'static direct::Method, https: bool, authority: Option<&'a str>) -> Start<'a> {
     Start::Request {
         method: &Method::POST,

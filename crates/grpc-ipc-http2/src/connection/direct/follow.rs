@@ -1,7 +1,7 @@
 //! Large messages of streams.
 //!
-//! A stream of messages comes the general way, as the pieces of a body. Whoever decodes a message has to join its pieces, so
-//! a large one is gathered like that of a unary call, and is one piece.
+//! A stream of messages is received on the general path, as the pieces of a body. To decode a message, its pieces have
+//! to be joined, so a large message is gathered into one piece, like that of a unary call.
 
 use super::gather::Gathered;
 use super::progress::Call;
@@ -9,31 +9,31 @@ use super::{Connection, PREFIX};
 use crate::connection::wake_reader;
 use crate::heap::expect_messages_of;
 
-/// A shorter message is not gathered.
+/// Shorter messages are not gathered.
 const MIN_LARGE: u64 = 32 * 1024;
 
-/// Where the messages of a body begin.
+/// Tracks where the messages of a body begin.
 #[derive(Debug, Default)]
 pub(super) struct Follow {
-    /// How much of a prefix has come that is in two pieces.
+    /// How many bytes have come of a prefix that is split between two pieces.
     begun: usize,
-    /// What it says of the length, as far as that has come.
+    /// The received part of the length in the prefix.
     length: u32,
-    /// How much of a message has still to come.
+    /// How much of a message has not come yet.
     left: u64,
 }
 
-/// What the next piece of a body is, or the beginning of the piece.
+/// How to handle the next piece of a body, or its beginning.
 pub(crate) enum Piece {
-    /// So much was taken, of a message that is gathered.
+    /// This many bytes were taken, as part of a gathered message.
     Gathered(usize),
-    /// So much goes the usual way.
+    /// This many bytes are ordinary data.
     Other(usize),
 }
 
 impl Follow {
-    /// Follows a piece up to the next message that is large and not compressed. If the piece begins with one, its length
-    /// with its prefix is returned.
+    /// Follows a piece up to the next large, uncompressed message. If the piece begins with one, returns its length
+    /// with the prefix.
     fn next(&mut self, piece: &[u8]) -> Result<u64, usize> {
         let mut at = 0;
         while let Some(byte) = piece.get(at) {
@@ -62,12 +62,12 @@ impl Follow {
         Err(at)
     }
 
-    /// Gathers the message that a piece begins with, if it is large. All of it has to come without this end doing anything:
-    /// `coming` bytes do.
+    /// Gathers the message at the beginning of a piece, if it is large. All of it must be able to come without further
+    /// action of this end: `coming` bytes can.
     fn begin(&mut self, piece: &[u8], coming: u64) -> Result<Gathered, usize> {
         let length = self.next(piece)?;
         if length <= coming {
-            // Others like it may follow before the body ends.
+            // More messages of this size may follow before the body ends.
             expect_messages_of(length as usize);
             return Ok(Gathered::of(length as usize));
         }
@@ -77,17 +77,17 @@ impl Follow {
 }
 
 impl Call {
-    /// Follows the messages of a body that begins.
+    /// Follows the messages of a new body.
     pub(crate) fn follow(&mut self) {
         self.follow = Some(Follow::default());
     }
 
-    /// The body is not one of messages.
+    /// Stops following, because the body does not consist of messages.
     pub(crate) fn follow_no_more(&mut self) {
         self.follow = None;
     }
 
-    /// Takes the next piece of a body if it is of a message that is gathered.
+    /// Takes the next piece of a body if it belongs to a gathered message.
     #[inline]
     pub(crate) fn take_piece(&mut self, piece: &[u8], coming: u64) -> Piece {
         let Self { follow, gathered, .. } = self;
@@ -105,7 +105,7 @@ impl Call {
 }
 
 impl Connection {
-    /// A part of a message has come that is gathered: its reader gets it if it is complete.
+    /// A part of a gathered message has come. Its reader gets the message once it is complete.
     pub(in crate::connection) fn gathered_part(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(id)
             && stream.direct.follow.is_some()
@@ -116,7 +116,7 @@ impl Connection {
         }
     }
 
-    /// Nothing more comes on a stream: its reader gets what has come of a message.
+    /// The stream has ended. Its reader gets the received part of a message.
     pub(in crate::connection) fn gathered_no_more(&mut self, id: u32) {
         if let Some(stream) = self.streams.get_mut(id)
             && stream.direct.follow.is_some()
@@ -158,7 +158,7 @@ mod tests {
         fn call(&mut self, _: &mut Arc<Head>, _: Message<'_>, _: Reply<'_>) {}
     }
 
-    /// A connection on which a body comes.
+    /// A connection that receives a body.
     struct Receiver {
         connection: Connection,
         id: u32,
@@ -172,7 +172,7 @@ mod tests {
         to.receive(&mut BytesMut::from(&bytes[..])).unwrap();
     }
 
-    /// Both ends of a connection with a call that has begun.
+    /// Both ends of a connection with an active call.
     fn ends(options: Options) -> (Connection, Connection, u32) {
         let mut client = Connection::new(Role::Client, options.clone());
         let mut server = Connection::new(Role::Server, options);
@@ -193,7 +193,7 @@ mod tests {
             Self { connection, id, input: BytesMut::new(), pieces: Vec::new() }
         }
 
-        /// A client whose server has answered with this type of content.
+        /// A client whose server has answered with this content type.
         fn client(content_type: &'static str) -> Self {
             let (mut connection, mut server, id) = ends(Options::new());
             let headers = [(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
@@ -202,7 +202,7 @@ mod tests {
             Self { connection, id, input: BytesMut::new(), pieces: Vec::new() }
         }
 
-        /// Reads a part of what the peer sends, as the task of a connection does.
+        /// Receives bytes from the peer, as the task of a connection does.
         fn read(&mut self, mut octets: &[u8]) {
             while !octets.is_empty() {
                 let into_message =
@@ -235,7 +235,7 @@ mod tests {
             octets
         }
 
-        /// Takes what there is.
+        /// Takes the available data.
         fn take(&mut self) {
             while let Some(piece) = self.connection.take_data(self.id) {
                 self.pieces.push(piece);
@@ -292,7 +292,7 @@ mod tests {
         }
     }
 
-    /// Its reader makes room for the rest by taking what has come.
+    /// The reader makes room for the rest by reading.
     #[test]
     fn a_message_that_does_not_fit_into_the_window_comes_in_parts() {
         let mut receiver = Receiver::server(Options::new().initial_stream_window(50_000));
@@ -301,7 +301,7 @@ mod tests {
             let octets = receiver.frames(piece, 9_000);
             receiver.read(&octets);
             receiver.take();
-            // What is not read is only ever of the first message, or of the last one.
+            // All unread data belongs to the first message, or to the last one.
             let at = receiver.body().len();
             assert!(at >= 100_010 || at == 0 || at >= 40_005, "{at}");
         }
@@ -321,7 +321,7 @@ mod tests {
             let mut octets = Vec::new();
             match end {
                 0 => frame::write_data_head(&mut octets, receiver.id, 0, true),
-                // An index of the static table.
+                // An index into the static table.
                 1 => frame::write_headers(&mut octets, receiver.id, &[0x90], true, 1 << 14),
                 _ => frame::write_reset(&mut octets, receiver.id, Reason::CANCEL),
             }

@@ -1,8 +1,8 @@
 //! Messages that are large, or come in several frames.
 //!
-//! They are gathered in memory of their own, into which they are read from the byte stream, and go on the direct way once
-//! they are complete. A message is gathered if it fits into the window of its stream: so what is gathered and not handed
-//! out is bounded like everything else that is not read. A larger one goes the general way.
+//! They are gathered in their own memory, into which they are read straight from the byte stream. They stay direct
+//! calls once they are complete. A message is gathered if it fits into the window of its stream, so gathered data has
+//! the same limit as other unread data. A larger message continues on the general path.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use tokio::time::Instant;
@@ -13,23 +13,23 @@ use crate::connection::Role;
 use crate::deadline::after;
 use crate::frame::{Head, flag};
 
-/// A shorter one that is not in one piece goes the general way.
+/// A shorter message in several pieces continues on the general path.
 const MIN_GATHERED: usize = 4 * 1024;
-/// The rest of a frame is read into its message if it is as long as this; a shorter one is read together with what
-/// comes behind it, and copied.
+/// The rest of a frame is read straight into its message if it has at least this length. A shorter rest is read
+/// together with the data behind it, and copied.
 const MIN_READ: usize = 4 * 1024;
-/// So much is read behind what a frame has of a message: the head of the next frame, and mostly also the few bytes that a
-/// message is longer than its other frames, and the beginning of the next message.
+/// How much is read beyond a frame's part of a message: the next frame head, and usually the last few bytes of the
+/// message and the beginning of the next one.
 const BEHIND: usize = 64;
-/// How many times as much memory as has come there is for a message, lest one that is only announced takes any.
+/// The maximum ratio of allocated memory to received data, so that a message that is only announced takes no memory.
 const AHEAD: usize = 64;
 
 /// A message that is being gathered.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
-    /// With its prefix.
+    /// The received bytes, with the prefix.
     bytes: BytesMut,
-    /// How long it will be.
+    /// The full length.
     length: usize,
 }
 
@@ -38,7 +38,7 @@ impl Gathered {
         Self { bytes: BytesMut::new(), length }
     }
 
-    /// All of it is here.
+    /// Whether the message is complete.
     pub(super) fn is_complete(&self) -> bool {
         self.bytes.len() == self.length
     }
@@ -47,12 +47,12 @@ impl Gathered {
         self.bytes.len()
     }
 
-    /// How much has still to come.
+    /// How much has not come yet.
     pub(super) fn left(&self) -> usize {
         self.length - self.bytes.len()
     }
 
-    /// No message is being gathered.
+    /// Whether no message is being gathered.
     pub(super) fn is_empty(&self) -> bool {
         self.length == 0
     }
@@ -62,7 +62,7 @@ impl Gathered {
         self.bytes.extend_from_slice(piece);
     }
 
-    /// Makes room for a piece, for what is read behind the message, and for what follows.
+    /// Makes room for a piece, for data read beyond the message, and for what follows.
     fn grow(&mut self, piece: usize) {
         if self.bytes.capacity() - self.bytes.len() < piece {
             let come = self.bytes.len() + piece;
@@ -77,13 +77,13 @@ impl Gathered {
         }
     }
 
-    /// What has come, with the prefix, in memory that is not much longer.
+    /// Takes the received bytes, with the prefix, in memory that is not much larger.
     pub(super) fn take(&mut self) -> Bytes {
         let Self { bytes, .. } = std::mem::take(self);
         if bytes.capacity() / 2 > bytes.len() { Bytes::copy_from_slice(&bytes) } else { bytes.freeze() }
     }
 
-    /// A message that is complete, without its prefix.
+    /// Takes a complete message, without its prefix.
     pub(super) fn take_message(&mut self) -> Bytes {
         let Self { bytes, .. } = std::mem::take(self);
         bytes.freeze().split_off(PREFIX)
@@ -91,7 +91,7 @@ impl Gathered {
 }
 
 impl Connection {
-    /// Whether a frame of DATA may be of a message that is gathered.
+    /// Whether a DATA frame may belong to a gathered message.
     pub(in crate::connection) fn may_gather(&mut self, head: Head) -> bool {
         let Some(stream) = self.streams.get_mut(head.stream) else { return false };
         if let Some(request) = &stream.direct.request {
@@ -106,8 +106,8 @@ impl Connection {
             }
     }
 
-    /// The first frame of a body has begun, of this length: it goes on as it is if it begins with a large message that the
-    /// window lets come, and goes the general way otherwise.
+    /// Handles the beginning of a body's first frame. If it begins with a large message that fits into the window, the
+    /// message is gathered. Otherwise the call continues on the general path.
     pub(in crate::connection) fn begin_gathering(
         &mut self,
         id: u32,
@@ -132,13 +132,13 @@ impl Connection {
         }
         stream.direct.progress = Progress::Gathers;
         stream.direct.gathered.length = length as usize;
-        // Its time runs from here, as that of a handler does that waits for its message.
+        // Its deadline starts here, like that of a handler that waits for its message.
         if let Some(timeout) = stream.direct.request.as_ref().and_then(|head| head.timeout()) {
             self.set_deadline(id, after(Instant::now(), timeout));
         }
     }
 
-    /// Where to read what comes next, and how much of it: what a frame has of a message, and a little behind it.
+    /// Where to read the next bytes, and how many: the rest of a frame's part of a message, and a little more.
     pub(crate) fn room_for_message(&mut self) -> Option<(&mut BytesMut, usize)> {
         let data = self.data.as_ref().filter(|data| data.wanted && data.left as usize >= MIN_READ)?;
         if self.failed.is_some() {
@@ -158,7 +158,7 @@ impl Connection {
         Some((&mut gathered.bytes, room.min(length + BEHIND)))
     }
 
-    /// So much was read there; what is not of the message goes to the rest of what has come.
+    /// `length` bytes were read there. Bytes beyond the message move to `rest`.
     pub(crate) fn message_was_read(&mut self, length: usize, rest: &mut BytesMut) {
         let Some(data) = &mut self.data else { return };
         let Some(stream) = self.streams.get_mut(data.stream) else { return };
@@ -172,7 +172,7 @@ impl Connection {
         self.gathered_part(id);
     }
 
-    /// A frame of a message that is gathered has ended, and the stream has not.
+    /// A frame of a gathered message has ended, but not the stream.
     pub(in crate::connection) fn gathered_frame(&mut self, id: u32) {
         if self.role == Role::Client
             && let Some(stream) = self.streams.get_mut(id)
@@ -183,7 +183,7 @@ impl Connection {
         }
     }
 
-    /// The stream of a request has ended: its message is handed out if it is complete.
+    /// The stream of a request has ended. A complete message is passed to the service.
     pub(in crate::connection) fn gathered_request(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.direct.gathers()) else { return };
         if !stream.direct.gathered.is_complete() {
@@ -195,7 +195,7 @@ impl Connection {
         self.direct.requests.list.push(Request { id, head, message: Source::Gathered });
     }
 
-    /// The message of a request that was handed out, and when its call is to be over; `None` if that is over by now.
+    /// The message of a request, and its deadline; `None` if the call has ended.
     pub(crate) fn take_gathered(&mut self, id: u32) -> Option<(Bytes, Option<Instant>)> {
         let stream = self.streams.get_mut(id)?;
         if stream.failed.is_some() {

@@ -1,6 +1,5 @@
-//! Calls of generated code ([`crate::direct`]) for as long as nothing about them is unusual: they have a head that is
-//! known, one message, and an end. At the first other thing a call is demoted, and goes the general way from
-//! there, on the same stream.
+//! Calls of generated code ([`crate::direct`]), as long as nothing about them is unusual: they have a known head, one
+//! message, and an end. In any other case, a call is demoted: it continues on the general path, on the same stream.
 
 mod answer;
 mod begin;
@@ -30,33 +29,33 @@ use super::{Connection, room_for_one, wake_reader};
 use crate::direct::{Head, Route, Service};
 use crate::message::RequestHead;
 
-/// A longer message goes the general way, with its prefix.
+/// A longer message continues on the general path, with its prefix.
 const MAX_MESSAGE: usize = 16 * 1024;
-/// What stands before a message: a flag, and its length.
+/// The prefix of a message: a flag, and its length.
 pub(crate) const PREFIX: usize = 5;
 
-/// What a connection knows of direct calls.
+/// The state of direct calls on a connection.
 #[derive(Default)]
 pub(crate) struct Direct {
-    /// Answers the requests; it is here while the connection receives.
+    /// Answers the requests. It is here while the connection receives.
     pub(crate) service: Option<Box<dyn Service>>,
-    /// There are such calls.
+    /// Whether there are direct calls.
     pub(crate) is_used: bool,
-    /// The requests that have come since this was last taken.
+    /// The requests received since this was last taken.
     pub(super) requests: Requests,
-    /// Streams whose message had not come with their head, in this read.
+    /// Streams whose message has not come with their head in this read.
     awaiting: Vec<u32>,
-    /// Memory for a message that cannot be encoded into the output.
+    /// A buffer for messages that cannot be encoded straight into the output.
     small_message: Vec<u8>,
-    /// How many requests were handed out, or calls answered.
+    /// How many requests were passed to the service, or how many calls were answered.
     pub(crate) calls: u64,
 }
 
-/// Requests that are complete.
+/// Complete requests.
 #[derive(Default)]
 pub(crate) struct Requests {
     pub(crate) list: Vec<Request>,
-    /// Their messages, one behind the other.
+    /// Their messages, one after the other.
     pub(crate) messages: Vec<u8>,
 }
 
@@ -70,13 +69,13 @@ pub(crate) struct Request {
 pub(crate) enum Source {
     /// Among the [messages](Requests::messages), without the prefix.
     Read(Range<usize>),
-    /// With its stream, which [gathers](Connection::take_gathered) large ones.
+    /// On its stream, which [gathers](Connection::take_gathered) large messages.
     Gathered,
-    /// It has a stream of them, which come the general way.
+    /// The request has a stream of messages, which come on the general path.
     Stream,
 }
 
-/// How much room is kept for requests when there are none.
+/// The capacity for requests that is kept when there are none.
 const KEEP_REQUESTS: usize = 16;
 const KEEP_MESSAGES: usize = 1024;
 
@@ -85,7 +84,7 @@ impl Requests {
         self.list.is_empty()
     }
 
-    /// Forgets all, and gives memory back that was for many.
+    /// Clears everything, and frees memory after a large batch.
     pub(crate) fn clear(&mut self) {
         self.list.clear();
         self.list.shrink_to(KEEP_REQUESTS);
@@ -95,19 +94,19 @@ impl Requests {
 }
 
 impl Direct {
-    /// How many requests have come that nobody has looked at.
+    /// The number of requests that have not been taken.
     pub(super) fn waiting(&self) -> usize {
         self.requests.list.len()
     }
 
-    /// Which method of the service a request calls.
+    /// The method of the service that a request calls.
     fn route_of(&self, request: &RequestHead) -> Option<Route> {
         Head::route_of(request, self.service.as_deref()?)
     }
 }
 
 impl Connection {
-    /// Hands out the requests that have come. `into` is empty.
+    /// Takes the requests that have come. `into` must be empty.
     pub(crate) fn take_direct(&mut self, into: &mut Requests) {
         if self.direct.requests.is_empty() {
             return;
@@ -121,7 +120,7 @@ impl Connection {
         self.direct.calls += into.list.len() as u64;
     }
 
-    /// Has a call go the general way from here.
+    /// Continues a call on the general path.
     pub(super) fn demote(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if matches!(stream.direct.progress, Progress::General | Progress::Complete | Progress::Done) {
@@ -146,7 +145,7 @@ impl Connection {
         }
     }
 
-    /// Whatever has come without its message goes the general way, so that its handler and its deadline begin now.
+    /// Demotes every call whose message has not come with its head, so that its handler and its deadline start now.
     pub(super) fn demote_awaiting(&mut self) {
         while let Some(id) = self.direct.awaiting.pop() {
             if self.streams.get(id).is_some_and(|stream| stream.direct.progress == Progress::Awaits) {
@@ -155,7 +154,7 @@ impl Connection {
         }
     }
 
-    /// A stream has failed: its request is not handed out any more.
+    /// A stream has failed. Its request is no longer passed to the service.
     pub(super) fn forget_direct(&mut self, id: u32) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         match stream.direct.progress {
@@ -173,7 +172,7 @@ impl Connection {
 #[cfg(any(test, fuzzing))]
 impl Connection {
     /// # Panics
-    /// If something does not hold of the direct calls when nobody is at work on the connection.
+    /// If an invariant of the direct calls is broken while nothing uses the connection.
     pub(super) fn check_direct(&self) {
         for Request { id, .. } in &self.direct.requests.list {
             let stream = self.streams.get(*id);

@@ -7,21 +7,21 @@ use super::gather::Gathered;
 use super::usual::PlainHead;
 use crate::direct::Head;
 
-/// What a stream knows of being a direct call.
+/// The state of a stream as a direct call.
 #[derive(Debug, Default)]
 pub(crate) struct Call {
     pub(super) progress: Progress,
-    /// That of a request whose message has to come.
+    /// The head of a request whose message has not come.
     pub(super) request: Option<Arc<Head>>,
-    /// That of a response, once it has come.
+    /// The head of a response, once it has come.
     pub(super) response: Option<Arc<PlainHead>>,
-    /// The message of a response, with its prefix; empty before it has come. The memory is that of earlier ones.
+    /// The message of a response, with its prefix; empty before it has come. The memory is reused.
     pub(super) message: Vec<u8>,
-    /// A message that is large, or in several frames, of a request or of a response.
+    /// A message of a request or response that is large, or in several frames.
     pub(super) gathered: Gathered,
-    /// Where in its body the messages of a stream begin, if it has one.
+    /// Where the messages of a streaming body begin.
     pub(super) follow: Option<Follow>,
-    /// The metadata in the trailers of a response, if there was any.
+    /// The metadata in the trailers of a response, if any.
     pub(super) trailers: Option<Arc<HeaderMap>>,
 }
 
@@ -31,16 +31,16 @@ pub(super) enum Progress {
     /// The call is not direct, or no longer.
     #[default]
     General,
-    /// The head, and the beginning of a message that is gathered.
+    /// The head, and the beginning of a gathered message.
     Gathers,
 
-    // The requests of a server's end.
-    /// The head; the message has to come in the same read.
+    // The server's requests.
+    /// The head; the message must come in the same read.
     Awaits,
-    /// As much as a handler is called with: everything, or the head if messages may follow it.
+    /// Everything that the handler is called with: the whole request, or the head if messages may follow.
     Complete,
 
-    // The responses of a client's end.
+    // The client's responses.
     /// Nothing.
     Begun,
     /// The head.
@@ -51,7 +51,7 @@ pub(super) enum Progress {
     Done,
 }
 
-/// A larger message does not leave its memory to the next one.
+/// The memory of a larger message is not reused.
 const KEEP: usize = 256;
 
 impl Call {
@@ -63,25 +63,25 @@ impl Call {
         self.progress == Progress::Gathers
     }
 
-    /// It is a request whose message is gathered: it has no handler yet.
+    /// Whether it is a request whose message is being gathered, so that it has no handler yet.
     pub(crate) fn gathers_request(&self) -> bool {
         self.gathers() && self.request.is_some()
     }
 
-    /// How much has come that nobody has taken.
+    /// How much has come and has not been taken.
     pub(crate) fn unread(&self) -> usize {
         self.message.len() + self.gathered.len()
     }
 
-    /// What has come is not wanted any more.
+    /// Drops the received data, which is no longer needed.
     #[inline]
     pub(crate) fn drop_unread(&mut self) {
         self.message.clear();
         self.gathered.clear();
     }
 
-    /// Drops all that it holds, but for a little memory. Mostly there is nothing, which is found out faster than by
-    /// dropping it.
+    /// Drops its contents, but keeps a little memory. Usually there are none, and checking that is faster than
+    /// dropping.
     #[inline]
     pub(crate) fn clear(&mut self) {
         self.progress = Progress::General;
@@ -102,7 +102,7 @@ impl Call {
         }
     }
 
-    /// One that is under way, with a message.
+    /// An active one, with a message.
     #[cfg(test)]
     pub(crate) fn begun(message: &[u8]) -> Self {
         Self { progress: Progress::Begun, message: message.into(), ..Self::default() }
@@ -116,7 +116,7 @@ impl Call {
     }
 
     /// # Panics
-    /// If something does not hold when nobody is at work on the stream.
+    /// If an invariant is broken while nothing uses the stream.
     pub(super) fn check_invariants(&self) {
         assert!(self.progress != Progress::Awaits, "a request without its message");
         assert!(self.request.is_none() || self.gathers(), "a request that is not handed out");

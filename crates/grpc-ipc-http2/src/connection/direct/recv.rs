@@ -1,4 +1,4 @@
-//! The frames of direct calls that come.
+//! Received frames of direct calls.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::frame::{self, HEAD, flag, kind};
 use crate::message::{Message, RequestHead};
 
 impl Connection {
-    /// Takes frames for as long as they are complete, and what direct calls usually have. What is left may be as well: the
-    /// general way knows more.
+    /// Takes frames as long as they are complete and usual for direct calls. The general path handles the rest, which
+    /// may also belong to direct calls.
     pub(in crate::connection) fn receive_direct(&mut self, input: &mut Input<'_>) {
         let between_frames =
             self.received == Received::Settings && self.data.is_none() && self.block.is_none();
@@ -39,7 +39,7 @@ impl Connection {
         input.take(input.rest().len() - left);
     }
 
-    /// Takes a block of headers that has come before.
+    /// Takes a header block that has come before.
     fn direct_headers(&mut self, head: frame::Head, block: &[u8]) -> bool {
         const LAST: u8 = flag::END_HEADERS | flag::END_STREAM;
         let end_stream = match head.flags {
@@ -83,7 +83,7 @@ impl Connection {
         opens
     }
 
-    /// Takes a request that came the general way, on a stream that is open now. Returns the request if it is not a direct
+    /// Takes a request from the general path, on a stream that is now open. Returns the request if it is not a direct
     /// call.
     pub(in crate::connection) fn may_be_direct(&mut self, id: u32, head: RequestHead) -> Option<RequestHead> {
         let Some(route) = self.direct.route_of(&head) else { return Some(head) };
@@ -95,7 +95,7 @@ impl Connection {
     fn await_message(&mut self, id: u32, head: Arc<Head>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if head.has_stream() {
-            // Its messages come the general way.
+            // Its messages come on the general path.
             stream.content_length = head.content_length();
             stream.direct.progress = Progress::Complete;
             stream.direct.follow();
@@ -121,7 +121,7 @@ impl Connection {
 
     fn direct_end(&mut self, id: u32, metadata: Option<Arc<http::HeaderMap>>) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return false };
-        // A request that is not sent is cut off, which is not usual.
+        // A request that is not fully sent is cut off, which is unusual.
         if stream.direct.progress != Progress::Message || stream.end != End::Sent {
             return false;
         }
@@ -135,7 +135,7 @@ impl Connection {
         true
     }
 
-    /// Headers have come the general way, on a stream that is there. They are returned if they are not those of a direct
+    /// Takes headers from the general path, on an existing stream. Returns them if they are not those of a direct
     /// call's response.
     pub(in crate::connection) fn direct_message(
         &mut self,
@@ -179,7 +179,7 @@ impl Connection {
                     return false;
                 };
                 stream.direct.progress = Progress::Complete;
-                // Mostly it is the last one.
+                // It is usually the last one.
                 self.direct.awaiting.pop_if(|last| *last == id);
                 stream.received = length as u64;
                 stream.recv_ended = true;
@@ -196,7 +196,7 @@ impl Connection {
                 stream.direct.message.extend_from_slice(payload);
                 stream.received = length as u64;
                 stream.recv_window -= length;
-                // All of the first message is here, so the window need not be opened for it.
+                // The first message is complete, so the window need not be opened for it.
                 stream.first_message = length as u64;
                 self.receiving.unread += payload.len();
             }
@@ -208,7 +208,7 @@ impl Connection {
     }
 }
 
-/// The message of a frame that has exactly one, which is small and not compressed.
+/// The message of a frame with exactly one message, small and uncompressed.
 fn only_message(payload: &[u8]) -> Option<&[u8]> {
     let ([0, length @ ..], message) = payload.split_first_chunk::<PREFIX>()? else { return None };
     let is_whole = u32::from_be_bytes(*length) as usize == message.len();

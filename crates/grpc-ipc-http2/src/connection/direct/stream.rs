@@ -1,4 +1,4 @@
-//! Streams of messages that are sent.
+//! Sent streams of messages.
 
 use http::{HeaderMap, StatusCode};
 
@@ -14,7 +14,7 @@ use crate::{Error, Reason, frame};
 const START: Start<'_> = Start::Response(StatusCode::OK);
 
 impl Connection {
-    /// Answers a request with headers, which messages follow.
+    /// Answers a request with headers. Messages follow.
     pub(crate) fn begin_answer(&mut self, id: u32, metadata: Option<&HeaderMap>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         if stream.end != End::Open || stream.has_answer {
@@ -40,7 +40,7 @@ impl Connection {
         }
     }
 
-    /// Sends messages, as soon as the peer lets us.
+    /// Sends messages, as soon as flow control permits.
     pub(crate) fn send_batch(&mut self, id: u32, batch: &mut Batch) {
         self.put_batch(id, batch, false);
         batch.clear();
@@ -67,7 +67,7 @@ impl Connection {
         }
     }
 
-    /// Puts messages into the output, if they can go before anything else does; whether that is so.
+    /// Puts messages into the output if they can be sent ahead of everything else, and returns whether it did.
     pub(super) fn put_at_once(&mut self, id: u32, messages: &[u8], ends: bool) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return true };
         let window = stream.send_window;

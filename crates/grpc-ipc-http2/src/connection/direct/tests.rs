@@ -1,4 +1,4 @@
-//! Both ends of a connection without I/O. What always holds of them is checked after each step.
+//! Both ends of a connection without I/O. The invariants are checked after each step.
 
 use std::io::IoSlice;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Ends {
         ends
     }
 
-    /// Passes on all that the ends have to say.
+    /// Passes all output of each end to the other.
     fn pass(&mut self) {
         let Self { client, server } = self;
         while pass(client, server) || pass(server, client) {}
@@ -58,7 +58,7 @@ impl Ends {
         id
     }
 
-    /// The requests that have come, by stream.
+    /// The received requests, by stream.
     fn requests(&mut self) -> Vec<(u32, Vec<u8>)> {
         let mut requests = Requests::default();
         self.server.take_direct(&mut requests);
@@ -129,7 +129,7 @@ fn answers_that_the_client_does_not_read_wait_before_they_are_put_into_frames() 
         }
         ids
     };
-    // The headers are known then.
+    // After that, the headers are known.
     for _ in 0..5 {
         for id in call(&mut ends) {
             ends.pass();
@@ -161,7 +161,7 @@ fn an_answer_to_a_call_that_is_over_is_not_sent() {
     }
 }
 
-/// One more call than handlers may outlive their streams is refused, and not handed out.
+/// At most as many calls as streams may have handlers after a reset. One more call is refused, and not passed on.
 #[test]
 fn handlers_that_outlive_their_streams_are_bounded() {
     const LIMIT: u32 = 5;
@@ -222,7 +222,7 @@ fn memory_for_a_message_is_given_back() {
     }
 }
 
-/// A peer that has an error in its window of a stream is not told of one that it has not.
+/// An error in a peer's window of a stream does not cause a second error on a stream that does not exist.
 #[test]
 fn the_window_of_a_request_that_was_sent_is_counted() {
     let mut ends = Ends::new(Options::new());

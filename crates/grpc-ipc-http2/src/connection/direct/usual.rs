@@ -5,17 +5,17 @@ use http::{HeaderMap, StatusCode};
 use crate::direct::{Head, Service, is_plain, metadata_of};
 use crate::message::{Message, ResponseHead};
 
-/// What a block of headers is to a direct call.
+/// The meaning of a header block for a direct call.
 #[derive(Debug)]
 pub(crate) enum Usual {
     Request(Arc<Head>),
     Response(Arc<PlainHead>),
-    /// Those of status 0, with the metadata in them, if there is any.
+    /// Trailers with status 0, and the metadata in them, if any.
     Trailers(Option<Arc<HeaderMap>>),
     Nothing,
 }
 
-/// The head of a response that has a message to come, which is not compressed.
+/// The head of a response that is followed by an uncompressed message.
 #[derive(Debug)]
 pub(crate) struct PlainHead {
     pub(super) response: ResponseHead,
@@ -51,7 +51,7 @@ impl PlainHead {
     }
 }
 
-/// Trailers that say that the call has succeeded.
+/// Whether these trailers report success.
 pub(super) fn is_ok(trailers: &HeaderMap) -> bool {
     let mut statuses = trailers.iter().filter(|(name, _)| name.as_str() == "grpc-status");
     statuses.next().is_some_and(|(_, status)| status == "0") && statuses.next().is_none()

@@ -1,12 +1,12 @@
-//! Messages as they are on the wire.
+//! The wire format of messages.
 
 use super::{Connection, KEEP_MESSAGES, PREFIX};
 use crate::frame::{self, HEAD, Head, flag};
 use crate::pieces::Pieces;
 
-/// A longer message is not encoded under the lock of the connection, nor into its output.
+/// A longer message is not encoded under the connection's lock, or into its output.
 pub(crate) const IN_PLACE: usize = 4 * 1024;
-/// What stands between a block of headers and a message.
+/// The length of the heads between a header block and a message.
 pub(crate) const BETWEEN: usize = HEAD + PREFIX;
 
 /// A message that is not in a frame yet, with its prefix.
@@ -16,8 +16,8 @@ pub(super) enum Unframed {
 }
 
 impl Connection {
-    /// Encodes a message into memory that is kept for that: before its headers, because to encode them changes the encoder,
-    /// and the message may panic.
+    /// Encodes a message into a reusable buffer. This comes before its headers, because encoding headers changes the
+    /// encoder, and the message may panic.
     pub(super) fn unframed(&mut self, length: usize, encode: impl FnOnce(&mut Vec<u8>)) -> Unframed {
         let mut message = std::mem::take(&mut self.direct.small_message);
         message.reserve(PREFIX + length);
@@ -28,7 +28,7 @@ impl Connection {
         Unframed::Small(message)
     }
 
-    /// Sends a message, as soon as the peer lets us.
+    /// Sends a message, as soon as flow control permits.
     pub(super) fn send_unframed(&mut self, id: u32, message: Unframed, end_stream: bool) {
         match message {
             Unframed::Large(pieces) => self.send_pieces(id, pieces, end_stream),
@@ -42,16 +42,16 @@ impl Connection {
     }
 }
 
-/// A block of headers that was sent before, and says the same again.
+/// A header block that was sent before and is the same again.
 #[derive(Clone, Copy)]
 pub(super) enum Kept<'a> {
-    /// In a frame, and with [`BETWEEN`] behind it.
+    /// In a frame, followed by [`BETWEEN`] bytes.
     Template(&'a [u8]),
-    /// A short one.
+    /// A short block.
     Block(&'a [u8]),
 }
 
-/// Appends HEADERS, of a template, on a stream.
+/// Appends HEADERS for a stream, copied from a template.
 #[inline]
 pub(super) fn headers(out: &mut Vec<u8>, template: &[u8], id: u32) {
     let begin = out.len();
@@ -61,8 +61,8 @@ pub(super) fn headers(out: &mut Vec<u8>, template: &[u8], id: u32) {
     }
 }
 
-/// Appends HEADERS and DATA with one message, whose length is known only when it is there. The message is returned if it
-/// is longer than `limit`, and nothing is appended then; else the length of DATA is.
+/// Appends HEADERS, and DATA with one message, whose length is known only after encoding. Returns the length of DATA.
+/// If the message is longer than `limit`, nothing is appended, and the message is returned.
 pub(super) fn headers_and_message(
     out: &mut Vec<u8>,
     head: Kept<'_>,
