@@ -75,7 +75,7 @@ fn every_wrong_address_says_what_is_wrong() {
         (&too_long, "has a pipe name of 248 UTF-16 units: at most 247 are allowed"),
         (r"npipe:..\C:\file", "has a pipe name that Windows would change"),
         (r"npipe:..\UNC\127.0.0.1\pipe\greeter", "has a pipe name that Windows would change"),
-        (r"unix:\\server\share\g.sock", "a socket is on this machine"),
+        (r"unix:\\server\share\g.sock", "the path must be on this machine"),
         (r"\\server\pipe\greeter", "is not a pipe of this machine: expected npipe:NAME"),
         ("npipe://server/pipe/greeter", "is not a pipe of this machine: expected npipe:NAME"),
         ("local:a/b", "is not a valid local name"),

@@ -185,7 +185,7 @@ fn run_paused(name: &str, test: impl AsyncFnOnce()) {
     runtime.unwrap().block_on(test());
 }
 
-const LATE: &str = "the handler has not answered within the time that the server allows";
+const LATE: &str = "the handler did not answer within the server's time limit";
 
 #[test]
 fn a_handler_has_the_time_that_the_server_allows() {

@@ -156,7 +156,7 @@ fn a_panic_of_a_handler_is_logged() {
         drop(channel);
         running.stop().await.unwrap().unwrap();
     });
-    let logged = events.iter().filter(|event| event.contains("a handler has panicked")).count();
+    let logged = events.iter().filter(|event| event.contains("a handler panicked")).count();
     assert_eq!(logged, 2, "{events:?}");
     let expected = "method=/greet.Greeter/SayHello";
     assert!(

@@ -169,7 +169,7 @@ fn a_socket_that_is_no_listener_says_what_it_is() {
         let error = Server::builder().listen(options).bind().await.unwrap_err();
         let text = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
         assert!(
-            text.contains("is a connected Unix domain socket, expected a Unix domain socket that"),
+            text.contains("is a connected Unix domain socket, expected a listening Unix domain socket"),
             "{text}"
         );
         let error = Channel::connect("systemd:greeter").await.unwrap_err();

@@ -21,7 +21,7 @@ impl Outcome {
     pub(crate) fn of_error(error: String) -> Self {
         let known = [
             ("the server is not trusted", "untrusted"),
-            ("its access policy has to name this user", "refused"),
+            ("the server refuses this user", "refused"),
             ("is already in use", "in use"),
             ("belongs to uid=", "not this user's"),
             ("can be written to by everyone", "others can write"),

@@ -110,7 +110,7 @@ fn is_private(directory: &Path) -> bool {
 
 fn no_directory(problem: &str) -> String {
     format!(
-        "XDG_RUNTIME_DIR names no directory of this user's alone, and {problem}; set XDG_RUNTIME_DIR to one of mode \
+        "XDG_RUNTIME_DIR names no private directory of this user, and {problem}; set XDG_RUNTIME_DIR to one of mode \
          0700, or use unix:PATH"
     )
 }

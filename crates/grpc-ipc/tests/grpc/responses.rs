@@ -193,7 +193,7 @@ fn a_response_whose_content_length_is_wrong_has_failed() {
     let head = headers(1, &and(&OK, &[("content-length", "500")]));
     let status = status(&[head, data(1, message(b"x")), trailers]);
     assert_eq!(status.code(), Code::Internal);
-    assert!(status.message().contains("content-length is not the length of the body"), "{status:?}");
+    assert!(status.message().contains("content-length differs from the length of the body"), "{status:?}");
 }
 
 /// "Clients may limit the size of Response-Headers, Trailers, and Trailers-Only".
