@@ -121,7 +121,7 @@ pub async fn each_end_knows_the_other(transport: impl Transport) {
     assert_eq!(server.peer(), &of_client, "also after the other end has closed");
 }
 
-/// > [`is_same_user`](Self::is_same_user) compares it with [`user`](Self::user), and returns `false` if a transport does not set it.
+/// > A transport that does not set it has no peers of the same user.
 pub async fn each_end_knows_that_the_other_is_of_the_same_user(transport: impl Transport) {
     let mut listener = listen(&transport).await;
     let (client, server) = pair(&transport, &mut listener).await;

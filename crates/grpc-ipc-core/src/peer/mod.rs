@@ -98,7 +98,7 @@ impl Peer {
     }
 
     /// Sets the user that this process runs as at the time of the connection. [`is_same_user`](Self::is_same_user)
-    /// compares it with [`user`](Self::user), and returns `false` if a transport does not set it.
+    /// compares it with [`user`](Self::user). A transport that does not set it has no peers of the same user.
     #[must_use = "the peer is moved into the returned one"]
     pub fn same_user_as(self, own: &UserId) -> Self {
         self.with(|facts| facts.own_user = Some(own.clone()))
