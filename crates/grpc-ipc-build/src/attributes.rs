@@ -3,7 +3,7 @@ use syn::parse::Parser as _;
 
 use crate::Error;
 
-/// Attributes for the items that match a pattern, as the user gave them: (pattern, attributes).
+/// User-defined attributes for the items that match a pattern: (pattern, attributes).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attributes(Vec<(String, String)>);
 
@@ -16,12 +16,12 @@ impl Attributes {
         self.0.iter().map(|(pattern, attribute)| (pattern.as_str(), attribute.as_str()))
     }
 
-    /// Fails for what is not an attribute, before anything is generated that could not be parsed.
+    /// Fails if a text is not an attribute, before any code is generated that cannot be parsed.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.iter().try_for_each(|(_, text)| parse(text).map(drop))
     }
 
-    /// Those of an item that is known by any of `paths`, which are fully qualified (`.greet.Greeter`).
+    /// The attributes of an item that has any of the fully qualified `paths` (`.greet.Greeter`).
     pub(crate) fn of(&self, paths: &[&str]) -> Result<Vec<Attribute>, Error> {
         let mut found = Vec::new();
         for (pattern, text) in self.iter() {
@@ -41,8 +41,8 @@ fn parse(text: &str) -> Result<Vec<Attribute>, Error> {
     }
 }
 
-/// Whether a pattern names `path`, by the rules of prost-build: `.` matches all, a pattern that begins with a dot a
-/// package or an item and what is in it, any other pattern the end of a path.
+/// Whether a pattern matches `path`, by the rules of prost-build: `.` matches everything; a pattern that begins with a
+/// dot matches a package or an item, and its contents; any other pattern matches the end of a path.
 pub(crate) fn matches(pattern: &str, path: &str) -> bool {
     if pattern == "." || pattern == path {
         return true;

@@ -10,8 +10,8 @@ use crate::generate::Generator;
 use crate::{Builder, Error};
 
 impl Builder {
-    /// Generates messages, clients and servers from .proto files. Imports are looked up in the directories `includes`,
-    /// in this order, and Google's own (`google/protobuf/…`) are always found.
+    /// Generates messages, clients and servers from .proto files. Imports are searched in the directories `includes`,
+    /// in this order. Google's own files (`google/protobuf/…`) are always found.
     ///
     /// # Errors
     ///
@@ -51,7 +51,7 @@ impl Builder {
                 println!("cargo::rerun-if-changed={}", path.display());
             }
         }
-        // protox keeps the options that it does not know, prost-types' messages do not.
+        // protox keeps unknown options, unlike the messages of prost-types.
         let encoded = parsed.encode_file_descriptor_set();
         self.generate(parsed.file_descriptor_set(), encoded, config)
     }
@@ -72,7 +72,7 @@ impl Builder {
             Some(out_dir) => {
                 fs::create_dir_all(&out_dir)
                     .map_err(|source| Error::Write { path: out_dir.clone(), source })?;
-                // `include_file` would name an `OUT_DIR` that it was not told, otherwise.
+                // Otherwise `include_file` would refer to an `OUT_DIR` that was not set.
                 config.out_dir(&out_dir);
                 out_dir
             }
@@ -95,7 +95,7 @@ impl Builder {
     }
 }
 
-/// The directories that files are in, each once.
+/// The directories of the files, each once.
 pub(crate) fn directories(protos: &[impl AsRef<Path>]) -> Vec<PathBuf> {
     let mut directories = Vec::new();
     for proto in protos {
@@ -123,7 +123,7 @@ fn parse(protos: &[impl AsRef<Path>], includes: &[impl AsRef<Path>]) -> Result<C
     Ok(compiler)
 }
 
-/// The files that were read; those of Google are in this program.
+/// The files that were read. Google's own files are embedded in this program.
 fn paths(parsed: &Compiler) -> impl Iterator<Item = &Path> {
     parsed.files().filter_map(|file| file.path())
 }
@@ -133,7 +133,7 @@ fn open(compiler: &mut Compiler, proto: &Path, includes: &[PathBuf]) -> Result<(
     let includes = includes.to_owned();
     // protox's `Debug` is its message with file, line and column.
     let message = format!("{error:?}");
-    // An import that is missing is an error in the file that imports it; only then protox knows a file.
+    // A missing import is an error in the file that imports it; only then does protox report a file.
     Err(match (error.is_file_not_found(), error.file()) {
         (true, Some(_)) => Error::ImportNotFound { message, includes },
         (true, None) if proto.exists() => Error::FileNotIncluded { path: proto.to_owned(), includes },

@@ -2,70 +2,70 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why nothing was generated.
+/// Why the code could not be generated.
 ///
 /// `Debug` shows the text of `Display` and of the source, because `main` of a build script prints `Debug`.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A .proto file that was named does not exist.
+    /// A given .proto file does not exist.
     #[error(
         "{} does not exist in {}: a path is relative to the directory of Cargo.toml",
         path.display(), directory.display()
     )]
     FileNotFound {
-        /// The path as it was given.
+        /// The path as given.
         path: PathBuf,
         /// The directory that it is relative to.
         directory: PathBuf,
     },
 
-    /// A .proto file that was named is in none of the include directories.
+    /// A given .proto file is not in any of the include directories.
     #[error(
-        "{} is in none of the include directories ({}): add the directory that its imports are relative to",
+        "{} is not in any of the include directories ({}): add the directory that its imports are relative to",
         path.display(), list(includes)
     )]
     FileNotIncluded {
-        /// The path as it was given.
+        /// The path as given.
         path: PathBuf,
-        /// The include directories as they were given.
+        /// The include directories as given.
         includes: Vec<PathBuf>,
     },
 
-    /// A file imports one that is in none of the include directories.
+    /// A file imports one that is not in any of the include directories.
     #[error(
         "{message} in any of the include directories ({}): name the directory that it is relative to with \
          `grpc_ipc_build::configure().compile_protos(&[files], &[directories])`",
         list(includes)
     )]
     ImportNotFound {
-        /// Which import it is, and where.
+        /// The import, and its position.
         message: String,
-        /// The include directories that were looked in.
+        /// The include directories that were searched.
         includes: Vec<PathBuf>,
     },
 
-    /// A .proto file is not valid: the message names file, line and column.
+    /// A .proto file is not valid. The message contains file, line and column.
     #[error("{0}")]
     Proto(String),
 
     /// There is no .proto file to compile.
-    #[error("no .proto file was named: name at least one")]
+    #[error("there is no .proto file to compile: give at least one")]
     NoFiles,
 
-    /// The directory for the generated files is not known.
+    /// The directory for the generated files is unknown.
     #[error(
         "OUT_DIR is not set, so there is nowhere to write to: call this from a build script (build.rs), or choose a \
          directory with `out_dir`"
     )]
     NoOutDir,
 
-    /// What was given as an attribute is not one.
+    /// A given attribute is not valid.
     #[error("`{text}` is not an attribute ({reason}): write it in full, as in `#[derive(Eq)]`")]
     Attribute {
-        /// The text as it was given.
+        /// The text as given.
         text: String,
-        /// What the parser says.
+        /// The parser's message.
         reason: String,
     },
 
@@ -76,15 +76,15 @@ pub enum Error {
     SameName {
         /// The service, with its package.
         service: String,
-        /// The method that comes first.
+        /// The first method.
         first: String,
-        /// The method that comes second.
+        /// The second method.
         second: String,
         /// The name that they have in Rust.
         name: String,
     },
 
-    /// The generator of the messages refuses an option, or a type in Rust cannot be named.
+    /// prost-build rejects an option, or a Rust type is not valid.
     #[error("{0}")]
     Generate(String),
 
@@ -93,7 +93,7 @@ pub enum Error {
     Write {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
 }

@@ -14,16 +14,16 @@ pub use options::Builder;
 pub use prost_build::Config;
 pub use prost_types::FileDescriptorSet;
 
-/// Generates messages, clients and servers from .proto files, with the default of every option.
+/// Generates messages, clients and servers from .proto files, with default options.
 ///
-/// The paths are relative to the directory of `Cargo.toml`. Imports are looked up in the directories of the files, and
-/// Google's own (`google/protobuf/…`) are always found. Use [`configure`] to change an option or to name other
+/// The paths are relative to the directory of `Cargo.toml`. Imports are searched in the directories of the files, and
+/// Google's own files (`google/protobuf/…`) are always found. Use [`configure`] to change an option or to use other
 /// directories.
 ///
 /// # Errors
 ///
-/// A file is missing or not valid, an import is not found, or a file cannot be written. Return the error from `main`
-/// of the build script: Cargo shows it.
+/// A file is missing or not valid, an import is not found, or a file cannot be written. Return the error from `main` of
+/// the build script, so that Cargo shows it.
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ pub fn compile_protos(protos: &[impl AsRef<Path>]) -> Result<(), Error> {
     configure().compile_protos(protos, &compile::directories(protos))
 }
 
-/// Generates messages, clients and servers from parsed .proto files, with the default of every option.
+/// Generates messages, clients and servers from parsed .proto files, with default options.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub fn compile_fds(fds: FileDescriptorSet) -> Result<(), Error> {
     configure().compile_fds(fds)
 }
 
-/// Begins to choose options.
+/// Creates a builder to set options.
 ///
 /// # Examples
 ///

@@ -5,12 +5,11 @@ use prost_build::Config;
 use crate::Error;
 use crate::attributes::Attributes;
 
-/// What is generated, and how; see [`configure`](crate::configure).
+/// Options for the generated code; see [`configure`](crate::configure).
 ///
-/// An option that takes a `path` applies to the items of the .proto files that the path matches: `.` matches all,
-/// `.greet` and `.greet.HelloRequest` match that package or message and what is in it, and a path without a dot at its
-/// beginning (`HelloRequest`, `HelloRequest.name`) matches the end of a name. An option with a path can be given any
-/// number of times.
+/// An option with a `path` applies to the matching items of the .proto files: `.` matches everything, `.greet` and
+/// `.greet.HelloRequest` match that package or message and its contents, and a path without a leading dot
+/// (`HelloRequest`, `HelloRequest.name`) matches the end of a name. Such an option can be given any number of times.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is generated before `compile_protos`"]
 pub struct Builder {
@@ -21,7 +20,7 @@ pub struct Builder {
     pub(crate) services: ServiceOptions,
 }
 
-/// What prost-build is told.
+/// The options for prost-build.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct MessageOptions {
     include_file: Option<PathBuf>,
@@ -39,7 +38,7 @@ pub(crate) struct MessageOptions {
     compile_well_known_types: bool,
 }
 
-/// What the generator of clients and servers is told.
+/// The options for the generator of clients and servers.
 #[derive(Clone, Debug)]
 pub(crate) struct ServiceOptions {
     pub(crate) build_client: bool,
@@ -81,7 +80,7 @@ impl Default for Builder {
     }
 }
 
-/// What is generated, and where.
+/// The kinds of output, and their location.
 impl Builder {
     /// Whether clients are generated. Default: `true`.
     pub fn build_client(mut self, enable: bool) -> Self {
@@ -89,8 +88,9 @@ impl Builder {
         self
     }
 
-    /// Whether blocking clients are generated, such as `greeter_blocking_client::GreeterBlockingClient`, for programs without
-    /// async. The module `blocking` of `grpc-ipc` has more. The attributes of clients apply to them, too. Default: `false`.
+    /// Whether blocking clients are generated, such as `greeter_blocking_client::GreeterBlockingClient`, for programs
+    /// without async. See the module `blocking` of `grpc-ipc`. The attributes of clients apply to them, too. Default:
+    /// `false`.
     pub fn build_blocking_client(mut self, enable: bool) -> Self {
         self.services.build_blocking_client = enable;
         self
@@ -102,7 +102,7 @@ impl Builder {
         self
     }
 
-    /// The directory that generated files are written to, created if it does not exist.
+    /// The directory for the generated files, created if it does not exist.
     ///
     /// Default: the environment variable `OUT_DIR`, which Cargo sets for a build script.
     pub fn out_dir(mut self, out_dir: impl AsRef<Path>) -> Self {
@@ -110,19 +110,19 @@ impl Builder {
         self
     }
 
-    /// A file to write the file descriptor set to, as tonic-reflection's server wants it.
+    /// The path of a file descriptor set to write, for the server of tonic-reflection.
     ///
-    /// `include_bytes!(concat!(env!("OUT_DIR"), "/greet.bin"))` reads it, if the build script named
-    /// `Path::new(&std::env::var("OUT_DIR")?).join("greet.bin")`. Default: none is written.
+    /// If the build script sets `Path::new(&std::env::var("OUT_DIR")?).join("greet.bin")`, read it with
+    /// `include_bytes!(concat!(env!("OUT_DIR"), "/greet.bin"))`. Default: it is not written.
     pub fn file_descriptor_set_path(mut self, path: impl AsRef<Path>) -> Self {
         self.file_descriptor_set_path = Some(path.as_ref().to_owned());
         self
     }
 
-    /// A file with a module for each package, to `include!` instead of one file a package. A relative path is relative
-    /// to [`out_dir`](Self::out_dir).
+    /// The path of a file to write with a module for each package. Use it with `include!` instead of one file per
+    /// package. A relative path is relative to [`out_dir`](Self::out_dir).
     ///
-    /// Default: none is written.
+    /// Default: it is not written.
     pub fn include_file(mut self, path: impl AsRef<Path>) -> Self {
         self.messages.include_file = Some(path.as_ref().to_owned());
         self
@@ -134,17 +134,17 @@ impl Builder {
         self
     }
 
-    /// Whether Cargo is told which files were read, so that it runs the build script again when one of them changes,
-    /// imported files included, and not for other changes of the package.
+    /// Whether to tell Cargo which files were read, including imports, so that it runs the build script again only when
+    /// one of them changes.
     ///
-    /// [`compile_fds`](Self::compile_fds) reads no file and tells nothing. Default: `true` in a build script.
+    /// [`compile_fds`](Self::compile_fds) reads no files and tells Cargo nothing. Default: `true` in a build script.
     pub fn emit_rerun_if_changed(mut self, enable: bool) -> Self {
         self.emit_rerun_if_changed = enable;
         self
     }
 
-    /// Leaves out the comments of the .proto files at messages, fields, services and methods that `paths` match.
-    /// Services and methods have a line of documentation all the same.
+    /// Leaves out the comments of the messages, fields, services and methods in the .proto files that `paths` match.
+    /// Services and methods still get a line of documentation.
     ///
     /// Default: all comments become documentation.
     pub fn disable_comments<S: AsRef<str>>(mut self, paths: impl IntoIterator<Item = S>) -> Self {
@@ -158,7 +158,7 @@ impl Builder {
 
 /// Messages.
 impl Builder {
-    /// The Rust path, which begins with `::` or `crate::`, of a package or type that was generated elsewhere.
+    /// Sets the Rust path of a package or type that was generated elsewhere. It begins with `::` or `crate::`, and
     /// `proto_path` begins with a dot.
     ///
     /// Default: none; all packages of the files and of their imports are generated.
@@ -205,14 +205,14 @@ impl Builder {
         self
     }
 
-    /// Makes the `bytes` fields that `path` matches `prost::bytes::Bytes`, which a clone shares.
+    /// Makes the `bytes` fields that `path` matches `prost::bytes::Bytes`, whose clones share their memory.
     /// Default: a [`Vec<u8>`].
     pub fn bytes(mut self, path: impl AsRef<str>) -> Self {
         self.messages.bytes.push(path.as_ref().to_owned());
         self
     }
 
-    /// Leaves `Debug` out of the messages and enums that `paths` match, for you to implement.
+    /// Does not derive `Debug` for the messages and enums that `paths` match, so that you can implement it.
     ///
     /// Default: all implement it.
     pub fn skip_debug<S: AsRef<str>>(mut self, paths: impl IntoIterator<Item = S>) -> Self {
@@ -220,9 +220,9 @@ impl Builder {
         self
     }
 
-    /// Whether Google's well-known types (`google.protobuf.Timestamp`) are generated, too. If not, they are those of
-    /// the crate `prost-types`, which your package depends on then, and `google.protobuf.Empty` is `()`, `StringValue`
-    /// a `String`, and so on.
+    /// Whether to generate Google's well-known types (`google.protobuf.Timestamp`). Otherwise they come from the crate
+    /// `prost-types`, which your package must then depend on, and `google.protobuf.Empty` is `()`, `StringValue` is a
+    /// `String`, and so on.
     ///
     /// Default: `false`.
     pub fn compile_well_known_types(mut self, enable: bool) -> Self {
@@ -231,7 +231,7 @@ impl Builder {
     }
 }
 
-/// Clients and servers. `path` matches the full name of a service; for modules and traits as for structs.
+/// Clients and servers. `path` matches the full name of a service, for modules and traits as well as for structs.
 impl Builder {
     /// An attribute for the clients (`GreeterClient`) that `path` matches. Default: none.
     pub fn client_attribute(mut self, path: impl AsRef<str>, attribute: impl AsRef<str>) -> Self {
@@ -263,10 +263,10 @@ impl Builder {
         self
     }
 
-    /// Whether the package is part of a service's name on the wire: `/greet.Greeter/SayHello`, not
+    /// Whether the name of a service on the wire includes the package: `/greet.Greeter/SayHello` instead of
     /// `/Greeter/SayHello`.
     ///
-    /// Default: `true`, as all of gRPC does.
+    /// Default: `true`, as in all gRPC implementations.
     pub fn emit_package(mut self, enable: bool) -> Self {
         self.services.emit_package = enable;
         self
@@ -278,8 +278,8 @@ impl Builder {
         self
     }
 
-    /// Whether the methods of a server's trait have a body, which answers with `Unimplemented`. Methods that answer with
-    /// a stream then return it boxed, and the trait has no associated types.
+    /// Whether the methods of a server's trait have a default body, which answers with `Unimplemented`. Methods that
+    /// answer with a stream then return it boxed, and the trait has no associated types.
     ///
     /// Default: `false`.
     pub fn generate_default_stubs(mut self, enable: bool) -> Self {
@@ -296,7 +296,7 @@ impl MessageOptions {
     }
 
     pub(crate) fn apply(&self, config: &mut Config) {
-        // What Clippy thinks of the names and sizes of messages cannot be changed where they are generated.
+        // Users cannot act on Clippy's opinion of the names and sizes of generated messages.
         config.type_attribute(".", "#[allow(clippy::all)]");
         if let Some(path) = &self.include_file {
             config.include_file(path);
@@ -322,7 +322,7 @@ impl MessageOptions {
         for path in &self.boxed {
             config.boxed(path);
         }
-        // An empty list would undo what the given configuration says.
+        // An empty list would override the given configuration.
         if !self.btree_map.is_empty() {
             config.btree_map(&self.btree_map);
         }

@@ -18,7 +18,7 @@ impl Identity {
     /// Reads the token of this process.
     ///
     /// # Errors
-    /// If Windows does not reveal which user it runs as.
+    /// If Windows does not report the user that it runs as.
     pub fn own() -> io::Result<Self> {
         let token = Token::own()?;
         let sid = token.user()?;
@@ -40,7 +40,7 @@ impl Identity {
         &self.user
     }
 
-    /// A peer over `transport` that is compared with this process.
+    /// Creates a peer over `transport` that is compared with this process.
     pub fn peer(&self, transport: &'static str) -> Peer {
         let mut peer = Peer::new(transport).same_user_as(&self.user);
         if let Some(session) = self.session {
@@ -53,13 +53,13 @@ impl Identity {
     }
 }
 
-/// Adds the properties of a token to a peer, as far as Windows reveals them.
+/// Adds the properties of a token to a peer, as far as Windows reports them.
 #[must_use = "the peer is moved into the returned one"]
 pub fn describe(mut peer: Peer, token: &Token) -> Peer {
     if let (Ok(false), Ok(user)) = (token.is_user_deny_only(), token.user()) {
         peer = peer.with_user(UserId::Sid(user.into()));
     }
-    // The groups alone do not say what a token with restricting SIDs may do.
+    // For a token with restricting SIDs, the groups alone do not determine what is allowed.
     if let (Ok(false), Ok(groups)) = (token.is_restricted(), token.enabled_groups()) {
         peer = peer.with_groups(groups.into_iter().map(|sid| GroupId::Sid(sid.into())));
     }

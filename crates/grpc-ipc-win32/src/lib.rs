@@ -1,12 +1,12 @@
-//! The identity of processes on Windows, for the transports of grpc-ipc: tokens, SIDs, accounts, processes and security
+//! Identity of processes on Windows, for the transports of grpc-ipc: tokens, SIDs, accounts, processes and security
 //! descriptors. Programs use the transports instead.
 //!
-//! - `Identity` is this process, to compare a peer with. `describe` adds the properties of a `Token` to a peer.
+//! - `Identity` is this process, for comparisons with a peer. `describe` adds the properties of a `Token` to a peer.
 //! - `SystemNames` finds users and groups by name.
-//! - `Descriptor`, `descriptor_of` and `owner_of`: the security descriptor and the owner of an object.
-//! - `open_process`, `creation_time`, `is_running`, `system_time` and `spawn_apart`: processes.
+//! - `Descriptor`, `descriptor_of` and `owner_of` are the security descriptor and the owner of an object.
+//! - `open_process`, `creation_time`, `is_running`, `system_time` and `spawn_apart` are for processes.
 //!
-//! Its tests have run under Wine 10 only, not on Windows itself. On other platforms this crate is empty.
+//! The tests have run only under Wine 10, not on Windows itself. On other platforms this crate is empty.
 
 #[cfg(windows)]
 mod identity;

@@ -4,7 +4,7 @@ use grpc_ipc_core::{GroupId, NameService, UserId};
 
 use crate::sys::{self, AccountKind};
 
-/// The names of this system and of the domains it belongs to, by LookupAccountName.
+/// Looks up names on this system, and in the domains that it belongs to, with LookupAccountName.
 #[derive(Clone, Copy, Debug)]
 pub struct SystemNames;
 
@@ -18,7 +18,8 @@ impl NameService for SystemNames {
     }
 }
 
-/// The SID of an account, if it is of that kind. SYSTEM and the like, to Windows well-known groups, can be both.
+/// The SID of an account, if the account is of this kind. SYSTEM and similar accounts, which Windows calls well-known
+/// groups, count as both.
 fn account(name: &str, kind: AccountKind) -> io::Result<Option<String>> {
     let found = sys::account(name)?;
     Ok(found.filter(|(_, found)| *found == kind || *found == AccountKind::WellKnown).map(|(sid, _)| sid))

@@ -19,7 +19,7 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
         .map(|method| generate_method(service, method))
         .collect::<Result<TokenStream, Error>>()?;
 
-    // A method of that name is one of the service.
+    // The service's own method has priority.
     let is_taken = service.methods.iter().any(|method| method.client_name() == "connect");
     let connect = if is_taken { TokenStream::new() } else { generate_connect(&client) };
 

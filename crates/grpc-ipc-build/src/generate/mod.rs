@@ -18,7 +18,7 @@ use service::Service;
 
 pub(crate) struct Generator {
     options: ServiceOptions,
-    /// The first error: prost-build does not ask for one.
+    /// The first error. prost-build's interface has none.
     failed: Rc<RefCell<Option<Error>>>,
 }
 
@@ -35,7 +35,7 @@ impl Generator {
         Ok(Self { options, failed: Rc::default() })
     }
 
-    /// Where the error is when prost-build is through.
+    /// Holds the error after prost-build has finished.
     pub(crate) fn failed(&self) -> Rc<RefCell<Option<Error>>> {
         Rc::clone(&self.failed)
     }
@@ -66,7 +66,7 @@ impl prost_build::ServiceGenerator for Generator {
             // prost-build formats the whole file.
             Ok(tokens) => buf.push_str(&tokens.to_string()),
             Err(error) => {
-                // prost-build wants something in a package that has a service.
+                // prost-build requires some code in a package that has a service.
                 buf.push_str("// The build script failed.\n");
                 self.failed.borrow_mut().get_or_insert(error);
             }

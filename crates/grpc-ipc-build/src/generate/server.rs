@@ -52,7 +52,7 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
                     Self::from_arc(std::sync::Arc::new(inner))
                 }
 
-                /// Like [`new`](Self::new), for methods that are shared.
+                /// Like [`new`](Self::new), for an implementation that is shared.
                 pub fn from_arc(inner: std::sync::Arc<T>) -> Self {
                     Self { inner, options: codegen::ServerOptions::default() }
                 }
@@ -112,7 +112,7 @@ pub(super) fn generate(service: &Service<'_>) -> Result<TokenStream, Error> {
     })
 }
 
-/// The trait to implement: that of tonic's generator, token by token.
+/// The trait to implement, identical to that of tonic's generator.
 fn generate_trait(service: &Service<'_>) -> Result<TokenStream, Error> {
     let name = &service.name;
     let documentation = format!(" The methods of `{}`, for a [`{name}Server`].", service.full_name);

@@ -11,7 +11,7 @@ use crate::Error;
 use crate::attributes::{Attributes, matches};
 use crate::options::ServiceOptions;
 
-/// What a generated client has beside the methods of its service.
+/// The methods that every generated client has.
 const OWN_METHODS: [&str; 7] = [
     "new",
     "with_origin",
@@ -22,7 +22,7 @@ const OWN_METHODS: [&str; 7] = [
     "max_encoding_message_size",
 ];
 
-/// A service of a .proto file, and what its items are called.
+/// A service of a .proto file, and the names of its items.
 pub(super) struct Service<'a> {
     pub(super) options: &'a ServiceOptions,
     /// `Greeter`
@@ -109,7 +109,7 @@ impl<'a> Service<'a> {
         attributes.of(&[&self.path])
     }
 
-    /// The comment of the service, below a line that says what the item is.
+    /// The comment of the service, after a summary line.
     pub(super) fn documentation(&self, summary: &str) -> Result<Vec<Attribute>, Error> {
         let mut documentation = doc_line(summary);
         let comment = self.comment(&self.path, &self.comments)?;
@@ -133,7 +133,7 @@ impl<'a> Service<'a> {
         if self.options.disable_comments.iter().any(|pattern| matches(pattern, path)) {
             return Ok(Vec::new());
         }
-        // Escaped as the comments of messages are.
+        // Escaped like the comments of messages.
         let mut text = String::new();
         comments.append_with_indent(0, &mut text);
         Attribute::parse_outer
@@ -158,7 +158,7 @@ impl Method {
         })
     }
 
-    /// The name in the client, which has methods of its own.
+    /// The name in the client, which must not clash with the client's own methods.
     pub(super) fn client_name(&self) -> Ident {
         if OWN_METHODS.iter().any(|own| self.name == own) {
             format_ident!("{}_", self.name)
@@ -167,7 +167,7 @@ impl Method {
         }
     }
 
-    /// What `grpc_ipc::codegen` calls such a method.
+    /// The name of such a method in `grpc_ipc::codegen`.
     pub(super) fn kind(&self) -> Ident {
         let kind = match (self.client_streaming, self.server_streaming) {
             (false, false) => "unary",
@@ -193,7 +193,7 @@ pub(super) fn doc_line(text: &str) -> Vec<Attribute> {
     vec![syn::parse_quote!(#[doc = #text])]
 }
 
-/// As tonic's generator does it, so that modules have the same names.
+/// As in tonic's generator, so that modules have the same names.
 fn snake_case(name: &str) -> String {
     let mut snake = String::new();
     let mut rest = name.chars().peekable();

@@ -2,15 +2,15 @@ use syn::Type;
 
 use crate::Error;
 
-/// What `google.protobuf`'s wrappers are in Rust.
+/// The Rust types for the wrappers of `google.protobuf`.
 const PRIMITIVE: [&str; 8] = ["()", "bool", "i32", "i64", "u32", "u64", "f32", "f64"];
 
-/// The type of a message, as prost-build names it for the module of the package, in a module inside of that.
+/// The Rust type of a message, as prost-build names it for the module of the package, from a module inside it.
 pub(super) fn rust_type(name: &str) -> Result<Type, Error> {
     let is_absolute = name.starts_with("::") || name.starts_with("crate::") || PRIMITIVE.contains(&name);
     let path = if is_absolute { name.to_owned() } else { format!("super::{name}") };
     syn::parse_str(&path)
-        .map_err(|error| Error::Generate(format!("`{name}` is not a type, is it an extern path? ({error})")))
+        .map_err(|error| Error::Generate(format!("`{name}` is not a type; is it an extern path? ({error})")))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Each mistake in a build script has an error that says what to do.
+//! Each mistake in a build script causes an error that says what to do.
 
 use std::path::Path;
 
@@ -122,7 +122,7 @@ fn an_extern_path_without_a_dot() {
 
 #[test]
 fn outside_of_a_build_script() {
-    // Cargo sets it for the tests of packages that have a build script.
+    // Cargo sets it for the tests of packages with a build script.
     assert!(std::env::var_os("OUT_DIR").is_none());
     let error = grpc_ipc_build::compile_fds(grpc_ipc_build::FileDescriptorSet::default()).unwrap_err();
     assert!(matches!(error, Error::NoOutDir));
@@ -134,6 +134,6 @@ fn a_directory_that_cannot_be_written() {
     let fixture = Fixture::new(&[("greet.proto", SERVICE), ("out", "a file is in the way")]);
     let error = fixture.compile(configure(), &["greet.proto"]).unwrap_err();
     assert!(matches!(&error, Error::Write { path, .. } if *path == fixture.path("out")), "{error}");
-    // The system's message is the source, and shown by the build script.
+    // The system's message is the source, and the build script shows it.
     assert!(format!("{error:?}").starts_with(&format!("{error}: ")));
 }

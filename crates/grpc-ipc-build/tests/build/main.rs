@@ -1,4 +1,4 @@
-//! What is generated, and what fails. That it compiles and works is tested by the packages beside this directory.
+//! The generated code, and the errors. The packages beside this directory test that the code compiles and works.
 
 mod errors;
 mod options;

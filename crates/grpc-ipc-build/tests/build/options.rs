@@ -1,4 +1,4 @@
-//! Each option does what its documentation says, and changes nothing when it is not given.
+//! Each option does what its documentation says, and nothing changes without it.
 
 use std::path::Path;
 
@@ -97,7 +97,7 @@ fn client_and_server() {
     named(&none.items, "HelloRequest");
 }
 
-/// A method of that name is called as it is by tonic's clients, and not renamed.
+/// A method called `Connect` keeps its name, as in tonic's clients.
 #[test]
 fn a_client_connects_unless_a_method_is_called_so() {
     const CONNECT: &str = "pub async fn connect(options: impl Into<::grpc_ipc::ConnectOptions>,)";
@@ -127,7 +127,7 @@ fn attributes_of_clients_and_servers() {
             assert_eq!(text(&file).matches("marked").count(), usize::from(expected), "{name} {path}");
         }
     }
-    // As in tonic's generator, where a module is known by its package.
+    // As in tonic's generator, where a package identifies a module.
     let file = generate(configure().client_mod_attribute("greet", MARK), GREET);
     assert!(marked(named(&file.items, "greeter_client")));
 }
@@ -228,7 +228,7 @@ fn files_without_a_package() {
     assert!(has(&file, "\"/Alone/Call\"") && has(&file, "SERVICE_NAME: &str = \"Alone\""));
     fixture.compile(configure().default_package_filename("alone"), &["alone.proto"]).unwrap();
     assert!(has(&fixture.generated("alone"), "\"/Alone/Call\""));
-    // Only `.` is the package of nothing.
+    // Only `.` matches the empty package.
     let builder = configure().client_mod_attribute(".", "#[marked]");
     fixture.compile(builder, &["alone.proto"]).unwrap();
     assert!(marked(named(&fixture.generated("_").items, "alone_client")));
@@ -241,7 +241,7 @@ fn comments_become_documentation() {
     let shown = documentation(attributes(named(client, "GreeterClient")));
     assert!(shown.contains("Calls `greet.Greeter`.") && shown.contains("Says hello."), "{shown}");
     assert_eq!(text(&file).matches("Says it once.").count(), 2);
-    // `missing_docs` is content with methods that have no comment.
+    // `missing_docs` accepts methods without a comment.
     assert_eq!(text(&file).matches("The method `SayBye` of `greet.Greeter`.").count(), 2);
 
     let file = generate(configure().disable_comments([".greet.Greeter", "HelloRequest"]), GREET);

@@ -1,5 +1,5 @@
-//! The trait that a program implements is, item by item, the one that tonic's generator writes; and a client has the same
-//! methods with the same parameters.
+//! The trait that a program implements is the same as that of tonic's generator, item by item, and a client has the
+//! same methods with the same parameters.
 
 use std::path::PathBuf;
 
@@ -44,7 +44,7 @@ struct Options {
     generate_default_stubs: bool,
 }
 
-/// What our generator writes, and what tonic's does.
+/// The output of our generator, and of tonic's.
 fn both(options: Options) -> (Fixture, Fixture) {
     let protos = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto"));
     let mut files = vec![("names.proto", NAMES.to_owned()), ("inner.proto", INNER.to_owned())];
@@ -87,13 +87,13 @@ fn plain(mut item: TraitItem) -> String {
     match &mut item {
         TraitItem::Fn(method) => method.attrs.clear(),
         TraitItem::Type(associated) => associated.attrs.clear(),
-        _ => panic!("what tonic does not write"),
+        _ => panic!("an item that tonic does not generate"),
     }
     // tonic's generator imports all of `tonic::codegen`.
     dense(&item).replace("tonic::codegen::BoxStream", "BoxStream")
 }
 
-/// Without what formatting adds.
+/// Removes formatting.
 fn dense(tokens: &impl ToTokens) -> String {
     let text = tokens.to_token_stream().to_string();
     let text: String = text.chars().filter(|character| !character.is_whitespace()).collect();
@@ -145,7 +145,7 @@ fn client_methods(fixture: &Fixture, package: &str, service: &str) -> Vec<ImplIt
     methods.collect()
 }
 
-/// Name and parameters of a method, and what it returns, or what the future does that it returns.
+/// Name and parameters of a method, and its return type, or the output of the future that it returns.
 fn call(method: &ImplItemFn) -> (String, Vec<String>, String) {
     let parameters = method.sig.inputs.iter().map(|input| match input {
         FnArg::Receiver(receiver) => dense(receiver),
@@ -173,7 +173,7 @@ fn clients() {
                 let tonics = call(tonics);
                 assert_eq!(name, tonics.0);
                 if ["connect", "with_interceptor"].contains(&name.as_str()) {
-                    // Other types: our channel, and one that can stay direct.
+                    // Different types: our channel, and one that can stay direct.
                     continue;
                 }
                 let shorten = |text: &String| text.rsplit("::").next().unwrap_or(text).to_owned();
@@ -189,7 +189,8 @@ fn clients() {
     }
 }
 
-/// The type that is returned is no `dyn`, and no `async fn` around it: that costs a call 150 instructions.
+/// The return type is not a `dyn`, and the method is not an `async fn` around it, which would cost a call 150
+/// instructions.
 #[test]
 fn methods_return_the_future_of_the_engine() {
     let (ours, _) = both(Options::default());

@@ -1,4 +1,4 @@
-//! .proto files in a directory of their own, and what is generated for them.
+//! .proto files in their own directory, and the code generated for them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// With the .proto files (name, content).
+    /// Creates the .proto files (name, content).
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let fixture = Self { directory: tempfile::tempdir().expect("a temporary directory") };
         for (name, content) in files {
@@ -26,7 +26,7 @@ impl Fixture {
         self.directory.path().join(name)
     }
 
-    /// Generates into the directory, with it as the only one for imports.
+    /// Generates code into the directory, which is also the only one for imports.
     pub(crate) fn compile(&self, builder: Builder, protos: &[&str]) -> Result<(), Error> {
         let protos: Vec<_> = protos.iter().map(|name| self.path(name)).collect();
         let builder = builder.out_dir(self.path("out")).emit_rerun_if_changed(false);
@@ -37,13 +37,13 @@ impl Fixture {
         fs::read_to_string(self.path(name)).expect("a file")
     }
 
-    /// What was generated for a package.
+    /// The code generated for a package.
     pub(crate) fn generated(&self, package: &str) -> File {
         syn::parse_file(&self.read(&format!("out/{package}.rs"))).expect("Rust")
     }
 }
 
-/// What is generated for one file of the package `greet`.
+/// The code generated for one file of the package `greet`.
 pub(crate) fn generate(builder: Builder, proto: &str) -> File {
     let fixture = Fixture::new(&[("greet.proto", proto)]);
     fixture.compile(builder, &["greet.proto"]).expect("generated code");

@@ -1,4 +1,4 @@
-//! Generates the same files with different options, each into a directory of its own.
+//! Generates the same files with different options, each into its own directory.
 
 use std::env;
 use std::path::PathBuf;

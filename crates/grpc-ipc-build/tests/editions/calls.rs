@@ -1,4 +1,4 @@
-//! The calls that are made in each edition.
+//! The calls of each edition.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ fn number(value: i64) -> Number {
     Number { value, note: Vec::new() }
 }
 
-/// As somebody writes it for tonic.
+/// Written as for tonic.
 #[tonic::async_trait]
 impl Kinds for MyKinds {
     type CountStream = tokio_stream::Iter<std::vec::IntoIter<Result<Number, Status>>>;
@@ -88,7 +88,7 @@ impl stubs::kinds_server::Kinds for Stubs {
     }
 }
 
-/// A channel to a server with what `build` adds to it.
+/// Starts a server with the services that `build` adds, and returns a channel to it.
 async fn serve(build: impl FnOnce(Server) -> Server) -> Channel {
     let network = Network::new();
     let listener = network.listen("generated", AccessPolicy::default()).unwrap();
@@ -135,7 +135,7 @@ fn two_calls_of_one_channel() {
     });
 }
 
-/// A generic function with the bounds that users of tonic write.
+/// A generic function with bounds as users of tonic write them.
 async fn generic<T>(channel: T) -> i64
 where
     T: tonic::client::GrpcService<tonic::body::Body> + 'static,
@@ -146,7 +146,7 @@ where
     KindsClient::new(channel).unary(number(1)).await.unwrap().into_inner().value
 }
 
-/// Counts the calls; a channel of somebody else, so that nothing is direct.
+/// Counts the calls. It is a foreign channel, so no call is direct.
 #[derive(Clone)]
 struct Other(Channel);
 

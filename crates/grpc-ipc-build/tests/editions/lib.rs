@@ -1,4 +1,4 @@
-//! Generated code, in a package that allows nothing that can be denied, and depends on what the documentation says.
+//! Generated code in a package that denies every lint that can be denied, and depends only on the documented crates.
 
 #![deny(
     warnings,
@@ -17,16 +17,16 @@
     unused_qualifications
 )]
 
-/// A file of its own for each package.
+/// A separate file for each package.
 pub mod fixture {
     /// A method of each kind.
     pub mod kinds {
         grpc_ipc::tonic::include_proto!("fixture.kinds");
     }
-    /// Names that are taken.
+    /// Names that clash with others.
     pub mod names {
         grpc_ipc::tonic::include_proto!("fixture.names");
-        /// A package inside.
+        /// A nested package.
         pub mod inner {
             grpc_ipc::tonic::include_proto!("fixture.names.inner");
         }
@@ -35,7 +35,7 @@ pub mod fixture {
 
 pub use fixture::kinds;
 
-/// No package.
+/// Without a package.
 pub mod alone {
     grpc_ipc::tonic::include_proto!("_");
 }
@@ -45,7 +45,7 @@ pub mod stubs {
     grpc_ipc::tonic::include_proto!("stubs/fixture.kinds");
 }
 
-/// Well-known types of its own.
+/// Its own well-known types.
 #[allow(missing_docs, reason = "Google's types, and no comments")]
 #[allow(clippy::pedantic, reason = "names of Google's")]
 pub mod well_known {

@@ -8,29 +8,29 @@ use windows_sys::Win32::Security::{
 
 use super::{check, sid_text, wide};
 
-/// What kind of account a name is of.
+/// The kind of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccountKind {
     User,
     Group,
-    /// One that Windows defines, such as SYSTEM or Everyone.
+    /// An account that Windows defines, such as SYSTEM or Everyone.
     WellKnown,
     Other,
 }
 
-/// The SID that has a name, and what it is of
+/// The SID and the kind of the account with this name
 /// ([LookupAccountNameW](https://learn.microsoft.com/windows/win32/api/winbase/nf-winbase-lookupaccountnamew)).
 pub(crate) fn account(name: &str) -> io::Result<Option<(String, AccountKind)>> {
     if name.contains('\0') {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a name has no NUL in it"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the name contains a NUL"));
     }
     let name = wide(name);
     let mut sid = [0_u64; (SECURITY_MAX_SID_SIZE as usize).div_ceil(size_of::<u64>())];
     let mut sid_length = SECURITY_MAX_SID_SIZE;
-    // The domain is not wanted, but has to be taken: a DNS name has at most 255 characters.
+    // The domain is not needed, but the call requires a buffer: a DNS name has at most 255 characters.
     let (mut domain, mut kind) = ([0_u16; 256], 0);
     let mut domain_length = domain.len() as u32;
-    // SAFETY: the name ends with a NUL; both buffers have room for as much as their lengths say.
+    // SAFETY: the name ends with a NUL; both buffers have the given lengths.
     let found = check(unsafe {
         LookupAccountNameW(
             null(),

@@ -14,13 +14,13 @@ use windows_sys::Win32::Security::{
 
 use super::{Local, check, from_wide, sid_text, wide};
 
-/// The parts of a descriptor that are shown.
+/// The parts of a descriptor in SDDL output.
 const SHOWN: u32 = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION;
 
-/// A security descriptor, ready to create objects with.
+/// A security descriptor for creating objects.
 pub struct Descriptor(Local);
 
-// SAFETY: nothing changes the memory of a descriptor once it is made, and the process's heap knows no threads.
+// SAFETY: the memory of a descriptor never changes after its creation, and the process heap is not tied to threads.
 unsafe impl Send for Descriptor {}
 // SAFETY: as above; it is only read.
 unsafe impl Sync for Descriptor {}
@@ -30,11 +30,12 @@ impl Descriptor {
     /// [security descriptor definition language](https://learn.microsoft.com/windows/win32/secauthz/security-descriptor-string-format).
     ///
     /// # Errors
-    /// If Windows does not understand it.
+    /// If Windows rejects it.
     pub fn from_sddl(sddl: &str) -> io::Result<Self> {
         let sddl = wide(sddl);
         let mut descriptor = null_mut();
-        // SAFETY: `sddl` ends with a NUL; `descriptor` is written only on success, and then to be freed by LocalFree.
+        // SAFETY: `sddl` ends with a NUL; `descriptor` is written only on success, and must then be freed with
+        // LocalFree.
         check(unsafe {
             ConvertStringSecurityDescriptorToSecurityDescriptorW(
                 sddl.as_ptr(),
@@ -46,7 +47,7 @@ impl Descriptor {
         Ok(Self(Local(descriptor)))
     }
 
-    /// Owner, DACL and mandatory label, as Windows writes them in SDDL.
+    /// Owner, DACL and mandatory label, in SDDL as Windows writes it.
     ///
     /// # Errors
     /// The error of Windows.
@@ -54,7 +55,7 @@ impl Descriptor {
         to_sddl(&self.0)
     }
 
-    /// The `SECURITY_DESCRIPTOR`. It lives as long as this, and must not be changed.
+    /// The `SECURITY_DESCRIPTOR`. It lives as long as `self`, and must not be changed.
     pub fn as_ptr(&self) -> *mut c_void {
         self.0.0
     }
@@ -68,8 +69,8 @@ pub fn descriptor_of(object: &impl AsHandle) -> io::Result<String> {
     to_sddl(&security_info(object, SHOWN)?.0)
 }
 
-/// The SID of a kernel object's owner. It identifies the maker of the object: without the privilege to restore files, a
-/// program can set only its user's own SID, or a group that may own, as the owner.
+/// The SID of a kernel object's owner. It identifies the creator of the object: without the privilege to restore files,
+/// a program can set only its own user's SID, or that of a group that may own objects.
 ///
 /// # Errors
 /// If this process may not read it.
@@ -78,12 +79,12 @@ pub fn owner_of(object: &impl AsHandle) -> io::Result<String> {
     sid_text(owner)
 }
 
-/// The descriptor, and the owner that points into it.
+/// The descriptor, and the owner, which points into it.
 fn security_info(object: &impl AsHandle, wanted: u32) -> io::Result<(Local, PSID)> {
     let mut descriptor: PSECURITY_DESCRIPTOR = null_mut();
     let mut owner: PSID = null_mut();
-    // SAFETY: the handle is open as long as `object` is borrowed. The pointers are written only on success; the
-    // descriptor is then to be freed by LocalFree.
+    // SAFETY: the handle is open while `object` is borrowed. The pointers are written only on success; the descriptor
+    // must then be freed with LocalFree.
     let error = unsafe {
         GetSecurityInfo(
             object.as_handle().as_raw_handle(),
@@ -104,7 +105,7 @@ fn security_info(object: &impl AsHandle, wanted: u32) -> io::Result<(Local, PSID
 
 fn to_sddl(descriptor: &Local) -> io::Result<String> {
     let mut text = null_mut();
-    // SAFETY: the descriptor is one that a Win32 call made; `text` is written only on success, and then to be freed by
+    // SAFETY: a Win32 call created the descriptor; `text` is written only on success, and must then be freed with
     // LocalFree.
     check(unsafe {
         ConvertSecurityDescriptorToStringSecurityDescriptorW(

@@ -21,13 +21,13 @@ use windows_sys::Win32::Foundation::{FALSE, LocalFree};
 use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::PSID;
 
-/// Memory that a Win32 call has allocated, freed by LocalFree.
+/// Memory that a Win32 call has allocated. It is freed with LocalFree.
 struct Local(*mut c_void);
 
 impl Drop for Local {
     fn drop(&mut self) {
-        // SAFETY: the pointer came from a call whose documentation says to free it with LocalFree, and nothing else
-        // frees it.
+        // SAFETY: the documentation of the call that returned the pointer says to free it with LocalFree, and nothing
+        // else frees it.
         unsafe { LocalFree(self.0) };
     }
 }
@@ -35,8 +35,8 @@ impl Drop for Local {
 /// A SID in its string form.
 fn sid_text(sid: PSID) -> io::Result<String> {
     let mut text = null_mut();
-    // SAFETY: callers pass a SID that a Win32 call has written, in memory that still lives; the call checks that it is
-    // one. `text` is written only on success, and then to be freed by LocalFree.
+    // SAFETY: callers pass a SID that a Win32 call has written, in memory that is still valid; the call checks the SID.
+    // `text` is written only on success, and must then be freed with LocalFree.
     check(unsafe { ConvertSidToStringSidW(sid, &raw mut text) })?;
     Ok(from_wide(text))
 }
@@ -49,12 +49,12 @@ fn wide(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
 }
 
-/// Takes over a string that ends with a NUL, and that is to be freed by LocalFree.
+/// Takes ownership of a string that ends with a NUL and must be freed with LocalFree.
 fn from_wide(text: *mut u16) -> String {
     let text = Local(text.cast());
     let start = text.0.cast::<u16>();
-    // SAFETY: the string ends with a NUL, up to which it is read.
+    // SAFETY: the string is read only up to the NUL at its end.
     let length = unsafe { (0..).take_while(|&at| *start.add(at) != 0).count() };
-    // SAFETY: as many units were just read; they live as long as `text`.
+    // SAFETY: this many units were just read; they live as long as `text`.
     String::from_utf16_lossy(unsafe { std::slice::from_raw_parts(start, length) })
 }

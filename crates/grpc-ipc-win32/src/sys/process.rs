@@ -9,17 +9,17 @@ use windows_sys::Win32::System::Threading::{
 
 const NO_TIME: FILETIME = FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 };
 
-/// The process that has this id now, to query it and to wait for its end.
+/// Opens the process that has this id now, to query it and to wait for its end.
 ///
 /// # Errors
-/// If there is none, or this process may not open it.
+/// If there is no such process, or this process may not open it.
 pub fn open_process(pid: u32) -> io::Result<OwnedHandle> {
     open(pid, PROCESS_QUERY_LIMITED_INFORMATION | PROCESS_SYNCHRONIZE)
 }
 
-/// The process that has this id now, with as much access as `rights` say.
+/// Opens the process that has this id now, with the access in `rights`.
 pub(super) fn open(pid: u32, rights: u32) -> io::Result<OwnedHandle> {
-    // SAFETY: the call takes numbers.
+    // SAFETY: the call takes only numbers.
     let process = unsafe { OpenProcess(rights, FALSE, pid) };
     if process.is_null() {
         return Err(io::Error::last_os_error());
@@ -31,12 +31,12 @@ pub(super) fn open(pid: u32, rights: u32) -> io::Result<OwnedHandle> {
 /// When a process was created, in steps of 100 ns.
 ///
 /// # Errors
-/// When the handle does not give the right to ask.
+/// If the handle does not have the right to query.
 pub fn creation_time(process: &impl AsHandle) -> io::Result<u64> {
     let process = process.as_handle();
     let [mut created, mut ended, mut kernel, mut user] = [NO_TIME; 4];
-    // SAFETY: the handle is open as long as it is borrowed, and was opened with the right that this takes; the call writes
-    // four times.
+    // SAFETY: the handle is open while it is borrowed, and was opened with the required right; the call writes four
+    // times.
     super::check(unsafe {
         GetProcessTimes(
             process.as_raw_handle(),
@@ -49,7 +49,8 @@ pub fn creation_time(process: &impl AsHandle) -> io::Result<u64> {
     Ok(number(created))
 }
 
-/// Now, on the clock that dates processes, in steps of 100 ns. It does not run ahead, as the precise one does.
+/// The current time of the clock that dates processes, in steps of 100 ns. Unlike the precise clock, it does not run
+/// ahead.
 pub fn system_time() -> u64 {
     let mut now = NO_TIME;
     // SAFETY: the call writes one time.
@@ -57,12 +58,12 @@ pub fn system_time() -> u64 {
     number(now)
 }
 
-/// Whether a process has not ended.
+/// Whether a process is still running.
 ///
 /// # Errors
-/// When the handle does not give the right to wait.
+/// If the handle does not have the right to wait.
 pub fn is_running(process: &impl AsHandle) -> io::Result<bool> {
-    // SAFETY: the handle is open as long as it is borrowed; nothing is waited for.
+    // SAFETY: the handle is open while it is borrowed; the call does not wait.
     match unsafe { WaitForSingleObject(process.as_handle().as_raw_handle(), 0) } {
         WAIT_TIMEOUT => Ok(true),
         WAIT_OBJECT_0 => Ok(false),

@@ -9,9 +9,9 @@ use windows_sys::Win32::Foundation::{
 
 /// Starts a program that does not inherit this one's standard streams.
 ///
-/// A program with streams of its own inherits every inheritable handle of this process. The standard streams are
-/// inheritable if the parent redirected them. A reader of this program's output through a pipe would then wait until
-/// the other program has ended, too.
+/// A program whose own streams are redirected inherits every inheritable handle of this process. The standard streams
+/// are inheritable if the parent redirected them. A reader of this program's output through a pipe would then wait
+/// until the other program has ended, too.
 ///
 /// During the call, programs that other threads start cannot inherit the streams either, except through the standard
 /// library, which passes copies.
@@ -25,16 +25,16 @@ pub fn spawn_apart(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// A handle that is not inherited until this is dropped, if it was before.
+/// Makes a handle non-inheritable until this is dropped, if it was inheritable before.
 struct Kept(Option<HANDLE>);
 
 impl Kept {
     fn new(handle: HANDLE) -> Self {
         let mut flags = 0;
-        // SAFETY: the handle of a standard stream stays open, or the call fails; it writes one number.
+        // SAFETY: a standard stream's handle stays open, or the call fails; it writes one number.
         let known = unsafe { GetHandleInformation(handle, &raw mut flags) } != 0;
         let inherited = known && flags & HANDLE_FLAG_INHERIT != 0;
-        // SAFETY: as above. It changes nothing but whether the handle is inherited.
+        // SAFETY: as above. The call only changes whether the handle is inherited.
         let kept = inherited && unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) } != 0;
         Self(kept.then_some(handle))
     }

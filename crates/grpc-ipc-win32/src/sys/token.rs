@@ -21,19 +21,19 @@ use super::{check, process, sid_text};
 /// [SID Attributes in an Access
 /// Token](https://learn.microsoft.com/windows/win32/secauthz/sid-attributes-in-an-access-token).
 const SE_GROUP_ENABLED: u32 = 0x4;
-/// As [`SE_GROUP_ENABLED`].
+/// See [`SE_GROUP_ENABLED`].
 const SE_GROUP_USE_FOR_DENY_ONLY: u32 = 0x10;
 
-/// An access token: who somebody is to Windows.
+/// An access token: the identity of a process or client on Windows.
 pub struct Token(OwnedHandle);
 
 impl Token {
-    /// That of this process.
+    /// The token of this process.
     ///
     /// # Errors
     /// The error of Windows.
     pub fn own() -> io::Result<Self> {
-        // SAFETY: it has no arguments; the pseudo handle that it returns needs no closing.
+        // SAFETY: the call has no arguments; the pseudo handle that it returns need not be closed.
         let process = unsafe { BorrowedHandle::borrow_raw(GetCurrentProcess()) };
         Self::of(process)
     }
@@ -41,7 +41,7 @@ impl Token {
     /// The token of the process that has the id `pid` now.
     ///
     /// # Errors
-    /// If there is none, or this process may not open it.
+    /// If there is no such process, or this process may not open it.
     pub fn of_process(pid: u32) -> io::Result<Self> {
         let process = process::open(pid, PROCESS_QUERY_LIMITED_INFORMATION)?;
         Self::of(process.as_handle())
@@ -49,8 +49,8 @@ impl Token {
 
     fn of(process: BorrowedHandle<'_>) -> io::Result<Self> {
         let mut token = null_mut();
-        // SAFETY: the process is open as long as it is borrowed; `token` is written only on success, and is then ours to
-        // close.
+        // SAFETY: the process is open while it is borrowed; `token` is written only on success, and must then be closed
+        // here.
         unsafe {
             check(OpenProcessToken(process.as_raw_handle(), TOKEN_QUERY, &raw mut token))?;
             Ok(Self(OwnedHandle::from_raw_handle(token)))
@@ -58,19 +58,19 @@ impl Token {
     }
 
     /// The token of a pipe's client, at the level that the client allows. `pipe` is the server's end. This thread
-    /// impersonates the client only while it opens the token: nothing is awaited in between, and if it cannot revert,
-    /// it must not go on.
+    /// impersonates the client only while it opens the token, without any await in between. If it cannot revert, the
+    /// process ends.
     ///
     /// # Errors
-    /// If the client does not allow identification, or not yet (`ERROR_CANNOT_IMPERSONATE`).
+    /// If the client does not allow identification, or does not do so yet (`ERROR_CANNOT_IMPERSONATE`).
     pub fn of_client(pipe: &impl AsHandle) -> io::Result<Self> {
         let mut token = null_mut();
-        // SAFETY: the handle is open as long as `pipe` is borrowed.
+        // SAFETY: the handle is open while `pipe` is borrowed.
         check(unsafe { ImpersonateNamedPipeClient(pipe.as_handle().as_raw_handle()) })?;
-        // SAFETY: GetCurrentThread returns a pseudo handle that needs no closing; `token` is written only on success.
-        // The access is checked against this process, not against the client.
+        // SAFETY: GetCurrentThread returns a pseudo handle that need not be closed; `token` is written only on success.
+        // The access check uses this process, not the client.
         let opened = check(unsafe { OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &raw mut token) });
-        // SAFETY: it has no arguments.
+        // SAFETY: the call has no arguments.
         if unsafe { RevertToSelf() } == FALSE {
             std::process::abort();
         }
@@ -89,7 +89,7 @@ impl Token {
         sid_text(unsafe { information.read::<TOKEN_USER>() }?.User.Sid)
     }
 
-    /// Whether the user is in the token only to be denied what that user is denied: then it may not do what the user may.
+    /// Whether the user is a deny-only entry of the token, so that the token does not have the user's permissions.
     ///
     /// # Errors
     /// The error of Windows.
@@ -100,8 +100,7 @@ impl Token {
         Ok(user.Attributes & SE_GROUP_USE_FOR_DENY_ONLY != 0)
     }
 
-    /// The SID that owns what is made without saying who shall: the user's, or of an elevated token that of the
-    /// Administrators.
+    /// The SID of the default owner of new objects: the user's, or, for an elevated token, that of the Administrators.
     ///
     /// # Errors
     /// The error of Windows.
@@ -111,8 +110,7 @@ impl Token {
         sid_text(unsafe { information.read::<TOKEN_OWNER>() }?.Owner)
     }
 
-    /// The SIDs of the groups that are enabled: those that let something be done, not those that are there only to deny
-    /// something.
+    /// The SIDs of the enabled groups, without deny-only groups.
     ///
     /// # Errors
     /// The error of Windows.
@@ -124,14 +122,14 @@ impl Token {
         information.groups()?.iter().filter(enabled).map(|group| sid_text(group.Sid)).collect()
     }
 
-    /// Whether the token has restricting SIDs: then what its groups let be done is not all that counts.
+    /// Whether the token has restricting SIDs, so that its groups alone do not determine what it may do.
     ///
     /// # Errors
     /// The error of Windows.
     pub fn is_restricted(&self) -> io::Result<bool> {
         match self.information(TokenRestrictedSids) {
             Ok(restricting) => Ok(!restricting.groups()?.is_empty()),
-            // The system does not know of restricting SIDs at all: Wine. Windows has since Windows 2000.
+            // Wine does not know restricting SIDs. Windows has had them since Windows 2000.
             Err(error) if error.raw_os_error() == Some(ERROR_INVALID_FUNCTION as i32) => Ok(false),
             Err(error) => Err(error),
         }
@@ -145,11 +143,12 @@ impl Token {
         let information = self.information(TokenIntegrityLevel)?;
         // SAFETY: the system writes a TOKEN_MANDATORY_LABEL for this class.
         let sid = unsafe { information.read::<TOKEN_MANDATORY_LABEL>() }?.Label.Sid;
-        // SAFETY: the SID is in `information`, which lives on; each has at least one number, and the last is read.
+        // SAFETY: the SID is in `information`, which is still alive; a SID has at least one number, and the last one is
+        // read.
         Ok(unsafe { *GetSidSubAuthority(sid, u32::from(*GetSidSubAuthorityCount(sid)).saturating_sub(1)) })
     }
 
-    /// Whether it is elevated (`TokenElevation`).
+    /// Whether the token is elevated (`TokenElevation`).
     ///
     /// # Errors
     /// The error of Windows.
@@ -157,7 +156,7 @@ impl Token {
         Ok(self.information(TokenElevation)?.number()? != 0)
     }
 
-    /// The SID of the AppContainer's package, if it is in one.
+    /// The SID of the AppContainer's package, if the token has one.
     ///
     /// # Errors
     /// The error of Windows.
@@ -171,7 +170,7 @@ impl Token {
         if sid.is_null() { Ok(None) } else { sid_text(sid).map(Some) }
     }
 
-    /// The session that it belongs to.
+    /// The session of the token.
     ///
     /// # Errors
     /// The error of Windows.
@@ -182,7 +181,7 @@ impl Token {
     fn information(&self, class: TOKEN_INFORMATION_CLASS) -> io::Result<Information> {
         let token = self.0.as_raw_handle();
         let mut length = 0;
-        // SAFETY: without a buffer the call only writes the length that it needs.
+        // SAFETY: without a buffer, the call only writes the required length.
         unsafe { GetTokenInformation(token, class, null_mut(), 0, &raw mut length) };
         let mut buffer = vec![0_u64; (length as usize).div_ceil(size_of::<u64>())];
         // SAFETY: the buffer has `length` bytes.
@@ -193,7 +192,7 @@ impl Token {
     }
 }
 
-/// What GetTokenInformation has written, in memory that is aligned for what begins with a pointer.
+/// The output of GetTokenInformation, in memory that is aligned for a pointer.
 struct Information {
     buffer: Vec<u64>,
     length: usize,
@@ -201,24 +200,24 @@ struct Information {
 
 impl Information {
     /// # Safety
-    /// What the system has written begins with a `T`.
+    /// The output must begin with a `T`.
     unsafe fn read<T>(&self) -> io::Result<&T> {
         if self.length < size_of::<T>() {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        // SAFETY: as the caller says; there are as many bytes, and no T has a larger alignment than a u64.
+        // SAFETY: the caller guarantees the type; there are enough bytes, and no T has a larger alignment than a u64.
         Ok(unsafe { &*self.buffer.as_ptr().cast::<T>() })
     }
 
-    /// The number that it begins with.
+    /// The number at the beginning.
     fn number(&self) -> io::Result<u32> {
         // SAFETY: any bits are a number.
         Ok(*unsafe { self.read::<u32>() }?)
     }
 
-    /// What it says where it is TOKEN_GROUPS.
+    /// The groups, if the output is a TOKEN_GROUPS.
     fn groups(&self) -> io::Result<&[SID_AND_ATTRIBUTES]> {
-        // Without any, only their number has to be there.
+        // Without groups, only their number has to be there.
         let count = self.number()? as usize;
         let offset = std::mem::offset_of!(TOKEN_GROUPS, Groups);
         if count == 0 {
@@ -227,12 +226,12 @@ impl Information {
         if self.length < offset + count * size_of::<SID_AND_ATTRIBUTES>() {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        // SAFETY: the groups follow the number at this offset, and there are as many bytes as that takes.
+        // SAFETY: the groups follow the number at this offset, and there are enough bytes.
         Ok(unsafe { &*slice_from_raw_parts(self.buffer.as_ptr().byte_add(offset).cast(), count) })
     }
 }
 
-/// Whether this process belongs to a logon over the network, as in a session of SSH or PowerShell remoting.
+/// Whether this process belongs to a network logon, as in a session of SSH or PowerShell remoting.
 ///
 /// # Errors
 /// The error of Windows.
@@ -240,7 +239,7 @@ pub fn is_network_logon() -> io::Result<bool> {
     is_member(WinNetworkSid)
 }
 
-/// Whether this process may do what the Administrators may: is one of them, and runs elevated. SYSTEM is, too.
+/// Whether this process has the rights of an administrator: it runs elevated, or as SYSTEM.
 ///
 /// # Errors
 /// The error of Windows.
@@ -248,13 +247,13 @@ pub fn is_administrator() -> io::Result<bool> {
     is_member(WinBuiltinAdministratorsSid)
 }
 
-/// Whether this process is in a group, and not only to be denied something.
+/// Whether this process is in a group that is not deny-only.
 fn is_member(group: WELL_KNOWN_SID_TYPE) -> io::Result<bool> {
     let mut sid = [0_u64; (SECURITY_MAX_SID_SIZE as usize).div_ceil(size_of::<u64>())];
     let (mut length, mut member) = (SECURITY_MAX_SID_SIZE, FALSE);
-    // SAFETY: the buffer has room for the longest SID, which is what `length` says.
+    // SAFETY: the buffer has room for the longest SID, whose length is in `length`.
     check(unsafe { CreateWellKnownSid(group, null_mut(), sid.as_mut_ptr().cast(), &raw mut length) })?;
-    // SAFETY: the SID was just written; without a token the call asks about this thread; it writes one number.
+    // SAFETY: the SID was just written; without a token, the call checks this thread; it writes one number.
     check(unsafe { CheckTokenMembership(null_mut(), sid.as_mut_ptr().cast(), &raw mut member) })?;
     Ok(member != FALSE)
 }
@@ -271,14 +270,14 @@ mod tests {
 
     const EVERYONE: &str = "S-1-1-0";
 
-    /// That of this process, where some SIDs are only to be denied something, and some restrict all others.
+    /// This process's token, with some deny-only SIDs and some restricting ones.
     fn filtered(denied: &[PSID], restricting: &[PSID]) -> Token {
         let attributes = |sids: &[PSID]| -> Vec<_> {
             sids.iter().map(|&sid| SID_AND_ATTRIBUTES { Sid: sid, Attributes: 0 }).collect()
         };
         let (denied, restricting) = (attributes(denied), attributes(restricting));
         let (mut own, mut filtered) = (null_mut(), null_mut());
-        // SAFETY: as in `Token::own`; the lists are as long as is said, and callers pass SIDs that still live.
+        // SAFETY: as in `Token::own`; the lists have the given lengths, and callers pass SIDs that are still valid.
         unsafe {
             check(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY | TOKEN_DUPLICATE, &raw mut own))
                 .unwrap();
@@ -302,13 +301,13 @@ mod tests {
     fn well_known(kind: WELL_KNOWN_SID_TYPE) -> Vec<u64> {
         let mut sid = vec![0; (SECURITY_MAX_SID_SIZE as usize).div_ceil(size_of::<u64>())];
         let mut length = SECURITY_MAX_SID_SIZE;
-        // SAFETY: the buffer has room for the longest SID, which is what `length` says.
+        // SAFETY: the buffer has room for the longest SID, whose length is in `length`.
         check(unsafe { CreateWellKnownSid(kind, null_mut(), sid.as_mut_ptr().cast(), &raw mut length) })
             .unwrap();
         sid
     }
 
-    /// Wine knows of no restricting SIDs, and of no user that is only to be denied something.
+    /// Wine has neither restricting SIDs nor deny-only users.
     fn is_wine() -> bool {
         Token::own().unwrap().information(TokenRestrictedSids).is_err()
     }
@@ -317,7 +316,7 @@ mod tests {
     fn a_process_is_known_by_its_id() {
         let known = Token::of_process(std::process::id()).unwrap();
         assert_eq!(known.user().unwrap(), Token::own().unwrap().user().unwrap());
-        // The id of no process: they are multiples of four.
+        // No process has this id: ids are multiples of four.
         assert!(Token::of_process(u32::MAX).is_err());
     }
 
