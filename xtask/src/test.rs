@@ -59,6 +59,7 @@ fn style() -> Platform {
     // Workspaces of their own: seen to here as far as they need not be built.
     for (what, manifest) in [
         ("the peers of the benchmarks", "benches/peers/Cargo.toml"),
+        ("the desktop program", "examples/window/Cargo.toml"),
         ("the fuzz targets", "crates/grpc-ipc-http2/fuzz/Cargo.toml"),
         ("the RFC suite", HTTPWG),
         ("the models", models::MANIFEST),

@@ -1,7 +1,5 @@
 //! What may stand in which source file.
 
-use std::path::Path;
-
 use super::Findings;
 use crate::Result;
 use crate::workspace::{files, read};
@@ -69,7 +67,8 @@ fn rust_files(directories: &[&str]) -> Result<Vec<std::path::PathBuf>> {
     for directory in directories {
         found.extend(files(directory, "rs")?);
     }
-    found.retain(|path| !path.starts_with(Path::new("target")));
+    // Workspaces of their own build below their directory.
+    found.retain(|path| path.iter().all(|part| part != "target"));
     Ok(found)
 }
 
