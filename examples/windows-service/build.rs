@@ -1,3 +1,5 @@
 fn main() -> Result<(), grpc_ipc_build::Error> {
-    grpc_ipc_build::compile_protos(&["proto/updater.proto"])
+    grpc_ipc_build::configure()
+        .build_blocking_client(true)
+        .compile_protos(&["proto/updater.proto"], &["proto"])
 }

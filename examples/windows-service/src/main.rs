@@ -1,14 +1,14 @@
-//! A Windows service. It runs as SYSTEM and installs packages for the users that are logged in, who call it over a named
-//! pipe that no other program can serve.
+//! A Windows service that runs as SYSTEM and installs packages for the logged-in users. They call it over a named pipe
+//! whose name no other program can take.
 //!
-//! In a console with administrator rights (`cmd`; in PowerShell it is `sc.exe`):
+//! Install and start it in a console with administrator rights (`cmd`; in PowerShell it is `sc.exe`):
 //!
 //! ```text
 //! > sc create updater start= auto binPath= "C:\path\to\updater.exe"
 //! > sc start updater
 //! ```
 //!
-//! In a console of any user:
+//! Call it as any user:
 //!
 //! ```text
 //! > updater call contoso
@@ -17,12 +17,11 @@
 //! contoso: 100 %
 //! ```
 //!
-//! `sc stop updater` lets an installation that has begun come to its end. `sc delete updater` removes the service.
+//! `sc stop updater` stops it when the installations under way have ended, and `sc delete updater` removes it.
 //!
-//! `updater --console` serves in the console, without Windows' service manager, until Enter is pressed.
+//! `updater --console` serves in the console instead, until you press Enter. It needs administrator rights for the
+//! protected name; `updater --console npipe:test` and `updater call contoso npipe:test` do without.
 
-#[cfg(windows)]
-mod client;
 #[cfg(windows)]
 mod server;
 #[cfg(windows)]
@@ -36,18 +35,17 @@ pub mod updater {
 #[cfg(windows)]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // The address may be given, for tests.
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--console"] => console(server::ADDRESS),
         ["--console", address] => console(address),
-        ["call", package] => client::call(package, server::ADDRESS),
-        ["call", package, address] => client::call(package, address),
+        ["call", package] => call(package, server::ADDRESS),
+        ["call", package, address] => call(package, address),
         [] => Ok(service::start()?),
         _ => Err("usage: updater [--console [ADDRESS] | call PACKAGE [ADDRESS]]".into()),
     }
 }
 
-/// What the service does, without being one.
+/// Serves in the console, without Windows' service manager.
 #[cfg(windows)]
 fn console(address: &str) -> Result<(), Box<dyn std::error::Error>> {
     let server = server::server(address).spawn()?;
@@ -55,6 +53,17 @@ fn console(address: &str) -> Result<(), Box<dyn std::error::Error>> {
     std::io::stdin().read_line(&mut String::new())?;
     server.shutdown(service::DRAIN)?;
     println!("stopped");
+    Ok(())
+}
+
+/// By default, the client talks only to a server of the system or of its own user.
+#[cfg(windows)]
+fn call(package: &str, address: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let mut updater = updater::updater_blocking_client::UpdaterBlockingClient::connect(address)?;
+    let package = updater::Package { name: package.to_owned() };
+    for progress in updater.install(package.clone())?.into_inner() {
+        println!("{}: {} %", package.name, progress?.percent);
+    }
     Ok(())
 }
 

@@ -18,7 +18,7 @@ pub const ADDRESS: &str = r"npipe:ProtectedPrefix\*\grpc-ipc-updater";
 const AUTHENTICATED_USERS: &str = "S-1-5-11";
 
 pub fn server(address: &str) -> Server {
-    // Two doors. Windows asks the descriptor who may open the pipe; the server asks the policy who may call.
+    // Windows checks the descriptor when a client opens the pipe. The server then checks the policy.
     let descriptor = SecurityDescriptor::current_user().authenticated_users();
     let users = AccessPolicy::groups([GroupId::Sid(AUTHENTICATED_USERS.into())]);
     let access = AccessPolicy::default().or(users);
