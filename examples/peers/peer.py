@@ -378,10 +378,12 @@ def main():
         return
     options = [("grpc.default_authority", arguments.authority)] if arguments.authority else []
     if arguments.tls:
+        # ANCHOR: tls
         # Else it would be the percent-encoded path, which no certificate can have, and which is no name to a server.
         options.append(("grpc.ssl_target_name_override", "localhost"))
         credentials = grpc.ssl_channel_credentials(Path(arguments.tls).read_bytes())
         channel = grpc.secure_channel(arguments.address, credentials, options=options)
+        # ANCHOR_END: tls
     else:
         channel = grpc.insecure_channel(arguments.address, options=options)
     with channel:

@@ -11,6 +11,7 @@ pub fn log_to_stderr() {
     tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_ansi(false).init();
 }
 
+// ANCHOR: exit
 /// Ends a program: an error is printed with everything that caused it.
 pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
@@ -22,3 +23,4 @@ pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
     }
     ExitCode::FAILURE
 }
+// ANCHOR_END: exit

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod book;
 mod command;
 mod cross;
 mod faults;
@@ -38,6 +39,8 @@ cargo xtask COMMAND
                                  gives the HTTP/2 engine arbitrary input, for 60 seconds a target; targets: frames,
                                  hpack_decode, hpack_round_trip, server, client, differential (all of them)
   models [--seconds N]           tries in what order tasks can run, for 10 seconds a model; and runs Miri, if it is there
+  book                           builds the book of crates/grpc-ipc/docs, with the documentation of the crates, into
+                                 target/book, and checks its links; needs mdbook, and says so where it is missing
   public-api [--update]          compares the public API of the published crates with crates/*/public-api*.txt, or writes
                                  them (Linux)
   release [--require-all]        checks the minimum Rust version, dependencies, SemVer, the public API, and a dry run of
@@ -62,6 +65,8 @@ fn main() -> ExitCode {
         ["public-api", ref options @ ..] => public_api::run(options),
         ["release", ref options @ ..] => release::run(options),
         ["setup"] => setup::run(),
+        ["book"] => book::run(),
+        ["book-preprocessor", ref arguments @ ..] => book::preprocess(arguments),
         ["wine", program, ref arguments @ ..] => wine::run(program, arguments),
         _ => Err(USAGE.into()),
     };

@@ -5,6 +5,8 @@
 mod authorize;
 mod backend;
 pub mod blocking;
+#[cfg(all(doctest, feature = "tonic-transport", feature = "uds"))]
+mod book;
 mod bound_server;
 mod call_body;
 mod call_error;

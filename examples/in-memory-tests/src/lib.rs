@@ -13,10 +13,12 @@ pub mod alarm {
 use alarm::alarm_server::{Alarm, AlarmServer};
 use alarm::{ClearRequest, Cleared, Ring, Timer};
 
+// ANCHOR: server
 /// The server of the program, for whatever it listens on: an address in `main`, memory in the tests.
 pub fn server() -> Server {
     Server::builder().add_service(AlarmServer::new(MyAlarm))
 }
+// ANCHOR_END: server
 
 struct MyAlarm;
 

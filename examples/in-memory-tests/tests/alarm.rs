@@ -12,6 +12,7 @@ use in_memory_tests::server;
 
 type Result = std::result::Result<(), Box<dyn Error>>;
 
+// ANCHOR: client
 /// A client of the server, both in this process.
 fn client() -> std::result::Result<AlarmClient<Channel>, Box<dyn Error>> {
     let network = Network::new();
@@ -19,7 +20,9 @@ fn client() -> std::result::Result<AlarmClient<Channel>, Box<dyn Error>> {
     tokio::spawn(server.serve());
     Ok(AlarmClient::new(Channel::from_connector(network.connector("alarm", AccessPolicy::default()))))
 }
+// ANCHOR_END: client
 
+// ANCHOR: another-user
 /// A client that the server takes for `user`.
 fn client_of(user: UserId) -> AlarmClient<Channel> {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
@@ -28,13 +31,16 @@ fn client_of(user: UserId) -> AlarmClient<Channel> {
     tokio::spawn(server().listen(options).serve());
     AlarmClient::new(Channel::from_connection(PeerStream::new(ours, Peer::this_process("memory"))))
 }
+// ANCHOR_END: another-user
 
+// ANCHOR: paused
 #[tokio::test(start_paused = true)]
 async fn an_alarm_rings_after_an_hour_of_paused_time() -> Result {
     let ring = client()?.set(Timer { seconds: 3600 }).await?;
     assert_eq!(ring.into_inner().after_seconds, 3600);
     Ok(())
 }
+// ANCHOR_END: paused
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passes_first_ends_the_call() -> Result {
@@ -44,6 +50,7 @@ async fn a_deadline_that_passes_first_ends_the_call() -> Result {
     Ok(())
 }
 
+// ANCHOR: authorization
 #[tokio::test]
 async fn only_root_clears_timers() -> Result {
     assert!(client_of(UserId::Uid(0)).clear(ClearRequest {}).await.is_ok());
@@ -51,3 +58,4 @@ async fn only_root_clears_timers() -> Result {
     assert_eq!(refused.code(), Code::PermissionDenied);
     Ok(())
 }
+// ANCHOR_END: authorization

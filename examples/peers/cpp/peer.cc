@@ -46,6 +46,7 @@ void serve(const std::vector<std::string>& addresses) {
   server->Shutdown(system_clock::now() + seconds(5));
 }
 
+// ANCHOR: greet
 void greet(const std::shared_ptr<grpc::Channel>& channel, const std::string& name) {
   grpc::ClientContext context;
   context.set_deadline(system_clock::now() + seconds(20));
@@ -58,10 +59,13 @@ void greet(const std::shared_ptr<grpc::Channel>& channel, const std::string& nam
   }
   std::cout << reply.message() << std::endl;
 }
+// ANCHOR_END: greet
 
 int run(const std::vector<std::string>& words) {
   const auto command = words.size() < 2 ? "" : words[0];
+  // ANCHOR: channel
   const auto connect = [&] { return grpc::CreateChannel(words[1], grpc::InsecureChannelCredentials()); };
+  // ANCHOR_END: channel
   if (command == "serve") {
     serve({words.begin() + 1, words.end()});
     return 0;

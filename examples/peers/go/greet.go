@@ -23,6 +23,7 @@ func (raw) Name() string { return "proto" }
 
 func main() {
 	address, name := os.Args[1], os.Args[2]
+	// ANCHOR: dial
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	connection, err := grpc.Dial(address, grpc.WithInsecure())
@@ -30,6 +31,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	// ANCHOR_END: dial
 	// Field 1, a string shorter than 128 bytes.
 	request, reply := append([]byte{0x0a, byte(len(name))}, name...), []byte{}
 	if err := connection.Invoke(ctx, "/greet.Greeter/SayHello", &request, &reply, grpc.ForceCodec(raw{})); err != nil {

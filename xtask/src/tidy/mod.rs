@@ -1,5 +1,6 @@
 //! `cargo xtask tidy`: the invariants of ARCHITECTURE.md, checked.
 
+mod book;
 mod conformance;
 mod dependencies;
 mod options;
@@ -18,13 +19,14 @@ type Findings = Vec<String>;
 type Check = fn() -> Result<Findings>;
 
 pub(crate) fn run() -> Result {
-    let checks: [(&str, Check); 7] = [
+    let checks: [(&str, Check); 8] = [
         ("dependencies point downwards", dependencies::check),
         ("unsafe code is confined", source::unsafe_code),
         ("platforms are told apart in one place", source::platforms),
         ("options tell their defaults", options::check),
         ("every transport passes the conformance suite", conformance::check),
         ("packages are complete, and have no keys in them", packages::check),
+        ("the pages of the book are whole", book::check),
         ("the README agrees with the manifests", readme::check),
     ];
     let mut wrong = 0;

@@ -29,8 +29,11 @@ pub(super) fn check() -> Result<Findings> {
     if version_of("tonic") != minimum {
         findings.push(format!("tonic needs Rust {}, the manifest says {minimum}", version_of("tonic")));
     }
-    if !readme.contains(&format!("Rust {minimum}")) {
-        findings.push(format!("README.md does not say Rust {minimum}"));
+    let book = "crates/grpc-ipc/docs/guide/getting-started.md";
+    for (file, text) in [("README.md", &readme), (book, &read(book)?)] {
+        if !text.contains(&format!("Rust {minimum}")) {
+            findings.push(format!("{file} does not say Rust {minimum}"));
+        }
     }
 
     let facade = members(&metadata).find(|package| package["name"] == "grpc-ipc");
