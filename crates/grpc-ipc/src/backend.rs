@@ -10,7 +10,7 @@ pub mod unix;
 #[cfg(all(feature = "named-pipe", windows))]
 pub mod windows;
 
-#[cfg(all(feature = "uds", unix))]
+#[cfg(any(all(feature = "uds", unix), all(feature = "named-pipe", windows)))]
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use grpc_ipc_core::{AccessPolicy, Address, BindError, BoxConnector, BoxListener, ConnectError, Listener};
@@ -57,7 +57,7 @@ fn refusing_with(answer: &'static [u8], options: ListenOptions) -> ListenOptions
 async fn listen_without_tls(options: ListenOptions) -> Result<Listening, BindError> {
     let ListenOptions { address, access, given, backlog, restartable, platform, .. } = options;
     let address = address?;
-    #[cfg(not(all(feature = "uds", unix)))]
+    #[cfg(not(any(all(feature = "uds", unix), all(feature = "named-pipe", windows))))]
     let _ = restartable;
     if let Some(given) = given {
         return given.listen(address, access.unwrap_or_default()).await.map(Listening::new);
@@ -86,7 +86,11 @@ async fn listen_without_tls(options: ListenOptions) -> Result<Listening, BindErr
         }
         #[cfg(all(feature = "named-pipe", windows))]
         Address::NamedPipe { .. } | Address::Local { .. } => {
-            named_pipe::listen(&address, access, backlog, platform).await.map(Listening::new)
+            let mut platform = platform;
+            platform.pipe = platform.pipe.restartable(restartable);
+            let listener = named_pipe::listen(&address, access, backlog, platform).await?;
+            let handed_over = restartable.then(|| listener.handed_over().boxed());
+            Ok(Listening { handed_over, ..Listening::new(listener) })
         }
         Address::Tcp { .. } => tcp::listen(&address, access, backlog).await.map(Listening::new),
         _ => {

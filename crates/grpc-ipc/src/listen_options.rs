@@ -69,8 +69,8 @@ impl ListenOptions {
     /// call fails:
     ///
     /// - If no server listens there, this one binds the address.
-    /// - Otherwise it receives the listening socket of the old server when it binds. The old server goes on until the
-    ///   new one begins to serve. If the new one ends before that, nothing changes.
+    /// - Otherwise it finds the old server when it binds, and receives its listening socket. The old server goes on until
+    ///   the new one begins to serve. If the new one ends before that, nothing changes.
     /// - Then the old server accepts no more connections. It finishes its calls, for at most as long as the drain of
     ///   [`serve_with_shutdown`](crate::BoundServer::serve_with_shutdown), or without a limit in
     ///   [`serve`](crate::BoundServer::serve) and [`spawn`](crate::Server::spawn), and its `serve` returns. The new
@@ -83,8 +83,13 @@ impl ListenOptions {
     /// over. The first server's options for the socket's file (mode, owner) stay in force. The servers find each other by
     /// a second socket beside the first, `PATH.handover`, so the longest possible path is 9 bytes shorter.
     ///
-    /// This works for Unix domain sockets (`unix:`, `unix-abstract:`, and `local:` on Unix). Other addresses, and
-    /// sockets that the program or systemd opened, ignore it.
+    /// On Windows the servers share the named pipe. When the new server begins to serve, it creates instances of the
+    /// pipe, and the old one stops creating them. The pipe keeps the security descriptor of the first server, and the
+    /// second pipe is `NAME.handover`. The new server holds nothing of the pipe before it serves. So if the old one ends
+    /// between the new one's `bind` and `serve`, clients find no pipe for that time.
+    ///
+    /// This works for Unix domain sockets (`unix:`, `unix-abstract:`, and `local:` on Unix) and named pipes (`npipe:`,
+    /// and `local:` on Windows). Other addresses, and sockets that the program or systemd opened, ignore it.
     ///
     /// A service of systemd should take its sockets from systemd instead (`systemd:NAME` at
     /// [`Address`](crate::Address)). Systemd keeps them open while the service restarts, and clients wait meanwhile. A

@@ -1,5 +1,5 @@
 //! One server after another on the same address, while clients call.
-#![cfg(all(target_os = "linux", feature = "uds"))]
+#![cfg(any(all(target_os = "linux", feature = "uds"), all(windows, feature = "named-pipe")))]
 
 mod util;
 
@@ -18,6 +18,28 @@ use util::{DRAIN, MyGreeter, greet};
 
 const CLIENTS: usize = 8;
 const HAND_OVERS: usize = 20;
+
+/// An address of `directory` alone.
+#[cfg(unix)]
+fn place(directory: &Path, name: &str) -> String {
+    format!("unix:{}", directory.join(name).display())
+}
+
+/// An address of `directory` alone.
+#[cfg(windows)]
+fn place(directory: &Path, name: &str) -> String {
+    let directory = directory.file_name().unwrap().display();
+    format!("npipe:grpc-ipc-restart-{directory}-{name}")
+}
+
+/// One address of each kind.
+fn places(directory: &Path) -> Vec<String> {
+    let mut places = vec![place(directory, "s")];
+    if cfg!(unix) {
+        places.push(format!("unix-abstract:{}", unique_name("restart")));
+    }
+    places
+}
 
 /// A server that answers on `address`.
 async fn start(address: &str, greeter: &MyGreeter) -> JoinHandle<Result<(), ServeError>> {
@@ -79,8 +101,7 @@ impl Clients {
 fn no_call_fails_while_servers_follow_each_other() {
     run("no_call_fails_while_servers_follow_each_other", || async {
         let directory = TempDir::new().unwrap();
-        let path = format!("unix:{}", directory.path().join("s").display());
-        for address in [path, format!("unix-abstract:{}", unique_name("restart"))] {
+        for address in places(directory.path()) {
             let greeter = MyGreeter::default();
             let mut old = start(&address, &greeter).await;
             let clients = Clients::start(&address);
@@ -101,7 +122,7 @@ fn no_call_fails_while_servers_follow_each_other() {
 fn a_call_that_is_under_way_is_finished_by_the_old_server() {
     run("a_call_that_is_under_way_is_finished_by_the_old_server", || async {
         let directory = TempDir::new().unwrap();
-        let address = format!("unix:{}", directory.path().join("s").display());
+        let address = place(directory.path(), "s");
         let greeter = MyGreeter::default();
         let old = start(&address, &greeter).await;
         let channel = Channel::connect(&address).await.unwrap();
@@ -122,7 +143,7 @@ fn a_call_that_is_under_way_is_finished_by_the_old_server() {
 fn a_server_that_only_binds_changes_nothing() {
     run("a_server_that_only_binds_changes_nothing", || async {
         let directory = TempDir::new().unwrap();
-        let address = format!("unix:{}", directory.path().join("s").display());
+        let address = place(directory.path(), "s");
         let greeter = MyGreeter::default();
         let old = start(&address, &greeter).await;
         let clients = Clients::start(&address);
@@ -143,8 +164,7 @@ fn a_server_that_only_binds_changes_nothing() {
 fn a_server_of_two_addresses_goes_on_until_both_are_taken_over() {
     run("a_server_of_two_addresses_goes_on_until_both_are_taken_over", || async {
         let directory = TempDir::new().unwrap();
-        let [first, second] =
-            ["a", "b"].map(|name| format!("unix:{}", directory.path().join(name).display()));
+        let [first, second] = ["a", "b"].map(|name| place(directory.path(), name));
         let restartable = |address: &str| ListenOptions::new(address).restartable(true);
         let both = Server::builder().add_service(MyGreeter::default().service());
         let both = both.listen(restartable(&first)).listen(restartable(&second)).bind().await.unwrap();
@@ -181,7 +201,7 @@ fn process(directory: &Path, serves: bool) -> Child {
 fn this_program_as_a_server() {
     let Ok(mode) = std::env::var(INSIDE) else { return };
     run(SERVER, || async move {
-        let options = ListenOptions::new("unix:s").restartable(true);
+        let options = ListenOptions::new(place(&std::env::current_dir().unwrap(), "s")).restartable(true);
         let server = Server::builder().add_service(MyGreeter::default().service()).listen(options);
         let server = server.bind().await.unwrap();
         if mode == "serve" {
@@ -196,7 +216,7 @@ fn this_program_as_a_server() {
 fn processes_follow_each_other_and_may_be_killed_before_they_serve() {
     run("processes_follow_each_other_and_may_be_killed_before_they_serve", || async {
         let directory = TempDir::new().unwrap();
-        let address = format!("unix:{}", directory.path().join("s").display());
+        let address = place(directory.path(), "s");
         let mut old = process(directory.path(), true);
         Channel::connect(ConnectOptions::new(&address).wait(DRAIN)).await.unwrap();
         let clients = Clients::start(&address);

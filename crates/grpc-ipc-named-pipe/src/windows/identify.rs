@@ -1,9 +1,9 @@
 use std::io;
+use std::os::windows::io::{AsHandle, AsRawHandle};
 use std::time::Duration;
 
 use grpc_ipc_core::{GroupId, Peer, PeerStream, UserId};
 use grpc_ipc_win32::{Identity, Token, describe, owner_of};
-use tokio::net::windows::named_pipe::NamedPipeClient;
 use tokio::time::timeout;
 use tracing::debug;
 use windows_sys::Win32::Foundation::ERROR_CANNOT_IMPERSONATE;
@@ -47,7 +47,7 @@ pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &Identit
 /// Our servers say that they own their pipes. Those of others may not; then their pipes belong to whom everything
 /// belongs that such a process of `own` makes, which an elevated one shares with the other Administrators. They could
 /// become this user anyway; unless it is SYSTEM, which is more than they are.
-pub(super) fn server_of(pipe: &NamedPipeClient, own: &Identity) -> Peer {
+pub(super) fn server_of(pipe: &(impl AsHandle + AsRawHandle), own: &Identity) -> Peer {
     let mut peer = process(own, &sys::server_process(pipe));
     if let Ok(session) = sys::server_session(pipe) {
         peer = peer.with_session(session);

@@ -1,27 +1,22 @@
 use std::fs::File;
 use std::io;
 use std::os::windows::fs::OpenOptionsExt as _;
-use std::time::Duration;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use grpc_ipc_core::{Address, Backoff, BindError};
-use grpc_ipc_win32::{Descriptor, Identity, descriptor_of};
-use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer, ServerOptions};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
-use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
+use grpc_ipc_win32::{Descriptor, descriptor_of};
+use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
 use windows_sys::Win32::Storage::FileSystem::SECURITY_ANONYMOUS;
 
 use super::client_process::Moment;
-use super::{endpoint, identify, sys};
+use super::{ListenOptions, sys};
 
-/// How long the pipe of a server that has ended may take to go away.
-const TAKE_OVER: Duration = Duration::from_secs(2);
-/// How long the runtime may take to notice a client that has connected.
-const LAST_MOMENT: Duration = Duration::from_millis(20);
-/// When to create the instances that are missing while others wait for clients.
-const FILL_AGAIN: Duration = Duration::from_secs(1);
+/// How many instances of other servers this one may meet while it occupies its own.
+const OTHERS: usize = 256;
 
 /// An instance that has a client.
 pub(super) struct Connected {
@@ -30,195 +25,178 @@ pub(super) struct Connected {
     pub(super) free: Moment,
 }
 
-/// The instances of a pipe that wait for clients.
-pub(super) struct Instances {
-    path: String,
+/// What all instances of a pipe have in common.
+pub(super) struct Template {
+    pub(super) path: String,
     options: ServerOptions,
     descriptor: Descriptor,
+}
+
+impl Template {
+    /// One more instance.
+    pub(super) fn create(&self) -> io::Result<NamedPipeServer> {
+        sys::create(&self.options, &self.path, &self.descriptor)
+    }
+
+    /// The first instance, which only one server gets (`FILE_FLAG_FIRST_PIPE_INSTANCE`).
+    pub(super) fn create_first(&self) -> io::Result<NamedPipeServer> {
+        sys::create(self.options.clone().first_pipe_instance(true), &self.path, &self.descriptor)
+    }
+}
+
+/// The instances of a pipe that wait for clients.
+pub(super) struct Instances {
+    pub(super) template: Template,
+    /// As Windows has it.
     described: Option<String>,
     wanted: usize,
-    waiting: FuturesUnordered<BoxFuture<'static, (Waiting, io::Result<()>)>>,
+    waiting: FuturesUnordered<Waiting>,
+    /// How many clients of its own this server has not met yet.
+    occupied: usize,
+    /// The process of the server before this one, which may have occupied some of its instances.
+    pub(super) before: Option<u32>,
 }
 
 impl Instances {
-    /// Takes the name, and creates all instances.
-    pub(super) async fn create(
-        address: &Address,
-        name: &str,
-        own: &Identity,
-        descriptor: Descriptor,
-        wanted: usize,
-        buffer_size: u32,
-    ) -> Result<Self, BindError> {
+    /// None yet.
+    pub(super) fn new(path: String, descriptor: Descriptor, listen: &ListenOptions) -> Self {
         let mut options = ServerOptions::new();
-        options.in_buffer_size(buffer_size).out_buffer_size(buffer_size).reject_remote_clients(true);
-        let path = endpoint::path(name);
+        options.in_buffer_size(listen.buffer_size).out_buffer_size(listen.buffer_size);
+        options.reject_remote_clients(true);
+        Self {
+            template: Template { path, options, descriptor },
+            described: None,
+            wanted: listen.backlog as usize,
+            waiting: FuturesUnordered::new(),
+            occupied: 0,
+            before: None,
+        }
+    }
+
+    /// The pipe's security descriptor, once this server has had an instance.
+    pub(super) fn security_descriptor(&self) -> Option<&str> {
+        self.described.as_deref()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Adds the first instance, which had no client at `free`.
+    pub(super) fn add_first(&mut self, pipe: NamedPipeServer, free: Moment) {
+        self.described = descriptor_of(&pipe).ok();
+        self.waiting.push(Waiting::new(pipe, free));
+    }
+
+    pub(super) fn add(&self) -> io::Result<()> {
         let free = Moment::now();
-        let first =
-            create_first(address, &path, own, options.clone().first_pipe_instance(true), &descriptor).await?;
-        let described = descriptor_of(&first).ok();
-        let instances =
-            Self { path, options, descriptor, described, wanted, waiting: FuturesUnordered::new() };
-        instances.wait(first, free);
-        instances
-            .fill()
-            .map_err(|error| BindError::from_io(address, "create an instance of the pipe", error))?;
-        Ok(instances)
-    }
-
-    /// The next instance that has a client. What took its place exists by then, unless it could not be created.
-    ///
-    /// # Errors
-    /// A client could not connect, or the system creates no further instance for clients.
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses nothing.
-    pub(super) async fn next(&mut self) -> io::Result<Connected> {
-        loop {
-            let short = self.fill().err();
-            if let (Some(error), true) = (short, self.waiting.is_empty()) {
-                return Err(error);
-            }
-            tokio::select! {
-                Some((mut instance, connected)) = self.waiting.next() => {
-                    // Before this one is handed out, or dropped: the name is never without an instance.
-                    _ = self.add();
-                    connected?;
-                    if let Some(pipe) = instance.0.take() {
-                        return Ok(Connected { pipe, free: instance.1 });
-                    }
-                }
-                () = sleep(FILL_AGAIN), if self.missing() => {}
-            }
-        }
-    }
-
-    /// An instance that had a client when the server gave up the name. Windows cannot close a pipe to new clients only,
-    /// so the existing instances accept a few more. When none has come for a moment, this returns `None`. A client that
-    /// connects between then and the closing of the instances finds its connection closed.
-    ///
-    /// # Cancel safety
-    /// Dropping the future loses nothing.
-    pub(super) async fn last(&mut self) -> Option<Connected> {
-        loop {
-            let (mut instance, connected) = timeout(LAST_MOMENT, self.waiting.next()).await.ok()??;
-            if let (Some(pipe), Ok(())) = (instance.0.take(), connected) {
-                return Some(Connected { pipe, free: instance.1 });
-            }
-        }
+        let pipe = self.template.create()?;
+        self.waiting.push(Waiting::new(pipe, free));
+        Ok(())
     }
 
     /// Creates the instances that are missing.
-    fn fill(&self) -> io::Result<()> {
-        while self.missing() {
+    pub(super) fn fill(&self) -> io::Result<()> {
+        while self.is_missing() {
             self.add()?;
         }
         Ok(())
     }
 
-    pub(super) fn security_descriptor(&self) -> Option<&str> {
-        self.described.as_deref()
-    }
-
-    fn missing(&self) -> bool {
+    pub(super) fn is_missing(&self) -> bool {
         self.waiting.len() < self.wanted
     }
 
-    fn add(&self) -> io::Result<()> {
-        let free = Moment::now();
-        self.wait(sys::create(&self.options, &self.path, &self.descriptor)?, free);
-        Ok(())
+    /// The next of the instances that has a client; `None` when each has had one. Nothing takes its place.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Option<io::Result<Connected>> {
+        self.waiting.next().await
     }
 
-    fn wait(&self, pipe: NamedPipeServer, free: Moment) {
-        let instance = Waiting(Some(pipe), free);
-        self.waiting.push(
-            async move {
-                let connected = match &instance.0 {
-                    Some(pipe) => pipe.connect().await,
-                    None => Ok(()),
-                };
-                (instance, connected)
+    /// Connects to all instances that wait for a client, so that nobody else can.
+    ///
+    /// Windows cannot close an instance to new clients only, and whoever connects to one just before it is closed sees the
+    /// connection end. So each instance has a client before it is closed. Windows gives a client the instance that was
+    /// created first. If that is another server's, it sees a client that says nothing and goes.
+    pub(super) fn occupy(&mut self) {
+        let mut options = File::options();
+        options.read(true).write(true).security_qos_flags(SECURITY_ANONYMOUS);
+        for _ in 0..self.waiting.len() + OTHERS {
+            if !self.can_be_connected_to() || options.open(&self.template.path).is_err() {
+                break;
             }
-            .boxed(),
-        );
+            self.occupied += 1;
+        }
+    }
+
+    /// Whether an instance still waits for its client.
+    pub(super) fn can_be_connected_to(&self) -> bool {
+        let mut pipes = self.waiting.iter().filter_map(|instance| instance.pipe.as_deref());
+        pipes.any(sys::is_listening)
+    }
+
+    /// Whether the client of an instance only [occupied](Self::occupy) it. It has gone by now.
+    pub(super) fn is_occupied(&mut self, pipe: &NamedPipeServer) -> bool {
+        if self.occupied == 0 && self.before.is_none() {
+            return false;
+        }
+        let Ok(process) = sys::client_process(pipe) else { return false };
+        let by_this_one = self.occupied > 0 && process == std::process::id();
+        let occupied = (by_this_one || Some(process) == self.before) && sys::is_closed(pipe);
+        if occupied && by_this_one {
+            self.occupied -= 1;
+        }
+        occupied
     }
 }
 
 /// Nobody can connect any more once this is dropped.
 ///
-/// mio closes an instance that waits for a client only when the runtime comes to it. Until then it would take one, if it
-/// were not disconnected; and where that cannot be done (Wine: `ERROR_PIPE_LISTENING`), this is its last client.
+/// mio closes an instance that waits for a client only when the runtime comes to it. Until then it would take one.
 impl Drop for Instances {
     fn drop(&mut self) {
-        let waited = self.waiting.len();
-        self.waiting.clear();
-        for _ in 0..waited {
-            let mut options = File::options();
-            options.read(true).write(true).security_qos_flags(SECURITY_ANONYMOUS);
-            if options.open(&self.path).is_err() {
-                break;
-            }
-        }
+        self.occupy();
     }
 }
 
-/// An instance that waits for a client, until it is taken out; disconnected if it is dropped before. And a moment at
-/// which it had none yet.
-struct Waiting(Option<NamedPipeServer>, Moment);
+/// An instance that waits for a client. It is disconnected if it is dropped before it is handed out.
+struct Waiting {
+    /// Until it is handed out.
+    pipe: Option<Arc<NamedPipeServer>>,
+    connect: Option<BoxFuture<'static, io::Result<()>>>,
+    /// A moment at which it had no client yet.
+    free: Moment,
+}
+
+impl Waiting {
+    fn new(pipe: NamedPipeServer, free: Moment) -> Self {
+        let pipe = Arc::new(pipe);
+        let connecting = Arc::clone(&pipe);
+        let connect = async move { connecting.connect().await }.boxed();
+        Self { pipe: Some(pipe), connect: Some(connect), free }
+    }
+}
+
+impl Future for Waiting {
+    type Output = io::Result<Connected>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        let connect = self.connect.as_mut().ok_or_else(gone)?;
+        ready!(connect.poll_unpin(cx))?;
+        // It holds the pipe as well.
+        self.connect = None;
+        let pipe = self.pipe.take().and_then(Arc::into_inner).ok_or_else(gone)?;
+        Poll::Ready(Ok(Connected { pipe, free: self.free }))
+    }
+}
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if let Some(pipe) = &self.0 {
+        if let Some(pipe) = &self.pipe {
             _ = pipe.disconnect();
         }
-    }
-}
-
-/// The first instance, which only the one server gets that owns the name (`FILE_FLAG_FIRST_PIPE_INSTANCE`).
-async fn create_first(
-    address: &Address,
-    path: &str,
-    own: &Identity,
-    options: &ServerOptions,
-    descriptor: &Descriptor,
-) -> Result<NamedPipeServer, BindError> {
-    let deadline = Instant::now() + TAKE_OVER;
-    let mut backoff = Backoff::connect();
-    loop {
-        match sys::create(options, path, descriptor) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
-            result => return result.map_err(|error| BindError::from_io(address, "create the pipe", error)),
-        }
-        let in_use = |by| BindError::InUse { address: address.clone(), by };
-        match ClientOptions::new().open(path) {
-            Ok(pipe) => return Err(in_use(Some(identify::server_of(&pipe, own)))),
-            Err(error) if may_go_away(&error) => {}
-            // Its owner lets this user know nothing about it.
-            Err(_) => return Err(in_use(None)),
-        }
-        timeout_at(deadline, backoff.wait()).await.map_err(|_| in_use(None))?;
-    }
-}
-
-/// Whether what opening the pipe says may be about what is left of a server: no instance at all, or only those of
-/// connections that clients have not closed yet. (Or the server lives, and all of its instances have a client; then one
-/// will be free again, and tell.)
-fn may_go_away(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32)
-}
-
-#[cfg(test)]
-mod tests {
-    use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND};
-
-    use super::*;
-
-    #[test]
-    fn what_is_left_of_a_server_is_waited_for() {
-        let says = |code: u32| may_go_away(&io::Error::from_raw_os_error(code as i32));
-        assert!(says(ERROR_FILE_NOT_FOUND));
-        assert!(says(ERROR_PIPE_BUSY));
-        assert!(!says(ERROR_ACCESS_DENIED), "the pipe of another user");
     }
 }

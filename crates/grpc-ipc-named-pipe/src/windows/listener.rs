@@ -4,14 +4,15 @@ use grpc_ipc_core::{Acceptor, Address, BindError, Listener, Source};
 use grpc_ipc_win32::{Identity, SystemNames, is_administrator};
 
 use super::endpoint::Names;
-use super::instances::{Connected, Instances};
+use super::held_name::HeldName;
+use super::instances::Connected;
 use super::{ListenOptions, LocalStream, identify};
 
 /// A named pipe that a server listens on. [`ListenOptions::listen`] makes one.
 pub struct LocalListener(Acceptor<Pipe>);
 
 struct Pipe {
-    instances: Instances,
+    name: HeldName,
     own: Identity,
 }
 
@@ -32,16 +33,24 @@ impl LocalListener {
             })?;
         let access = options.access.look_up_names(SystemNames).await;
         let access = access.map_err(|error| BindError::unknown_name(address, error))?;
-        let backlog = options.backlog as usize;
-        let instances =
-            Instances::create(address, &name, &own, descriptor, backlog, options.buffer_size).await?;
-        Ok(Self(Acceptor::new(Pipe { instances, own }, pipe, access)))
+        let name = HeldName::take(address, &name, &own, descriptor, &options).await?;
+        Ok(Self(Acceptor::new(Pipe { name, own }, pipe, access)))
     }
 
     /// The pipe's security descriptor as Windows had it when the pipe was created: owner, DACL and mandatory label, in
-    /// SDDL. `None` if it could not be read.
+    /// SDDL. `None` if it could not be read, and in a server that follows another one ([`ListenOptions::restartable`])
+    /// until it accepts.
     pub fn security_descriptor(&self) -> Option<&str> {
-        self.0.source().instances.security_descriptor()
+        self.0.source().name.security_descriptor()
+    }
+
+    /// Waits until another process has taken over the pipe ([`ListenOptions::restartable`]), or forever if none does.
+    ///
+    /// From then on this listener creates no instances, and clients connect to the new server.
+    /// [`accept`](Listener::accept) and [`accept_last`](Listener::accept_last) still return the clients that had connected
+    /// here. A server that has finished with them may end.
+    pub fn handed_over(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.0.source().name.handed_over()
     }
 }
 
@@ -67,11 +76,11 @@ impl Source for Pipe {
     type Connection = LocalStream;
 
     async fn next(&mut self) -> io::Result<Self::Client> {
-        Ok((self.instances.next().await?, self.own.clone()))
+        Ok((self.name.next().await?, self.own.clone()))
     }
 
     async fn last(&mut self) -> Option<Self::Client> {
-        Some((self.instances.last().await?, self.own.clone()))
+        Some((self.name.last().await?, self.own.clone()))
     }
 
     async fn identify((connected, own): Self::Client) -> io::Result<LocalStream> {

@@ -10,6 +10,7 @@ pub struct ListenOptions {
     pub(super) descriptor: SecurityDescriptor,
     pub(super) backlog: u32,
     pub(super) buffer_size: u32,
+    pub(super) restartable: bool,
 }
 
 impl ListenOptions {
@@ -20,6 +21,7 @@ impl ListenOptions {
             descriptor: SecurityDescriptor::default(),
             backlog: 16,
             buffer_size: 64 * 1024,
+            restartable: false,
         }
     }
 
@@ -45,6 +47,28 @@ impl ListenOptions {
     /// Default: 65536 (64 KiB).
     pub fn buffer_size(self, bytes: u32) -> Self {
         Self { buffer_size: bytes, ..self }
+    }
+
+    /// Whether this server takes over the pipe of the server that listens there, if that is restartable as well, and later
+    /// leaves it to the next one in the same way. No client finds the pipe missing, and none loses its connection. If no
+    /// server listens there, this one takes the name.
+    ///
+    /// - The old server goes on until the new one begins to [`accept`](grpc_ipc_core::Listener::accept). If the new
+    ///   process ends before that, nothing changes.
+    /// - Then the old one creates no more instances, and [`LocalListener::handed_over`] completes. It still accepts the
+    ///   clients that have connected to its instances, and should call
+    ///   [`accept_last`](grpc_ipc_core::Listener::accept_last) until there are no more.
+    /// - If the old process ends before the new one accepts, there is no pipe until it does.
+    ///
+    /// Both servers run as the same user. Windows keeps one security descriptor for each pipe, so the
+    /// [`descriptor`](Self::descriptor) of the first server stays in force until no server and no client has the pipe
+    /// open. The servers find each other by a second pipe, `NAME.handover`, which only their user and SYSTEM can open.
+    ///
+    /// If a server listens there that is not restartable, binding fails after two seconds with [`BindError::InUse`]. If
+    /// another process has bound to take over that server and does not accept yet, it fails after 10 seconds.
+    /// Default: `false`, a name that is served is in use.
+    pub fn restartable(self, restartable: bool) -> Self {
+        Self { restartable, ..self }
     }
 
     #[doc = include_str!("../../docs/listen.md")]

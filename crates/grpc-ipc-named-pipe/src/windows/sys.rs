@@ -77,6 +77,16 @@ pub(super) fn is_closed(pipe: &impl AsRawHandle) -> bool {
     peeked == FALSE && last_error_says_closed()
 }
 
+/// Whether an instance still waits for its client.
+pub(super) fn is_listening(instance: &impl AsRawHandle) -> bool {
+    // SAFETY: the handle is open as long as `instance` is borrowed. PeekNamedPipe accepts null output pointers.
+    let peeked =
+        unsafe { PeekNamedPipe(instance.as_raw_handle(), null_mut(), 0, null_mut(), null_mut(), null_mut()) };
+    // With a client it succeeds, and with one that has gone it says that.
+    let gone = [ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED];
+    peeked == FALSE && !last_error_is_one_of(&gone)
+}
+
 /// Whether what was opened is a pipe: not a file, a device, or a socket. A pipe whose other end has been closed is one too,
 /// although nothing else can be asked of it.
 pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
@@ -91,8 +101,12 @@ pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
 
 /// Whether the call before this one has failed with what only a pipe says that has lost its other end.
 fn last_error_says_closed() -> bool {
+    last_error_is_one_of(&[ERROR_BAD_PIPE, ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED])
+}
+
+fn last_error_is_one_of(codes: &[u32]) -> bool {
     let error = io::Error::last_os_error().raw_os_error().map(i32::cast_unsigned);
-    matches!(error, Some(ERROR_BAD_PIPE | ERROR_BROKEN_PIPE | ERROR_NO_DATA | ERROR_PIPE_NOT_CONNECTED))
+    error.is_some_and(|error| codes.contains(&error))
 }
 
 fn check(succeeded: i32) -> io::Result<()> {
@@ -137,6 +151,20 @@ mod tests {
         assert!(is_closed(&client));
         assert!(is_pipe(&client), "it is a pipe nevertheless");
         assert!(!is_closed(&File::open(std::env::current_exe().unwrap()).unwrap()), "a file");
+    }
+
+    #[tokio::test]
+    async fn an_instance_listens_until_it_has_a_client() {
+        let name = format!(r"\\.\pipe\{}", grpc_ipc_conformance::unique_name("is-listening"));
+        let server = ServerOptions::new().create(&name).unwrap();
+        assert!(is_listening(&server), "it has been created");
+        let mut connecting = Box::pin(server.connect());
+        assert!(futures_util::poll!(&mut connecting).is_pending());
+        assert!(is_listening(&server), "it waits");
+        let client = ClientOptions::new().open(&name).unwrap();
+        assert!(!is_listening(&server), "although the runtime has not noticed");
+        drop(client);
+        assert!(!is_listening(&server), "the client has gone");
     }
 
     #[tokio::test]

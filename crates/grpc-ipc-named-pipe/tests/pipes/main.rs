@@ -1,6 +1,7 @@
 //! What is particular to pipes: instances, names, descriptors and identities.
 #![cfg(windows)]
 
+mod hand_over;
 mod sys;
 
 use std::process::{Command, Stdio};

@@ -1,0 +1,70 @@
+//! The first instance of a pipe, which decides whose the name is.
+
+use std::io;
+use std::time::Duration;
+
+use grpc_ipc_core::{Address, Backoff, BindError};
+use grpc_ipc_win32::Identity;
+use tokio::net::windows::named_pipe::{ClientOptions, NamedPipeServer};
+use tokio::time::{Instant, timeout_at};
+use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
+
+use super::identify;
+use super::instances::Template;
+
+/// How long the pipe of a server that has ended may take to go away.
+const TAKE_OVER: Duration = Duration::from_secs(2);
+
+/// Creates the first instance. Whoever has it owns the name.
+pub(super) async fn create(
+    address: &Address,
+    own: &Identity,
+    template: &Template,
+) -> Result<NamedPipeServer, BindError> {
+    let deadline = Instant::now() + TAKE_OVER;
+    let mut backoff = Backoff::connect();
+    loop {
+        match template.create_first() {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            result => return result.map_err(|error| BindError::from_io(address, "create the pipe", error)),
+        }
+        if let Some(in_use) = in_use(address, &template.path, own) {
+            return Err(in_use);
+        }
+        let pause = timeout_at(deadline, backoff.wait()).await;
+        pause.map_err(|_| BindError::InUse { address: address.clone(), by: None })?;
+    }
+}
+
+/// That the name is taken, and by whom; `None` if what is there may be left of a server that has ended.
+pub(super) fn in_use(address: &Address, path: &str, own: &Identity) -> Option<BindError> {
+    let by = match ClientOptions::new().open(path) {
+        Ok(pipe) => Some(identify::server_of(&pipe, own)),
+        Err(error) if may_go_away(&error) => return None,
+        // Its owner lets this user know nothing about it.
+        Err(_) => None,
+    };
+    Some(BindError::InUse { address: address.clone(), by })
+}
+
+/// Whether what opening the pipe says may be about what is left of a server: no instance at all, or only those of
+/// connections that clients have not closed yet. (Or the server lives, and all of its instances have a client; then one
+/// will be free again, and tell.)
+fn may_go_away(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32)
+}
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_FILE_NOT_FOUND};
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_a_server_is_waited_for() {
+        let says = |code: u32| may_go_away(&io::Error::from_raw_os_error(code as i32));
+        assert!(says(ERROR_FILE_NOT_FOUND));
+        assert!(says(ERROR_PIPE_BUSY));
+        assert!(!says(ERROR_ACCESS_DENIED), "the pipe of another user");
+    }
+}
