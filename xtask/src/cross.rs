@@ -28,6 +28,8 @@ pub(crate) fn cargo(subcommand: &str, target: &str) -> Command {
         .env("PATH", path)
         .env("RUSTC_BOOTSTRAP", "1")
         .env("RUSTFLAGS", "-Dwarnings")
+        // It is built for a check, and not after every change.
+        .env("CARGO_INCREMENTAL", "0")
         .env("CARGO_TARGET_DIR", workspace::root().join("target/cross"))
         .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", wine::runner());
     command

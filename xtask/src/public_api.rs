@@ -49,7 +49,9 @@ pub(crate) fn host() -> Result<Vec<Api>> {
 /// The APIs on Windows that differ.
 pub(crate) fn windows() -> Result<Vec<Api>> {
     let mut doc = cross::cargo_without_c("doc", WINDOWS_TARGET)?;
-    doc.args(["--no-deps", "--all-features"]).args(WINDOWS.map(|name| format!("--package={name}")));
+    // Of all packages, as for the documentation: what they depend on is then checked once.
+    let packages = tidy::published()?;
+    doc.args(["--no-deps", "--all-features"]).args(packages.iter().map(|name| format!("--package={name}")));
     run_command(doc.env("RUSTDOCFLAGS", JSON))?;
     let documentation = workspace::root().join("target/cross").join(WINDOWS_TARGET).join("doc");
     let mut apis = read(&WINDOWS.map(str::to_owned), &documentation, "public-api-windows.txt")?;
@@ -80,7 +82,15 @@ fn read(packages: &[String], documentation: &Path, name: &str) -> Result<Vec<Api
     for package in packages {
         let json = documentation.join(package.replace('-', "_")).with_extension("json");
         let mut reader = cargo();
-        reader.args(["run", "--quiet", "--locked", "--manifest-path", READER, "--"]).arg(json);
+        reader.args([
+            "run",
+            "--quiet",
+            "--locked",
+            "--target-dir=target/public-api",
+            "--manifest-path",
+            READER,
+        ]);
+        reader.arg("--").arg(json);
         let file = Path::new("crates").join(package).join(name);
         apis.push(Api { file, text: output(&mut reader)? });
     }

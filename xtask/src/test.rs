@@ -15,8 +15,9 @@ const NO_XTASK: &str = "--exclude=xtask";
 /// On another platform the benchmarks are left out: they need a C compiler for it.
 const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
 const SECONDS_A_MODEL: u64 = 1;
-/// The crates whose documentation differs from platform to platform.
-const WITH_PLATFORMS: [&str; 4] = ["grpc-ipc", "grpc-ipc-named-pipe", "grpc-ipc-uds", "grpc-ipc-win32"];
+const WINDOWS_GNU: &str = "x86_64-pc-windows-gnu";
+const MSVC: &str = "x86_64-pc-windows-msvc";
+const MACOS: &str = "aarch64-apple-darwin";
 /// The RFC 9113 suite of another project. It needs Linux.
 const HTTPWG: &str = "crates/grpc-ipc-http2/httpwg/Cargo.toml";
 
@@ -90,15 +91,17 @@ fn style() -> Platform {
     platform
 }
 
-/// No feature, each alone, all but each, all: of any two features every combination is among them.
+/// The default, and six sets that have every combination of any two features among them: the empty one, and five, of which
+/// each feature is in another three. Two triples of five have a set in common, and each has one that the other lacks.
 fn feature_sets(features: &[String]) -> Vec<String> {
-    let all_but = |left_out: &String| {
-        features.iter().filter(|feature| *feature != left_out).cloned().collect::<Vec<_>>().join(",")
+    let triples = (0_u8..32).filter(|triple| triple.count_ones() == 3);
+    let chosen: Vec<_> = features.iter().zip(triples).collect();
+    assert_eq!(chosen.len(), features.len(), "there are ten triples of five: more features need more sets");
+    let with = |set: u8| {
+        chosen.iter().filter(move |(_, triple)| triple & set != 0).map(|(feature, _)| feature.as_str())
     };
-    let mut sets = vec![String::new(), features.join(",")];
-    sets.extend(features.iter().cloned());
-    sets.extend(features.iter().map(all_but));
-    sets
+    let sets = (0..5).map(|bit| with(1 << bit).collect::<Vec<_>>().join(","));
+    ["default".to_owned(), String::new()].into_iter().chain(sets).collect()
 }
 
 /// The documentation of the libraries that are published, as docs.rs builds it.
@@ -151,10 +154,15 @@ fn under_wine() -> Platform {
             return platform;
         }
     };
-    let mut test = cross::cargo("test", "x86_64-pc-windows-gnu");
+    let mut test = cross::cargo("test", WINDOWS_GNU);
     run_tests(&mut platform, test.args(["--no-fail-fast", NO_BENCHES, NO_XTASK]).args(ALL));
+    let mut xtask = cross::cargo("check", WINDOWS_GNU);
+    platform.check("type-check of xtask", run_command(xtask.args(["--package=xtask", "--all-targets"])));
     platform.check("Ctrl-C ends the greeter", ctrl_c_ends_the_greeter());
-    type_check(&mut platform, "x86_64-pc-windows-msvc");
+    type_check_published(&mut platform, MSVC);
+    document(&mut platform, MSVC);
+    let unchanged = public_api::windows().and_then(|apis| public_api::compare(&apis, false));
+    platform.check("public API", unchanged);
     platform
 }
 
@@ -202,20 +210,30 @@ fn type_checked_macos() -> Platform {
         return platform;
     }
     platform.notes.push("type-checked only: its tests have not run".to_owned());
-    type_check(&mut platform, "aarch64-apple-darwin");
+    let check = || run_command(cross::cargo_without_c("check", MACOS)?.arg(NO_BENCHES).args(ALL));
+    platform.check(&format!("type-check for {MACOS}"), check());
+    document(&mut platform, MACOS);
     platform
 }
 
-fn type_check(platform: &mut Platform, target: &str) {
-    let cargo = |subcommand| cross::cargo_without_c(subcommand, target);
-    let checked = cargo("check").and_then(|mut check| run_command(check.arg(NO_BENCHES).args(ALL)));
-    platform.check(&format!("type-check for {target}"), checked);
-    let documented = cargo("doc").and_then(|mut doc| {
-        doc.args(["--no-deps", "--all-features"])
-            .args(WITH_PLATFORMS.map(|name| format!("--package={name}")));
+/// The published crates only, where another toolchain for the same system has compiled all the rest.
+fn type_check_published(platform: &mut Platform, target: &str) {
+    let check =
+        || run_command(cross::cargo_without_c("check", target)?.arg("--all-features").args(published()?));
+    platform.check(&format!("type-check for {target}"), check());
+}
+
+fn document(platform: &mut Platform, target: &str) {
+    let document = || {
+        let mut doc = cross::cargo_without_c("doc", target)?;
+        doc.args(["--no-deps", "--all-features"]).args(published()?);
         run_command(doc.env("RUSTDOCFLAGS", "-Dwarnings --cfg docsrs"))
-    });
-    platform.check(&format!("documentation for {target}"), documented);
+    };
+    platform.check(&format!("documentation for {target}"), document());
+}
+
+fn published() -> Result<Vec<String>> {
+    Ok(tidy::published()?.iter().map(|name| format!("--package={name}")).collect())
 }
 
 fn elsewhere(name: &'static str) -> Platform {
@@ -261,4 +279,22 @@ fn stream(command: &mut Command) -> Result<(String, bool)> {
         printed.push('\n');
     }
     Ok((printed, child.wait()?.success()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_two_features_are_checked_together_and_apart() {
+        let features: Vec<_> = ('a'..='j').map(String::from).collect();
+        let sets = feature_sets(&features);
+        for (one, other) in features.iter().flat_map(|one| features.iter().map(move |other| (one, other))) {
+            for expected in [(false, false), (false, true), (true, false), (true, true)] {
+                let is_in = |set: &str, feature: &str| set.split(',').any(|chosen| chosen == feature);
+                let found = sets.iter().any(|set| (is_in(set, one), is_in(set, other)) == expected);
+                assert!(found || one == other, "{one} and {other}: {expected:?}");
+            }
+        }
+    }
 }
