@@ -5,7 +5,7 @@ use grpc_ipc_core::{AccessPolicy, Address, AddressError, BoxConnector, ConnectEr
 use http::{HeaderValue, Uri};
 
 use crate::Http2Options;
-use crate::backend::PlatformConnectOptions;
+use crate::backend::{self, PlatformConnectOptions};
 use crate::connections::ConnectionsOptions;
 use crate::default_timeout::DefaultTimeout;
 use crate::from_connection::GivenConnection;
@@ -169,6 +169,16 @@ impl ConnectOptions {
         }
         self.connections.http2 = http2;
         Ok(self)
+    }
+
+    /// A connector for a program that does not speak gRPC on the connections itself, such as a proxy. The access policy
+    /// checks the server of each connection. Options of calls and of HTTP/2 have no effect.
+    ///
+    /// # Errors
+    /// [`ConnectError::Address`] for a wrong address, and [`ConnectError::Unsupported`] for one of a transport that this
+    /// platform does not have.
+    pub fn into_connector(self) -> Result<BoxConnector, ConnectError> {
+        backend::connector(self)
     }
 
     /// The options of HTTP/2. Default: [`Http2Options::new`].

@@ -1,8 +1,8 @@
 use std::ffi::{OsStr, OsString};
 
-use grpc_ipc_core::{AccessPolicy, Address, AddressError, IntoAddress};
+use grpc_ipc_core::{AccessPolicy, Address, AddressError, BindError, BoxListener, IntoAddress};
 
-use crate::backend::PlatformListenOptions;
+use crate::backend::{self, PlatformListenOptions};
 use crate::from_incoming::GivenConnections;
 
 /// Where a server listens, and which clients it accepts there. A string or an [`Address`] converts into options with
@@ -99,6 +99,15 @@ impl ListenOptions {
     /// Default: `false`; an address with a running server is in use.
     pub fn restartable(self, restartable: bool) -> Self {
         Self { restartable, ..self }
+    }
+
+    /// Listens now, for a program that does not speak gRPC on the connections itself, such as a proxy. The listener
+    /// yields the connections that the access policy accepts, as streams of bytes.
+    ///
+    /// # Errors
+    /// [`BindError`], as [`Server::bind`](crate::Server::bind) returns.
+    pub async fn into_listener(self) -> Result<BoxListener, BindError> {
+        Ok(backend::listen(self).await?.listener)
     }
 
     /// Requires clients to speak TLS, once the access policy has accepted them. Default: no TLS.
