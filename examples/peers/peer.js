@@ -14,8 +14,12 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const grpc = require('@grpc/grpc-js');
 const { loadSync } = require('@grpc/proto-loader');
 
+const definitions = {};
+
 function load(file) {
-  return grpc.loadPackageDefinition(loadSync(path.join(__dirname, '../../proto', file), { defaults: true }));
+  const definition = loadSync(path.join(__dirname, '../../proto', file), { defaults: true });
+  Object.assign(definitions, definition);
+  return grpc.loadPackageDefinition(definition);
 }
 
 const { Greeter } = load('greet.proto').greet;
@@ -116,10 +120,22 @@ function refuseCompression(...wishes) {
   }
 }
 
+/** If `@grpc/reflection` is there. */
+function addReflection(server) {
+  let reflection;
+  try {
+    reflection = require('@grpc/reflection');
+  } catch {
+    return;
+  }
+  new reflection.ReflectionService(definitions).addToServer(server);
+}
+
 async function serve(addresses) {
   const server = new grpc.Server();
   server.addService(Greeter.service, greeter);
   server.addService(TestService.service, testService);
+  addReflection(server);
   const bind = (address) =>
     new Promise((resolve, reject) => {
       const bound = (error) => (error ? reject(error) : resolve());

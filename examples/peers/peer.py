@@ -6,7 +6,7 @@
 
 The channel has C-core's own options, and so its own `:authority`, which on a Unix socket is the percent-encoded path;
 `--authority NAME` makes it another. With TLS: `serve … --tls CERTIFICATE.pem KEY.pem`, and `--tls AUTHORITY.pem` for the
-others. `grpcio-tools` compiles the .proto files at run time.
+others. `grpcio-tools` compiles the .proto files at run time. The server has reflection if `grpcio-reflection` is there.
 
 A program on grpcio is not told whether a message that it received was compressed. So the server does not know the cases
 `client_compressed_unary` and `client_compressed_streaming`, which ask for that, and the client does not check it in
@@ -24,11 +24,18 @@ from pathlib import Path
 
 import grpc
 
+try:
+    from grpc_reflection.v1alpha import reflection
+except ImportError:
+    reflection = None
+
 PROTO = Path(__file__).parent.parent.parent / "proto"
 # The second one is not reached through the first: its package would be `grpc.testing`, inside of grpcio.
 sys.path += [str(PROTO), str(PROTO / "grpc/testing")]
 greet, greet_services = grpc.protos_and_services("greet.proto")
 test, test_services = grpc.protos_and_services("test.proto")
+
+SERVICES = [(greet, "Greeter"), (test, "TestService")]
 
 GZIP = grpc.Compression.Gzip
 INITIAL = "x-grpc-test-echo-initial"
@@ -115,6 +122,9 @@ def serve(addresses, tls):
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
     greet_services.add_GreeterServicer_to_server(Greeter(), server)
     test_services.add_TestServiceServicer_to_server(TestService(), server)
+    if reflection:
+        names = [file.DESCRIPTOR.services_by_name[name].full_name for file, name in SERVICES]
+        reflection.enable_server_reflection([*names, reflection.SERVICE_NAME], server)
     for address in addresses:
         if tls:
             certificate, key = (Path(file).read_bytes() for file in tls)

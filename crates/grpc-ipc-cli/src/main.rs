@@ -1,10 +1,27 @@
 //! The command `grpc-ipc`.
 #![forbid(unsafe_code)]
 
+mod access;
+mod address;
+mod bridge;
+mod call;
+mod codec;
 mod completions;
+mod connection;
+mod describe;
+mod duration;
 mod failure;
+mod health;
+mod list;
 mod man;
+mod metadata;
 mod output;
+mod peer;
+mod schema;
+mod status;
+mod suggest;
+mod target;
+mod wait;
 
 use std::process::ExitCode;
 
@@ -14,7 +31,7 @@ use crate::failure::Failure;
 
 /// Calls gRPC services on this machine, and shows who serves them.
 #[derive(Parser)]
-#[command(name = "grpc-ipc", version)]
+#[command(name = "grpc-ipc", version, after_long_help = failure::EXIT_CODES)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -22,6 +39,13 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
+    List(list::Arguments),
+    Describe(describe::Arguments),
+    Call(Box<call::Arguments>),
+    Health(health::Arguments),
+    Peer(peer::Arguments),
+    Wait(wait::Arguments),
+    Bridge(bridge::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -37,6 +61,13 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::List(arguments) => list::run(arguments).await,
+        Command::Describe(arguments) => describe::run(arguments).await,
+        Command::Call(arguments) => call::run(*arguments).await,
+        Command::Health(arguments) => health::run(arguments).await,
+        Command::Peer(arguments) => peer::run(arguments).await,
+        Command::Wait(arguments) => wait::run(arguments).await,
+        Command::Bridge(arguments) => bridge::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
     }

@@ -1,0 +1,137 @@
+//! `grpc-ipc health`: `grpc.health.v1`.
+
+use clap::Args;
+use grpc_ipc::tonic::client::Grpc;
+use grpc_ipc::tonic::codegen::http::uri::PathAndQuery;
+use grpc_ipc::tonic::{Code, Request, Status};
+use grpc_ipc::{Address, Channel};
+use tonic_prost::ProstCodec;
+
+use crate::call::until_interrupted;
+use crate::connection::ConnectionArguments;
+use crate::failure::Failure;
+use crate::metadata::MetadataArguments;
+use crate::output::print;
+use crate::{address, duration, status};
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+
+/// Asks a server for its health, or that of one of its services. The exit code is 0 for SERVING, and 3 otherwise
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The server's address
+    #[arg(value_parser = address::parser(), long_help = address::long_help())]
+    address: Address,
+    /// The service, as the server calls it in its health; without it, the server as a whole
+    service: Option<String>,
+    /// Prints the health whenever it changes, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    /// How long the server may take to answer [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, visible_alias = "max-time")]
+    deadline: Option<std::time::Duration>,
+    #[command(flatten)]
+    connection: ConnectionArguments,
+    #[command(flatten)]
+    metadata: MetadataArguments,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct HealthRequest {
+    #[prost(string, tag = "1")]
+    service: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct HealthResponse {
+    #[prost(enumeration = "ServingStatus", tag = "1")]
+    status: i32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
+#[repr(i32)]
+enum ServingStatus {
+    Unknown = 0,
+    Serving = 1,
+    NotServing = 2,
+    ServiceUnknown = 3,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { address, service, watch: follow, deadline, connection, metadata } = arguments;
+    let service = service.unwrap_or_default();
+    let channel = connection.connect(&address).await?;
+    let mut request = Request::new(HealthRequest { service: service.clone() });
+    *request.metadata_mut() = metadata.of_call()?;
+    if follow {
+        if let Some(deadline) = deadline {
+            request.set_timeout(deadline);
+        }
+        return until_interrupted(&channel, async || watch(&channel, request, &service).await).await;
+    }
+    request.set_timeout(deadline.unwrap_or(std::time::Duration::from_secs(10)));
+    let health = check(&channel, request).await.map_err(|status| explain(&status, &service))?;
+    print(format!("{}\n", name(health)).as_bytes())?;
+    if health == ServingStatus::Serving { Ok(()) } else { Err(Failure::no()) }
+}
+
+/// Whether the server says that `service` is served. A service of which it knows nothing is not.
+pub(crate) async fn is_serving(channel: &Channel, service: &str) -> Result<bool, Failure> {
+    let request = Request::new(HealthRequest { service: service.to_owned() });
+    match check(channel, request).await {
+        Ok(health) => Ok(health == ServingStatus::Serving),
+        Err(status) if matches!(status.code(), Code::NotFound | Code::Unavailable) => Ok(false),
+        Err(status) => Err(explain(&status, service)),
+    }
+}
+
+async fn check(channel: &Channel, request: Request<HealthRequest>) -> Result<ServingStatus, Status> {
+    let mut client = Grpc::new(channel.clone());
+    client.ready().await?;
+    let codec: ProstCodec<HealthRequest, HealthResponse> = ProstCodec::default();
+    let response = client.unary(request, PathAndQuery::from_static(CHECK), codec).await?;
+    Ok(response.into_inner().status())
+}
+
+async fn watch(channel: &Channel, request: Request<HealthRequest>, service: &str) -> Result<(), Failure> {
+    let explain = |status: Status| explain(&status, service);
+    let mut client = Grpc::new(channel.clone());
+    client.ready().await.map_err(explain)?;
+    let codec: ProstCodec<HealthRequest, HealthResponse> = ProstCodec::default();
+    let responses = client.server_streaming(request, PathAndQuery::from_static(WATCH), codec).await;
+    let mut responses = responses.map_err(explain)?.into_inner();
+    while let Some(response) = responses.message().await.map_err(explain)? {
+        print(format!("{}\n", name(response.status())).as_bytes())?;
+    }
+    Ok(())
+}
+
+fn explain(status: &Status, service: &str) -> Failure {
+    match status.code() {
+        Code::Unimplemented if status::is_of_server(status) => {
+            Failure::of_call("the server has no health service (grpc.health.v1.Health)", Code::Unimplemented)
+                .hint("`grpc-ipc wait` and `grpc-ipc peer` work without one.")
+        }
+        Code::NotFound => {
+            Failure::of_call(format!("the server knows nothing of the health of {service:?}"), Code::NotFound)
+                .hint("Leave the service out to ask for the server as a whole.")
+        }
+        _ => status::failure(status),
+    }
+}
+
+fn name(health: ServingStatus) -> &'static str {
+    health.as_str_name()
+}
+
+impl ServingStatus {
+    fn as_str_name(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::Serving => "SERVING",
+            Self::NotServing => "NOT_SERVING",
+            Self::ServiceUnknown => "SERVICE_UNKNOWN",
+        }
+    }
+}

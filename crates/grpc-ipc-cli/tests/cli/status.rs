@@ -1,0 +1,92 @@
+//! `health`, `peer` and `wait`.
+
+use std::process::Stdio;
+
+use grpc_ipc::{AccessPolicy, ListenOptions, Server};
+use grpc_ipc_conformance::skip;
+
+use crate::server::{Reflection, serve, serve_with};
+use crate::util::{Running, cli, fail, place, run, succeed, watch};
+
+#[test]
+fn health_is_told_by_words_and_exit_codes() {
+    let _watchdog = watch("health_is_told_by_words_and_exit_codes");
+    let server = serve(Reflection::None);
+    assert_eq!(succeed(&["health", server.address()]), "SERVING\n");
+    assert_eq!(succeed(&["health", server.address(), "greet.Greeter"]), "SERVING\n");
+    let sick = run(&["health", server.address(), "sick"]);
+    assert_eq!((sick.code, sick.out.as_str(), sick.err.as_str()), (3, "NOT_SERVING\n", ""));
+    let said = fail(&["health", server.address(), "unknown"], 64 + 5);
+    assert!(said.starts_with("error: the server knows nothing of the health of \"unknown\"\n"), "{said}");
+
+    let mut watching = Running::start(&mut cli(&["health", server.address(), "sick", "--watch"]));
+    assert_eq!(watching.line(), "NOT_SERVING");
+
+    let place = place();
+    let _server = Server::builder().listen(place.address.as_str()).spawn().unwrap();
+    let said = fail(&["health", &place.address], 64 + 12);
+    assert!(said.starts_with("error: the server has no health service"), "{said}");
+}
+
+#[test]
+fn a_peer_is_shown() {
+    let _watchdog = watch("a_peer_is_shown");
+    let server = serve_with(Reflection::None, |server| {
+        server.announce(grpc_ipc::Announcement::new("greeterd", "1.2"))
+    });
+    let shown = succeed(&["peer", server.address()]);
+    for line in [
+        format!("address   {}\n", server.address()),
+        format!("process   {}", std::process::id()),
+        "server    greeterd 1.2\n".to_owned(),
+        "let in    yes\n".to_owned(),
+    ] {
+        assert!(shown.contains(&line), "{shown}");
+    }
+    let said = fail(&["peer", &place().address], 64 + 14);
+    assert!(said.contains("nothing is there"), "{said}");
+}
+
+#[test]
+fn a_peer_that_is_not_trusted_or_does_not_trust_is_shown() {
+    let test = "a_peer_that_is_not_trusted_or_does_not_trust_is_shown";
+    let _watchdog = watch(test);
+    let server = serve(Reflection::None);
+    let untrusted = run(&["peer", server.address(), "--access", "user:54321"]);
+    if cfg!(windows) {
+        return skip(test, "users have no numbers on Windows");
+    }
+    assert_eq!(untrusted.code, 64 + 7);
+    assert!(untrusted.out.contains("trusted   no, this client trusts "), "{}", untrusted.out);
+    assert!(untrusted.out.contains(&format!("process   {}", std::process::id())), "{}", untrusted.out);
+
+    let place = place();
+    let nobody = ListenOptions::new(place.address.as_str()).access(AccessPolicy::custom(|_| false));
+    let _server = Server::builder().listen(nobody).spawn().unwrap();
+    let refused = run(&["peer", &place.address]);
+    assert_eq!(refused.code, 64 + 7);
+    assert!(
+        refused.out.contains("let in    no, the server's access policy refuses this user"),
+        "{}",
+        refused.out
+    );
+    let said = fail(&["list", &place.address], 64 + 7);
+    assert!(said.contains("the server refuses this user"), "{said}");
+    let said = fail(&["list", &place.address, "--access", "user:54321"], 64 + 7);
+    assert!(said.contains("--access user:NAME"), "{said}");
+}
+
+#[test]
+fn wait_ends_when_the_server_is_up() {
+    let _watchdog = watch("wait_ends_when_the_server_is_up");
+    let place = place();
+    let mut waiting = cli(&["wait", &place.address]).stderr(Stdio::null()).spawn().unwrap();
+    let _server = Server::builder().listen(place.address.as_str()).spawn().unwrap();
+    assert!(waiting.wait().unwrap().success());
+
+    let server = serve(Reflection::None);
+    assert_eq!(succeed(&["wait", server.address(), "--healthy"]), "");
+    assert_eq!(succeed(&["wait", server.address(), "--healthy=greet.Greeter"]), "");
+    let said = fail(&["wait", server.address(), "--healthy=sick", "--timeout", "10ms"], 64 + 4);
+    assert!(said.contains("does not say SERVING within 10ms"), "{said}");
+}
