@@ -2,8 +2,8 @@
 //! ([Preprocessors](https://rust-lang.github.io/mdBook/for_developers/preprocessors.html).)
 //!
 //! - Paths of Rust in links become links to the documentation.
-//! - A page without a title gets the one that `SUMMARY.md` gives it, and its headings move down by one level: as
-//!   documentation of a module, it has the module's name above it.
+//! - A page without a title gets the one that `SUMMARY.md` gives it, and its headings move down if one of them is of the
+//!   same level: as documentation of a module, the page has the module's name above it.
 //! - Code without a language is Rust, as rustdoc has it. Indented code, from the middle of a program, moves to the left.
 
 use std::io::{self, Read as _};
@@ -62,12 +62,14 @@ impl Page<'_> {
     fn change(mut self, content: &str) -> String {
         let has_title = content.trim_start().starts_with("# ");
         let mut changed = if has_title { String::new() } else { format!("# {}\n\n", self.name) };
+        let is_below = |part: &Part<'_>| matches!(part, Part::Prose(prose) if prose.contains("\n# "));
+        let moves_down = !has_title && parts(content).iter().any(is_below);
         for part in parts(content) {
             match part {
                 Part::Prose(prose) => {
                     let prose = self.linked(prose);
                     for line in prose.split_inclusive('\n') {
-                        if !has_title && line.starts_with('#') {
+                        if moves_down && line.starts_with('#') {
                             changed.push('#');
                         }
                         changed.push_str(line);
@@ -145,6 +147,7 @@ mod tests {
         let changed = change("errors.md", "Text.\n\n# Retry\n\n```\n# hidden\n```\n");
         assert_eq!(changed, "# Errors\n\nText.\n\n## Retry\n\n```rust\n# hidden\n```\n");
         assert_eq!(change("errors.md", "# Title\n\n## Part\n"), "# Title\n\n## Part\n");
+        assert_eq!(change("errors.md", "Text.\n\n## Part\n"), "# Errors\n\nText.\n\n## Part\n");
     }
 
     #[test]
