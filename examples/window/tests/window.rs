@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use greet::HelloRequest;
 use greet::greeter_blocking_client::GreeterBlockingClient;
@@ -50,6 +50,7 @@ struct Display {
     name: String,
     connection: RustConnection,
     root: Window,
+    started: Instant,
     _server: Killed,
 }
 
@@ -64,7 +65,7 @@ impl Display {
         let name = format!(":{}", number.trim());
         let (connection, screen) = x11rb::connect(Some(&name))?;
         let root = connection.setup().roots[screen].root;
-        Ok(Some(Self { name, connection, root, _server: server }))
+        Ok(Some(Self { name, connection, root, started: Instant::now(), _server: server }))
     }
 
     /// The window whose title begins with this. X tells of each change, but the toolkit draws a moment later; so all
@@ -79,7 +80,7 @@ impl Display {
                     return Ok(window);
                 }
             }
-            pause();
+            self.pause()?;
         }
     }
 
@@ -90,7 +91,7 @@ impl Display {
             if image?.reply()?.data.chunks(4).any(|pixel| pixel[..3] == [blue, green, red]) {
                 return Ok(());
             }
-            pause();
+            self.pause()?;
         }
     }
 
@@ -98,6 +99,15 @@ impl Display {
         for (event, button) in [(MOTION_NOTIFY_EVENT, 0), (BUTTON_PRESS_EVENT, 1), (BUTTON_RELEASE_EVENT, 1)]
         {
             self.connection.xtest_fake_input(event, button, 0, self.root, x, y, 0)?.check()?;
+        }
+        Ok(())
+    }
+
+    /// Gives up before the watchdog would, which could not end the other processes.
+    fn pause(&self) -> Result {
+        thread::sleep(Duration::from_millis(10));
+        if self.started.elapsed() > Duration::from_secs(30) {
+            return Err("the window does not show what it should".into());
         }
         Ok(())
     }
@@ -112,10 +122,6 @@ impl Display {
         self.connection.send_event(false, window, EventMask::NO_EVENT, message)?.check()?;
         Ok(())
     }
-}
-
-fn pause() {
-    thread::sleep(Duration::from_millis(10));
 }
 
 fn connect(address: &str) -> Result<GreeterBlockingClient> {
