@@ -10,6 +10,8 @@
 //! topics.Greeter: Serving
 //! topics.Greeter: NotServing
 //! ```
+//!
+//! In a shell, `grpc-ipc health ADDRESS topics.Greeter` asks for the same.
 
 use grpc_ipc::tonic::{Request, Response, Status, async_trait};
 use grpc_ipc::{Channel, Server};

@@ -14,7 +14,8 @@
 //! topics.Greeter
 //! ```
 //!
-//! The build script writes the descriptors that the server sends: `file_descriptor_set_path` in `build.rs`.
+//! The commands `grpc-ipc list`, `describe` and `call` use it. The server sends the descriptors that the build script has
+//! written (`file_descriptor_set_path` in `build.rs`).
 
 use grpc_ipc::tonic::{Request, Response, Status, async_trait, include_file_descriptor_set};
 use grpc_ipc::{Channel, Server};
