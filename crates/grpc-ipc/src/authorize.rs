@@ -15,41 +15,41 @@ use tower_service::Service;
 use crate::MethodPath;
 use crate::backend::Names;
 
-/// Decides call by call who may make it: by the [`Peer`], and by the method.
+/// Decides for each call whether the [`Peer`] may call the method.
 ///
-/// It comes after the [`AccessPolicy`] of the listener, which decides who may connect. Of the rules the one that says
-/// the most about a method counts: that of the [method](Self::method), else that of its [service](Self::service), else
-/// the one for all others. A call that it refuses ends with [`PermissionDenied`](tonic::Code::PermissionDenied); the
-/// connection goes on. A call of which the peer is not known is refused, too.
+/// The listener's [`AccessPolicy`] decides first who may connect. The most specific rule wins: that of the
+/// [method](Self::method), then that of its [service](Self::service), then the one for all others. A refused call ends
+/// with [`PermissionDenied`](tonic::Code::PermissionDenied); the connection stays open. If the peer is unknown, the
+/// call is refused.
 ///
-/// It is a tower layer, for the whole [`Server`](crate::Server) or for one service, and an interceptor of tonic:
+/// It is a tower layer, for the whole [`Server`](crate::Server) or for one service, and also an interceptor of tonic:
 ///
 /// ```
 /// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
 /// use grpc_ipc::{AccessPolicy, Authorize, Server};
 ///
 /// # fn example(greeter: impl Greeter) {
-/// // Everyone who is let in may say hello; the rest is for administrators.
+/// // Every connected peer may call SayHello; only administrators may call the rest.
 /// let authorize = Authorize::new(AccessPolicy::administrators())
 ///     .method("/greet.Greeter/SayHello", AccessPolicy::dangerous_allow_anyone());
 /// let server = Server::builder().add_service(GreeterServer::new(greeter)).layer(authorize);
 /// # }
 /// ```
 ///
-/// On the whole server, and as the interceptor of a generated service
-/// (`GreeterServer::with_interceptor(greeter, authorize)`), it leaves calls direct, unlike other layers. Only methods whose
-/// policy has an [asynchronous rule](AccessPolicy::custom_async) go the general way. As a layer of one service it sends all
-/// of that service's calls there.
+/// On the whole server, and as the interceptor of a generated service (`GreeterServer::with_interceptor(greeter,
+/// authorize)`), it leaves calls direct, unlike other layers. Only methods whose policy has an [asynchronous
+/// rule](AccessPolicy::custom_async) take the general path. As a layer of one service, it sends all calls of that
+/// service there.
 ///
-/// [`Server::bind`](crate::Server::bind) checks a layer of the server: a rule for a service or a method that the server
-/// does not have is an error ([`ServeError::UnknownMethod`](crate::ServeError::UnknownMethod)), and the
-/// [names](AccessPolicy::user_names) of users and groups are looked up. If `tonic-build` generated a service, or the
-/// service has a layer of its own, its methods are unknown, so only its name is checked.
-/// `Server::routes` (feature `routes`) may hold any service, so with it only the methods of added services are checked.
+/// For a layer of the server, [`Server::bind`](crate::Server::bind) looks up the [names](AccessPolicy::user_names) of
+/// users and groups, and checks the rules: a rule for a service or a method that the server does not have is an error
+/// ([`ServeError::UnknownMethod`](crate::ServeError::UnknownMethod)). It checks methods only where it knows them, which
+/// excludes services that `tonic-build` generated, services with a layer of their own, and
+/// `Server::routes` (feature `routes`); with routes, it does not check names of services either.
 ///
-/// An interceptor, or a layer of one service, is not checked, and a policy with names refuses everyone until
-/// [`look_up_names`](Self::look_up_names) is called. An interceptor cannot wait, so it refuses anyone subject to an
-/// [asynchronous rule](AccessPolicy::custom_async).
+/// Nothing checks the rules of an interceptor or of a layer of one service, and a policy with names refuses everyone
+/// there until [`look_up_names`](Self::look_up_names) is called. An interceptor cannot wait, so it refuses anyone
+/// subject to an [asynchronous rule](AccessPolicy::custom_async).
 #[derive(Clone)]
 pub struct Authorize {
     rules: Arc<Rules>,
@@ -63,40 +63,40 @@ struct Rules {
 }
 
 impl Authorize {
-    /// Methods and services without a rule of their own are for those that `others` lets in.
+    /// Rules in which `others` decides about every method without a rule of its own.
     pub fn new(others: AccessPolicy) -> Self {
         Self { rules: Arc::new(Rules { methods: HashMap::new(), services: HashMap::new(), others }) }
     }
 
-    /// The method `/package.Service/Method` is for those that `policy` lets in.
+    /// Lets `policy` decide who may call the method `/package.Service/Method`.
     ///
     /// # Panics
-    /// If `path` is of another form, because such a rule would never be asked.
+    /// If `path` has another form, because such a rule would never apply.
     #[must_use = "the rules are moved into the returned ones"]
     pub fn method(mut self, path: &str, policy: AccessPolicy) -> Self {
         let parts = path.strip_prefix('/').and_then(|path| path.split_once('/'));
         let is_method = parts.is_some_and(|(service, method)| is_name(service) && is_name(method));
-        assert!(is_method, "{path:?} is no method; one is \"/package.Service/Method\"");
+        assert!(is_method, "{path:?} is not a method; write \"/package.Service/Method\"");
         Arc::make_mut(&mut self.rules).methods.insert(path.to_owned(), policy);
         self
     }
 
-    /// The methods of `package.Service` are for those that `policy` lets in.
+    /// Lets `policy` decide who may call the methods of `package.Service`.
     ///
     /// # Panics
-    /// If `name` is empty or has a slash, because such a rule would never be asked.
+    /// If `name` is empty or has a slash, because such a rule would never apply.
     #[must_use = "the rules are moved into the returned ones"]
     pub fn service(mut self, name: &str, policy: AccessPolicy) -> Self {
-        assert!(is_name(name), "{name:?} is no service; one is \"package.Service\"");
+        assert!(is_name(name), "{name:?} is not a service; write \"package.Service\"");
         Arc::make_mut(&mut self.rules).services.insert(name.to_owned(), policy);
         self
     }
 
-    /// Looks up the names of users and groups in all policies, as a listener does with its own. Not needed for a layer
-    /// of a server: [`Server::bind`](crate::Server::bind) looks them up.
+    /// Looks up the names of users and groups in all policies. A layer of a server does not need this:
+    /// [`Server::bind`](crate::Server::bind) looks them up.
     ///
     /// # Errors
-    /// [`NameError`] for a name that nobody has, or that cannot be looked up.
+    /// [`NameError`] if a name does not exist, or cannot be looked up.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -109,24 +109,24 @@ impl Authorize {
         Ok(self)
     }
 
-    /// The paths of methods that have a rule of their own.
+    /// The paths of the methods that have a rule.
     pub(crate) fn methods(&self) -> impl Iterator<Item = &str> {
         self.rules.methods.keys().map(String::as_str)
     }
 
-    /// The names of services that have a rule of their own.
+    /// The names of the services that have a rule.
     pub(crate) fn services(&self) -> impl Iterator<Item = &str> {
         self.rules.services.keys().map(String::as_str)
     }
 
-    /// Who may call a method.
+    /// The policy for a method.
     pub(crate) fn policy(&self, path: &MethodPath) -> &AccessPolicy {
         let rules = &self.rules;
         let method = rules.methods.get(path.as_str());
         method.or_else(|| rules.services.get(path.service())).unwrap_or(&rules.others)
     }
 
-    /// Asks about a call. The future is ready when it is polled first, unless an asynchronous rule is to be asked.
+    /// Checks a call. The future is ready at its first poll, unless the policy has an asynchronous rule.
     fn check(
         &self,
         extensions: &http::Extensions,
@@ -136,14 +136,14 @@ impl Authorize {
         let checked = extensions.get::<Peer>().map(|peer| self.policy(&path).check(peer));
         async move {
             match checked {
-                None => Err(Status::permission_denied("who calls is not known")),
+                None => Err(Status::permission_denied("the peer of this call is unknown")),
                 Some(checked) => checked.await.map_err(|refused| refusal(&refused, &path)),
             }
         }
     }
 }
 
-/// What a call ends with that its method's policy refuses.
+/// The status of a call that the method's policy refuses.
 pub(crate) fn refusal(refused: &Refused, path: &MethodPath) -> Status {
     Status::permission_denied(format!("{} may not call {path}", refused.peer()))
 }
@@ -166,7 +166,7 @@ impl fmt::Debug for Authorize {
 impl Interceptor for Authorize {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         let Some(path) = request.extensions().get::<MethodPath>() else {
-            return Err(Status::permission_denied("which method is called is not known"));
+            return Err(Status::permission_denied("the method of this call is unknown"));
         };
         match self.check(request.extensions(), path).now_or_never() {
             Some(checked) => checked.map(|()| request),
@@ -183,7 +183,7 @@ impl<S> Layer<S> for Authorize {
     }
 }
 
-/// A service whose calls [`Authorize`] decides about.
+/// A service whose calls [`Authorize`] checks.
 #[derive(Clone, Debug)]
 pub struct Authorized<S> {
     service: S,
@@ -211,7 +211,7 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let checked = self.authorize.check(request.extensions(), &MethodPath::of(request.uri()));
-        // The one that was asked whether it is ready is the one that is called.
+        // The instance that reported to be ready is the one to call.
         let next = self.service.clone();
         let mut service = std::mem::replace(&mut self.service, next);
         async move {

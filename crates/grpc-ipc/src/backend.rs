@@ -1,4 +1,4 @@
-//! Which transports this platform has, and what else differs between platforms: the one place that asks.
+//! The transports of this platform, and everything else that differs between platforms.
 
 pub(crate) mod start;
 pub(crate) mod stop_signals;
@@ -19,7 +19,7 @@ use grpc_ipc_http2::refusal::FORBIDDEN;
 use crate::service_manager::Notice;
 use crate::{ConnectOptions, ListenOptions, tcp};
 
-/// A listener, and what waits until another process has taken over its address, if that can be.
+/// A listener, and a future that waits until another process has taken over its address, if that is possible.
 pub(crate) struct Listening {
     pub(crate) listener: BoxListener,
     pub(crate) handed_over: Option<BoxFuture<'static, ()>>,
@@ -31,8 +31,8 @@ impl Listening {
     }
 }
 
-/// Listens with the transport that `options`' address belongs to, and with TLS over it if that is wanted. Clients that are
-/// refused are told in the words of the protocol that they are about to speak.
+/// Listens with the transport of the address in `options`, and with TLS if it is set. A refused client gets its answer
+/// in the protocol that it is about to speak.
 pub(crate) async fn listen(options: ListenOptions) -> Result<Listening, BindError> {
     #[cfg(feature = "tls")]
     if let Some(tls) = options.tls.clone() {
@@ -46,7 +46,7 @@ pub(crate) async fn listen(options: ListenOptions) -> Result<Listening, BindErro
 fn refusing_with(answer: &'static [u8], options: ListenOptions) -> ListenOptions {
     let access = match options.access {
         Some(access) if access.refusal().is_none() => Some(access.refuse_with(answer)),
-        // Nobody is refused.
+        // No policy: nobody is refused.
         None if matches!(options.address, Ok(Address::Tcp { .. })) => None,
         None => Some(AccessPolicy::default().refuse_with(answer)),
         access => access,
@@ -94,14 +94,14 @@ async fn listen_without_tls(options: ListenOptions) -> Result<Listening, BindErr
         }
         Address::Tcp { .. } => tcp::listen(&address, access, backlog).await.map(Listening::new),
         _ => {
-            // It has something in it only where there is a branch above that takes it.
+            // Not empty only if a branch above takes it.
             _ = (backlog, platform);
             Err(BindError::Unsupported { reason: unsupported(&address), address })
         }
     }
 }
 
-/// A connector of the transport that `options`' address belongs to, and of TLS over it if that is wanted.
+/// A connector of the transport of the address in `options`, with TLS if it is set.
 pub(crate) fn connector(options: ConnectOptions) -> Result<BoxConnector, ConnectError> {
     #[cfg(feature = "tls")]
     if let Some(tls) = options.tls.clone() {
@@ -140,7 +140,7 @@ fn connector_without_tls(options: ConnectOptions) -> Result<BoxConnector, Connec
     }
 }
 
-/// Notifies systemd, where there is one, and logs a failure to.
+/// Notifies systemd, and logs a failure.
 #[cfg(all(feature = "uds", unix))]
 pub(crate) fn notify_systemd(notice: Notice) {
     let state = match notice {
@@ -156,7 +156,7 @@ pub(crate) fn notify_systemd(notice: Notice) {
 #[cfg(not(all(feature = "uds", unix)))]
 pub(crate) fn notify_systemd(_: Notice) {}
 
-/// How often systemd wants to hear that this process is alive.
+/// How often systemd expects a sign of life from this process.
 #[cfg(all(feature = "uds", unix))]
 pub(crate) use systemd::watchdog as systemd_watchdog;
 
@@ -165,15 +165,15 @@ pub(crate) fn systemd_watchdog() -> Option<std::time::Duration> {
     None
 }
 
-/// Where the names of users and groups are looked up.
+/// Looks up the names of users and groups.
 #[cfg(all(feature = "uds", any(unix, windows)))]
 pub(crate) use grpc_ipc_uds::SystemNames as Names;
 
-/// Where the names of users and groups are looked up.
+/// Looks up the names of users and groups.
 #[cfg(all(feature = "named-pipe", windows, not(feature = "uds")))]
 pub(crate) use grpc_ipc_named_pipe::SystemNames as Names;
 
-/// Where the names of users and groups are looked up.
+/// Looks up the names of users and groups.
 #[cfg(not(any(all(feature = "uds", any(unix, windows)), all(feature = "named-pipe", windows))))]
 pub(crate) use grpc_ipc_core::NoNames as Names;
 
@@ -201,19 +201,19 @@ fn without(feature: &str) -> String {
     format!("this program was built without the feature `{feature}` of grpc-ipc")
 }
 
-/// The options of the platform's transports, which its extension trait sets.
+/// The options of the platform's transports, set by its extension trait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PlatformListenOptions {
     #[cfg(all(feature = "uds", unix))]
     socket: grpc_ipc_uds::ListenOptions,
-    /// A socket that listens already.
+    /// A socket that already listens.
     #[cfg(all(feature = "uds", unix))]
     descriptor: Option<std::sync::Arc<std::os::fd::OwnedFd>>,
     #[cfg(all(feature = "named-pipe", windows))]
     pipe: grpc_ipc_named_pipe::ListenOptions,
 }
 
-/// The options of the platform's transports, which its extension trait sets.
+/// The options of the platform's transports, set by its extension trait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PlatformConnectOptions {
     #[cfg(all(feature = "uds", unix))]
@@ -239,7 +239,7 @@ mod uds {
     ) -> Result<LocalListener, BindError> {
         #[cfg(unix)]
         let options = platform.socket;
-        // Windows has no options of sockets.
+        // Sockets have no options on Windows.
         #[cfg(windows)]
         let (options, _) = (ListenOptions::new(), platform);
         let options = match backlog {
@@ -291,7 +291,7 @@ mod named_pipe {
     }
 }
 
-/// What the facade exports on this platform only.
+/// The part of the facade's API that exists on this platform only.
 pub(crate) mod platform {
     #[cfg(all(feature = "uds", unix))]
     pub use super::unix;

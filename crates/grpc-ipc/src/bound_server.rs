@@ -33,18 +33,18 @@ pub struct BoundServer {
 }
 
 impl BoundServer {
-    /// The resolved addresses: with the path behind `local:NAME`, and with the port chosen for `http://HOST:0`. Those
-    /// of [`Server::listener`](crate::Server::listener) come before those of [`Server::listen`](crate::Server::listen).
+    /// The resolved addresses: the path that `local:NAME` stands for, and the port chosen for `http://HOST:0`. Those of
+    /// [`Server::listener`](crate::Server::listener) precede those of [`Server::listen`](crate::Server::listen).
     pub fn local_addresses(&self) -> &[Address] {
         self.listeners.local_addresses()
     }
 
-    /// The counters of the server, which go on counting while it serves.
+    /// The server's counters. They keep counting while it serves.
     pub fn stats(&self) -> ServerStats {
         self.stats.clone()
     }
 
-    /// Counts the requests that take the general way instead of going directly to the methods of a generated server.
+    /// Counts the requests that take the general path instead of going directly to a generated server's methods.
     #[doc(hidden)]
     pub fn general_calls(&self) -> Arc<AtomicU64> {
         Arc::clone(self.stats.general_counter())
@@ -52,31 +52,33 @@ impl BoundServer {
 
     /// Serves until the process ends. It returns earlier in these cases:
     ///
-    /// - The server has only connections that the program gave it
+    /// - The program gave the server all of its connections
     ///   ([`ListenOptions::from_incoming`](crate::ListenOptions::from_incoming)), and all of them have ended.
     /// - Another process has taken over all addresses
     ///   ([`ListenOptions::restartable`](crate::ListenOptions::restartable)), and the calls have ended.
     ///
     /// # Errors
-    /// [`ServeError::NoRuntime`] outside of a tokio runtime. Later failures end only the connection that they concern.
+    /// [`ServeError::NoRuntime`] outside of a tokio runtime. A later failure ends only the connection that it concerns.
     ///
     /// # Cancel safety
-    /// Dropping the future lets go of the addresses and ends every connection.
+    /// Dropping the future releases the addresses and ends every connection.
     pub async fn serve(self) -> Result<(), ServeError> {
         self.serve_until(pending()).await
     }
 
-    /// Serves until `signal`. Then it gives up the addresses at once, refuses new calls, and lets running calls finish
-    /// for at most `drain`. Calls still running after that are ended, and their clients see
+    /// Serves until `signal` completes. Then the server releases the addresses at once, refuses new calls, and lets
+    /// running calls finish for at most `drain`. Then it ends the remaining calls; their clients see
     /// [`Unavailable`](tonic::Code::Unavailable) or [`Cancelled`](tonic::Code::Cancelled). When this returns `Ok`,
-    /// every handler is dropped. A client without a call delays it by at most a second, even if its process is stopped.
+    /// every handler has been dropped. A client without a call delays the return by at most a second, even if its
+    /// process is stopped.
     ///
     /// # Errors
-    /// [`ServeError::NoRuntime`] outside of a tokio runtime. [`ServeError::StillRunning`] if handlers still run a
-    /// second after the server tried to drop them, because they block their threads.
+    /// - [`ServeError::NoRuntime`] outside of a tokio runtime
+    /// - [`ServeError::StillRunning`] if handlers still run a second after the server tried to drop them, because they
+    ///   block their threads
     ///
     /// # Cancel safety
-    /// Dropping the future lets go of the addresses and ends every connection.
+    /// Dropping the future releases the addresses and ends every connection.
     pub async fn serve_with_shutdown(
         self,
         signal: impl Future<Output = ()>,
@@ -89,12 +91,12 @@ impl BoundServer {
         self.serve_until_or(signal, Some(drain)).await
     }
 
-    /// [`serve_with_shutdown`](Self::serve_with_shutdown), where the signal says how long the drain may be.
+    /// [`serve_with_shutdown`](Self::serve_with_shutdown), with a signal that returns the length of the drain.
     pub(crate) async fn serve_until(self, signal: impl Future<Output = Duration>) -> Result<(), ServeError> {
         self.serve_until_or(signal, None).await
     }
 
-    /// The same, with the drain of a server whose addresses another process takes over.
+    /// The same, with the drain to use when another process takes over the addresses.
     async fn serve_until_or(
         self,
         signal: impl Future<Output = Duration>,
@@ -176,5 +178,5 @@ impl fmt::Debug for BoundServer {
     }
 }
 
-/// How long connections that were closed may take to end, and their handlers to be dropped.
+/// How long closed connections may take to end, and their handlers to be dropped.
 const AFTER_CUT: Duration = Duration::from_secs(1);

@@ -14,42 +14,42 @@ use crate::messages::Messages;
 use crate::response::without_status;
 use crate::status::{status_from_http2, status_of_request};
 
-/// The body of a message that comes from the other end. It fails with the status that gRPC has for what went wrong.
+/// The body of a message from the other end. If it fails, the error is the gRPC status.
 ///
-/// A body of gRPC ends with trailers. Those of a request are empty unless the client sends some. Those of a response carry
-/// a status: this adds one if the server sent none, or ended inside a message. A request that is cancelled, or answered
-/// before its end, fails with [`Aborted`](Code::Aborted), because tonic takes [`Cancelled`](Code::Cancelled) for the end
-/// of a request.
+/// A gRPC body ends with trailers. The trailers of a request are empty unless the client sends some. The trailers of a
+/// response contain a status; this body adds one if the server sent none, or ended inside a message. A request that is
+/// cancelled, or answered before its end, fails with [`Aborted`](Code::Aborted), because tonic treats
+/// [`Cancelled`](Code::Cancelled) as the end of a request.
 #[derive(Debug, Default)]
 pub struct CallBody {
     body: RecvBody,
     kind: Kind,
-    /// Where large messages go.
+    /// The destination of large messages.
     aside: Option<Aside>,
-    /// The place of the call among those of its channel.
+    /// The call's permit from its channel.
     permit: Permit,
 }
 
 #[derive(Debug, Default)]
 enum Kind {
-    /// Not of gRPC, or over.
+    /// Not a gRPC body, or at its end.
     #[default]
     Any,
     Request(Messages),
     Response(Messages, IfMissing),
 }
 
-/// What a response means that ends without a status.
+/// The meaning of a response that ends without a status.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum IfMissing {
-    /// Its headers have said that all is well.
+    /// Its headers have reported success.
     Ok,
-    /// As much as this status of HTTP tells.
+    /// The status is derived from this HTTP status.
     Failed(StatusCode),
 }
 
 impl CallBody {
-    /// One that is not of gRPC.
+    /// A body that is not gRPC.
     pub(crate) fn any(body: RecvBody) -> Self {
         Self { body, kind: Kind::Any, aside: None, permit: None }
     }
@@ -72,7 +72,7 @@ impl CallBody {
         Self { aside: Some(aside), ..self }
     }
 
-    /// Ends the body, and the stream if that goes on.
+    /// Ends the body with `status`, and also the stream if it has not ended.
     fn fail(&mut self, status: Status) -> Option<Result<Frame<Bytes>, Status>> {
         *self = Self::default();
         Some(Err(status))

@@ -8,11 +8,11 @@ use tonic::{Code, Status};
 
 use crate::status::code_of_http2;
 
-/// Why a [`Channel`](crate::Channel) ended a call with a status of its own, and whether the server may have processed
-/// the call. It is the [source](Error::source) of that status.
+/// The reason why a [`Channel`](crate::Channel) ended a call, and whether the server may have processed the call. It is
+/// the [source](Error::source) of the call's status.
 ///
-/// Its own source is the [`ConnectError`] or the [HTTP/2 error](http2::Error) behind it. [`errors`](crate::errors) has
-/// a table of all of them.
+/// Its own source is the [`ConnectError`] or the [HTTP/2 error](http2::Error) behind it. [`errors`](crate::errors)
+/// lists all of them, and says which calls to retry.
 ///
 /// ```
 /// use grpc_ipc::{CallError, ConnectError, StatusExt as _};
@@ -37,7 +37,7 @@ pub struct CallError {
 enum Cause {
     Connect(Arc<ConnectError>),
     Http2(http2::Error),
-    /// There is no other error.
+    /// No other error.
     None,
 }
 
@@ -46,36 +46,35 @@ impl CallError {
         Self { cause: Cause::Connect(error), processed: false }
     }
 
-    /// Of a call that was sent, at least in part.
+    /// For a call that was sent, at least in part.
     pub(crate) fn sent(error: http2::Error) -> Self {
         let never = matches!(error, http2::Error::Unsendable(_));
         Self { processed: !never && !error.is_unprocessed(), cause: Cause::Http2(error) }
     }
 
-    /// Of a call of which nothing was sent.
+    /// For a call that was not sent.
     pub(crate) fn unsent(error: http2::Error) -> Self {
         Self { cause: Cause::Http2(error), processed: false }
     }
 
-    /// Of a call of which nothing was sent. Its status has the reason.
+    /// For a call that was not sent, and whose status has the reason.
     pub(crate) fn never() -> Self {
         Self { cause: Cause::None, processed: false }
     }
 
-    /// The status with this as its source.
+    /// The status with this error as its source.
     pub(crate) fn of(self, mut status: Status) -> Status {
         status.set_source(Arc::new(self));
         status
     }
 
-    /// Whether the server may have processed the call. If `false`, it certainly has not begun to, so a retry does
-    /// nothing twice.
+    /// Whether the server may have processed the call. If `false`, the server certainly has not, so a retry is safe.
     pub fn may_have_been_processed(&self) -> bool {
         self.processed
     }
 
-    /// Whether the same call may succeed later, with nothing changed at this end. Whether a retry is safe is another
-    /// question: see [`may_have_been_processed`](Self::may_have_been_processed).
+    /// Whether the same call may succeed later without a change at this end. To find out whether a retry is safe, use
+    /// [`may_have_been_processed`](Self::may_have_been_processed).
     pub fn is_transient(&self) -> bool {
         match &self.cause {
             Cause::Connect(error) => error.is_transient(),
@@ -84,7 +83,7 @@ impl CallError {
         }
     }
 
-    /// Why the channel could not connect, if that is what ended the call.
+    /// The error of connecting, if that is why the call ended.
     pub fn connect_error(&self) -> Option<&ConnectError> {
         match &self.cause {
             Cause::Connect(error) => Some(error),
@@ -92,7 +91,7 @@ impl CallError {
         }
     }
 
-    /// What went wrong on the connection, if that is what ended the call.
+    /// The error of the connection, if that is why the call ended.
     pub fn http2_error(&self) -> Option<&http2::Error> {
         match &self.cause {
             Cause::Http2(error) => Some(error),
@@ -138,8 +137,8 @@ pub trait StatusExt {
     /// Why the channel ended the call. `None` if the server ended it, or a layer between the caller and the channel.
     fn call_error(&self) -> Option<&CallError>;
 
-    /// Whether the server may have processed the call, at least in part. Only a status made by a channel can say
-    /// `false`; one from a server, or of unknown origin, says `true`.
+    /// Whether the server may have processed the call, at least in part. Only a status from a channel can return
+    /// `false`. A status from a server, or of unknown origin, returns `true`.
     fn may_have_been_processed(&self) -> bool {
         self.call_error().is_none_or(CallError::may_have_been_processed)
     }

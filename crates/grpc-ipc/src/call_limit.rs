@@ -6,10 +6,10 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
-/// The place of a call among those that may run at a time, if there is a limit.
+/// The right of a call to run, if the number of calls is limited.
 pub(crate) type Permit = Option<OwnedSemaphorePermit>;
 
-/// Ready with a place; `None` when the channel is closed.
+/// Waits for a permit. `None` when the channel is closed.
 pub(crate) type Waiting = BoxFuture<'static, Option<OwnedSemaphorePermit>>;
 
 #[derive(Default)]
@@ -20,7 +20,7 @@ impl CallLimit {
         Self(calls.map(|calls| Arc::new(Semaphore::new(calls.clamp(1, Semaphore::MAX_PERMITS)))))
     }
 
-    /// A place, if one is free now and no other call waits for it.
+    /// Returns a permit if one is free now, and no other call waits for it.
     #[inline]
     pub(crate) fn permit(&self) -> Result<Permit, Waiting> {
         match &self.0 {
@@ -41,7 +41,7 @@ impl CallLimit {
         }
     }
 
-    /// No place is given out any more; calls that wait are woken.
+    /// Gives out no more permits, and wakes the calls that wait.
     pub(crate) fn close(&self) {
         if let Some(places) = &self.0 {
             places.close();

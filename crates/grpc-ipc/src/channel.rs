@@ -23,15 +23,18 @@ use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_beca
 use crate::sync::{in_runtime, spawn};
 use crate::{CallError, ConnectOptions, ConnectivityState, StateWatch, WaitForReady};
 
-/// A connection to a server for as many clients and calls as wanted, made again when it breaks. Cloning is cheap.
+/// A connection to a server, for any number of clients and calls. If it breaks, the next call opens another one.
+/// Cloning is cheap.
 ///
-/// It goes into any generated client: `GreeterClient::new(channel)`. Requests carry `:authority: localhost`. A call whose
-/// deadline ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends with
-/// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), also in the middle of a stream of responses. If a server shuts
-/// down and has certainly not processed a call, the channel retries the call on the next connection.
-/// [`errors`](crate::errors) says which other calls can be retried. After a server has ended a connection for too many
-/// pings, the next connections ping half as often
-/// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
+/// A channel goes into any generated client: `GreeterClient::new(channel)`. A call whose deadline
+/// ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends with
+/// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), even in the middle of a stream of responses. If a server shuts
+/// down without having processed a call, the channel retries that call on the next connection.
+/// [`errors`](crate::errors) says which other calls can be retried.
+///
+/// Requests carry `:authority: localhost`. If a server ends a connection because of too many pings, the next
+/// connections ping half as often ([gRFC
+/// A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
 ///
 /// A connection runs on the tokio runtime of the call that opened it, and makes progress only while that runtime runs.
 /// After the runtime has ended, the next call opens another connection.
@@ -58,16 +61,23 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Connects now, to an address or with [`ConnectOptions`], and waits until the server has begun with HTTP/2.
+    /// Connects to a server, and waits until the server has accepted this client: until the TLS handshake, if there is
+    /// one, is complete, and the server has begun HTTP/2. Takes an address or [`ConnectOptions`].
+    ///
+    /// To wait for a server that is not running yet, set [`ConnectOptions::wait`]. It retries the errors that may pass
+    /// by themselves ([`ConnectError::is_transient`]).
     ///
     /// # Errors
-    /// [`ConnectError`] when there is no server, or none that is trusted; [`ConnectError::Rejected`] when the server does
-    /// not let this client in, and [`ConnectError::TimedOut`] when it has not answered within
-    /// [`connect_timeout`](ConnectOptions::connect_timeout).
-    /// [`ConnectError::NoRuntime`] outside of a tokio runtime.
+    /// - [`ConnectError::NotFound`] or [`ConnectError::Refused`] if no server listens on the address
+    /// - [`ConnectError::Untrusted`] if this client's access policy refuses the server
+    /// - [`ConnectError::Rejected`] if the server's access policy refuses this client
+    /// - [`ConnectError::TimedOut`] if the server has not answered within
+    ///   [`connect_timeout`](ConnectOptions::connect_timeout)
+    /// - [`ConnectError::NoRuntime`] outside of a tokio runtime
+    /// - any other [`ConnectError`] except [`ServerEnded`](ConnectError::ServerEnded), for its own reason
     ///
     /// # Cancel safety
-    /// Dropping the future closes what it had opened.
+    /// Dropping the future closes the connection that it was opening.
     pub async fn connect(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
         let options = options.into();
         let deadline = options.wait.map(deadline_after);
@@ -76,12 +86,12 @@ impl Channel {
         Ok(channel)
     }
 
-    /// Connects to a server that was just started, and fails if its process ends. It waits for as long as
-    /// [`ConnectOptions::wait`] says, or without a limit if that is not set.
+    /// Connects to a server that the program has just started, and fails if the server's process ends. It waits for as
+    /// long as [`ConnectOptions::wait`] says, or without a limit if that is not set.
     ///
-    /// `ended` is any future that completes when the process has ended, with how it ended. With tokio's `Child` that is
-    /// `child.wait()`. It must be the process of the server itself, not of a program that starts it in the background
-    /// and exits.
+    /// `ended` is any future that completes when the process has ended, and returns how it ended. For tokio's `Child`
+    /// it is `child.wait()`. It must be the process of the server itself, not of a program that starts the server in
+    /// the background and exits.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -101,7 +111,7 @@ impl Channel {
     /// [`ConnectError::ServerEnded`] if `ended` completes first, and those of [`connect`](Self::connect).
     ///
     /// # Cancel safety
-    /// Dropping the future closes what it had opened.
+    /// Dropping the future closes the connection that it was opening.
     pub async fn connect_unless(
         options: impl Into<ConnectOptions>,
         ended: impl Future<Output = io::Result<impl fmt::Display>>,
@@ -124,13 +134,15 @@ impl Channel {
         }
     }
 
-    /// Connects at the first call, which fails with [`Unavailable`](tonic::Code::Unavailable) if there is no server by
-    /// then, and with [`PermissionDenied`](tonic::Code::PermissionDenied) if that does not let this client in; each later
-    /// call tries again. A call that [waits for ready](crate::WaitForReady) waits for the server instead.
+    /// Makes a channel that connects at the first call. If there is no server by then, the call fails with
+    /// [`Unavailable`](tonic::Code::Unavailable), and if the server refuses this client, with
+    /// [`PermissionDenied`](tonic::Code::PermissionDenied). Each later call tries again. A call that [waits for
+    /// ready](crate::WaitForReady) waits for the server instead.
     ///
     /// # Errors
-    /// [`ConnectError::Address`] for a wrong address, [`ConnectError::Unsupported`] for one of a transport that this
-    /// platform has not, and [`ConnectError::InvalidOption`] for a user agent or an origin that cannot be sent.
+    /// - [`ConnectError::Address`] if the address is invalid
+    /// - [`ConnectError::Unsupported`] if this platform does not have the address's transport
+    /// - [`ConnectError::InvalidOption`] if the user agent or the origin cannot be sent
     pub fn lazy(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
         let options = options.into().named()?;
         let connections = options.connections.clone();
@@ -141,7 +153,7 @@ impl Channel {
         Self { connections: Connections::new(connector, options) }
     }
 
-    /// Connects now, for the next call.
+    /// Opens the first connection now.
     pub(crate) async fn open_first(&self) -> Result<(), ConnectError> {
         self.connections.connect(None, &mut None).await
     }
@@ -150,13 +162,13 @@ impl Channel {
         &self.connections
     }
 
-    /// How many calls have gone the general way, and not directly from generated code to the connection.
+    /// How many calls took the general path, instead of going directly from generated code to the connection.
     #[doc(hidden)]
     pub fn general_calls(&self) -> u64 {
         self.connections.general_calls.load(Ordering::Relaxed)
     }
 
-    /// Whether there is a connection, or one is being made.
+    /// Whether the channel has a connection, or is opening one.
     pub fn state(&self) -> ConnectivityState {
         self.connections.connectivity()
     }
@@ -166,8 +178,8 @@ impl Channel {
         StateWatch::new(self.connections.watch_connectivity())
     }
 
-    /// Starts one attempt to connect, if there is no connection, without waiting for it. [`state`](Self::state) shows
-    /// the outcome. Outside of a tokio runtime it does nothing.
+    /// Starts one attempt to connect if there is no connection, and does not wait for it. [`state`](Self::state) shows
+    /// the outcome. Outside of a tokio runtime, this does nothing.
     pub fn try_to_connect(&self) {
         if in_runtime()
             && let Some(connecting) = self.connections.ready(false)
@@ -177,10 +189,10 @@ impl Channel {
     }
 
     /// Waits until there is a connection, without a time limit. If the server is missing, starting or restarting, it
-    /// makes attempts as described at [`ConnectOptions::wait`].
+    /// retries as described at [`ConnectOptions::wait`].
     ///
     /// # Errors
-    /// The [`Status`] that a call would get, if the cause does not pass by itself ([`ConnectError::is_transient`]).
+    /// The [`Status`] that a call would get, if the failure does not pass by itself ([`ConnectError::is_transient`]).
     ///
     /// # Cancel safety
     /// Dropping the future ends the attempts, unless calls wait for them.
@@ -197,10 +209,10 @@ impl Channel {
         Ok(())
     }
 
-    /// Closes the channel and all of its clones. Running calls go on until they are over, and then the connections end.
-    /// Later calls, and those that wait for a connection or a place, fail with
-    /// [`Unavailable`](tonic::Code::Unavailable); they were not processed, and [`CallError::is_transient`] says
-    /// `false`.
+    /// Closes the channel and all of its clones. Running calls continue to their end; then the connections end. Later
+    /// calls, and calls that wait for a connection or for their turn, fail with
+    /// [`Unavailable`](tonic::Code::Unavailable). Those were not processed, and [`CallError::is_transient`] returns
+    /// `false` for them.
     ///
     /// A channel need not be closed: it ends when its last clone is dropped and its last call is over.
     pub fn close(&self) {
@@ -215,7 +227,7 @@ impl Channel {
         self.connections.closed().await;
     }
 
-    /// The server that was connected to last, if there was one.
+    /// The server of the latest connection, if there has been one.
     pub fn peer(&self) -> Option<Peer> {
         self.connections.server()
     }
@@ -260,7 +272,7 @@ impl Service<http::Request<Body>> for Channel {
     }
 }
 
-/// How often a call is made that no server looks at.
+/// How often the channel makes a call that no server processes.
 const MAX_ATTEMPTS: u32 = 5;
 
 fn runtime_ends() -> Status {
@@ -271,20 +283,20 @@ fn runtime_ends() -> Status {
 #[must_use = "futures do nothing unless polled"]
 pub struct ResponseFuture {
     connections: Arc<Connections>,
-    /// Whether the response has to be one of gRPC.
+    /// Whether the response must be a gRPC response.
     is_grpc: bool,
-    /// Whether it waits for a server.
+    /// Whether the call waits for a server.
     wait: bool,
     permit: Permit,
     call: Call<Body>,
     stage: Stage,
     attempts: u32,
-    /// Between attempts of a call that waits, beyond the first ones.
+    /// The pauses between further attempts of a call that waits.
     pauses: Option<Box<Backoff>>,
 }
 
 enum Stage {
-    /// The maximum number of calls are running.
+    /// As many calls are running as the limit allows.
     Waiting(Waiting),
     Begin,
     Pausing(BoxFuture<'static, Box<Backoff>>),
@@ -310,7 +322,7 @@ impl Future for ResponseFuture {
                         for connection in &connections {
                             room |= this.call.poll_room(connection, cx).is_ready();
                         }
-                        // One that was added meanwhile has not woken this call.
+                        // A connection added meanwhile has not woken this call.
                         if !room && this.connections.generation() == generation {
                             return Poll::Pending;
                         }
@@ -322,7 +334,7 @@ impl Future for ResponseFuture {
                         return Poll::Ready(Err(deadline_exceeded()));
                     }
                     this.permit = ready!(place.as_mut().poll(cx));
-                    // Without one, the channel is closed, which the next step finds.
+                    // Without a connection, the channel is closed; the next step finds that out.
                     Stage::Begin
                 }
                 Stage::Pausing(pause) => {
@@ -386,7 +398,7 @@ impl Future for ResponseFuture {
                             }
                         }
                         (_, Poll::Pending) if this.call.is_begun() => return Poll::Pending,
-                        // The room is taken by now; another connection, or a new one, may have some.
+                        // Another call has taken the room. Another connection, or a new one, may have some.
                         (_, Poll::Pending) => Stage::Begin,
                     }
                 }

@@ -22,7 +22,7 @@ use crate::{ConnectOptions, backend};
 /// # }
 /// ```
 ///
-/// The endpoint's URI is not looked at; it becomes the `:authority` of the requests. Use `http://localhost`.
+/// The endpoint's URI selects nothing; it becomes the `:authority` of the requests. Use `http://localhost`.
 #[derive(Clone)]
 pub struct EndpointConnector {
     connector: BoxConnector,
@@ -30,11 +30,14 @@ pub struct EndpointConnector {
 }
 
 impl EndpointConnector {
-    /// A connector to the address of `options`. Of these, HTTP/2 and the number of connections are the endpoint's.
+    /// A connector to the address of `options`. The HTTP/2 options and the number of connections have no effect: those
+    /// are the endpoint's.
     ///
     /// # Errors
-    /// [`ConnectError::Address`] for a wrong address, [`ConnectError::Unsupported`] for one of a transport that this
-    /// platform has not. Whether there is a server is found out when a connection is made.
+    /// - [`ConnectError::Address`] if the address is invalid
+    /// - [`ConnectError::Unsupported`] if this platform does not have the address's transport
+    ///
+    /// A missing server is an error only when the endpoint connects.
     pub fn new(options: impl Into<ConnectOptions>) -> Result<Self, ConnectError> {
         let options = options.into();
         let timeout = options.connections.connect_timeout;

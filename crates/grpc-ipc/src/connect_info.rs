@@ -3,8 +3,8 @@
 use grpc_ipc_core::Peer;
 use http::Extensions;
 
-/// Puts the peer into the extensions of a request. With tonic's transport, its `Request::remote_addr` knows the address of a
-/// peer over TCP, too.
+/// Puts the peer into the extensions of a request. With tonic's transport, its `Request::remote_addr` then returns the
+/// address of a TCP peer as well.
 pub(crate) fn tell(extensions: &mut Extensions, peer: &Peer) {
     extensions.insert(peer.clone());
     #[cfg(feature = "tonic-transport")]

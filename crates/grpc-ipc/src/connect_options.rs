@@ -34,7 +34,7 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// Connects to `address`. A wrong address is reported when the channel connects.
+    /// Connects to `address`. If the address is invalid, connecting fails.
     pub fn new(address: impl IntoAddress) -> Self {
         Self {
             address: address.into_address(),
@@ -51,40 +51,41 @@ impl ConnectOptions {
         }
     }
 
-    /// Which servers the client accepts. Over TCP nothing is known about the server, so any policy that depends on its
-    /// identity refuses it.
+    /// Which servers the client accepts. The client checks the server before it sends a byte.
     ///
-    /// Default: [`AccessPolicy::same_user_or_system`]; over TCP any server.
+    /// Default: [`AccessPolicy::same_user_or_system`]. Over TCP, any server: nothing is known about a server there, so
+    /// any policy that depends on its identity refuses it.
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access: Some(access), ..self }
     }
 
-    /// Speaks TLS with the server, once the access policy trusts it. Default: no TLS.
+    /// Speaks TLS with the server, once the access policy has accepted the server. Default: no TLS.
     #[cfg(feature = "tls")]
     pub fn tls(self, tls: crate::tls::ClientTls) -> Self {
         Self { tls: Some(tls), ..self }
     }
 
-    /// How long the server may take to accept a connection, complete the TLS handshake, and begin HTTP/2. A server that
-    /// is stopped, or has no room for more connections, exceeds this. It also limits
-    /// [`Http2Options::handshake_timeout`]. Default: 5 seconds.
+    /// How long the server may take to accept a connection, complete the TLS handshake if there is one, and begin
+    /// HTTP/2. After that, connecting fails with [`ConnectError::TimedOut`]. This happens if the server is stopped, or
+    /// already has its maximum number of connections. It also limits [`Http2Options::handshake_timeout`]. Default: 5
+    /// seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connections.connect_timeout = timeout;
         self
     }
 
-    /// How long [`Channel::connect`](crate::Channel::connect) waits for a server that is not up yet: one that is missing,
-    /// starting or restarting, or has not answered within [`connect_timeout`](Self::connect_timeout). The pauses
-    /// between attempts grow from 10 ms to 1 s. Where the system reports that the server appears (on Linux), the next
-    /// attempt follows at once. An attempt that has begun is completed. An error that does not pass by itself
-    /// ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) ends the wait.
+    /// How long [`Channel::connect`](crate::Channel::connect) waits for a server that is missing, starting or
+    /// restarting, or that has not answered within [`connect_timeout`](Self::connect_timeout). The channel pauses
+    /// between attempts, first for 10 ms and later for up to 1 s. On Linux, where the system reports that the server
+    /// appears, the next attempt follows at once. An attempt that has begun is completed. An error that does not pass
+    /// by itself ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) ends the wait.
     ///
-    /// Default: no wait; [`Channel::connect_unless`](crate::Channel::connect_unless) waits without a limit.
+    /// Default: no wait. [`Channel::connect_unless`](crate::Channel::connect_unless) waits without a limit.
     pub fn wait(self, limit: Duration) -> Self {
         Self { wait: Some(limit), ..self }
     }
 
-    /// Whether calls wait until there is a connection. A call can override this
+    /// Whether calls wait until there is a connection. A single call can override this
     /// ([`WaitForReady`](crate::WaitForReady)). Default: `false`; without a server, calls fail with
     /// [`Unavailable`](tonic::Code::Unavailable).
     pub fn wait_for_ready(mut self, wait: bool) -> Self {
@@ -92,57 +93,59 @@ impl ConnectOptions {
         self
     }
 
-    /// The deadline of calls that have none of their own ([`Request::set_timeout`](tonic::Request::set_timeout)). When
-    /// it passes, the call ends with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), even while it waits for a
-    /// connection, or in the middle of a stream of responses. The server receives the deadline. Default: none.
+    /// Sets a deadline for calls that have none of their own ([`Request::set_timeout`](tonic::Request::set_timeout)).
+    /// When it passes, the call ends with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), even while it waits for
+    /// a connection, or in the middle of a stream of responses. The server receives the deadline. Default: no deadline.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.connections.timeout = Some(DefaultTimeout::new(timeout));
         self
     }
 
-    /// The program that makes the calls, such as `my-app/1.2`. It precedes the name of this library in the `user-agent`
-    /// of each call, as [gRPC has it](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents).
-    /// Default: the name of this library alone, `grpc-rust-ipc/VERSION`.
+    /// The name and version of the program that makes the calls, such as `my-app/1.2`. It precedes the name of this
+    /// library in the `user-agent` of each call, as [gRPC
+    /// specifies](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#user-agents). Default: only the name
+    /// of this library, `grpc-rust-ipc/VERSION`.
     pub fn user_agent(self, program: impl Into<String>) -> Self {
         Self { user_agent: Some(program.into()), ..self }
     }
 
     /// The URI whose authority each call sends as `:authority`, for a server or a proxy that reads it. The rest of the
-    /// URI has no effect. A client with an origin of its own (`with_origin`) sends that one. Default: `localhost`.
+    /// URI has no effect. A client with an origin of its own (`with_origin`) sends that origin instead. Default:
+    /// `localhost`.
     pub fn origin(self, origin: Uri) -> Self {
         Self { origin: Some(origin), ..self }
     }
 
-    /// How many calls may run at a time, at least 1. Further calls wait for their turn, until their deadline. A call
-    /// runs until its status arrives; a stream of responses counts until it ends or is dropped. Default: only the
+    /// Limits how many calls may run at a time, at least 1. Further calls wait for their turn, until their deadline. A
+    /// call runs until its status arrives; a streaming response counts until it ends or is dropped. Default: only the
     /// server's limit applies.
     pub fn concurrency_limit(mut self, calls: usize) -> Self {
         self.connections.concurrency_limit = Some(calls);
         self
     }
 
-    /// How long a connection beyond the first stays open without a call; it may be up to twice as long. The first one
-    /// stays for as long as the channel. Default: 5 minutes.
+    /// How long a connection beyond the first stays open without a call. It may stay for up to twice as long. The first
+    /// connection stays open as long as the channel. Default: 5 minutes.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.connections.idle_timeout = timeout;
         self
     }
 
-    /// How many connections the channel may have at a time, at least 1. It opens another one when the existing ones
-    /// reach the server's limit of calls, and closes that one after [`idle_timeout`](Self::idle_timeout). Default: 8.
+    /// Limits the number of connections of the channel, at least 1. It opens another one when the existing ones reach
+    /// the server's limit of concurrent calls, and closes it after [`idle_timeout`](Self::idle_timeout). Default: 8.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.connections.max_connections = connections.max(1);
         self
     }
 
-    /// Notifies `observer` when a connection of the channel is made, cannot be made, or has ended, and why. Call it
-    /// again to add another observer. Calls stay direct. Default: no observer.
+    /// Notifies `observer` when a connection of the channel is made, cannot be made, or ends, with the reason. Each
+    /// call adds an observer. Calls stay direct. Default: no observer.
     pub fn observe(mut self, observer: impl crate::Observer) -> Self {
         self.connections.observers.add(observer);
         self
     }
 
-    /// With the headers of each call.
+    /// Puts the user agent and the origin into the options of HTTP/2.
     pub(crate) fn named(mut self) -> Result<Self, ConnectError> {
         let invalid = |address: &Result<Address, AddressError>, option: String, error: &str| {
             let source = io::Error::new(io::ErrorKind::InvalidInput, error.to_owned());
@@ -175,13 +178,13 @@ impl ConnectOptions {
     /// checks the server of each connection. Options of calls and of HTTP/2 have no effect.
     ///
     /// # Errors
-    /// [`ConnectError::Address`] for a wrong address, and [`ConnectError::Unsupported`] for one of a transport that this
-    /// platform does not have.
+    /// - [`ConnectError::Address`] if the address is invalid
+    /// - [`ConnectError::Unsupported`] if this platform does not have the address's transport
     pub fn into_connector(self) -> Result<BoxConnector, ConnectError> {
         backend::connector(self)
     }
 
-    /// The options of HTTP/2. Default: [`Http2Options::new`].
+    /// Sets the HTTP/2 options. Default: [`Http2Options::new`].
     pub fn http2(mut self, options: Http2Options) -> Self {
         self.connections.http2 = options;
         self

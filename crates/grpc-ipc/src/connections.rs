@@ -25,24 +25,24 @@ use crate::observer::Observers;
 use crate::sync::{Mutex, MutexGuard, in_runtime, spawn};
 use crate::{ConnectivityState, Http2Options};
 
-/// The connections of a channel: usually one, made when it is needed and again when it broke; more when the server
-/// allows no more calls on it.
+/// The connections of a channel. Usually there is one, opened when a call needs it, and again after it broke. There are
+/// more if the server allows no more calls on it.
 pub(crate) struct Connections {
     connector: BoxConnector,
     options: ConnectionsOptions,
     state: Mutex<State>,
-    /// The resulting state, for those who watch it.
+    /// The state that watchers see.
     connectivity: watch::Sender<ConnectivityState>,
     ending: watch::Sender<Ending>,
     limit: CallLimit,
-    /// How many calls have gone the general way.
+    /// How many calls took the general path.
     pub(crate) general_calls: AtomicU64,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionsOptions {
     pub(crate) connect_timeout: Duration,
-    /// How long the server may take to begin with HTTP/2, where connecting may take longer.
+    /// How long the server may take to begin HTTP/2, if connecting may take longer.
     pub(crate) handshake_timeout: Option<Duration>,
     pub(crate) max_connections: usize,
     pub(crate) http2: Http2Options,
@@ -72,39 +72,39 @@ impl Default for ConnectionsOptions {
 #[derive(Default)]
 struct State {
     connections: Vec<Arc<SendRequest>>,
-    /// The first connection, while it is being made, for all calls that wait for it.
+    /// The attempt to open the first connection, for all calls that wait for it.
     connecting: Option<Shared>,
-    /// The same, for those who wait until an attempt succeeds.
+    /// The same, for calls that wait until an attempt succeeds.
     waiting: Option<Shared>,
-    /// How many connections are being made.
+    /// How many connections are being opened.
     opening: usize,
-    /// The last attempt has failed, and no connection has ended since.
+    /// Whether the last attempt failed, and no connection has ended since.
     failed: bool,
-    /// One more is being made.
+    /// Whether an additional connection is being opened.
     growing: bool,
-    /// No more calls are made.
+    /// Whether the channel is closed.
     closed: bool,
-    /// Counts the connections that were added.
+    /// Counts the connections that have been added.
     generation: u64,
-    /// Who answered last.
+    /// The server of the latest connection.
     server: Option<Peer>,
-    /// How many times the interval of keepalive has been doubled.
+    /// How many times the keepalive interval has been doubled.
     calmed: u32,
 }
 
-/// A connection that is being made; `None` if the runtime that makes it ends first.
+/// A connection that is being opened. `None` if its runtime ends first.
 pub(crate) type Connecting = BoxFuture<'static, Option<Opened>>;
 
 type Opened = Result<Arc<SendRequest>, NotConnected>;
 
-/// A result that many wait for.
+/// A result that several calls wait for.
 type Shared = Weak<watch::Sender<Option<Opened>>>;
 
-/// Where a call can be made.
+/// The connection for the next call.
 pub(crate) enum Place {
     Connection(Arc<SendRequest>),
     Connecting(Connecting),
-    /// On any of these, once it has room; as of this generation.
+    /// One of these, once it has room, as of this generation.
     Full(Vec<Arc<SendRequest>>, u64),
 }
 
@@ -130,7 +130,7 @@ impl Connections {
         self.connector.address()
     }
 
-    /// Who answered last.
+    /// The server of the latest connection.
     pub(crate) fn server(&self) -> Option<Peer> {
         self.state().server.clone()
     }
@@ -143,8 +143,8 @@ impl Connections {
         self.connectivity.subscribe()
     }
 
-    /// Makes a connection now, for the next call. Until the deadline, it tries again after a failure, and `last`
-    /// receives the reason.
+    /// Opens a connection now, for the next call. Until the deadline, it tries again after a failure, and stores the
+    /// reason in `last`.
     pub(crate) async fn connect(
         self: &Arc<Self>,
         deadline: Option<Instant>,
@@ -170,7 +170,7 @@ impl Connections {
         }
     }
 
-    /// A connection without a call. `None` if the runtime that makes it ends first.
+    /// Opens a connection without a call. `None` if its runtime ends first.
     pub(crate) fn ready(self: &Arc<Self>, wait: bool) -> Option<Connecting> {
         let mut state = self.state();
         if state.is_ready() {
@@ -179,8 +179,8 @@ impl Connections {
         Some(self.connecting(&mut state, wait))
     }
 
-    /// Where the next call is made. If no connection has room, one more is made beside it, and the call may look again
-    /// when it is woken. If there is none, and no server, the call fails, or waits for one.
+    /// Chooses the connection for the next call. If none has room, this opens an additional one, and the call tries
+    /// again when it is woken. If there is no connection and no server, the call fails, or waits for a server.
     pub(crate) fn place(self: &Arc<Self>, wait: bool) -> Place {
         let mut state = self.state();
         if let Some(first) = state.connections.first()
@@ -195,7 +195,7 @@ impl Connections {
         if state.connections.is_empty() {
             return Place::Connecting(self.connecting(&mut state, wait));
         }
-        // Outside of a runtime a call waits for room.
+        // Outside a runtime, a call waits for room.
         if !state.growing && in_runtime() && state.connections.len() < self.options.max_connections {
             state.growing = true;
             spawn(Arc::clone(self).grow());
@@ -203,19 +203,19 @@ impl Connections {
         Place::Full(state.connections.clone(), state.generation)
     }
 
-    /// The first connection and a place among the calls. If the connection has no room, the call goes another way.
+    /// The first connection and a permit for a call. If the connection has no room, the call takes another path.
     #[inline]
     pub(crate) fn front(&self) -> Option<(Arc<SendRequest>, Permit)> {
         let permit = self.limit.permit().ok()?;
         Some((self.state().connections.first().map(Arc::clone)?, permit))
     }
 
-    /// A place among the calls.
+    /// A permit for a call.
     pub(crate) fn permit(&self) -> Result<Permit, Waiting> {
         self.limit.permit()
     }
 
-    /// Gives the headers of a request a deadline, if they have none.
+    /// Adds the default deadline to the headers of a request that has none.
     #[inline]
     pub(crate) fn limit_time(&self, headers: &mut HeaderMap) {
         if let Some(timeout) = &self.options.timeout {
@@ -223,7 +223,7 @@ impl Connections {
         }
     }
 
-    /// Forgets a connection that is not the first, so that it ends when its last call does.
+    /// Forgets a connection that is not the first, so that it ends with its last call.
     fn remove_extra(&self, connection: &Arc<SendRequest>) -> bool {
         let mut state = self.state();
         let place = state.connections.iter().position(|other| Arc::ptr_eq(other, connection));
@@ -235,7 +235,7 @@ impl Connections {
         self.state().generation
     }
 
-    /// Changes the state that watchers see.
+    /// Changes the state, and notifies watchers.
     fn update(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.state();
         change(&mut state);
@@ -248,7 +248,7 @@ impl Connections {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // What it guards is whole at every point where it could panic.
+        // The guarded state is consistent wherever a panic could occur.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -269,7 +269,7 @@ impl State {
     }
 }
 
-/// So much later; in 30 years if that is beyond what the clock counts.
+/// The time after `timeout`, or in 30 years if the clock cannot represent that.
 pub(crate) fn deadline_after(timeout: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))

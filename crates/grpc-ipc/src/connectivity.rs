@@ -15,12 +15,12 @@ pub enum ConnectivityState {
     /// [`Channel::wait_until_ready`]: crate::Channel::wait_until_ready
     #[default]
     Idle,
-    /// A connection is being made.
+    /// The channel is connecting.
     Connecting,
     /// There is a connection, and the server has begun HTTP/2 on it.
     Ready,
-    /// The last attempt to connect failed. Calls that [wait for ready](crate::WaitForReady) cause another attempt after
-    /// a pause, and any other call causes one at once.
+    /// The last attempt to connect failed. A call that [waits for ready](crate::WaitForReady) tries again after a
+    /// pause, and any other call at once.
     TransientFailure,
     /// The channel is closed for good.
     Shutdown,
@@ -38,10 +38,10 @@ impl fmt::Display for ConnectivityState {
     }
 }
 
-/// The [`ConnectivityState`] of a channel, as it changes; made by [`Channel::watch_state`](crate::Channel::watch_state).
+/// The changes of a channel's [`ConnectivityState`], returned by [`Channel::watch_state`](crate::Channel::watch_state).
 ///
-/// It reports only the latest state, so a state that lasts for a moment may be missed. It keeps neither the channel nor
-/// a connection open.
+/// It reports the latest state, so it may miss a state that lasts only for a moment. It keeps neither the channel nor a
+/// connection open.
 ///
 /// ```no_run
 /// # async fn example(channel: grpc_ipc::Channel) {
@@ -68,13 +68,14 @@ impl StateWatch {
     pub fn current(&self) -> ConnectivityState {
         match self.states.has_changed() {
             Ok(_) => *self.states.borrow(),
-            // The last clone of the channel is dropped.
+            // The last clone of the channel has been dropped.
             Err(_) => ConnectivityState::Shutdown,
         }
     }
 
-    /// Waits for a change, and returns the new state. The last state is [`Shutdown`](ConnectivityState::Shutdown), also
-    /// when the last clone of the channel is dropped. After it, this returns `None`.
+    /// Waits for a change, and returns the new state. The last one is [`Shutdown`](ConnectivityState::Shutdown), after
+    /// [`Channel::close`](crate::Channel::close) or when the last clone of the channel is dropped. After it, this
+    /// returns `None`.
     ///
     /// # Cancel safety
     /// Dropping the future loses no change.

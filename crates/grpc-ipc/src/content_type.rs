@@ -1,12 +1,12 @@
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
-/// Whether a message is one of gRPC: `application/grpc`, with a suffix or parameters if it likes
-/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)). gRPC-Web is not.
+/// Whether a message is gRPC: `application/grpc`, optionally with a suffix or parameters ([gRPC over
+/// HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md)). gRPC-Web is not.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     const GRPC: &[u8] = b"application/grpc";
 
-    // Calls have few fields: to look at each costs less than to hash the name.
+    // Calls have few fields, so comparing each costs less than hashing the name.
     let Some((_, value)) = headers.iter().find(|(name, _)| *name == CONTENT_TYPE) else { return false };
     let Some((name, rest)) = value.as_bytes().split_at_checked(GRPC.len()) else { return false };
     name.eq_ignore_ascii_case(GRPC) && matches!(rest, [] | [b'+' | b';' | b' ', ..])

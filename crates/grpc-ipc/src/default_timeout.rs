@@ -5,10 +5,10 @@ use tonic::Request;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
-/// More hours do not fit into the field: it has 8 digits.
+/// The field has 8 digits, so more hours do not fit.
 const LONGEST: Duration = Duration::from_secs(99_999_999 * 3_600);
 
-/// The deadline of calls that have none of their own, in the form they send.
+/// The default deadline of calls, as the value of the header field.
 #[derive(Clone, Debug)]
 pub(crate) struct DefaultTimeout(Option<HeaderValue>);
 

@@ -1,4 +1,4 @@
-//! The services of a server that are called directly.
+//! The services of a server whose methods are called directly.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,23 +18,23 @@ use crate::{MethodPath, connect_info};
 pub(crate) struct DirectMethods {
     services: Vec<Box<dyn DirectService>>,
     methods: Vec<Method>,
-    /// Where a method is in `methods`.
+    /// The index of each method in `methods`.
     paths: HashMap<&'static str, u32>,
 }
 
 struct Method {
-    /// Where its service is in `services`.
+    /// The index of its service in `services`.
     service: usize,
     /// Its number in the service.
     number: usize,
     served: Served,
-    /// They decide who may call it, and are asked in this order.
+    /// These decide who may call it, in this order.
     policies: Vec<AccessPolicy>,
 }
 
 impl DirectMethods {
     pub(crate) fn add(&mut self, service: Box<dyn DirectService>) {
-        // What is compressed goes the general way.
+        // Compressed messages take the general path.
         if service.options().compresses() {
             return;
         }
@@ -48,8 +48,8 @@ impl DirectMethods {
         self.services.push(service);
     }
 
-    /// Adds `authorize` to the checks of each call, after those added earlier. What cannot be decided at once goes the
-    /// general way.
+    /// Adds `authorize` to the checks of each call, after those added earlier. Methods with a check that has to wait
+    /// take the general path.
     pub(crate) fn authorize(&mut self, authorize: &Authorize) {
         for method in &mut self.methods {
             let path = method.served.path();
@@ -67,21 +67,21 @@ impl DirectMethods {
     }
 }
 
-/// The same, for the calls of one peer.
+/// The methods, for the calls of one peer.
 pub(crate) struct PeerMethods {
     methods: Arc<DirectMethods>,
     peer: Peer,
     slot: Slot,
-    /// By the place of the method, once it was called.
+    /// By the index of the method, once it has been called.
     called: Vec<Option<Called>>,
 }
 
 /// A method that the peer has called.
 #[derive(Clone)]
 struct Called {
-    /// Those of each request.
+    /// The extensions of each request.
     extensions: Extensions,
-    /// The peer may call it, now and later.
+    /// Whether the peer may always call it.
     is_allowed: bool,
 }
 
@@ -92,7 +92,7 @@ impl PeerMethods {
 }
 
 impl Method {
-    /// Whether a peer may call it; and if so, whether that stays so.
+    /// Whether the peer may call the method, and if so, whether that is permanent.
     fn check(&self, peer: &Peer) -> Result<bool, Status> {
         let mut is_constant = true;
         for policy in &self.policies {
@@ -135,7 +135,7 @@ impl PeerMethods {
         if self.called.len() <= place {
             self.called.resize(place + 1, None);
         }
-        // To copy a map costs less than to fill one.
+        // Copying a map costs less than filling one.
         let called = self.called[place].get_or_insert_with(|| {
             let mut extensions = Extensions::new();
             connect_info::tell(&mut extensions, &self.peer);
@@ -156,7 +156,7 @@ impl PeerMethods {
                 Err(status) => return call.refuse(&status),
             }
         }
-        // It is answered, or a task will do that.
+        // It has been answered, or a task will answer it.
         _ = self.methods.services[method.service].call(method.number, Call::direct(call));
     }
 }

@@ -1,27 +1,27 @@
-//! Fields that a peer has sent, made such that tonic reads them: what is wrong in one of them does not cost the others.
+//! Repairs the fields that a peer has sent, so that one invalid field does not make tonic reject the others.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
-/// The code of a status.
+/// The field with the status code.
 pub(crate) const STATUS: &str = "grpc-status";
 const MESSAGE: &str = "grpc-message";
 const DETAILS: &str = "grpc-status-details-bin";
 
-/// How many values may be joined in one field. More of them cost memory that no bound on metadata counts; they are left
-/// as they are.
+/// How many values may be joined in one field. More of them would cost memory that no limit on metadata covers, so they
+/// stay joined.
 const MAX_JOINED: usize = 64;
 
-/// Mends what is wrong in the headers or trailers of a response, if anything is, and tells whether they have a status:
-/// - of several `grpc-status` the last one counts, as for other implementations, and what is no code is
-///   [`Unknown`](Code::Unknown), with what was sent in the message;
-/// - in a `grpc-message`, what is not UTF-8 is replaced;
-/// - `grpc-status-details-bin` that is not Base64 is dropped;
-/// - binary fields are [separated](separate).
+/// Repairs the headers or trailers of a response, and returns whether they contain a status:
+/// - Of several `grpc-status`, the last one counts, as in other implementations. A value that is not a code becomes
+///   [`Unknown`](Code::Unknown), with the value in the message.
+/// - In a `grpc-message`, bytes that are not UTF-8 are replaced.
+/// - A `grpc-status-details-bin` that is not Base64 is dropped.
+/// - Binary fields are [separated](separate).
 pub(crate) fn mend(fields: &mut HeaderMap) -> bool {
     let (mut has_status, mut is_wrong) = (false, false);
-    // Calls have few fields: to look at each costs less than to hash the names.
+    // Calls have few fields, so comparing each costs less than hashing the names.
     for (name, value) in &*fields {
         is_wrong |= match name.as_str() {
             STATUS => std::mem::replace(&mut has_status, true) || !is_code(value),
@@ -41,7 +41,7 @@ pub(crate) fn mend(fields: &mut HeaderMap) -> bool {
 pub(crate) fn set_status(fields: &mut HeaderMap, code: Code, message: &str) {
     fields.remove(STATUS);
     fields.remove(MESSAGE);
-    // It cannot fail: a message is percent-encoded.
+    // It cannot fail, because messages are percent-encoded.
     _ = Status::new(code, message).add_header(fields);
 }
 
@@ -69,12 +69,12 @@ fn mend_status(fields: &mut HeaderMap) {
 
 const DETAILS_NAME: HeaderName = HeaderName::from_static(DETAILS);
 
-/// As gRPC writes it: without leading zeros.
+/// Whether the value is a code in gRPC's form, without leading zeros.
 fn is_code(value: &HeaderValue) -> bool {
     matches!(value.as_bytes(), [b'0'..=b'9'] | [b'1', b'0'..=b'6'])
 }
 
-/// Whether a text that is percent-encoded is UTF-8.
+/// Whether a percent-encoded text is UTF-8.
 fn is_text(encoded: &[u8]) -> bool {
     let is_plain = encoded.is_ascii() && !encoded.contains(&b'%');
     is_plain || std::str::from_utf8(&decode(encoded)).is_ok()
@@ -84,7 +84,7 @@ fn text(encoded: &[u8]) -> String {
     String::from_utf8_lossy(&decode(encoded)).into_owned()
 }
 
-/// The bytes of a text that is percent-encoded. What is no escape stands for itself.
+/// Decodes percent-encoded text. An invalid escape stands for itself.
 fn decode(mut encoded: &[u8]) -> Vec<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut bytes = Vec::with_capacity(encoded.len());
@@ -115,7 +115,7 @@ pub(crate) fn separate(fields: &mut HeaderMap) {
     let mut separated = HeaderMap::new();
     for (name, value) in &*fields {
         if !is_joined((name, value)) {
-            // It holds no more names than the other one.
+            // It has no more names than the original.
             _ = separated.try_append(name, value.clone());
             continue;
         }

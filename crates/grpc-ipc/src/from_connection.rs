@@ -23,8 +23,8 @@ impl Channel {
     ///
     /// Calls go in one direction only. If a plug-in also calls its host, it needs a second connection.
     ///
-    /// The [default access policy](crate::AccessPolicy::same_user_or_system) checks the peer of the connection before a
-    /// byte is sent. Use [`ConnectOptions::from_connection`] for another policy or other options.
+    /// The [default access policy](crate::AccessPolicy::same_user_or_system) checks the peer of the connection before
+    /// the channel sends a byte. For another policy or other options, use [`ConnectOptions::from_connection`].
     ///
     /// ```no_run
     /// # #[cfg(unix)]
@@ -51,11 +51,11 @@ impl Channel {
 
 impl ConnectOptions {
     /// Connects over one connection that the program already has, as [`Channel::from_connection`] does, with the other
-    /// options of this type. Clones share the connection: the first channel that connects gets it, and the others fail
-    /// as if it had ended. [`max_connections`](Self::max_connections) has no effect.
+    /// options of this type. Clones of the options share the connection: the first channel that connects takes it, and
+    /// for the others it has ended. [`max_connections`](Self::max_connections) has no effect.
     ///
-    /// [`access`](Self::access) checks the peer that the connection names. For a socketpair, both ends name the process
-    /// that made it: a host that starts a plug-in sees itself, and the plug-in sees the host.
+    /// [`access`](Self::access) checks the connection's peer. For a socketpair, both ends name the process that created
+    /// it: a host that starts a plug-in sees itself, and the plug-in sees the host.
     pub fn from_connection(connection: impl Connection) -> Self {
         let (address, given) = GivenConnection::new(connection);
         Self { given: Some(given), ..Self::new(address) }.max_connections(1)

@@ -6,8 +6,8 @@ use crate::connections::ConnectionsOptions;
 use crate::{Channel, ConnectOptions};
 
 impl Channel {
-    /// Connects at the first call, over a transport of your own, with the default options.
-    /// [`ConnectOptions::from_connector`] takes others.
+    /// Makes a channel that connects at the first call, over a transport of your own, with the default options. For
+    /// other options, use [`ConnectOptions::from_connector`].
     pub fn from_connector(connector: impl Connector) -> Self {
         Self::new(BoxConnector::new(connector), ConnectionsOptions::default())
     }

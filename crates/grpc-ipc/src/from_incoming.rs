@@ -28,10 +28,10 @@ impl Server {
     /// closes the connection or dies.
     ///
     /// The connection can be one end of a socketpair, a socket that another process passed to this one, or any byte
-    /// stream with its peer ([`PeerStream`](crate::PeerStream)). The
-    /// [default access policy](AccessPolicy::same_user_or_system) checks that peer before a byte is read. For another
-    /// policy, or TLS, pass [`ListenOptions::from_connection`] to [`listen`](Self::listen), and call
-    /// [`serve`](Self::serve). If the server also has addresses, it serves them as well, and does not end.
+    /// stream with its peer ([`PeerStream`](crate::PeerStream)). The [default access
+    /// policy](AccessPolicy::same_user_or_system) checks that peer before the server reads a byte. For another policy,
+    /// or TLS, pass [`ListenOptions::from_connection`] to [`listen`](Self::listen), and call [`serve`](Self::serve). If
+    /// the server also has addresses, it serves them as well, and does not end with the connection.
     ///
     /// ```no_run
     /// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
@@ -50,7 +50,7 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// [`ServeError::Refused`] if the access policy refuses the peer, and those of [`bind`](Self::bind) and
+    /// [`ServeError::Refused`] if the access policy refuses the peer, and the errors of [`bind`](Self::bind) and
     /// [`BoundServer::serve`](crate::BoundServer::serve).
     ///
     /// # Cancel safety
@@ -59,8 +59,9 @@ impl Server {
         self.serve_connection_with_shutdown(connection, pending(), Duration::ZERO).await
     }
 
-    /// Serves one connection as [`serve_connection`](Self::serve_connection) does, until it ends or until `signal`.
-    /// After `signal` it shuts down like [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown).
+    /// Serves one connection as [`serve_connection`](Self::serve_connection) does, until it ends or `signal` completes.
+    /// After `signal`, it shuts down like
+    /// [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown).
     ///
     /// # Errors
     /// Those of [`serve_connection`](Self::serve_connection) and
@@ -84,8 +85,8 @@ impl Server {
         }
     }
 
-    /// Serves the connections of a stream, until the stream and all its connections have ended. Its items are
-    /// connections, or results with connections in them. An error is logged, and the stream goes on.
+    /// Serves the connections of a stream, until the stream and all its connections have ended. The stream's items are
+    /// connections, or results with connections. The server logs an error, and continues with the stream.
     ///
     /// As in [`serve_connection`](Self::serve_connection), the default access policy checks each peer. For another
     /// policy, use [`ListenOptions::from_incoming`].
@@ -103,7 +104,7 @@ impl Server {
     }
 
     /// Serves the connections of a stream as [`serve_with_incoming`](Self::serve_with_incoming) does, until they have
-    /// ended or until `signal`. After `signal` it drops the stream and shuts down like
+    /// ended or `signal` completes. After `signal`, it drops the stream and shuts down like
     /// [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown).
     ///
     /// # Errors
@@ -126,10 +127,9 @@ impl Server {
 
 impl ListenOptions {
     /// Serves one connection that the program already has, with the options of this type. Platform-specific options
-    /// have no effect. A server with nothing else to serve ends when the connection does.
+    /// have no effect. A server with nothing else to serve ends with the connection.
     ///
-    /// [`access`](Self::access) checks the peer that the connection names. For a socketpair that is the process that
-    /// made it.
+    /// [`access`](Self::access) checks the connection's peer. For a socketpair, that is the process that created it.
     pub fn from_connection(connection: impl Connection) -> Self {
         let address = Address::custom("connection", connection.peer().to_string());
         Self::from_stream(address, stream::iter([connection]))
@@ -138,7 +138,7 @@ impl ListenOptions {
     /// Serves the connections of a stream, with the options of this type. Platform-specific options have no effect. A
     /// server with nothing else to serve ends when the stream and all its connections have ended.
     ///
-    /// [`access`](Self::access) checks the peer that each connection names.
+    /// [`access`](Self::access) checks each connection's peer.
     pub fn from_incoming<S>(incoming: S) -> Self
     where
         S: Stream<Item: IntoConnection> + Send + 'static,
@@ -204,7 +204,7 @@ impl fmt::Debug for GivenConnections {
     }
 }
 
-/// Where the connections come from; `None` when the stream has ended.
+/// The stream of connections. `None` once it has ended.
 struct Given(Option<Incoming>);
 
 impl Source for Given {
@@ -237,7 +237,7 @@ impl Over {
     }
 }
 
-/// The stream and each of its connections hold it; dropping the last one completes the wait.
+/// The stream and each of its connections hold one. Dropping the last one completes the wait.
 struct GoingOn(Over);
 
 impl Drop for GoingOn {
@@ -246,7 +246,7 @@ impl Drop for GoingOn {
     }
 }
 
-/// A connection of a stream, which keeps the wait for the stream going until it has ended.
+/// A connection of a stream. The wait for the stream continues until it has ended.
 struct Counted<C> {
     connection: C,
     _going_on: Arc<GoingOn>,

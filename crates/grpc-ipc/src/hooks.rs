@@ -14,7 +14,7 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
-    /// The peer with the program's tag. If the hook panics, it has none.
+    /// The peer with the program's tag. If the hook panics, the peer has no tag.
     pub(crate) fn tagged(&self, peer: Peer) -> Peer {
         let Some(tag) = &self.tag else { return peer };
         catch_unwind(AssertUnwindSafe(|| tag(peer.clone()))).unwrap_or(peer)

@@ -28,28 +28,28 @@ use crate::{ListenOptions, ServerStats};
 /// # }
 /// ```
 ///
-/// The stream never ends, and none of its items is an error. Dropping it drops the listeners.
+/// The stream never ends, and never yields an error. Dropping it drops the listeners.
 pub struct Incoming(Listeners);
 
 impl Incoming {
     /// Listens on an address, or with [`ListenOptions`].
     ///
     /// # Errors
-    /// [`BindError`] when that is not possible.
+    /// [`BindError`] if it cannot listen.
     pub async fn bind(options: impl Into<ListenOptions>) -> Result<Self, BindError> {
         let mut listeners = Listeners::new(Places::default(), ServerStats::default(), Observers::default());
         listeners.listen(options.into()).await?;
         Ok(Self(listeners))
     }
 
-    /// The connections of a transport of your own.
+    /// Accepts the connections of a transport of your own.
     pub fn from_listener(listener: impl Listener) -> Self {
         let mut listeners = Listeners::new(Places::default(), ServerStats::default(), Observers::default());
         listeners.add(BoxListener::new(listener));
         Self(listeners)
     }
 
-    /// Where clients can connect, one address for each listener.
+    /// The resolved addresses, one for each listener.
     pub fn local_addresses(&self) -> &[Address] {
         self.0.local_addresses()
     }
@@ -71,7 +71,7 @@ impl Stream for Incoming {
     }
 }
 
-/// One connection of [`Incoming`].
+/// A connection of [`Incoming`].
 pub struct IncomingConnection {
     connection: BoxConnection,
 }

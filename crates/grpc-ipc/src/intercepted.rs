@@ -12,12 +12,12 @@ use tower_service::Service;
 
 use crate::codegen::{Answering, Call, Called, DirectService, Served, ServerOptions, answer, intercept};
 
-/// What a generated client calls that has an interceptor, which sees each request's metadata and extensions before `T`
-/// does, and may change them or refuse the call.
+/// The service below a generated client that has an interceptor. The interceptor sees each request's metadata and
+/// extensions before `T` does, and may change them or refuse the call.
 ///
-/// It is tonic's [`InterceptedService`](tonic::service::interceptor::InterceptedService), except that an interceptor sees no
-/// field of the protocol itself (`te`, `content-type`), and that calls over a [`Channel`](crate::Channel) stay as fast as
-/// without it.
+/// It behaves like tonic's [`InterceptedService`](tonic::service::interceptor::InterceptedService), with two
+/// differences: the interceptor does not see the protocol's own fields (`te`, `content-type`), and calls over a
+/// [`Channel`](crate::Channel) stay as fast as without it.
 #[derive(Clone, Copy)]
 pub struct Intercepted<T, F> {
     pub(crate) inner: T,
@@ -62,7 +62,7 @@ impl<T: fmt::Debug, F> fmt::Debug for Intercepted<T, F> {
     }
 }
 
-/// The response to a request that an interceptor has seen.
+/// The response to an intercepted request.
 #[must_use = "futures do nothing unless polled"]
 pub struct InterceptedFuture<A>(Stage<A>);
 
@@ -95,11 +95,12 @@ impl<A> fmt::Debug for InterceptedFuture<A> {
     }
 }
 
-/// A generated server with an interceptor, which sees each request's metadata and extensions before a handler does, and may
-/// change them or refuse the call.
+/// A generated server with an interceptor. The interceptor sees each request's metadata and extensions before a handler
+/// does, and may change them or refuse the call.
 ///
-/// It is tonic's [`InterceptedService`](tonic::service::interceptor::InterceptedService), except that an interceptor sees
-/// no field of the protocol itself (`te`, `content-type`), and that calls stay as fast as without it.
+/// It behaves like tonic's [`InterceptedService`](tonic::service::interceptor::InterceptedService), with two
+/// differences: the interceptor does not see the protocol's own fields (`te`, `content-type`), and calls stay as fast
+/// as without it.
 #[derive(Clone, Copy)]
 pub struct InterceptedServer<S, F> {
     inner: S,
@@ -127,7 +128,7 @@ where
     }
 
     fn call(&self, method: usize, call: Call<'_>) -> Called {
-        // As a clone of the service would have it, which tonic makes for each request.
+        // Each request gets a clone, as with tonic, which clones the service.
         self.inner.call(method, call.intercepted(&mut self.interceptor.clone()))
     }
 }

@@ -1,4 +1,4 @@
-//! The services and methods of a server, as far as they are known when it binds.
+//! The services and methods of a server that are known when it binds.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::authorize::Authorize;
 use crate::codegen::DirectService;
 
 /// The services of a server, each with the paths of its methods. Only servers that `grpc-ipc-build` generates list
-/// those.
+/// their methods.
 #[derive(Default)]
 pub(crate) struct KnownMethods {
     services: BTreeMap<&'static str, Option<Vec<&'static str>>>,
@@ -24,7 +24,7 @@ impl KnownMethods {
         self.services.insert(name, methods);
     }
 
-    /// Requests that match none of these services go elsewhere.
+    /// The server has a fallback for requests that match none of these services.
     #[cfg(feature = "routes")]
     pub(crate) fn open(&mut self) {
         self.is_open = true;
@@ -63,7 +63,7 @@ fn unknown(name: &str, known: impl Iterator<Item = &'static str>) -> ServeError 
     ServeError::UnknownMethod { name: name.to_owned(), similar }
 }
 
-/// How many letters have to be added, removed or replaced to turn one name into the other.
+/// The number of letters to add, remove or replace to turn one name into the other.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<_> = other.chars().collect();
     let mut row: Vec<_> = (0..=other.len()).collect();

@@ -13,12 +13,12 @@ use crate::traced::{TraceFn, Traced};
 #[derive(Default)]
 pub(crate) struct Layers {
     list: Vec<AnyLayer>,
-    /// Around all of them.
+    /// Goes around all layers.
     pub(crate) trace: Option<TraceFn>,
 }
 
 enum AnyLayer {
-    /// It leaves calls direct.
+    /// Leaves calls direct.
     Authorize(Authorize),
     Other(Box<dyn FnOnce(Services) -> Services + Send>),
 }
@@ -49,7 +49,7 @@ impl Layers {
         Ok(())
     }
 
-    /// The layers that direct calls ask, too, in that order.
+    /// The layers that also check direct calls, in that order.
     pub(crate) fn authorize(&self) -> impl Iterator<Item = &Authorize> {
         self.list.iter().filter_map(|layer| match layer {
             AnyLayer::Authorize(authorize) => Some(authorize),
@@ -57,14 +57,14 @@ impl Layers {
         })
     }
 
-    /// Whether one of them has to see every request, so that no call is direct.
+    /// Whether a layer has to see every request, so that no call is direct.
     pub(crate) fn see_every_request(&self) -> bool {
         self.trace.is_some() || self.list.iter().any(|layer| matches!(layer, AnyLayer::Other(_)))
     }
 
-    /// Puts them around the services.
+    /// Puts the layers around the services.
     pub(crate) fn around(self, services: Services) -> Services {
-        // The first one sees a request first, so it is put around all others.
+        // The first layer sees a request first, so it goes around all others.
         let services = self.list.into_iter().rev().fold(services, |services, layer| match layer {
             AnyLayer::Authorize(authorize) => Services::around(authorize.layer(services)),
             AnyLayer::Other(layer) => layer(services),

@@ -110,6 +110,6 @@ pub use server_stats::ServerStats;
 pub use services::Services;
 pub use shutdown_signal::{ShutdownSignal, shutdown_signal};
 pub use spawn::ServerHandle;
-/// tonic, of the version that generated code and this crate speak of.
+/// The version of tonic that this crate's API and generated code use.
 pub use tonic;
 pub use wait_for_ready::{RequestExt, WaitForReady};

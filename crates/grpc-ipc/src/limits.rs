@@ -1,4 +1,4 @@
-//! Limits how many calls of one connection the services take at a time.
+//! Limits the concurrent calls of one connection.
 
 use std::task::{Context, Poll, ready};
 
@@ -13,9 +13,9 @@ use crate::status::status_from_service;
 /// The limits of each connection.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Limits {
-    /// How many calls at a time.
+    /// The maximum number of concurrent calls.
     pub(crate) concurrency: Option<usize>,
-    /// A call beyond that is refused instead of waiting.
+    /// Whether to refuse further calls instead of letting them wait.
     pub(crate) load_shed: bool,
 }
 
@@ -41,14 +41,14 @@ impl LimitedServices {
         Self { services, load_shed: limits.load_shed }
     }
 
-    /// Waits until a call can be made, or returns why none can be made now.
+    /// Waits until a call can be made, or returns why it cannot.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         let ready = match &mut self.services {
             Kind::Free(services) => services.poll_ready(cx),
             Kind::Limited(services) => services.poll_ready(cx),
         };
         if ready.is_pending() && self.load_shed {
-            // The text is tonic's.
+            // tonic's text.
             return Poll::Ready(Err(Status::resource_exhausted(
                 "Too many active requests for the connection",
             )));

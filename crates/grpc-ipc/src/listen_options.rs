@@ -33,7 +33,7 @@ pub struct ListenOptions {
 }
 
 impl ListenOptions {
-    /// Listens on `address`. A wrong address is reported when the server binds.
+    /// Listens on `address`. If the address is invalid, binding fails.
     pub fn new(address: impl IntoAddress) -> Self {
         Self {
             address: address.into_address(),
@@ -47,17 +47,17 @@ impl ListenOptions {
         }
     }
 
-    /// Which clients may connect. Over TCP nothing is known about a peer, so any policy that depends on its identity
-    /// refuses it.
+    /// Which clients may connect. The server checks a client before it reads a byte from it.
     ///
-    /// Default: [`AccessPolicy::same_user_or_system`]; over TCP anyone who reaches the port.
+    /// Default: [`AccessPolicy::same_user_or_system`]. Over TCP, anyone who reaches the port: nothing is known about a
+    /// peer there, so any policy that depends on its identity refuses everyone.
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access: Some(access), ..self }
     }
 
-    /// How many connections may wait to be accepted. Further clients have to wait or are refused. For sockets and TCP
-    /// it is the backlog of [listen(2)](https://man7.org/linux/man-pages/man2/listen.2.html), which the system may
-    /// lower (`net.core.somaxconn`). For named pipes it is the number of instances that wait for a client, at least 2.
+    /// How many connections may wait to be accepted. Further clients wait, or are refused. For sockets and TCP, this is
+    /// the backlog of [listen(2)](https://man7.org/linux/man-pages/man2/listen.2.html), which the system may lower
+    /// (`net.core.somaxconn`). For named pipes, it is the number of instances that wait for a client, at least 2.
     ///
     /// Default: 1024 for sockets and TCP, 16 for named pipes.
     pub fn backlog(self, connections: u32) -> Self {
@@ -65,38 +65,37 @@ impl ListenOptions {
     }
 
     /// Whether this server takes over the address from a running server that is restartable as well, and later hands it
-    /// to the next one in the same way. So a new version of a program can be started while the old one runs, and no
-    /// call fails:
+    /// to the next one in the same way. A new version of a program can start while the old one runs, and no call fails:
     ///
-    /// - If no server listens there, this one binds the address.
-    /// - Otherwise it finds the old server when it binds, and receives its listening socket. The old server goes on until
+    /// - If no server listens on the address, this one binds it.
+    /// - Otherwise binding finds the old server, and receives its listening socket. The old server keeps serving until
     ///   the new one begins to serve. If the new one ends before that, nothing changes.
-    /// - Then the old server accepts no more connections. It finishes its calls, for at most as long as the drain of
+    /// - Then the old server accepts no more connections and finishes its calls. It waits for at most the drain of
     ///   [`serve_with_shutdown`](crate::BoundServer::serve_with_shutdown), or without a limit in
-    ///   [`serve`](crate::BoundServer::serve) and [`spawn`](crate::Server::spawn), and its `serve` returns. The new
+    ///   [`serve`](crate::BoundServer::serve) and [`spawn`](crate::Server::spawn); then its `serve` returns. The new
     ///   server gets the next calls, and the clients that were waiting to be accepted.
     ///
-    /// If the old server is handing over to another new one, which is bound and does not serve yet, binding fails after
-    /// 10 seconds with [`BindError::InUse`](crate::BindError::InUse).
+    /// Binding fails after 10 seconds with [`BindError::InUse`](crate::BindError::InUse) if the old server is already
+    /// handing over to another server that is bound and does not serve yet.
     ///
-    /// Both servers must bind as the same user. A server with several addresses goes on until all of them are taken
-    /// over. The first server's options for the socket's file (mode, owner) stay in force. The servers find each other by
-    /// a second socket beside the first, `PATH.handover`, so the longest possible path is 9 bytes shorter.
+    /// Both servers must bind as the same user. A server with several addresses keeps serving until all of them are
+    /// taken over. The first server's options for the socket's file (mode, owner) stay in force. The servers find each
+    /// other by a second socket beside the first, `PATH.handover`, so the longest possible path is 9 bytes shorter.
     ///
-    /// On Windows the servers share the named pipe. When the new server begins to serve, it creates instances of the
-    /// pipe, and the old one stops creating them. The pipe keeps the security descriptor of the first server, and the
-    /// second pipe is `NAME.handover`. The new server holds nothing of the pipe before it serves. So if the old one ends
-    /// between the new one's `bind` and `serve`, clients find no pipe for that time.
+    /// On Windows, the servers share the named pipe. When the new server begins to serve, it creates instances of the pipe,
+    /// and the old one stops creating them. The pipe keeps the security descriptor of the first server, and the second
+    /// pipe is `NAME.handover`. The new server holds nothing of the pipe before it serves. So if the old one ends between
+    /// the new one's `bind` and `serve`, clients find no pipe for that time.
     ///
-    /// This works for Unix domain sockets (`unix:`, `unix-abstract:`, and `local:` on Unix) and named pipes (`npipe:`,
-    /// and `local:` on Windows). Other addresses, and sockets that the program or systemd opened, ignore it.
+    /// This works for Unix domain sockets (`unix:`, `unix-abstract:`, and `local:` on Unix) and named pipes (`npipe:`, and
+    /// `local:` on Windows). It has no effect on other addresses, or on sockets that the program or systemd opened.
     ///
-    /// A service of systemd should take its sockets from systemd instead (`systemd:NAME` at
-    /// [`Address`](crate::Address)). Systemd keeps them open while the service restarts, and clients wait meanwhile. A
-    /// hand-over does not work there: `systemctl restart` ends the old process before it starts the new one. If the old
-    /// process starts the new one itself, systemd ends both when the old one ends.
+    /// A systemd service should take its sockets from systemd instead (`systemd:NAME` at [`Address`](crate::Address)).
+    /// systemd keeps them open while the service restarts, and clients wait meanwhile. A hand-over does not work in a
+    /// systemd service: `systemctl restart` ends the old process before it starts the new one, and if the old process
+    /// starts the new one itself, systemd ends both when the old one ends.
     ///
-    /// Default: `false`; an address with a running server is in use.
+    /// Default: `false`. Binding an address that a server uses fails.
     pub fn restartable(self, restartable: bool) -> Self {
         Self { restartable, ..self }
     }
@@ -117,7 +116,7 @@ impl ListenOptions {
     }
 }
 
-// Not for every `IntoAddress`: sockets become options, too.
+// Not for every `IntoAddress`: sockets convert into options, too.
 macro_rules! from_address {
     ($($address:ty),*) => {$(
         impl From<$address> for ListenOptions {

@@ -19,30 +19,29 @@ use crate::observer::Observers;
 use crate::places::{Place, Places};
 use crate::{Event, ListenOptions, Refusal, ServerStats, backend};
 
-/// Any number of listeners as one.
+/// Several listeners as one.
 pub(crate) struct Listeners {
     addresses: Vec<Address>,
     connections: SelectAll<BoxStream<'static, Accepted>>,
     places: Places,
     stats: ServerStats,
     observers: Observers,
-    /// Completes when there is nothing left to serve; `None` if one of the listeners never ends.
+    /// Completes when nothing is left to serve. `None` if a listener never ends.
     over: Option<Vec<Over>>,
-    /// Completes when other processes have taken over the addresses; `None` if one of the listeners cannot be taken
-    /// over.
+    /// Completes when other processes have taken over the addresses. `None` if an address cannot be taken over.
     handed_over: Option<Vec<BoxFuture<'static, ()>>>,
     closing: watch::Sender<bool>,
 }
 
-/// A connection, and what counts it for as long as it is kept.
+/// A connection with its place, which it holds while it is open.
 pub(crate) struct Accepted {
     pub(crate) connection: BoxConnection,
     pub(crate) place: Place,
-    /// That of the listener.
+    /// The address of the listener.
     pub(crate) address: Arc<Address>,
 }
 
-/// How long a connection that is refused may take to take the reason.
+/// How long a refused client may take to receive the reason.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Listeners {
@@ -109,12 +108,12 @@ impl Listeners {
         self.connections.push(connections.boxed());
     }
 
-    /// One for each listener.
+    /// The addresses, one for each listener.
     pub(crate) fn local_addresses(&self) -> &[Address] {
         &self.addresses
     }
 
-    /// Waits until there can be no further connection, and all earlier ones are closed.
+    /// Waits until no further connection can come, and all earlier ones are closed.
     pub(crate) fn over(&self) -> impl Future<Output = ()> + use<> {
         let over = self.over.clone();
         async move {
@@ -136,8 +135,8 @@ impl Listeners {
         }
     }
 
-    /// Makes the listeners give up their addresses, and return only the clients that had already connected. It takes
-    /// effect when their [`connections`](Self::connections) are polled, which then end.
+    /// Makes the listeners give up their addresses, and return only clients that had already connected. It takes effect
+    /// when their [`connections`](Self::connections) are polled. That stream then ends.
     pub(crate) fn close(&self) {
         self.closing.send_replace(true);
     }
@@ -148,19 +147,19 @@ impl Listeners {
     }
 }
 
-/// One listener.
+/// A listener of the server.
 struct Accepting {
     address: Arc<Address>,
     listener: BoxListener,
     places: Places,
     stats: ServerStats,
     observers: Observers,
-    /// Whether it has to give up its address.
+    /// Whether the listener has to give up its address.
     closing: watch::Receiver<bool>,
 }
 
 impl Accepting {
-    /// The next connection; `None` once the address is given up and there are no more.
+    /// The next connection. `None` once the address is given up and no connections are left.
     async fn next(&mut self) -> Option<Accepted> {
         loop {
             let closing = *self.closing.borrow_and_update();
@@ -188,7 +187,7 @@ impl Accepting {
     }
 }
 
-/// Closes a connection of a user who has too many, once it has taken the reason.
+/// Sends the reason to a client whose user has too many connections, and closes the connection.
 fn refuse(mut connection: BoxConnection) {
     tracing::debug!(peer = %connection.peer(), "a connection is refused: its user has too many");
     tokio::spawn(timeout(LAST_WORDS, async move {

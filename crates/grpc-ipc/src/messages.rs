@@ -1,12 +1,12 @@
-/// Follows the messages in a body, of which each has a prefix of five bytes
-/// ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests)).
+/// Tracks the messages in a body. Each begins with a prefix of five bytes ([gRPC over
+/// HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests)).
 #[derive(Debug, Default)]
 pub(crate) struct Messages {
-    /// How much of a prefix has come.
+    /// How many bytes of a prefix have arrived.
     prefix: u8,
-    /// What it says of the length, as far as that has come.
+    /// The length in the prefix, as far as it has arrived.
     length: u32,
-    /// What is still to come of a message.
+    /// How many bytes of the message are missing.
     left: u32,
 }
 
@@ -16,7 +16,7 @@ impl Messages {
     /// Takes the next piece of the body.
     ///
     /// # Errors
-    /// The compressed-flag of a message that has none of those that there are.
+    /// The compressed-flag of a message, if it is neither 0 nor 1.
     pub(crate) fn take(&mut self, mut piece: &[u8]) -> Result<(), u8> {
         while let Some((byte, rest)) = piece.split_first() {
             if self.left > 0 {
@@ -40,7 +40,7 @@ impl Messages {
         Ok(())
     }
 
-    /// Whether the body ends here inside a message.
+    /// Whether the body so far ends inside a message.
     pub(crate) fn is_inside(&self) -> bool {
         self.prefix > 0 || self.left > 0
     }

@@ -5,7 +5,8 @@ use http::uri::PathAndQuery;
 
 /// The method that a request calls, as HTTP/2 names it: `/package.Service/Method`.
 ///
-/// A [`Server`](crate::Server) puts it into the extensions of each request, for interceptors, which tonic does not tell.
+/// A [`Server`](crate::Server) puts it into the extensions of each request, because tonic does not expose the method to
+/// interceptors.
 #[derive(Clone)]
 pub struct MethodPath(Path);
 
@@ -21,12 +22,12 @@ impl MethodPath {
         Self(path.map_or(Path::OfMethod("/"), Path::OfRequest))
     }
 
-    /// That of a method which is known by its path.
+    /// The path of a known method.
     pub(crate) fn of_method(path: &'static str) -> Self {
         Self(Path::OfMethod(path))
     }
 
-    /// All of it: `/package.Service/Method`.
+    /// The whole path: `/package.Service/Method`.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Path::OfRequest(path) => path.path(),
@@ -34,12 +35,12 @@ impl MethodPath {
         }
     }
 
-    /// The service: `package.Service`. Empty if the path is none of gRPC.
+    /// The service: `package.Service`. Empty if the path does not name a gRPC method.
     pub fn service(&self) -> &str {
         self.parts().map_or("", |(service, _)| service)
     }
 
-    /// The name of the method: `Method`. Empty if the path is none of gRPC.
+    /// The name of the method: `Method`. Empty if the path does not name a gRPC method.
     pub fn method(&self) -> &str {
         self.parts().map_or("", |(_, method)| method)
     }

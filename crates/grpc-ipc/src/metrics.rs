@@ -15,8 +15,8 @@
 //! The names of calls are OpenTelemetry's
 //! ([RPC metrics](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics/)). It has none for connections.
 //!
-//! Each failed attempt of a channel to connect counts. Calls and bytes of a connection are added when it has ended;
-//! [`ServerStats`](crate::ServerStats) also counts the calls of open ones.
+//! Each failed attempt of a channel to connect counts. The calls and bytes of a connection are added when it ends;
+//! [`ServerStats`](crate::ServerStats) also counts the calls of open connections.
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tonic::Code;
@@ -133,7 +133,7 @@ pub(crate) fn describe_calls(side: CallSide) {
 
 pub(crate) fn record_call(side: CallSide, record: &CallRecord<'_>) {
     let (service, method) = match record.code {
-        // A client could make up any name.
+        // A client could invent names.
         Code::Unimplemented => ("_OTHER".to_owned(), "_OTHER".to_owned()),
         _ => (record.path.service().to_owned(), record.path.method().to_owned()),
     };

@@ -13,11 +13,11 @@ use tokio::time::Instant;
 /// Receives the events of the connections of a [`Server`](crate::Server::observe) or a
 /// [`Channel`](crate::ConnectOptions::observe). Closures are observers.
 ///
-/// It has one method for all events, so an observer can pass them on, to a log or a queue, in one place, and an event
-/// added later does not break it.
+/// It has one method for all events. An observer can pass all of them to a log or a queue in one place, and events that
+/// are added later do not break it.
 ///
-/// Events come from the tasks of connections, so an observer must not block. If it panics, the panic is caught and
-/// logged, and has no other effect.
+/// The tasks of connections call it, so it must not block. If it panics, the server or the channel catches and logs the
+/// panic, and continues.
 ///
 /// ```
 /// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
@@ -35,7 +35,7 @@ use tokio::time::Instant;
 /// # }
 /// ```
 pub trait Observer: Send + Sync + 'static {
-    /// Something has happened.
+    /// Receives an event.
     fn on_event(&self, event: &Event<'_>);
 }
 
@@ -49,41 +49,42 @@ impl<F: Fn(&Event<'_>) + Send + Sync + 'static> Observer for F {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// A server serves a connection, or a channel can call on one.
+    /// A connection is ready: the server serves it, or the channel can make calls on it.
     #[non_exhaustive]
     Connected {
-        /// Which one.
+        /// The connection.
         connection: &'a ConnectionInfo,
     },
-    /// A server refuses a client. Three kinds of refusals are only logged: of a client that the transport cannot
-    /// identify, of one whose TLS handshake fails, and by a [listener](crate::Server::listener) of your own.
+    /// The server refuses a client. Three kinds of refusals are logged but not reported here: if the transport cannot
+    /// identify the client, if the TLS handshake fails, and if a [listener](crate::Server::listener) of your own
+    /// refuses.
     #[non_exhaustive]
     Refused {
         /// The client.
         peer: &'a Peer,
-        /// The address that it connected to.
+        /// The address that the client connected to.
         address: &'a Address,
-        /// Why it is not served.
+        /// The reason.
         why: Refusal<'a>,
     },
-    /// An attempt of a channel to connect failed. If a connection is needed, another attempt follows after a pause.
+    /// A channel failed to connect. If it still needs a connection, it tries again after a pause.
     #[non_exhaustive]
     ConnectFailed {
-        /// Where the server was expected.
+        /// The address of the server.
         address: &'a Address,
-        /// Why there is no connection.
+        /// The reason.
         error: &'a ConnectError,
     },
     /// A connection that was [connected](Event::Connected) has ended.
     #[non_exhaustive]
     Disconnected {
-        /// Which one.
+        /// The connection.
         connection: &'a ConnectionInfo,
         /// How it ended.
         end: &'a End,
-        /// How long it was connected.
+        /// How long it was open.
         duration: Duration,
-        /// Its bytes and calls.
+        /// The number of its bytes and calls.
         traffic: Traffic,
     },
 }
@@ -92,9 +93,9 @@ pub enum Event<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Refusal<'a> {
-    /// The access policy of the listener does not let it in.
+    /// The listener's access policy refuses the client.
     AccessPolicy(&'a Refused),
-    /// Its user has too many connections
+    /// The client's user has too many connections
     /// ([`Server::max_connections_per_user`](crate::Server::max_connections_per_user)).
     TooManyConnections,
 }
@@ -122,8 +123,8 @@ impl ConnectionInfo {
         Self { id: LAST.fetch_add(1, Ordering::Relaxed) + 1, peer, address }
     }
 
-    /// Its number, unique among the connections of this process on both sides. The `connection` spans of `tracing` have
-    /// it, too.
+    /// The number of the connection, unique in this process on both sides. The `connection` spans of `tracing` have it,
+    /// too.
     pub fn id(&self) -> u64 {
         self.id
     }
@@ -133,7 +134,7 @@ impl ConnectionInfo {
         &self.peer
     }
 
-    /// The address of the listener that accepted it, or that the channel connected to.
+    /// The address of the listener that accepted the connection, or that the channel connected to.
     pub fn address(&self) -> &Address {
         &self.address
     }
@@ -167,7 +168,7 @@ impl Observers {
 
     pub(crate) fn tell(&self, event: &Event<'_>) {
         for observer in &self.0 {
-            // The panic hook has reported the message.
+            // The panic hook has already reported the message.
             if catch_unwind(AssertUnwindSafe(|| observer.on_event(event))).is_err() {
                 tracing::error!(?event, "an observer panicked");
             }
@@ -187,7 +188,7 @@ pub(crate) struct Observed {
     connection: ConnectionInfo,
     record: Record,
     since: Instant,
-    /// Whether its `Connected` event was sent.
+    /// Whether the `Connected` event was sent.
     is_connected: AtomicBool,
 }
 
@@ -201,7 +202,7 @@ impl Observed {
         self.connection.span()
     }
 
-    /// Calls can be made on it.
+    /// Reports that calls can be made on the connection.
     pub(crate) fn connected(&self) {
         let connection = &self.connection;
         tracing::debug!(id = connection.id, peer = %connection.peer, address = %connection.address, "connected");

@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use grpc_ipc_core::{Peer, UserId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many connections a server serves at a time, of everybody together and of each user.
+/// The connections that a server may have at a time, in total and for each user.
 #[derive(Clone, Default)]
 pub(crate) struct Places {
     all: Option<Arc<Semaphore>>,
     of_user: Option<Arc<PerUser>>,
 }
 
-/// The place of a connection, for as long as it is kept.
+/// The place of an open connection. Dropping it frees the place.
 pub(crate) struct Place {
     _all: Option<OwnedSemaphorePermit>,
     _of_user: Option<PlaceOfUser>,
@@ -23,14 +23,14 @@ impl Places {
         Self { all, of_user: of_user.map(|limit| Arc::new(PerUser { limit, taken: Mutex::default() })) }
     }
 
-    /// Waits until there is a place for one more connection of `peer`; `None` if its user has all that a user may have.
+    /// Waits until there is a place for another connection of `peer`. Returns `None` if its user has the maximum.
     pub(crate) async fn take(&self, peer: &Peer) -> Option<Place> {
         let of_user = match &self.of_user {
             Some(of_user) => Some(of_user.take(peer.user().cloned())?),
             None => None,
         };
         let all = match &self.all {
-            // It is never closed, so there is always a permit in the end.
+            // The semaphore is never closed, so it always yields a permit eventually.
             Some(all) => Arc::clone(all).acquire_owned().await.ok(),
             None => None,
         };
@@ -40,7 +40,7 @@ impl Places {
 
 struct PerUser {
     limit: usize,
-    /// By user; those that are not known count as one.
+    /// By user. Unknown users count as one.
     taken: Mutex<HashMap<Option<UserId>, usize>>,
 }
 
@@ -57,7 +57,7 @@ impl PerUser {
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<Option<UserId>, usize>> {
-        // Nothing panics while it is held.
+        // Nothing panics while the lock is held.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,7 +23,7 @@ use crate::status::status_from_service;
 
 /// A layer that records each call: as a span of `tracing`, as metrics (feature `metrics`), and with a callback.
 ///
-/// It wraps a server or a channel. Calls through it are not direct; without it, recording costs nothing.
+/// It goes around a server or a channel. Calls through it are not direct. Without it, recording costs nothing.
 ///
 /// ```
 /// # use grpc_ipc_proto::greet::greeter_client::GreeterClient;
@@ -37,14 +37,13 @@ use crate::status::status_from_service;
 /// # }
 /// ```
 ///
-/// A span is called `rpc`, has the level INFO, and has the fields of OpenTelemetry's
-/// [conventions for RPC](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/): `otel.kind`, `rpc.system`,
-/// `rpc.service`, `rpc.method`, and, once the call has ended, `rpc.grpc.status_code`. It is open until the response
-/// ends, even if that is a stream. Its parent is the span in which the call was made; in a server, that of the
-/// connection.
+/// The span of a call is named `rpc`, has the level INFO, and has the fields of OpenTelemetry's [conventions for
+/// RPC](https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/): `otel.kind`, `rpc.system`, `rpc.service`,
+/// `rpc.method`, and, once the call has ended, `rpc.grpc.status_code`. It is open until the response ends, even if that
+/// is a stream. Its parent is the span in which the call was made, or in a server the span of the connection.
 ///
-/// A call that is dropped before its end counts as [`Cancelled`](Code::Cancelled), and one whose handler panics as
-/// [`Unknown`](Code::Unknown), which its client gets, too.
+/// A call that is dropped before its end counts as [`Cancelled`](Code::Cancelled). If the handler panics, the call
+/// counts as [`Unknown`](Code::Unknown), the code that the client receives as well.
 #[derive(Clone)]
 pub struct RecordCalls {
     side: CallSide,
@@ -63,17 +62,17 @@ pub(crate) enum CallSide {
     Client,
 }
 
-/// A call that has ended, for [`RecordCalls::on_call`].
+/// A finished call, for [`RecordCalls::on_call`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CallRecord<'a> {
     /// The method.
     pub path: &'a MethodPath,
-    /// The client, in a server; `None` in a client.
+    /// The client, on a server; `None` on a client.
     pub peer: Option<&'a Peer>,
     /// The status that the call ended with.
     pub code: Code,
-    /// How long it took, from the request to the end of the response.
+    /// The time from the request to the end of the response.
     pub duration: Duration,
 }
 
@@ -100,17 +99,17 @@ impl RecordCalls {
         }
     }
 
-    /// Whether each call has a span. Default: `true`.
+    /// Whether each call gets a span. Default: `true`.
     #[must_use = "the layer is moved into the returned one"]
     pub fn spans(self, spans: bool) -> Self {
         Self { spans, ..self }
     }
 
     /// Whether the crate `metrics` records calls: in the histogram `rpc.server.duration` or `rpc.client.duration`, in
-    /// milliseconds, with the labels `rpc.system`, `rpc.service`, `rpc.method` and `rpc.grpc.status_code`. If the
-    /// server does not have the method, the label is `_OTHER`, so a client cannot invent labels. A layer that answers
-    /// before a service is chosen, such as [`Authorize`](crate::Authorize), may answer any method. Add it to the server
-    /// before this one, so that its refusals are not recorded. Default: `false`.
+    /// milliseconds, with the labels `rpc.system`, `rpc.service`, `rpc.method` and `rpc.grpc.status_code`. For a method
+    /// that the server does not have, the labels are `_OTHER`, so a client cannot invent labels. But a layer that
+    /// answers before a service is chosen, such as [`Authorize`](crate::Authorize), may answer any method. Add it to
+    /// the server before this one, so that its refusals are not recorded. Default: `false`.
     #[cfg(feature = "metrics")]
     #[must_use = "the layer is moved into the returned one"]
     pub fn metrics(self, metrics: bool) -> Self {
@@ -120,7 +119,7 @@ impl RecordCalls {
         Self { metrics, ..self }
     }
 
-    /// Calls `record` after each call. `record` must not block; if it panics, the panic is caught. Default: no
+    /// Calls `record` after each call. `record` must not block. If it panics, the panic is caught. Default: no
     /// callback.
     #[must_use = "the layer is moved into the returned one"]
     pub fn on_call(self, record: impl Fn(&CallRecord<'_>) + Send + Sync + 'static) -> Self {
@@ -210,7 +209,7 @@ struct RecordedCall {
     since: Instant,
     span: Span,
     calls: Arc<RecordCalls>,
-    /// The status that it ended with, once that is known.
+    /// The status of the call, once it is known.
     code: Option<Code>,
 }
 
@@ -222,7 +221,7 @@ impl RecordedCall {
     }
 }
 
-/// A handler that panics ends its call with the code that the engine sends then. This is dropped by the panic.
+/// Records the code that the engine sends if a handler panics. The panic drops this value.
 struct Unwinding<'a>(&'a mut Option<RecordedCall>);
 
 impl Drop for Unwinding<'_> {
@@ -247,7 +246,7 @@ impl Drop for RecordedCall {
             crate::metrics::record_call(self.calls.side, &record);
         }
         if let Some(on_call) = &self.calls.on_call {
-            // The panic hook has reported the message.
+            // The panic hook has already reported the message.
             _ = catch_unwind(AssertUnwindSafe(|| on_call(&record)));
         }
     }
@@ -302,7 +301,7 @@ impl<F> fmt::Debug for RecordedFuture<F> {
 /// The body of a recorded response.
 pub struct RecordedBody<R> {
     body: Pin<Box<R>>,
-    /// Present until it has ended.
+    /// Present until the body has ended.
     call: Option<RecordedCall>,
 }
 

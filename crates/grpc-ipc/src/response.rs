@@ -1,4 +1,4 @@
-//! What a response means for gRPC.
+//! Interprets responses as gRPC.
 
 use grpc_ipc_http2::RecvBody;
 use http::header::CONTENT_TYPE;
@@ -13,10 +13,11 @@ use crate::fields::{STATUS, mend};
 /// The response to a call.
 ///
 /// # Errors
-/// The status that gRPC has for a response that is none of its own, such as the page of a proxy: its body is not read.
+/// The gRPC status for a response that is not gRPC, such as the page of a proxy. The body of such a response is not
+/// read.
 pub(crate) fn response_of_grpc(response: Response<RecvBody>) -> Result<Response<CallBody>, Status> {
     let (mut head, body) = response.into_parts();
-    // A status that is here counts, whatever HTTP says
+    // An existing status counts, regardless of the HTTP status
     // (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md).
     let has_status = mend(&mut head.headers);
     let is_grpc = is_grpc(&head.headers);
@@ -24,13 +25,13 @@ pub(crate) fn response_of_grpc(response: Response<RecvBody>) -> Result<Response<
         (false, false, _) => return Err(not_grpc(head.status, &head.headers)),
         (false, true, true) => return Err(without_status(head.status)),
         (false, true, false) => CallBody::response(body, IfMissing::Failed(head.status)),
-        // Trailers may say something else.
+        // The trailers may have another status.
         (true, true, false) if head.headers.get(STATUS).is_some_and(|status| status == "0") => {
             head.headers.remove(STATUS);
             CallBody::response(body, IfMissing::Ok)
         }
         (true, ..) => {
-            // tonic would rather fail because of an encoding that it does not know than with the status.
+            // For an unknown encoding, tonic would fail without regard to the status.
             head.headers.remove("grpc-encoding");
             CallBody::default()
         }
@@ -38,7 +39,7 @@ pub(crate) fn response_of_grpc(response: Response<RecvBody>) -> Result<Response<
     Ok(Response::from_parts(head, body))
 }
 
-/// What a response means that has no status: as much as that of HTTP tells.
+/// The status for a response without one, derived from its HTTP status.
 pub(crate) fn without_status(status: StatusCode) -> Status {
     Status::new(
         code_of(status),

@@ -25,7 +25,7 @@ pub(crate) struct Router {
     services: BTreeMap<&'static str, BoxService>,
     /// A name that more than one service has.
     duplicate: Option<&'static str>,
-    /// Where everything else goes.
+    /// Handles all other requests.
     #[cfg(feature = "routes")]
     others: Option<Routes>,
 }
@@ -84,8 +84,8 @@ fn unknown(path: &str, service: Option<&str>) -> Status {
     })
 }
 
-/// The answer to a request that is none of gRPC, in terms of HTTP: 200 with a status of gRPC would be a success to its
-/// client ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests)).
+/// The answer to a request that is not gRPC, as an HTTP status. Its client would take 200 with a gRPC status for a
+/// success ([gRPC over HTTP/2](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#requests)).
 fn refusal_of(request: &Request) -> Option<Response> {
     let (status, name, value) = if request.method() != Method::POST {
         (StatusCode::METHOD_NOT_ALLOWED, header::ALLOW, "POST")
@@ -100,10 +100,10 @@ fn refusal_of(request: &Request) -> Option<Response> {
     Some(response)
 }
 
-/// What answers a request in the end, whose errors are responses.
+/// The future of the final response. Its errors are already responses.
 pub(crate) type Answer = BoxFuture<'static, Result<Response, Infallible>>;
 
-/// A service whose type is forgotten.
+/// A type-erased service.
 trait AnyService: Send + Sync {
     fn answer(&self, request: Request) -> Answer;
     fn boxed_clone(&self) -> BoxService;
@@ -117,7 +117,7 @@ where
 {
     fn answer(&self, request: Request) -> Answer {
         let mut service = self.clone();
-        // What tonic generates always is ready.
+        // Services that tonic generates are always ready.
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(_) => boxed::<S, _>(service.call(request)),
             Poll::Pending => boxed::<S, _>(service.oneshot(request)),
@@ -129,7 +129,7 @@ where
     }
 }
 
-/// The future in a box: in the one that it already has, if its service `S` is generated code.
+/// Boxes the future. If the service `S` is generated code, its future is in a box already, which is used again.
 fn boxed<S, B>(future: impl Future<Output = Result<http::Response<B>, Infallible>> + Send + 'static) -> Answer
 where
     S: 'static,

@@ -6,13 +6,13 @@ use grpc_ipc_core::{AccessPolicy, BindError, NameError, Peer};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// It was told no address.
+    /// No address or listener was configured.
     #[error("the server has no address: call Server::listen or Server::listener")]
     NoListener,
-    /// The access policy refuses the only connection that the server was to serve.
+    /// The access policy refuses the only connection that the program gave the server.
     #[error(
-        "the access policy refuses the connection: it lets in {policy}, and the peer is {peer}; set \
-         ListenOptions::access, or say who the peer is (PeerStream)"
+        "the access policy refuses the connection of {peer}: it allows {policy}; set ListenOptions::access, or tell the \
+         server who the peer is (PeerStream)"
     )]
     Refused {
         /// The peer at the other end.
@@ -20,8 +20,8 @@ pub enum ServeError {
         /// The access policy.
         policy: AccessPolicy,
     },
-    /// Two of its services have the same name.
-    #[error("the service {0} was added twice; one of them would never be called")]
+    /// Two services have the same name.
+    #[error("the service {0} was added twice; add it once, because only one of the two would be called")]
     DuplicateService(&'static str),
     /// An [`Authorize`](crate::Authorize) has a rule for a service or a method that the server does not have. Such a
     /// rule would never apply, and another one would decide about the intended method.
@@ -35,7 +35,7 @@ pub enum ServeError {
     /// An [`Authorize`](crate::Authorize) names a user or a group that does not exist, or that cannot be looked up.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// It cannot listen on one of its addresses; it has let go of the others.
+    /// The server cannot listen on one of its addresses. It has released the others.
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The server was bound or served outside of a tokio runtime.
@@ -43,7 +43,7 @@ pub enum ServeError {
         "there is no tokio runtime here; call this inside one, or use Server::spawn, which brings its own"
     )]
     NoRuntime,
-    /// [`Server::spawn_on`](crate::Server::spawn_on) was called on the only thread of its runtime, and would wait for
+    /// [`Server::spawn_on`](crate::Server::spawn_on) was called on the only thread of its runtime, where it would block
     /// itself.
     #[error(
         "Server::spawn_on was called on the only thread of the runtime; use Server::bind and tokio::spawn there"
@@ -55,19 +55,19 @@ pub enum ServeError {
     /// [`Server::spawn`](crate::Server::spawn) cannot start a thread, or a runtime on it.
     #[error("cannot start a thread with a runtime for the server")]
     Thread(#[source] io::Error),
-    /// [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) has left the server's thread behind, because a handler
-    /// blocks it.
+    /// A handler blocks the server's thread, so [`ServerHandle::shutdown`](crate::ServerHandle::shutdown) has stopped
+    /// waiting for that thread.
     #[error(
-        "a handler blocks the server's thread, which is left behind; work that blocks belongs in tokio::task::spawn_blocking"
+        "a handler blocks the server's thread, which is left running; move work that blocks into tokio::task::spawn_blocking"
     )]
     Blocked,
-    /// [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown) has ended all connections, and these
-    /// handlers have not ended: they block their threads.
+    /// Handlers still run after [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown) has ended
+    /// all connections, because they block their threads.
     #[error(
-        "handlers still run because they block their threads ({handlers} of them); move work that blocks into tokio::task::spawn_blocking"
+        "{handlers} handlers still run because they block their threads; move work that blocks into tokio::task::spawn_blocking"
     )]
     StillRunning {
-        /// How many.
+        /// The number of handlers.
         handlers: usize,
     },
 }

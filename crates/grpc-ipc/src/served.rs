@@ -15,7 +15,7 @@ use crate::peer_service::PeerService;
 use crate::services::Services;
 use crate::{Http2Options, ServerStats};
 
-/// What the server needs to serve a connection.
+/// Everything that the server needs to serve a connection.
 pub(crate) struct Offered {
     pub(crate) services: Services,
     pub(crate) direct: Arc<DirectMethods>,
@@ -24,8 +24,8 @@ pub(crate) struct Offered {
     pub(crate) http2: Http2Options,
 }
 
-/// The connections of a server, each in a task of its own, which ends when its handlers have. Dropping this ends the
-/// connections.
+/// The connections of a server. Each runs in a task of its own, which ends when its handlers have ended. Dropping this
+/// ends the connections.
 pub(crate) struct Served {
     tasks: JoinSet<()>,
     stats: ServerStats,
@@ -55,10 +55,10 @@ impl Served {
         let observed = Observed::new(offered.hooks.observers.clone(), to_observe, address, record);
         let span = observed.span();
         let serving = async move {
-            // It outlives the connection, also when the task is aborted.
+            // It outlives the connection, even if the task is aborted.
             let observed = observed;
             observed.connected();
-            // Its record has how it ended.
+            // The connection's record has the reason of its end.
             _ = connection.await;
             drop(observed);
             handlers.finished().await;
@@ -75,7 +75,7 @@ impl Served {
         handles
     }
 
-    /// Waits until one more has ended; for ever while there is none.
+    /// Waits until another connection has ended. Never completes while there are none.
     pub(crate) async fn ended(&mut self) {
         match self.tasks.join_next_with_id().await {
             Some(ended) => {
@@ -98,7 +98,7 @@ impl Served {
         self.stats.for_each(Handle::close);
     }
 
-    /// How many handlers are not yet dropped.
+    /// How many handlers have not been dropped yet.
     pub(crate) fn running(&self) -> usize {
         self.stats.calls_running()
     }

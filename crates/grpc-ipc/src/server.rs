@@ -27,7 +27,7 @@ use crate::router::Router;
 use crate::services::{BoxError, Services};
 use crate::{BoundServer, Http2Options, ListenOptions, ServeError, ServerStats, sync};
 
-/// Serves tonic services on local addresses: a builder.
+/// A builder for a server of tonic services on local addresses.
 ///
 /// ```no_run
 /// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
@@ -42,6 +42,10 @@ use crate::{BoundServer, Http2Options, ListenOptions, ServeError, ServerStats, s
 /// # Ok(())
 /// # }
 /// ```
+///
+/// A call is *direct* if it goes from the connection to the generated method, without layers and routing. Other calls
+/// take the *general path*, which costs about three times as much ([`ServerStats::general_calls`] counts them). Options
+/// that take calls off the direct path say so.
 ///
 /// [`from_tonic`](crate::from_tonic) lists tonic's options and their equivalents here.
 #[derive(Default)]
@@ -59,19 +63,19 @@ pub struct Server {
     limits: Limits,
     hooks: Hooks,
     http2: Http2Options,
-    /// Of [`spawn`](Self::spawn).
+    /// For [`spawn`](Self::spawn).
     pub(crate) worker_threads: usize,
     pub(crate) ending: Ending,
     pub(crate) notify_systemd: bool,
 }
 
 impl Server {
-    /// A server without services and addresses.
+    /// A server without services or addresses.
     pub fn builder() -> Self {
         Self::default()
     }
 
-    /// Adds a service, as grpc-ipc-build or tonic has generated it, or with an interceptor around it.
+    /// Adds a service that grpc-ipc-build or tonic generated, with or without an interceptor.
     pub fn add_service<S, B>(mut self, mut service: S) -> Self
     where
         S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>
@@ -92,7 +96,7 @@ impl Server {
         self
     }
 
-    /// Like [`add_service`](Self::add_service) if there is a service: for one that a setting of the program enables.
+    /// Adds a service if it is `Some`, for a service that the program's configuration enables.
     pub fn add_optional_service<S, B>(self, service: Option<S>) -> Self
     where
         S: Service<http::Request<Body>, Response = http::Response<B>, Error = Infallible>
@@ -110,10 +114,11 @@ impl Server {
         }
     }
 
-    /// Where requests go that are for none of the services: tonic's [`Routes`], which can also hold routes of axum. They
-    /// get every such request, of gRPC or not; the services get those of gRPC only, and answer others with the HTTP
-    /// status 405 (a method other than POST) or 415 (a content-type other than `application/grpc`). Default: calls end
-    /// with [`Unimplemented`](tonic::Code::Unimplemented).
+    /// Handles requests that match no service, with tonic's [`Routes`], which can hold axum routes as well. These
+    /// routes also receive requests that are not gRPC. Services receive only gRPC requests; they answer any other
+    /// method than POST with the HTTP status 405, and any other content-type than `application/grpc` with 415.
+    ///
+    /// Default: requests that match no service end with [`Unimplemented`](tonic::Code::Unimplemented).
     #[cfg(feature = "routes")]
     pub fn routes(mut self, routes: Routes) -> Self {
         self.known.open();
@@ -124,10 +129,10 @@ impl Server {
     /// Puts a tower layer around all services, including those added later. The first layer added sees a request first,
     /// as with tonic's server and with `tower::ServiceBuilder`.
     ///
-    /// An error of the layer becomes the status of the call. A [`Status`](tonic::Status) among the error's sources is
-    /// used as it is. The error of tower's time-out layer becomes [`DeadlineExceeded`](tonic::Code::DeadlineExceeded),
-    /// that of its load-shed layer [`ResourceExhausted`](tonic::Code::ResourceExhausted), and any other
-    /// [`Unknown`](tonic::Code::Unknown).
+    /// If the layer fails, its error becomes the status of the call. A [`Status`](tonic::Status) among the error's
+    /// sources is used as it is. The error of tower's timeout layer becomes
+    /// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded), that of its load-shed layer
+    /// [`ResourceExhausted`](tonic::Code::ResourceExhausted), and any other error [`Unknown`](tonic::Code::Unknown).
     ///
     /// Calls are not direct behind any layer except [`Authorize`](crate::Authorize).
     pub fn layer<L, B>(mut self, layer: L) -> Self
@@ -142,67 +147,68 @@ impl Server {
         self
     }
 
-    /// Listens on an address, or with [`ListenOptions`]. Call it again to listen on one more.
+    /// Listens on an address, or with [`ListenOptions`]. Each call adds an address.
     pub fn listen(mut self, options: impl Into<ListenOptions>) -> Self {
         self.listen.push(options.into());
         self
     }
 
-    /// Listens with a transport of your own. Call it again to listen with one more.
+    /// Listens with a transport of your own. Each call adds a listener.
     pub fn listener(mut self, listener: impl Listener) -> Self {
         self.listeners.push(BoxListener::new(listener));
         self
     }
 
-    /// How many connections are served at a time, at least 1; the next ones wait, for as long as their clients do
-    /// ([`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout): 5 seconds). An idle connection counts,
-    /// too; [`Http2Options::max_connection_idle`] and [`Http2Options::max_connection_age`] end those that stay. One that is
-    /// over does not count, though what it still has to say may take its client a few seconds to read (1, with TLS 6).
-    /// Default: as many as come.
+    /// Limits the number of open connections, at least 1. Idle connections count; to end them, set
+    /// [`Http2Options::max_connection_idle`] or [`Http2Options::max_connection_age`]. Further clients wait to be
+    /// accepted, up to their own time limit
+    /// ([`ConnectOptions::connect_timeout`](crate::ConnectOptions::connect_timeout), 5 seconds by default). Closed
+    /// connections do not count, although their last data may take up to a second to flush (6 seconds with TLS).
+    /// Default: no limit.
     pub fn max_connections(self, connections: usize) -> Self {
         Self { max_connections: Some(connections.max(1)), ..self }
     }
 
-    /// How many connections of one user are served at a time, at least 1, so that nobody takes all of
-    /// [`max_connections`](Self::max_connections). One more is closed, and its client hears why
-    /// ([`ConnectError::TooManyConnections`](crate::ConnectError::TooManyConnections)). A [`Channel`](crate::Channel)
-    /// makes up to 8. Peers whose user is not known, as over TCP, count as one user. Default: as many as come.
+    /// Limits the number of open connections of each user, at least 1, so that one user cannot take all of
+    /// [`max_connections`](Self::max_connections). The server closes a connection over the limit, and the client fails
+    /// with [`ConnectError::TooManyConnections`](crate::ConnectError::TooManyConnections). A
+    /// [`Channel`](crate::Channel) opens up to 8 connections. Peers whose user is unknown, as over TCP, count as one
+    /// user. Default: no limit.
     pub fn max_connections_per_user(self, connections: usize) -> Self {
         Self { max_connections_per_user: Some(connections.max(1)), ..self }
     }
 
-    /// How long a handler may take to answer, from when it is called. After that it is dropped, and the call ends with
-    /// [`DeadlineExceeded`](tonic::Code::DeadlineExceeded). An earlier deadline of the caller takes precedence. A
-    /// response that has begun, such as a stream of messages, may take as long as the caller allows, as with tonic's
-    /// server (whose code is `Cancelled`). This overrides [`Http2Options::handler_timeout`]. Default: no limit.
+    /// Limits the time from the call of a handler to its answer. After that, the server drops the handler, and the call
+    /// ends with [`DeadlineExceeded`](tonic::Code::DeadlineExceeded). An earlier deadline of the caller takes
+    /// precedence. The limit does not apply to a response that has begun, such as a stream of messages. (tonic's server
+    /// does the same, with the code `Cancelled`.) This overrides [`Http2Options::handler_timeout`]. Default: no limit.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self }
     }
 
-    /// How many calls of one connection may wait for their handler's answer at a time, at least 1. Further calls wait
-    /// for one of them, or are refused if [`load_shed`](Self::load_shed) is set. A stream of messages counts until it
-    /// begins.
+    /// Limits how many calls of one connection may wait for their handler's answer at a time, at least 1. Further calls
+    /// wait, or are refused if [`load_shed`](Self::load_shed) is set. A streaming response counts until it begins.
     ///
-    /// The server enforces this limit. In contrast, [`Http2Options::max_concurrent_streams`] tells clients how many
-    /// calls they may make at a time, so they wait themselves, and it counts streams until they end. Calls are not
-    /// direct with this limit. Default: no limit.
+    /// The server enforces this limit. [`Http2Options::max_concurrent_streams`] instead tells clients how many calls
+    /// they may make at a time, so that they wait themselves, and counts streams until they end. With this limit, calls
+    /// are not direct. Default: no limit.
     pub fn concurrency_limit_per_connection(mut self, calls: usize) -> Self {
         self.limits.concurrency = Some(calls.max(1));
         self
     }
 
-    /// Whether to refuse a call with [`ResourceExhausted`](tonic::Code::ResourceExhausted) when the services are not
-    /// ready, instead of having it wait. They are not ready when
-    /// [`concurrency_limit_per_connection`](Self::concurrency_limit_per_connection) is reached, or when a layer is not.
-    /// Default: `false`.
+    /// Whether to refuse a call with [`ResourceExhausted`](tonic::Code::ResourceExhausted) instead of letting it wait
+    /// when the services are not ready: when
+    /// [`concurrency_limit_per_connection`](Self::concurrency_limit_per_connection) is reached, or when a layer is not
+    /// ready. Default: `false`.
     pub fn load_shed(mut self, load_shed: bool) -> Self {
         self.limits.load_shed = load_shed;
         self
     }
 
-    /// Runs each request in a span that `trace` makes from the request's head. The extensions of the head have the
+    /// Runs each request in a span that `trace` makes from the request's head. The extensions of the head contain the
     /// [`Peer`](crate::Peer) and the [`MethodPath`](crate::MethodPath). The span encloses all layers. It ends when the
-    /// handler has answered, so it does not cover the messages of a stream. Calls are not direct with it. Default: no
+    /// handler has answered, so it does not cover the messages of a stream. With it, calls are not direct. Default: no
     /// spans.
     pub fn trace_fn<F>(mut self, trace: F) -> Self
     where
@@ -212,17 +218,17 @@ impl Server {
         self
     }
 
-    /// Notifies `observer` when a client has connected, was refused, or has disconnected, and why. Call it again to add
-    /// another observer. Calls stay direct. Default: no observer.
+    /// Notifies `observer` when a client connects, is refused, or disconnects, with the reason. Each call adds an
+    /// observer. Calls stay direct. Default: no observer.
     pub fn observe(mut self, observer: impl Observer) -> Self {
         self.hooks.observers.add(observer);
         self
     }
 
     /// Attaches the value that `tag` returns to the [`Peer`] of each connection, such as a session, a record, or the
-    /// name of a plug-in. Handlers read it with [`Peer::tag`](crate::Peer::tag). `tag` is called after the access
-    /// policy has accepted the peer, and must not block. Its value replaces a tag from a listener of your own. If `tag`
-    /// panics, the peer has no tag. Default: no tag.
+    /// name of a plug-in. Handlers read it with [`Peer::tag`](crate::Peer::tag). The server calls `tag` after the
+    /// access policy has accepted the peer; it must not block. Its value replaces any tag that a listener of your own
+    /// has set. If `tag` panics, the peer has no tag. Default: no tag.
     pub fn tag_peers<T: Any + Send + Sync>(
         mut self,
         tag: impl Fn(&Peer) -> T + Send + Sync + 'static,
@@ -234,13 +240,14 @@ impl Server {
         self
     }
 
-    /// How HTTP/2 is spoken: the bounds on what one connection may cost, and how calls are run. Default:
+    /// Sets the HTTP/2 options: the limits on what one connection may cost, and how calls are run. Default:
     /// [`Http2Options::new`].
     pub fn http2(self, options: Http2Options) -> Self {
         Self { http2: options, ..self }
     }
 
-    /// Listens on all addresses; clients can connect from then on, and are served once [`BoundServer::serve`] runs.
+    /// Listens on all addresses. Clients can connect from then on; the server answers them once [`BoundServer::serve`]
+    /// runs.
     ///
     /// # Errors
     /// - [`ServeError::NoRuntime`] outside of a tokio runtime
@@ -252,7 +259,7 @@ impl Server {
     /// - [`ServeError::Name`] if [`Authorize`](crate::Authorize) names a user or a group that does not exist
     ///
     /// # Cancel safety
-    /// Dropping the future lets go of all addresses.
+    /// Dropping the future releases all addresses.
     pub async fn bind(mut self) -> Result<BoundServer, ServeError> {
         if !sync::in_runtime() {
             return Err(ServeError::NoRuntime);
@@ -297,18 +304,18 @@ impl Server {
         })
     }
 
-    /// Binds, and serves until the process ends.
+    /// Binds, then serves until the process ends. [`BoundServer::serve`] has the details.
     ///
     /// # Errors
-    /// As of [`bind`](Self::bind) and [`BoundServer::serve`].
+    /// Those of [`bind`](Self::bind) and [`BoundServer::serve`].
     pub async fn serve(self) -> Result<(), ServeError> {
         self.bind().await?.serve().await
     }
 
-    /// Binds, and serves until `signal`. [`BoundServer::serve_with_shutdown`] has the details.
+    /// Binds, then serves until `signal` completes. [`BoundServer::serve_with_shutdown`] has the details.
     ///
     /// # Errors
-    /// As of [`bind`](Self::bind) and [`BoundServer::serve_with_shutdown`].
+    /// Those of [`bind`](Self::bind) and [`BoundServer::serve_with_shutdown`].
     pub async fn serve_with_shutdown(
         self,
         signal: impl Future<Output = ()>,

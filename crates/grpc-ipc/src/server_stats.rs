@@ -11,8 +11,8 @@ use tokio::task;
 /// [`ServerHandle::stats`](crate::ServerHandle::stats). Cloning is cheap, and a clone stays valid after the server has
 /// ended.
 ///
-/// Counting adds no cost, because connections count their calls anyway. Reading the number of calls takes each
-/// connection's lock for a moment; the other counters cost nothing.
+/// Counting costs nothing extra, because connections count their calls anyway. Reading the number of calls locks each
+/// connection for a moment.
 #[derive(Clone, Default)]
 pub struct ServerStats {
     counters: Arc<Counters>,
@@ -21,9 +21,9 @@ pub struct ServerStats {
 #[derive(Default)]
 struct Counters {
     accepted: AtomicU64,
-    /// Connections beyond the limit of their user.
+    /// Connections over the limit of their user.
     too_many: AtomicU64,
-    /// Each policy, with the number of its earlier refusals, which do not count.
+    /// Each policy, with the number of refusals before it was added here.
     policies: Mutex<Vec<(AccessPolicy, u64)>>,
     connections: Mutex<Connections>,
     general_calls: Arc<AtomicU64>,
@@ -42,14 +42,14 @@ impl ServerStats {
         self.connections().open.len()
     }
 
-    /// How many connections the server has accepted and served, including those that have ended.
+    /// How many connections the server has served, including those that have ended.
     pub fn accepted_connections(&self) -> u64 {
         self.counters.accepted.load(Ordering::Relaxed)
     }
 
-    /// How many connections the server has refused: those that an [`AccessPolicy`] refuses, and those over
-    /// [`max_connections_per_user`](crate::Server::max_connections_per_user). If several servers share a policy, its
-    /// refusals count for each of them. Refusals by listeners of your own
+    /// How many connections the server has refused, because of an [`AccessPolicy`] or
+    /// [`max_connections_per_user`](crate::Server::max_connections_per_user). If several servers share a policy, each
+    /// of them counts all of its refusals. Refusals by listeners of your own
     /// ([`Server::listener`](crate::Server::listener)) are not included; use [`AccessPolicy::refused`] of their
     /// policies.
     pub fn refused_connections(&self) -> u64 {
@@ -65,13 +65,13 @@ impl ServerStats {
         connections.calls + connections.open.values().map(Handle::calls_started).sum::<u64>()
     }
 
-    /// How many calls are running: their handler, or the body of their response, has not ended.
+    /// How many calls are running: the handler, or the body of the response, has not ended.
     pub fn calls_running(&self) -> usize {
         self.connections().open.values().map(Handle::running).sum()
     }
 
-    /// How many calls took the general way, through layers and tonic's service, instead of going directly to a generated
-    /// server's methods. They cost about three times as much.
+    /// How many calls took the general path, through layers and tonic's service, instead of going directly to a
+    /// generated server's methods. They cost about three times as much.
     pub fn general_calls(&self) -> u64 {
         self.counters.general_calls.load(Ordering::Relaxed)
     }
@@ -81,7 +81,7 @@ impl ServerStats {
         &self.counters.general_calls
     }
 
-    /// Counts the peers that `policy` refuses from now on.
+    /// Counts the refusals of `policy` from now on.
     pub(crate) fn refuses_by(&self, policy: &AccessPolicy) {
         let mut policies = lock(&self.counters.policies);
         if !policies.iter().any(|(other, _)| other.counts_with(policy)) {
@@ -121,7 +121,7 @@ impl ServerStats {
     }
 }
 
-/// Nothing panics while one of the locks is held.
+/// The locks cannot be poisoned: nothing panics while one is held.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -12,20 +12,21 @@ impl Server {
     /// Notifies systemd of the server's state, for a unit with `Type=notify`
     /// ([sd_notify(3)](https://www.freedesktop.org/software/systemd/man/sd_notify.html)). It sends `READY=1` when the
     /// server listens and begins to serve, and `STOPPING=1` when it begins to shut down. If the unit has
-    /// `WatchdogSec=`, it sends `WATCHDOG=1` twice in that time, for as long as the server's own task runs. It does
-    /// nothing if systemd did not start the process, on Windows, and without the feature `uds`.
+    /// `WatchdogSec=`, it sends `WATCHDOG=1` twice in that time, as long as the server's own task runs. It does nothing
+    /// if systemd did not start the process, on Windows, and without the feature `uds`. Default: systemd is not
+    /// notified.
     ///
-    /// `unix::systemd::notify` sends other states, such as a reload of the configuration. For sockets that systemd
-    /// passes to the service, see `systemd:NAME` at [`Address`](crate::Address). Use those for a restart without a gap:
-    /// with [`ListenOptions::restartable`](crate::ListenOptions::restartable), the new process is not the service's main
-    /// process, so by default systemd ignores its messages. Default: systemd is not notified.
+    /// To send other states, such as a reload of the configuration, use `unix::systemd::notify`. For sockets that
+    /// systemd passes to the service, see `systemd:NAME` at [`Address`](crate::Address). They also allow a restart
+    /// without a gap. Do not use [`ListenOptions::restartable`](crate::ListenOptions::restartable) for that: the new
+    /// process is not the service's main process, so by default systemd ignores its messages.
     pub fn notify_systemd(mut self) -> Self {
         self.notify_systemd = true;
         self
     }
 }
 
-/// A message that a server has for its service manager.
+/// A notice of the server to its service manager.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Notice {
     Ready,
@@ -33,7 +34,7 @@ pub(crate) enum Notice {
     Watchdog,
 }
 
-/// The service manager of a server, if it is to be notified.
+/// The service manager to notify, if there is one.
 pub(crate) struct ServiceManager {
     is_told: bool,
     pings: Option<Interval>,
@@ -70,7 +71,7 @@ impl ServiceManager {
         }
     }
 
-    /// The same, until `done` is.
+    /// Sends signs of life until `done` completes.
     pub(crate) async fn ping_until<T>(&mut self, done: impl Future<Output = T>) -> T {
         tokio::pin!(done);
         loop {

@@ -18,13 +18,13 @@ pub(crate) type Request = http::Request<Body>;
 pub(crate) type Response = http::Response<Body>;
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// All services of a [`Server`](crate::Server), as one: what a layer is put around.
+/// All services of a [`Server`](crate::Server), as the service that a layer wraps.
 #[derive(Clone)]
 pub struct Services(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    /// Without a layer, and so without what a layer costs.
+    /// Without a layer, to avoid its cost.
     Plain(Router),
     Layered(BoxCloneService<Request, Response, BoxError>),
 }
@@ -79,7 +79,7 @@ impl Service<Request> for Services {
     }
 }
 
-/// What [`Services`] answer a request with.
+/// The future of a response from [`Services`].
 #[must_use = "futures do nothing unless polled"]
 pub struct ServicesFuture(Answering);
 

@@ -6,11 +6,11 @@ use std::task::{Context, Poll};
 use crate::backend::stop_signals::StopSignals;
 use crate::sync;
 
-/// Waits until the process is asked to end: SIGTERM or SIGINT on Unix; Ctrl-C, Ctrl-Break, and the end of the console
-/// window, the session or the system on Windows.
+/// Waits until the process is asked to end: by SIGTERM or SIGINT on Unix; by Ctrl-C, Ctrl-Break, or the end of the
+/// console window, the session or the system on Windows.
 ///
-/// The handlers are in force when this returns, before the future is polled. So call it before the program says that it
-/// is ready: a signal that comes earlier has its default action, and ends the process at once.
+/// The handlers are installed when this function returns, before the future is polled. Call it before the program
+/// reports that it is ready. An earlier signal has its default action: it ends the process at once.
 ///
 /// ```no_run
 /// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
@@ -30,14 +30,13 @@ use crate::sync;
 /// ```
 ///
 /// # Platform-specific behavior
-/// - On Unix the handlers stay for the life of the process
-///   ([`tokio::signal::unix::signal`](https://docs.rs/tokio/1/tokio/signal/unix/fn.signal.html)): a second SIGINT or
-///   SIGTERM does not end a program that takes long to shut down. SIGKILL does.
-/// - Windows ends the process about 5 seconds after the console window was closed, and sooner at the end of a session, so
-///   the drain has to be shorter
-///   ([HandlerRoutine](https://learn.microsoft.com/windows/console/handlerroutine)).
-/// - A Windows service is stopped by the service control manager, which sends none of these: end the server from the
-///   service's own control handler, as with [`ServerHandle::shutdown`](crate::ServerHandle::shutdown).
+/// - On Unix, the handlers stay for the life of the process
+///   ([`tokio::signal::unix::signal`](https://docs.rs/tokio/1/tokio/signal/unix/fn.signal.html)). So a second SIGINT or
+///   SIGTERM does not end a program that takes long to shut down; SIGKILL does.
+/// - Windows ends the process about 5 seconds after the console window was closed, and sooner at the end of a session.
+///   Set a shorter drain ([HandlerRoutine](https://learn.microsoft.com/windows/console/handlerroutine)).
+/// - A Windows service receives none of these. The service control manager stops it, so end the server in the service's
+///   control handler, for example with [`ServerHandle::shutdown`](crate::ServerHandle::shutdown).
 ///
 /// # Errors
 /// The system's error if it cannot register a handler, and an error that says so outside of a tokio runtime.

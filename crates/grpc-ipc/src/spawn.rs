@@ -13,22 +13,22 @@ use tokio::task;
 
 use crate::{ServeError, Server, ServerStats};
 
-/// The thread's name, which Linux cuts off after 15 bytes.
+/// The thread's name. Linux truncates names after 15 bytes.
 const NAME: &str = "grpc-ipc-server";
 
-/// How long after its drain a server may need to end, before its thread counts as blocked.
+/// How long after its drain a server may take to end, before its thread counts as blocked.
 const AFTER_DRAIN: Duration = Duration::from_secs(2);
 
 impl Server {
-    /// Binds and serves on a thread with a runtime of its own, for a program that has no tokio runtime: one with a
-    /// user interface, a Windows service, a `main` that blocks. Returns when clients can connect.
+    /// Binds, and serves on a thread with a runtime of its own. Use it in a program without a tokio runtime: one with a
+    /// user interface, a Windows service, a `main` that blocks. It returns when clients can connect.
     ///
-    /// By default the handlers and the rest of the server run on that one thread, so a handler that blocks it delays
-    /// all other calls. Put work that blocks into [`tokio::task::spawn_blocking`]; for CPU-bound handlers, set more
+    /// By default, everything runs on that one thread, so a handler that blocks it delays all other calls. Put work
+    /// that blocks into [`tokio::task::spawn_blocking`]; for CPU-bound handlers, set more
     /// [`worker_threads`](Self::worker_threads).
     ///
-    /// This blocks the calling thread for as long as binding takes. Inside a tokio runtime it works, but there
-    /// [`bind`](Self::bind) and [`serve`](Self::serve) block nobody, and need no thread.
+    /// The calling thread blocks while the server binds. Inside a tokio runtime, use [`bind`](Self::bind) and
+    /// [`serve`](Self::serve) instead, which block nothing and need no thread.
     ///
     /// ```no_run
     /// # use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
@@ -47,10 +47,10 @@ impl Server {
     /// ```
     ///
     /// # Errors
-    /// As of [`bind`](Self::bind), and [`ServeError::Thread`] when the system has no thread or runtime to spare.
+    /// Those of [`bind`](Self::bind), and [`ServeError::Thread`] if the system cannot start a thread or a runtime.
     ///
     /// # Panics
-    /// When code of the caller's own does that is run to bind, such as a layer.
+    /// If code of your own that runs during binding panics, such as a layer.
     pub fn spawn(self) -> Result<ServerHandle, ServeError> {
         let (bound, is_bound) = mpsc::sync_channel(1);
         let (stop, stopped) = oneshot::channel();
@@ -61,7 +61,7 @@ impl Server {
         wait_until_bound(&is_bound, stop, Serving::Thread(thread))
     }
 
-    /// How many threads [`spawn`](Self::spawn) starts for the handlers and connections, at least 1. If there are
+    /// Sets how many threads [`spawn`](Self::spawn) starts for handlers and connections, at least 1. If there are
     /// several, they belong to a multi-threaded tokio runtime, and one more thread waits for the end of the server.
     /// Default: 1.
     pub fn worker_threads(mut self, threads: usize) -> Self {
@@ -72,15 +72,15 @@ impl Server {
     /// Like [`spawn`](Self::spawn), but on an existing tokio runtime instead of a thread of its own.
     /// [`worker_threads`](Self::worker_threads) has no effect. The server ends with the runtime.
     ///
-    /// This blocks the calling thread while the server binds. Inside the runtime, call [`bind`](Self::bind), and pass
-    /// the future of [`serve`](crate::BoundServer::serve) to `tokio::spawn`.
+    /// The calling thread blocks while the server binds. Inside the runtime, call [`bind`](Self::bind) instead, and
+    /// pass the future of [`serve`](crate::BoundServer::serve) to `tokio::spawn`.
     ///
     /// # Errors
     /// Those of [`bind`](Self::bind), [`ServeError::RuntimeEnded`] if the runtime has been shut down, and
     /// [`ServeError::InsideRuntime`] on the only thread of the runtime.
     ///
     /// # Panics
-    /// If the program's own code that runs during binding panics, such as a layer.
+    /// If code of your own that runs during binding panics, such as a layer.
     pub fn spawn_on(self, runtime: &Handle) -> Result<ServerHandle, ServeError> {
         let is_inside = Handle::try_current().is_ok_and(|here| here.id() == runtime.id());
         if is_inside && runtime.metrics().num_workers() == 1 {
@@ -101,8 +101,8 @@ impl Server {
 
 /// A server that runs in the background, returned by [`Server::spawn`] and [`Server::spawn_on`].
 ///
-/// Dropping it tells the server to stop at once, without a drain, and does not wait for that: calls under way end as
-/// after [`shutdown`](Self::shutdown) with a drain of zero, and the addresses are free again a moment later.
+/// Dropping it stops the server at once, without a drain, and does not wait for the end. Running calls end as after
+/// [`shutdown`](Self::shutdown) with a drain of zero. The addresses are free again a moment later.
 #[must_use = "dropping the handle stops the server"]
 pub struct ServerHandle {
     bound: Bound,
@@ -116,34 +116,38 @@ struct Bound {
     stats: ServerStats,
 }
 
-/// Where it runs.
+/// The task or the thread that serves.
 enum Serving {
     Thread(JoinHandle<Result<(), ServeError>>),
     Task { task: task::JoinHandle<()>, ended: Mutex<mpsc::Receiver<thread::Result<Result<(), ServeError>>>> },
 }
 
-/// What the server is told when it shall end.
+/// The request to end.
 struct Stop {
     drain: Duration,
-    /// Dropped when it has ended.
+    /// Dropped when the server has ended.
     running: mpsc::Sender<()>,
 }
 
 impl ServerHandle {
-    /// Where clients can connect, as [`BoundServer::local_addresses`](crate::BoundServer::local_addresses) says it.
+    /// The resolved addresses, as in [`BoundServer::local_addresses`](crate::BoundServer::local_addresses).
     pub fn local_addresses(&self) -> &[Address] {
         &self.bound.local_addresses
     }
 
-    /// The counters of the server, which go on counting while it serves.
+    /// The server's counters. They keep counting while it serves.
     pub fn stats(&self) -> ServerStats {
         self.bound.stats.clone()
     }
 
-    /// Whether the server has ended by itself: it was [idle](Server::exit_when_idle), a client has
-    /// [asked it to leave](Server::announce), another process has taken over its addresses
-    /// ([`ListenOptions::restartable`](crate::ListenOptions::restartable)), the connections that it was given have ended, or it
-    /// has panicked, such as in a listener of the caller's own. A handler that panics ends its call, not the server.
+    /// Whether the server has ended by itself, because
+    ///
+    /// - it was [idle](Server::exit_when_idle),
+    /// - a client has [asked it to leave](Server::announce),
+    /// - another process has taken over its addresses
+    ///   ([`ListenOptions::restartable`](crate::ListenOptions::restartable)),
+    /// - all connections that the program gave it have ended, or
+    /// - its thread has panicked, such as in a listener of your own. (A handler that panics ends only its call.)
     pub fn is_finished(&self) -> bool {
         match &self.serving {
             Serving::Thread(thread) => thread.is_finished(),
@@ -151,22 +155,22 @@ impl ServerHandle {
         }
     }
 
-    /// Shuts down as [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown) does: lets go of
-    /// the addresses at once, refuses new calls, and lets those under way finish for at most `drain`; then ends what
-    /// is left, and the thread. What handlers have put into [`tokio::task::spawn_blocking`] is not waited for.
+    /// Shuts down as [`BoundServer::serve_with_shutdown`](crate::BoundServer::serve_with_shutdown) does: releases the
+    /// addresses at once, refuses new calls, and lets running calls finish for at most `drain`. Then it ends the
+    /// remaining calls, and the thread. It does not wait for work in [`tokio::task::spawn_blocking`].
     ///
-    /// This blocks the calling thread until then. A client without a call holds it up for at most a second, also one
-    /// whose runtime nobody drives meanwhile.
+    /// The calling thread blocks until then. A client without a call delays this by at most a second, even if nothing
+    /// drives the client's runtime meanwhile.
     ///
     /// # Errors
-    /// [`ServeError::Blocked`] when a handler blocks the server's thread, and goes on to for 2 seconds after `drain`.
-    /// The thread is left behind; until the handler returns, the addresses may still be taken.
+    /// [`ServeError::Blocked`] if a handler still blocks the server's thread 2 seconds after `drain`. The thread keeps
+    /// running; until the handler returns, the addresses may still be in use.
     ///
     /// # Panics
-    /// When the server's thread has.
+    /// If the server's thread has panicked.
     pub fn shutdown(self, drain: Duration) -> Result<(), ServeError> {
         let (running, ended) = mpsc::channel();
-        // Nobody receives it when the thread has panicked: then `running` is dropped at once.
+        // If the thread has panicked, this fails, and `running` is dropped at once.
         _ = self.stop.send(Stop { drain, running });
         match ended.recv_timeout(drain.saturating_add(AFTER_DRAIN)) {
             Err(RecvTimeoutError::Timeout) => Err(ServeError::Blocked),
@@ -174,16 +178,16 @@ impl ServerHandle {
         }
     }
 
-    /// Serves until the server [ends by itself](Self::is_finished), or else the process: blocks the calling thread, for a `main`
-    /// that has nothing else to do.
+    /// Blocks the calling thread while the server serves, until the server [ends by itself](Self::is_finished) or the
+    /// process ends. Use it in a `main` that has nothing else to do.
     ///
     /// # Errors
-    /// None at present: what fails later than [`Server::spawn`] is a single connection.
+    /// None so far: after [`Server::spawn`] has succeeded, a failure ends only a single connection.
     ///
     /// # Panics
-    /// When the server's thread does; [`is_finished`](Self::is_finished) has more.
+    /// If the server's thread panics; see [`is_finished`](Self::is_finished).
     pub fn wait(self) -> Result<(), ServeError> {
-        // The server would end if `stop` were dropped before.
+        // Dropping `stop` would end the server.
         let Self { serving, stop: _stop, .. } = self;
         serving.join()
     }
@@ -197,13 +201,13 @@ impl fmt::Debug for ServerHandle {
     }
 }
 
-/// What the thread does.
+/// The body of the server's thread.
 fn run(
     server: Server,
     bound: mpsc::SyncSender<Bound>,
     stopped: oneshot::Receiver<Stop>,
 ) -> Result<(), ServeError> {
-    // Before the runtime, to be dropped after it.
+    // Declared before the runtime, to be dropped after it.
     let mut running = None;
     let mut builder = match server.worker_threads {
         0 | 1 => runtime::Builder::new_current_thread(),
@@ -215,7 +219,7 @@ fn run(
     };
     let runtime = builder.enable_all().build().map_err(ServeError::Thread)?;
     let ended = runtime.block_on(bind_and_serve(server, bound, stopped, &mut running));
-    // Dropping it would wait for what was put into `spawn_blocking`.
+    // Dropping the runtime would wait for work in `spawn_blocking`.
     runtime.shutdown_background();
     ended
 }
@@ -230,7 +234,7 @@ async fn bind_and_serve(
     // The caller waits for it.
     _ = bound.send(Bound { local_addresses: server.local_addresses().to_vec(), stats: server.stats() });
     let stop = async {
-        // Without one, the handle was dropped.
+        // If there is none, the handle was dropped.
         let stop = stopped.await.ok()?;
         *running = Some(stop.running);
         Some(stop.drain)

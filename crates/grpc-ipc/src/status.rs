@@ -12,7 +12,7 @@ use tower::timeout::error::Elapsed;
 
 use crate::services::BoxError;
 
-/// What a call ends with that cannot be made because its channel cannot connect.
+/// The status of a call that failed because its channel cannot connect.
 pub(crate) fn status_from_connect(error: &Arc<ConnectError>) -> Status {
     let status = Status::new(code_of_connect(error), with_sources(&**error));
     CallError::connect(Arc::clone(error)).of(status)
@@ -28,7 +28,7 @@ pub(crate) fn code_of_connect(error: &ConnectError) -> Code {
         ConnectError::PermissionDenied { .. }
         | ConnectError::Untrusted { .. }
         | ConnectError::Rejected { .. } => Code::PermissionDenied,
-        // Trying again may help.
+        // A retry may help.
         _ => Code::Unavailable,
     }
 }
@@ -55,7 +55,7 @@ pub(crate) fn status_from_http2_because(error: &Error, cause: Option<&Error>) ->
 
 /// The status that a handler gets when its request breaks off.
 pub(crate) fn status_of_request(error: &Error) -> Status {
-    // tonic takes this code for the end of a request.
+    // tonic treats this code as the end of a request.
     let mut status = status_of(error);
     if status.code() == Code::Cancelled {
         status = Status::aborted(status.message());
@@ -74,19 +74,19 @@ fn status_of(error: &Error) -> Status {
     }
 }
 
-/// What gRPC has for a failure of HTTP/2
-/// ([gRPC over HTTP/2, errors](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors)).
+/// The gRPC code for an HTTP/2 failure ([gRPC over HTTP/2,
+/// errors](https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md#errors)).
 pub(crate) fn code_of_http2(error: &Error) -> Code {
     match error {
         Error::Body(cause) => cause.downcast_ref().map_or(Code::Cancelled, Status::code),
-        // The answer ended before the request, or nobody reads any more.
+        // The answer ended before the request, or nobody reads it anymore.
         Error::Reset { by: Side::Local, reason: Reason::NO_ERROR } => Code::Cancelled,
         Error::Reset { reason, .. } => code_of(*reason),
         Error::GoAway { by: Side::Local, .. } | Error::Malformed(_) => Code::Internal,
         Error::DeadlineExceeded => Code::DeadlineExceeded,
         Error::Forbidden => Code::PermissionDenied,
         Error::Unsendable(_) | Error::TooLarge => Code::ResourceExhausted,
-        // Trying again may help.
+        // A retry may help.
         _ => Code::Unavailable,
     }
 }
@@ -101,7 +101,7 @@ fn code_of(reason: Reason) -> Code {
     }
 }
 
-/// The status of a call that a layer of the server fails. tonic maps the errors of its own layers, but that of load
+/// The status of a call that fails in a layer of the server. tonic maps the errors of its own layers, but maps load
 /// shedding only with its feature `server`.
 pub(crate) fn status_from_service(error: BoxError) -> Status {
     Status::try_from_error(error).unwrap_or_else(|error| {
@@ -189,7 +189,7 @@ mod tests {
         }
     }
 
-    /// The table of gRPC's document, row by row.
+    /// The table in gRPC's document, row by row.
     #[test]
     fn a_reset_has_the_code_of_its_reason() {
         let internal = [

@@ -1,4 +1,4 @@
-//! The locks and tasks of a channel: those of its users, or those of the model checker, which tries out in what order
+//! The locks and tasks of a channel: the real ones, or those of the model checker, which tries out the orders in which
 //! they can run (`cargo xtask models`).
 
 #[cfg(shuttle)]

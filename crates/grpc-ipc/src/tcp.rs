@@ -1,4 +1,4 @@
-//! TCP, for a program that has outgrown one machine: `http://HOST:PORT`.
+//! TCP, for use across machines: `http://HOST:PORT`.
 
 mod socket;
 
@@ -26,7 +26,7 @@ pub(crate) type TcpListener = Acceptor<Listening>;
 
 pub(crate) struct Listening(tokio::net::TcpListener);
 
-/// Without an explicit policy everyone is let in: a user cannot be told from another over TCP.
+/// Without an explicit policy, anyone may connect, because TCP does not identify users.
 pub(crate) async fn listen(
     address: &Address,
     access: Option<AccessPolicy>,
@@ -77,7 +77,7 @@ impl Source for Listening {
     }
 
     async fn last(&mut self) -> Option<TcpStream> {
-        // The port is free when the listener is dropped.
+        // Dropping the listener frees the port.
         poll_fn(|cx| match self.0.poll_accept(cx) {
             Poll::Ready(Ok((client, _))) => Poll::Ready(Some(client)),
             Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
@@ -128,7 +128,7 @@ fn with_peer(stream: TcpStream) -> Stream {
     let peer = Peer::new("tcp");
     let peer = match stream.peer_addr() {
         Ok(address) => peer.with_remote_addr(address),
-        // It has gone.
+        // The peer has disconnected.
         Err(_) => peer,
     };
     PeerStream::new(Socket::new(stream), peer)
@@ -137,7 +137,7 @@ fn with_peer(stream: TcpStream) -> Stream {
 fn host_port(address: &Address) -> (&str, u16) {
     match address {
         Address::Tcp { host, port, .. } => (host, *port),
-        // The dispatch in `backend` brings no other here; nothing resolves to it.
+        // `backend` passes only TCP addresses. An empty host resolves to nothing.
         _ => ("", 0),
     }
 }

@@ -1,18 +1,20 @@
 use tonic::Request;
 
-/// Whether a call waits until its channel has a connection. It goes into the extensions of the request.
+/// Whether a call waits until its channel has a connection. It belongs into the extensions of the request;
+/// [`RequestExt::set_wait_for_ready`] puts it there.
 ///
-/// With `true`, a call waits for a server that is missing, starting or restarting, until its deadline, or for ever if
-/// it has none. All calls of a channel share the attempts to connect, with pauses between them. A failure that does not
-/// pass by itself ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) ends the call at once.
+/// With `true`, a call waits for a server that is missing, starting or restarting, until the call's deadline, or
+/// forever if it has none. All calls of a channel share the attempts to connect, with pauses between them. A failure
+/// that does not pass by itself ([`ConnectError::is_transient`](crate::ConnectError::is_transient)) ends the call at
+/// once.
 ///
 /// With `false`, a call fails with [`Unavailable`](tonic::Code::Unavailable) when an attempt to connect fails.
 ///
 /// It overrides [`ConnectOptions::wait_for_ready`](crate::ConnectOptions::wait_for_ready). See gRPC's
 /// [wait-for-ready](https://github.com/grpc/grpc/blob/master/doc/wait-for-ready.md).
 ///
-/// With either value, a call that may have reached the server before the connection broke is not retried; it fails with
-/// `Unavailable`.
+/// With either value, a call is not retried if it may have reached the server before the connection broke. It fails
+/// with `Unavailable`.
 ///
 /// ```
 /// use grpc_ipc::{RequestExt as _, WaitForReady};

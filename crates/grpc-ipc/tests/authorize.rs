@@ -164,7 +164,10 @@ fn a_call_of_nobody_knows_whom_is_refused() {
         let request = http::Request::post(METHOD).body(Body::empty()).unwrap();
         let response = service.oneshot(request).await.unwrap();
         let status = Status::from_header_map(response.headers()).unwrap();
-        assert_eq!((status.code(), status.message()), (Code::PermissionDenied, "who calls is not known"));
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::PermissionDenied, "the peer of this call is unknown")
+        );
     });
 }
 

@@ -102,8 +102,8 @@ fn the_access_policy_is_asked_about_a_given_connection() {
         let error = serving.await.unwrap().unwrap_err();
         assert!(matches!(error, ServeError::Refused { .. }), "{error:?}");
         assert!(error.to_string().ends_with(
-            "it lets in the same user or the system (root, SYSTEM), and the peer is stdio:user=?,pid=7; set \
-             ListenOptions::access, or say who the peer is (PeerStream)"
+            "the connection of stdio:user=?,pid=7: it allows the same user or the system (root, SYSTEM); set \
+             ListenOptions::access, or tell the server who the peer is (PeerStream)"
         ));
 
         // The client asks, too.

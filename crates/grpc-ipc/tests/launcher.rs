@@ -291,7 +291,7 @@ fn a_program_that_ends_is_an_error_with_its_output() {
         assert!(output.ends_with("line 999 of the output\ncannot read the configuration"), "{output}");
         assert!(output.starts_with("line ") && output.len() <= 8 * 1024, "{output}");
         let exit = if cfg!(unix) { "exit status: 3" } else { "exit code: 3" };
-        let says = format!("ended before it listened: {exit}; its last output:");
+        let says = format!("ended with {exit} before it listened; its last output:");
         assert!(error.to_string().contains(&says), "{error}");
         if cfg!(unix) {
             assert!(fs::read_to_string(scene.log()).unwrap().len() > 8 * 1024);

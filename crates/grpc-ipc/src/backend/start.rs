@@ -1,5 +1,5 @@
-//! What a launcher needs of a platform: a lock that one client has at a time, a file for the output of the server, and how
-//! a program is started that outlives this one.
+//! The platform's part of a launcher: a lock that one client holds at a time, a file for the server's output, and
+//! starting a program that outlives this one.
 
 pub(crate) use platform::{StartPlace, kill, spawn};
 
@@ -10,13 +10,13 @@ mod platform {
 
     pub(crate) use grpc_ipc_uds::StartPlace;
 
-    /// Starts the program in a session of its own, out of reach of this terminal.
+    /// Starts the program in a session of its own, so this terminal's signals do not reach it.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
         grpc_ipc_uds::detach(command);
         command.spawn()
     }
 
-    /// Ends the program, and the processes that it has started in its session.
+    /// Ends the program, and the processes of its session.
     pub(crate) fn kill(child: &mut Child) -> io::Result<()> {
         grpc_ipc_uds::kill_detached(child)
     }
@@ -39,11 +39,11 @@ mod platform {
         path: PathBuf,
     }
 
-    /// A file that no other process can open. Windows removes it when it is closed, also when the process dies.
+    /// A file that no other process can open. Windows removes it when it is closed, even if the process dies.
     pub(crate) struct StartLock(#[expect(dead_code, reason = "closing the file ends the lock")] File);
 
     const ERROR_SHARING_VIOLATION: i32 = 32;
-    /// It is being removed, after the last one was closed.
+    /// The file is being removed, after its last handle was closed.
     const ERROR_ACCESS_DENIED: i32 = 5;
     const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
     const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
@@ -57,14 +57,14 @@ mod platform {
                 let reason = "LOCALAPPDATA is not set to a directory".to_owned();
                 return Err(BindError::NoRuntimeDirectory { address: address.clone(), reason });
             };
-            // Names of pipes and files are the same in upper and lower case.
+            // Names of pipes and files are case-insensitive.
             let name = address.to_string().to_lowercase();
             let readable: String = name
                 .chars()
                 .map(|char| if char.is_ascii_alphanumeric() || char == '-' { char } else { '_' })
                 .take(64)
                 .collect();
-            // FNV-1a, because the standard library's hash may change with its version.
+            // FNV-1a, because the standard library's hash may change between versions.
             let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
             });
@@ -103,7 +103,7 @@ mod platform {
         pub(crate) async fn create_log(&self) -> io::Result<(File, PathBuf)> {
             self.create_directory()?;
             let path = self.path.with_extension("log");
-            // The last server may still write to it.
+            // The previous server may still write to it.
             File::create(&path)?;
             Ok((OpenOptions::new().append(true).open(&path)?, path))
         }
@@ -113,8 +113,8 @@ mod platform {
         }
     }
 
-    /// Starts the program without this console and out of reach of its Ctrl-C, and without this program's streams: a
-    /// reader of a stream sees its end only once every process with the stream has closed it.
+    /// Starts the program without this console, so Ctrl-C does not reach it, and without this program's streams. A
+    /// reader of a stream sees its end only when every process with the stream has closed it.
     pub(crate) fn spawn(command: &mut Command) -> io::Result<Child> {
         command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
         grpc_ipc_win32::spawn_apart(command)

@@ -1,4 +1,4 @@
-//! What asks this process to end.
+//! The signals that ask this process to end.
 
 pub(crate) use platform::StopSignals;
 

@@ -1,7 +1,7 @@
 //! Notifies systemd of the state of a service: [sd_notify(3)].
 //!
-//! [`Server::notify_systemd`](crate::Server::notify_systemd) reports the states of a server. Use [`notify`] for the
-//! others, such as when the service reloads its configuration:
+//! [`Server::notify_systemd`](crate::Server::notify_systemd) reports the states of a server. Use [`notify`] for other
+//! states, such as a reload of the configuration:
 //!
 //! ```no_run
 //! # fn read_configuration() -> std::io::Result<()> { Ok(()) }
@@ -29,26 +29,29 @@ use rustix::time::{ClockId, clock_gettime};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum State<'a> {
-    /// It has started, or has reloaded its configuration (`READY=1`).
+    /// The service has started, or has reloaded its configuration (`READY=1`).
     Ready,
-    /// It is reloading its configuration (`RELOADING=1` with `MONOTONIC_USEC=`, as `Type=notify-reload` requires).
-    /// `Ready` must follow.
+    /// The service is reloading its configuration (`RELOADING=1` with `MONOTONIC_USEC=`, as `Type=notify-reload`
+    /// requires). `Ready` must follow.
     Reloading,
-    /// It is about to end (`STOPPING=1`).
+    /// The service is about to end (`STOPPING=1`).
     Stopping,
-    /// One line for people, which `systemctl status` shows (`STATUS=`). Line breaks become spaces.
+    /// A line of text that `systemctl status` shows (`STATUS=`). Line breaks become spaces.
     Status(&'a str),
-    /// It is alive (`WATCHDOG=1`), for `WatchdogSec=`.
+    /// The service is alive (`WATCHDOG=1`), for `WatchdogSec=`.
     Watchdog,
 }
 
-/// Notifies systemd, if it started this process and asked for notifications. It asks with `NOTIFY_SOCKET`, which names
-/// the socket to send to: a path or, on Linux, an abstract name after `@`. Returns whether a notification was sent.
-/// Does not block.
+/// Notifies systemd, if systemd started this process and asked for notifications. Returns whether a notification was
+/// sent. It does not block.
+///
+/// systemd asks for them with `NOTIFY_SOCKET`, which names the socket to send to: a path or, on Linux, an abstract name
+/// after `@`.
 ///
 /// # Errors
-/// The system's error if sending fails, [`WouldBlock`](io::ErrorKind::WouldBlock) if systemd has not read earlier
-/// messages, and [`Unsupported`](io::ErrorKind::Unsupported) for an address of another kind.
+/// - [`WouldBlock`](io::ErrorKind::WouldBlock) if systemd has not read earlier messages
+/// - [`Unsupported`](io::ErrorKind::Unsupported) if `NOTIFY_SOCKET` has another kind of address
+/// - otherwise the system's error if sending fails
 pub fn notify(state: State<'_>) -> io::Result<bool> {
     match std::env::var_os("NOTIFY_SOCKET") {
         Some(address) if !address.is_empty() => send(&address, &message(state)).map(|()| true),

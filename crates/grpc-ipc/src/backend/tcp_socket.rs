@@ -1,14 +1,14 @@
-//! What differs between the platforms' sockets of TCP.
+//! The differences between the platforms' TCP sockets.
 
 use std::io::{self, IoSlice};
 
 use tokio::net::TcpStream;
 
-/// Whether a listener needs an option to take an address whose last connections have not timed out. On Windows the
-/// option would let two servers listen at one address.
+/// Whether a listener needs an option to take an address whose last connections have not timed out. On Windows, that
+/// option would let two servers listen on one address.
 pub(crate) const REUSES_ADDRESSES: bool = cfg!(not(windows));
 
-/// Keeps writes from raising SIGPIPE where that is an option of the socket.
+/// Keeps writes from raising SIGPIPE, where that is an option of the socket.
 pub(crate) fn prepare(stream: &TcpStream) {
     #[cfg(target_vendor = "apple")]
     {
@@ -20,7 +20,7 @@ pub(crate) fn prepare(stream: &TcpStream) {
     }
 }
 
-/// Sends without waiting, and where that is a flag (elsewhere than on Apple), without SIGPIPE.
+/// Sends without waiting, and without SIGPIPE where that is a flag (except on Apple's systems).
 #[cfg(unix)]
 pub(crate) fn try_send(stream: &TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
     use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
@@ -30,7 +30,7 @@ pub(crate) fn try_send(stream: &TcpStream, bufs: &[IoSlice<'_>]) -> io::Result<u
     const FLAGS: SendFlags = SendFlags::NOSIGNAL;
     #[cfg(target_vendor = "apple")]
     const FLAGS: SendFlags = SendFlags::empty();
-    /// The most slices that the system takes at a time, IOV_MAX; the rest is for the next write.
+    /// The maximum number of slices that the system takes at a time, IOV_MAX. The next write takes the rest.
     const MAX_SLICES: usize = 1024;
 
     let bufs = &bufs[..bufs.len().min(MAX_SLICES)];

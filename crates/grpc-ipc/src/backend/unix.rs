@@ -1,4 +1,4 @@
-//! What only Unix has.
+//! API that only Unix has.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -17,8 +17,8 @@ use crate::{ConnectOptions, ListenOptions};
 /// socket of the family AF_UNIX; otherwise binding fails with [`BindError::NotListening`].
 ///
 /// The access policy and [`Peer`](crate::Peer) work as on a socket that the server binds itself. The server does not
-/// touch the socket's file: options for its mode, owner and directory have no effect, and it stays when the server
-/// ends.
+/// touch the socket's file: options for its mode, owner and directory have no effect, and the file stays when the
+/// server ends.
 ///
 /// The options keep the descriptor open, and each server gets a duplicate of it.
 ///
@@ -41,17 +41,17 @@ impl From<OwnedFd> for ListenOptions {
     }
 }
 
-/// As of an [`OwnedFd`].
+/// Like an [`OwnedFd`].
 impl From<std::os::unix::net::UnixListener> for ListenOptions {
     fn from(listener: std::os::unix::net::UnixListener) -> Self {
         OwnedFd::from(listener).into()
     }
 }
 
-/// As of an [`OwnedFd`].
+/// Like an [`OwnedFd`].
 ///
 /// # Errors
-/// That of [`into_std`](tokio::net::UnixListener::into_std).
+/// The error of [`into_std`](tokio::net::UnixListener::into_std).
 impl TryFrom<tokio::net::UnixListener> for ListenOptions {
     type Error = io::Error;
 
@@ -60,7 +60,7 @@ impl TryFrom<tokio::net::UnixListener> for ListenOptions {
     }
 }
 
-/// Listens on a duplicate of `socket`. Errors name it `address`.
+/// Listens on a duplicate of `socket`. `address` is its name in errors.
 pub(super) async fn listen_on(
     socket: &OwnedFd,
     options: grpc_ipc_uds::ListenOptions,
@@ -72,40 +72,41 @@ pub(super) async fn listen_on(
     options.listen_on(socket).await
 }
 
-/// Options of Unix domain sockets. Addresses that are no file ignore them.
+/// Options of Unix domain sockets. They have no effect on addresses that are not files.
 pub trait ListenOptionsExt: Sized + sealed::Sealed {
-    /// The permission bits of the socket's file. A user who may write to the file may connect. They are in force before
-    /// the first client can connect. Default: `0o600`.
+    /// The permission bits of the socket's file, set before the first client can connect. A user who may write to the
+    /// file may connect, if the access policy allows them. Default: `0o600`.
     #[must_use = "options do nothing until a server listens with them"]
     fn mode(self, mode: u32) -> Self;
 
-    /// The owner of the socket's file. Only root may choose another user. Default: the effective user of this process.
+    /// The owner of the socket's file, as a user id. Only root may choose another user. Default: the effective user of
+    /// this process.
     #[must_use = "options do nothing until a server listens with them"]
     fn owner(self, uid: u32) -> Self;
 
-    /// The same as [`owner`](Self::owner), by the user's name. Default: see `owner`.
+    /// The owner of the socket's file, as a user name. Default: see [`owner`](Self::owner).
     #[must_use = "options do nothing until a server listens with them"]
     fn owner_name(self, name: impl Into<String>) -> Self;
 
-    /// The group of the socket's file, and of the directory that [`create_parent`](Self::create_parent) creates.
-    /// With a [`mode`](Self::mode) of `0o660` its members may connect, if the access policy allows them. A process that
-    /// is not root may choose only a group that it belongs to. Default: what the system gives a new file.
+    /// The group of the socket's file, as a group id, and of the directory that [`create_parent`](Self::create_parent)
+    /// creates. With a [`mode`](Self::mode) of `0o660`, its members may connect, if the access policy allows them. A
+    /// process that is not root may choose only a group that it belongs to. Default: the group that the system gives a
+    /// new file.
     #[must_use = "options do nothing until a server listens with them"]
     fn group(self, gid: u32) -> Self;
 
-    /// The same as [`group`](Self::group), by the group's name. Default: see `group`.
+    /// The same as [`group`](Self::group), as a group name. Default: see `group`.
     #[must_use = "options do nothing until a server listens with them"]
     fn group_name(self, name: impl Into<String>) -> Self;
 
-    /// Creates the directory of the socket's file with these permission bits if it is missing, and its missing parents
-    /// with `0o755` less the umask. They stay when the server ends. Default: no directory is created.
+    /// Creates the directory of the socket's file with these permission bits if it does not exist, and its missing
+    /// parents with `0o755` minus the umask. They stay when the server ends. Default: no directory is created.
     #[must_use = "options do nothing until a server listens with them"]
     fn create_parent(self, mode: u32) -> Self;
 
-    /// Listens even in a directory that others can write to, where they can replace this server with one of their own.
-    /// [`grpc_ipc_uds::ListenOptions`](https://docs.rs/grpc-ipc-uds) describes what is otherwise required of the
-    /// directory. Default: such a directory is refused with
-    /// [`BindError::UnsafeParent`](crate::BindError::UnsafeParent).
+    /// Listens even in a directory that other users can write to. They can replace the socket there with one of their
+    /// own. [`security`](crate::security) describes the checks of the directory that this turns off. Default: binding
+    /// fails in such a directory, with [`BindError::UnsafeParent`](crate::BindError::UnsafeParent).
     #[must_use = "options do nothing until a server listens with them"]
     fn dangerous_allow_unsafe_parent(self) -> Self;
 }
@@ -147,12 +148,12 @@ impl ListenOptionsExt for ListenOptions {
     }
 }
 
-/// Options of Unix domain sockets. Addresses that are no file ignore them.
+/// Options of Unix domain sockets. They have no effect on addresses that are not files.
 pub trait ConnectOptionsExt: Sized + sealed::Sealed {
-    /// Whether to connect to a socket through a symbolic link at the end of the path, as container runtimes
-    /// install theirs. A link is followed only if it belongs to this user or to root, because its owner chooses the
-    /// server. The access policy checks the server as always. Links further up in the path are always followed.
-    /// Default: `false`; a link is refused with [`ConnectError::NotASocket`](crate::ConnectError::NotASocket).
+    /// Whether to connect through a symbolic link at the end of the path, such as container runtimes install. The
+    /// client follows a link only if it belongs to this user or to root, because its owner chooses the server. The
+    /// access policy still checks the server. Links further up in the path are always followed. Default: `false`;
+    /// connecting to a link fails with [`ConnectError::NotASocket`](crate::ConnectError::NotASocket).
     #[must_use = "options do nothing until a channel connects with them"]
     fn follow_symlinks(self, follow: bool) -> Self;
 }

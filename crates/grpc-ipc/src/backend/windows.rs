@@ -1,17 +1,17 @@
-//! What only Windows has.
+//! API that only Windows has.
 
 pub use grpc_ipc_named_pipe::{ClientProcess, ImpersonationLevel, SecurityDescriptor};
 
 use crate::{ConnectOptions, ListenOptions};
 
-/// Options of named pipes. Addresses that are no pipe ignore them.
+/// Options of named pipes. They have no effect on other addresses.
 pub trait ListenOptionsExt: Sized + sealed::Sealed {
-    /// Decides which users Windows lets open the pipe, before the access policy is asked. Default:
+    /// Decides which users Windows allows to open the pipe. The access policy then decides about those. Default:
     /// [`SecurityDescriptor::current_user`].
     #[must_use = "options do nothing until a server listens with them"]
     fn descriptor(self, descriptor: SecurityDescriptor) -> Self;
 
-    /// How many bytes Windows buffers for a reader, in each direction. Default: 65536 (64 KiB).
+    /// How many bytes Windows buffers in each direction until they are read. Default: 65536 (64 KiB).
     #[must_use = "options do nothing until a server listens with them"]
     fn buffer_size(self, bytes: u32) -> Self;
 }
@@ -28,7 +28,7 @@ impl ListenOptionsExt for ListenOptions {
     }
 }
 
-/// Options of named pipes. Addresses that are no pipe ignore them.
+/// Options of named pipes. They have no effect on other addresses.
 pub trait ConnectOptionsExt: Sized + sealed::Sealed {
     /// What the server may do with the identity of this client. Default:
     /// [`ImpersonationLevel::Identification`].

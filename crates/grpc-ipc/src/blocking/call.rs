@@ -3,7 +3,7 @@ use tonic::{Response, Status};
 use super::engine::{self, CannotBlock};
 use super::{Cancellation, Streaming};
 
-/// Waits for a call, and ends it if it is cancelled before.
+/// Waits for a call, and ends the call if it is cancelled first.
 pub(crate) fn call<R>(
     call: impl Future<Output = Result<R, Status>>,
     cancellation: Option<&Cancellation>,
@@ -20,7 +20,7 @@ pub(crate) fn call<R>(
     };
     let done = done.unwrap_or_else(|error: CannotBlock| Err(error.into_status()));
     if done.is_err() {
-        // The server may still have to be told that the call was given up.
+        // The server may not know yet that the call was given up.
         engine::wake();
     }
     done

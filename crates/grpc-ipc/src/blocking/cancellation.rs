@@ -32,14 +32,14 @@ impl Cancellation {
         Self { cancelled: Arc::new(watch::Sender::new(false)) }
     }
 
-    /// Lets [`cancel`](Self::cancel) end the call that `request` is made with, and the stream of its responses. For a stream
-    /// of requests, see [`Messages::cancellation`](super::Messages::cancellation).
+    /// Lets [`cancel`](Self::cancel) end the call that `request` is made with, including its stream of responses. For a
+    /// stream of requests, use [`Messages::cancellation`](super::Messages::cancellation).
     pub fn apply_to<T>(&self, request: &mut Request<T>) {
         request.extensions_mut().insert(self.clone());
     }
 
-    /// Ends the calls that this was applied to, and those made with it later, with
-    /// [`Cancelled`](tonic::Code::Cancelled). A call whose response has already arrived is not affected.
+    /// Ends the calls that this was applied to, and calls made with it later, with
+    /// [`Cancelled`](tonic::Code::Cancelled). It has no effect on a call whose response has already arrived.
     pub fn cancel(&self) {
         self.cancelled.send_replace(true);
     }
@@ -50,7 +50,7 @@ impl Cancellation {
     }
 
     pub(super) async fn cancelled(&self) {
-        // This holds the sender.
+        // `cancelled` holds the sender.
         _ = self.cancelled.subscribe().wait_for(|cancelled| *cancelled).await;
     }
 }

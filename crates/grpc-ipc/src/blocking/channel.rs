@@ -5,15 +5,16 @@ use grpc_ipc_core::{ConnectError, Peer};
 use super::engine;
 use crate::{ConnectOptions, LaunchError, Launcher};
 
-/// A connection to a server for blocking clients, made again when it breaks. Cloning is cheap, and clones share their
-/// connections. In everything else it behaves like the asynchronous [`Channel`](crate::Channel).
+/// A connection to a server for blocking clients. If it breaks, the next call opens another one. Cloning is cheap, and
+/// clones share their connections. Otherwise it behaves like the asynchronous [`Channel`](crate::Channel).
 #[derive(Clone)]
 pub struct Channel {
     inner: crate::Channel,
 }
 
 impl Channel {
-    /// Connects now, to an address or with [`ConnectOptions`], and waits until the server has begun with HTTP/2.
+    /// Connects to a server, and waits until the server has accepted this client. Takes an address or
+    /// [`ConnectOptions`].
     ///
     /// # Errors
     /// Those of the asynchronous [`Channel::connect`](crate::Channel::connect), and [`ConnectError::Unsupported`]
@@ -26,7 +27,7 @@ impl Channel {
         Ok(Self { inner })
     }
 
-    /// Connects at the first call.
+    /// Makes a channel that connects at the first call.
     ///
     /// # Errors
     /// Those of the asynchronous [`Channel::lazy`](crate::Channel::lazy).
@@ -34,7 +35,7 @@ impl Channel {
         Ok(Self { inner: crate::Channel::lazy(options)? })
     }
 
-    /// Connects, and first starts the server's program if no server is there.
+    /// Connects, and first starts the server's program if no server is running.
     ///
     /// # Errors
     /// Those of [`Launcher::connect`], and [`ConnectError::Unsupported`] inside an asynchronous task.
@@ -46,7 +47,8 @@ impl Channel {
     }
 
     /// Makes blocking calls over an existing channel, such as one with a connector of your own. Connections that
-    /// blocking calls open run on the thread of the blocking channels; others stay on the runtime that opened them.
+    /// blocking calls open run on the thread of the blocking channels. Other connections stay on the runtime that
+    /// opened them.
     pub fn from_channel(channel: crate::Channel) -> Self {
         Self { inner: channel }
     }
@@ -56,7 +58,7 @@ impl Channel {
         &self.inner
     }
 
-    /// The server of the latest connection, if there was one.
+    /// The server of the latest connection, if there has been one.
     pub fn peer(&self) -> Option<Peer> {
         self.inner.peer()
     }

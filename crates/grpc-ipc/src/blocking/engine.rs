@@ -1,8 +1,8 @@
 //! Runs the connections of blocking channels.
 //!
-//! They share one runtime, which has no thread of its own: the thread of a call drives it while it waits, so a response
-//! wakes only its caller. Of several callers, one drives, and the next takes over when it is done. Between calls a
-//! thread drives the runtime, to answer pings, to notice servers that leave, and to send what is left.
+//! They share one runtime, which has no thread of its own. The thread of a call drives it while it waits, so a response
+//! wakes only its caller. If several threads call, one drives, and another takes over when it is done. Between calls, a
+//! background thread drives the runtime, to answer pings, to notice servers that leave, and to send remaining data.
 
 use std::future::ready;
 use std::io;
@@ -17,36 +17,36 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 use tonic::Status;
 
-/// The engine that all blocking channels of the process share, or the reason that there is none.
+/// The engine of all blocking channels of the process, or the error of creating it.
 static ENGINE: OnceLock<Result<Engine, io::Error>> = OnceLock::new();
 
-/// The thread's name, which Linux cuts off after 15 bytes.
+/// The thread's name. Linux truncates names after 15 bytes.
 const NAME: &str = "grpc-ipc-client";
-/// The thread takes over the runtime after one to two of these intervals without a call. Handing over costs about as
-/// much as a call.
+/// The background thread takes over the runtime after one to two of these intervals without a call. A hand-over costs
+/// about as much as a call.
 const PAUSE: Duration = Duration::from_millis(10);
 
 struct Engine {
     runtime: Runtime,
-    /// Threads that call now.
+    /// The number of threads that are in a call.
     callers: AtomicUsize,
-    /// Calls that have ended.
+    /// The number of calls that have ended.
     calls: AtomicU64,
-    /// The thread drives the runtime, or is about to.
+    /// The background thread drives the runtime, or is about to.
     driving: AtomicBool,
-    /// The thread sleeps until a call ends.
+    /// The background thread sleeps until a call ends.
     asleep: AtomicBool,
-    /// There is something to do, although no thread calls.
+    /// There is work although no thread is in a call.
     wanted: AtomicBool,
-    /// Tells the thread to let go of the runtime.
+    /// Makes the background thread release the runtime.
     let_go: Notify,
     /// Set before the first call.
     thread: OnceLock<Thread>,
 }
 
-/// Why a blocking call is impossible here.
+/// The reason why a thread cannot make a blocking call.
 pub(super) enum CannotBlock {
-    /// This thread drives asynchronous tasks.
+    /// The thread drives asynchronous tasks.
     Inside,
     NoThread(io::Error),
 }
@@ -60,7 +60,7 @@ pub(super) fn block_on<F: Future>(future: F) -> Result<F::Output, CannotBlock> {
         Ok(engine) => engine,
         Err(error) => return Err(CannotBlock::NoThread(io::Error::new(error.kind(), error.to_string()))),
     };
-    // tokio does not say whether one may block here; it panics.
+    // tokio cannot tell whether blocking is possible here; it panics if not.
     if Handle::try_current().is_ok()
         && catch_unwind(|| Handle::block_on(engine.runtime.handle(), ready(()))).is_err()
     {
@@ -114,7 +114,7 @@ impl Engine {
         }
     }
 
-    /// What the thread does.
+    /// The body of the background thread.
     fn drive(&self) {
         loop {
             let calls = self.calls.load(Ordering::SeqCst);
@@ -134,8 +134,8 @@ impl Engine {
                 self.asleep.store(false, Ordering::SeqCst);
                 continue;
             }
-            // A caller first announces itself and then checks whether the thread drives, so one of the two sees the
-            // other.
+            // A caller first announces itself, and then checks whether the background thread drives. So one of the two
+            // sees the other.
             self.driving.store(true, Ordering::SeqCst);
             if self.callers.load(Ordering::SeqCst) == 0 {
                 self.runtime.block_on(self.let_go.notified());
@@ -145,7 +145,7 @@ impl Engine {
     }
 }
 
-/// A thread that calls.
+/// A thread that is in a call.
 struct Caller(&'static Engine);
 
 impl Caller {

@@ -11,7 +11,7 @@ use tonic::{Request, Status};
 
 use super::{Cancellation, engine};
 
-/// The requests of a call that sends a stream of them. Anything that can be iterated over converts into it:
+/// The requests of a client-streaming or bidirectional call. Anything that can be iterated over converts into it:
 /// `client.record([first, second])`.
 ///
 /// An iterator runs on a thread of its own, because it may block. The end of the call does not wait for it.
@@ -27,7 +27,7 @@ enum Source<T> {
     Sender(mpsc::Receiver<T>),
 }
 
-/// How many messages of an iterator wait to be sent.
+/// How many messages of an iterator may wait to be sent.
 const AHEAD: usize = 16;
 
 impl<T> Messages<T> {
@@ -40,7 +40,7 @@ impl<T> Messages<T> {
         Self { metadata, ..self }
     }
 
-    /// How long the call may take. Default: no limit.
+    /// Limits how long the call may take. Default: no limit.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout: Some(timeout), ..self }
     }
@@ -61,7 +61,7 @@ impl<T> Messages<T> {
                 let (sender, messages) = mpsc::channel(AHEAD);
                 let sender = Sender(sender);
                 let send = move || {
-                    // Until the call takes no more.
+                    // Until the call takes no more messages.
                     _ = { iterator }.try_for_each(|message| sender.send(message).ok());
                 };
                 let spawned = thread::Builder::new().name("grpc-ipc-sender".to_owned()).spawn(send);
@@ -112,13 +112,13 @@ impl<T> fmt::Debug for Messages<T> {
 /// # }
 /// ```
 ///
-/// At most `ahead` messages, at least 1, wait until the connection takes them.
+/// At most `ahead` messages, at least 1, wait to be sent.
 pub fn messages<T>(ahead: usize) -> (Sender<T>, Messages<T>) {
     let (sender, messages) = mpsc::channel(ahead.max(1));
     (Sender(sender), Messages::new(Source::Sender(messages)))
 }
 
-/// Sends the messages of a call. The server sees their end when all clones of it are dropped.
+/// Sends the messages of a call. The server sees the end of the stream when all clones are dropped.
 #[derive(Clone)]
 pub struct Sender<T>(mpsc::Sender<T>);
 
@@ -126,12 +126,14 @@ impl<T> Sender<T> {
     /// Sends a message. Blocks while the maximum number of messages wait.
     ///
     /// # Errors
-    /// [`Cancelled`](tonic::Code::Cancelled) once the call has ended. The call's own status tells why.
+    /// [`Cancelled`](tonic::Code::Cancelled) once the call has ended. The call's own status has the reason.
     ///
     /// # Panics
-    /// Inside of an asynchronous task.
+    /// Inside an asynchronous task.
     pub fn send(&self, message: T) -> Result<(), Status> {
-        self.0.blocking_send(message).map_err(|_| Status::cancelled("the call takes no more messages"))?;
+        self.0
+            .blocking_send(message)
+            .map_err(|_| Status::cancelled("the call has ended and takes no more messages"))?;
         engine::wake();
         Ok(())
     }
@@ -139,7 +141,7 @@ impl<T> Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // Keeps the runtime driven when the field is dropped, which may be the end of the stream.
+        // Keeps the runtime driven while the field is dropped, which may end the stream.
         engine::wake();
     }
 }
@@ -150,7 +152,7 @@ impl<T> fmt::Debug for Sender<T> {
     }
 }
 
-/// The messages in the form that the asynchronous client takes.
+/// The messages, as the asynchronous client takes them.
 pub(crate) struct Outgoing<T>(mpsc::Receiver<T>);
 
 impl<T> Stream for Outgoing<T> {

@@ -6,8 +6,8 @@ use tonic::metadata::MetadataMap;
 use super::call::call;
 use super::{Cancellation, engine};
 
-/// The responses of a call, as an iterator that blocks until the next one. It ends after an error, which is the status
-/// of the call. Dropping it cancels the call.
+/// The responses of a call, as an iterator that blocks until the next one arrives. After an error, which is the status
+/// of the call, the iterator ends. Dropping it cancels the call.
 pub struct Streaming<T> {
     /// `None` after the end.
     messages: Option<tonic::Streaming<T>>,
@@ -20,8 +20,8 @@ impl<T> Streaming<T> {
         Self { messages: Some(messages), trailers: None, cancellation }
     }
 
-    /// Takes the metadata that the server sent after its last message. `None` before the end, after an error, and if it
-    /// was taken already.
+    /// Takes the metadata that the server sent after its last message. Returns `None` before the end, after an error,
+    /// and if the metadata has been taken already.
     pub fn trailers(&mut self) -> Option<MetadataMap> {
         self.trailers.take()
     }

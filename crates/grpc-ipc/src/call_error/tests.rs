@@ -1,4 +1,4 @@
-//! The table of the documentation is that of the code.
+//! The table of the documentation matches the code.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -11,7 +11,7 @@ use super::*;
 use crate::Http2Error;
 use crate::status::{deadline_exceeded, status_from_connect, status_from_http2, status_of_unsent};
 
-/// Code, processed, the channel retries, the caller may retry.
+/// The columns: code, processed, channel retries, caller may retry.
 type Row = [String; 4];
 
 fn table() -> BTreeMap<String, Row> {
@@ -147,7 +147,7 @@ fn a_status_leads_to_its_cause() {
     assert!(Status::unavailable("of the server").may_have_been_processed());
 }
 
-/// What it fails with is known.
+/// A body that fails with a status keeps it.
 #[test]
 fn the_status_of_a_body_is_kept() {
     let own = Status::aborted("the caller's");

@@ -1,4 +1,4 @@
-//! How a server finds out that a service is one of generated code, and has it answer the general way.
+//! Recognizes a service as generated code, and answers its calls on the general path.
 
 use std::any::{Any, TypeId};
 use std::convert::Infallible;
@@ -16,27 +16,27 @@ use tower_service::Service;
 use super::{Bytes, Call, ServerOptions};
 use crate::router::Answer;
 
-/// A service whose methods can be called directly. Generated servers are.
+/// A service whose methods can be called directly, such as every generated server.
 pub trait DirectService: Send + Sync + 'static {
-    /// Its methods.
+    /// The methods of the service.
     fn methods(&self) -> &'static [Served];
 
-    /// How it takes requests and makes responses.
+    /// How the service decodes requests and encodes responses.
     fn options(&self) -> &ServerOptions;
 
-    /// Has a method answer a call, by its number among the [`methods`](Self::methods). Any other number is a method that
-    /// the service does not have.
+    /// Makes a method answer a call. `method` is its index in [`methods`](Self::methods); any other number means a
+    /// method that the service does not have.
     fn call(&self, method: usize, call: Call<'_>) -> super::Called;
 }
 
-/// A method that is served.
+/// A method of a generated server.
 #[derive(Clone, Copy, Debug)]
 pub struct Served {
     path: &'static str,
     kind: Kind,
 }
 
-/// What requests have.
+/// The kind of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     WithMessage,
@@ -44,25 +44,25 @@ enum Kind {
 }
 
 impl Served {
-    /// One message each way.
+    /// A unary method.
     #[must_use]
     pub const fn unary(path: &'static str) -> Self {
         Self { path, kind: Kind::WithMessage }
     }
 
-    /// One message there, and a stream of them back.
+    /// A method with one request and a stream of responses.
     #[must_use]
     pub const fn server_streaming(path: &'static str) -> Self {
         Self { path, kind: Kind::WithMessage }
     }
 
-    /// A stream of messages there, and one back.
+    /// A method with a stream of requests and one response.
     #[must_use]
     pub const fn client_streaming(path: &'static str) -> Self {
         Self { path, kind: Kind::WithStream }
     }
 
-    /// A stream of messages each way.
+    /// A method with a stream in each direction.
     #[must_use]
     pub const fn streaming(path: &'static str) -> Self {
         Self { path, kind: Kind::WithStream }
@@ -72,13 +72,13 @@ impl Served {
         self.path
     }
 
-    /// Requests have a stream of messages.
+    /// Whether requests are streams of messages.
     pub(crate) fn takes_stream(&self) -> bool {
         self.kind == Kind::WithStream
     }
 }
 
-/// Answers a request, as [`Service::call`] of a generated server.
+/// Answers a request, like [`Service::call`] of a generated server.
 pub fn answer<S, B>(service: &S, request: http::Request<B>) -> Answering<S>
 where
     S: DirectService + Clone,
@@ -94,8 +94,8 @@ where
     Answering::of(service.call(method.unwrap_or(usize::MAX), Call::general(request.map(body))).into_answer())
 }
 
-/// The response of a generated server `S`, the general way. Only [`answer`] makes one: a service of this future is `S`
-/// itself, and nothing around it.
+/// The response of a generated server `S` on the general path. Only [`answer`] creates one, so a service with this
+/// future is `S` itself, without anything around it.
 #[must_use = "futures do nothing unless polled"]
 pub struct Answering<S> {
     answer: Answer,
@@ -109,7 +109,7 @@ impl<S> Answering<S> {
 }
 
 impl<S: 'static> Answering<S> {
-    /// What is inside of an `Answering<S>`, so that it is not boxed again.
+    /// The inner future of an `Answering<S>`, so that it is not boxed twice.
     pub(crate) fn take(future: &mut dyn Any) -> Option<Answer> {
         future.downcast_mut::<Option<Self>>()?.take().map(|answering| answering.answer)
     }
@@ -129,12 +129,12 @@ impl<S> fmt::Debug for Answering<S> {
     }
 }
 
-/// In the extensions of a request that is none: asks a generated server for itself.
+/// An extension of a probe, which asks a generated server for itself and is not a real request.
 #[derive(Clone, Default)]
 struct Probe(Arc<Mutex<Option<Box<dyn DirectService>>>>);
 
-/// The service as one that can be called directly, if it is a generated server itself. Only that is asked: what is around
-/// one, such as a layer or an interceptor of tonic's, has another future, and stays around it.
+/// Returns the service for direct calls, if it is a generated server itself. A service inside another, such as a layer
+/// or an interceptor of tonic's, has another future, and is not found.
 pub(crate) fn probe<S>(service: &mut S) -> Option<Box<dyn DirectService>>
 where
     S: Service<http::Request<Body>> + 'static,
@@ -151,7 +151,7 @@ where
     found.take()
 }
 
-/// The body as tonic has it.
+/// Converts the body into tonic's type.
 fn body<B>(body: B) -> Body
 where
     B: http_body::Body + Send + 'static,
@@ -162,7 +162,7 @@ where
     tonics.unwrap_or_else(|| Body::new(AnyBody(body.map(Box::pin))))
 }
 
-/// A body of any data.
+/// A body with any type of data.
 struct AnyBody<B>(Option<Pin<Box<B>>>);
 
 impl<B: http_body::Body> http_body::Body for AnyBody<B> {

@@ -12,39 +12,39 @@ pub struct BlockingClient {
 }
 
 impl BlockingClient {
-    /// A client over a channel.
+    /// Creates a client on a channel.
     pub fn new(channel: Channel) -> Self {
         Self { inner: Client::new(channel.channel().clone()) }
     }
 
-    /// Compresses requests. Default: no compression.
+    /// Compresses requests with `encoding`. Default: no compression.
     #[must_use]
     pub fn send_compressed(self, encoding: CompressionEncoding) -> Self {
         Self { inner: self.inner.send_compressed(encoding) }
     }
 
-    /// Accepts compressed responses. Default: none.
+    /// Accepts responses compressed with `encoding`. Default: no compressed responses.
     #[must_use]
     pub fn accept_compressed(self, encoding: CompressionEncoding) -> Self {
         Self { inner: self.inner.accept_compressed(encoding) }
     }
 
-    /// The largest message that is decoded, in bytes. Default: 4 MiB.
+    /// Limits the size of a decoded message, in bytes. Default: 4 MiB.
     #[must_use]
     pub fn max_decoding_message_size(self, limit: usize) -> Self {
         Self { inner: self.inner.max_decoding_message_size(limit) }
     }
 
-    /// The largest message that is encoded, in bytes. Default: `usize::MAX`.
+    /// Limits the size of an encoded message, in bytes. Default: `usize::MAX`.
     #[must_use]
     pub fn max_encoding_message_size(self, limit: usize) -> Self {
         Self { inner: self.inner.max_encoding_message_size(limit) }
     }
 
-    /// Sends one message, and gets one.
+    /// Makes a unary call.
     ///
     /// # Errors
-    /// The status that the call has ended with.
+    /// The status of the call.
     pub fn unary<M, R>(
         &mut self,
         method: &'static Method,
@@ -58,10 +58,10 @@ impl BlockingClient {
         call(self.inner.unary(method, request), cancellation.as_ref())
     }
 
-    /// Sends one message, and gets a stream of them.
+    /// Sends one message, and receives a stream.
     ///
     /// # Errors
-    /// The status that the call has ended with.
+    /// The status of the call.
     pub fn server_streaming<M, R>(
         &mut self,
         method: &'static Method,
@@ -76,10 +76,10 @@ impl BlockingClient {
         Ok(streaming(response, cancellation))
     }
 
-    /// Sends a stream of messages, and gets one.
+    /// Sends a stream of messages, and receives one message.
     ///
     /// # Errors
-    /// The status that the call has ended with.
+    /// The status of the call.
     pub fn client_streaming<M, R>(
         &mut self,
         method: &'static Method,
@@ -93,10 +93,10 @@ impl BlockingClient {
         call(self.inner.client_streaming(method, request), cancellation.as_ref())
     }
 
-    /// Sends a stream of messages, and gets one, too.
+    /// Sends a stream of messages, and receives a stream.
     ///
     /// # Errors
-    /// The status that the call has ended with.
+    /// The status of the call.
     pub fn streaming<M, R>(
         &mut self,
         method: &'static Method,

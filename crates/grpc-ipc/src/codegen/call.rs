@@ -1,4 +1,4 @@
-//! A call that a generated server answers.
+//! A call to a generated server.
 
 use std::fmt;
 use std::future::ready;
@@ -17,18 +17,18 @@ use super::direct_call::DirectCall;
 use super::metadata::{ProtocolsOwn, strip};
 use crate::router::Answer;
 
-/// A call that has come, which one of these methods answers.
+/// A call that has arrived. One of its methods answers it.
 #[must_use = "a call is to be answered"]
 pub struct Call<'a>(Kind<'a>);
 
 enum Kind<'a> {
     General(http::Request<Body>),
     Direct(DirectCall<'a>),
-    /// By an interceptor; a direct call is answered then.
+    /// Refused by an interceptor. A direct call has been answered already.
     Refused(Called),
 }
 
-/// That a call is answered, or will be.
+/// Proof that a call is answered, or will be.
 #[must_use = "a call is to be answered"]
 pub struct Called(Option<Answer>);
 
@@ -37,7 +37,7 @@ impl Called {
         Self(Some(Box::pin(ready(Ok(status.into_http())))))
     }
 
-    /// The answer of a call that is not direct.
+    /// The answer to a call that is not direct.
     pub(super) fn into_answer(self) -> Answer {
         self.0
             .unwrap_or_else(|| Box::pin(ready(Ok(Status::internal("the call was not answered").into_http()))))
@@ -59,7 +59,7 @@ impl<'a> Call<'a> {
         Self(Kind::Direct(call))
     }
 
-    /// One message each way.
+    /// Answers a unary call.
     pub fn unary<M, R, F, A>(self, options: &ServerOptions, handler: F) -> Called
     where
         M: Message + Default + 'static,
@@ -75,7 +75,7 @@ impl<'a> Call<'a> {
         self.answered(move |request| async move { grpc.unary(Handler(Some(handler)), request).await })
     }
 
-    /// One message there, and a stream of them back.
+    /// Answers one message with a stream.
     pub fn server_streaming<M, R, S, F, A>(self, options: &ServerOptions, handler: F) -> Called
     where
         M: Message + Default + 'static,
@@ -94,7 +94,7 @@ impl<'a> Call<'a> {
         )
     }
 
-    /// A stream of messages there, and one back.
+    /// Answers a stream of messages with one message.
     pub fn client_streaming<M, R, F, A>(self, options: &ServerOptions, handler: F) -> Called
     where
         M: Message + Default + 'static,
@@ -112,7 +112,7 @@ impl<'a> Call<'a> {
         )
     }
 
-    /// A stream of messages each way.
+    /// Answers a stream of messages with a stream.
     pub fn streaming<M, R, S, F, A>(self, options: &ServerOptions, handler: F) -> Called
     where
         M: Message + Default + 'static,
@@ -129,7 +129,7 @@ impl<'a> Call<'a> {
         self.answered(move |request| async move { grpc.streaming(Handler(Some(handler)), request).await })
     }
 
-    /// The service has no such method.
+    /// Answers that the service has no such method.
     pub fn unimplemented(self) -> Called {
         self.answered(|request| {
             let status = no_such_method(request.uri().path());
@@ -137,7 +137,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Answers the general way.
+    /// Answers on the general path.
     fn answered<A>(self, answer: impl FnOnce(http::Request<Body>) -> A) -> Called
     where
         A: Future<Output = http::Response<Body>> + Send + 'static,
@@ -156,7 +156,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Asks an interceptor about the call before it is answered.
+    /// Lets an interceptor check the call before it is answered.
     pub(crate) fn intercepted(self, interceptor: &mut impl Interceptor) -> Self {
         Self(match self.0 {
             Kind::General(request) => match intercept(request, interceptor) {
@@ -187,7 +187,7 @@ fn no_such_method(path: &str) -> Status {
     }
 }
 
-/// A request as an interceptor leaves it.
+/// The request after an interceptor.
 pub(crate) fn intercept<B>(
     request: http::Request<B>,
     interceptor: &mut impl Interceptor,
@@ -203,7 +203,7 @@ pub(crate) fn intercept<B>(
     Ok(http::Request::from_parts(head, body))
 }
 
-/// A handler as tonic calls it.
+/// A handler, in the form that tonic calls.
 struct Handler<F>(Option<F>);
 
 impl<F, T, R, A> Service<Request<T>> for Handler<F>

@@ -19,12 +19,12 @@ use super::unary_client::{Direct, Unary};
 use super::{Bytes, Method};
 use crate::{Channel, Intercepted};
 
-/// What a generated client holds: the service that it calls, and how.
+/// The state of a generated client: the service that it calls, and its options.
 #[derive(Clone, Debug)]
 pub struct Client<T> {
     inner: T,
     pub(super) options: ClientOptions,
-    /// Where the channel and the interceptor are in an [`Intercepted`].
+    /// Finds the channel and the interceptor in an [`Intercepted`].
     intercepted: Option<Reach<T>>,
 }
 
@@ -32,38 +32,38 @@ pub struct Client<T> {
 type Reach<T> = for<'a> fn(&'a mut T) -> Option<(&'a Channel, &'a mut dyn Interceptor)>;
 
 impl<T> Client<T> {
-    /// A client over a [`Channel`](crate::Channel) or another service.
+    /// Creates a client on a [`Channel`](crate::Channel) or another service.
     pub fn new(inner: T) -> Self {
         Self::with_origin(inner, Uri::default())
     }
 
-    /// Like [`new`](Self::new), with the scheme, authority and beginning of the path that requests name.
+    /// Like [`new`](Self::new), with the scheme, authority and path prefix for its requests.
     pub fn with_origin(inner: T, origin: Uri) -> Self {
         Self { inner, options: ClientOptions::with_origin(origin), intercepted: None }
     }
 
-    /// Compresses requests. Default: they are not.
+    /// Compresses requests with `encoding`. Default: no compression.
     #[must_use]
     pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
         self.options.send_compressed(encoding);
         self
     }
 
-    /// Accepts responses that are compressed. Default: none is.
+    /// Accepts responses compressed with `encoding`. Default: no compressed responses.
     #[must_use]
     pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
         self.options.accept_compressed(encoding);
         self
     }
 
-    /// The largest message that is decoded, in bytes. Default: 4 MiB.
+    /// Limits the size of a decoded message, in bytes. Default: 4 MiB.
     #[must_use]
     pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
         self.options.max_decoding_message_size = Some(limit);
         self
     }
 
-    /// The largest message that is encoded, in bytes. Default: `usize::MAX`.
+    /// Limits the size of an encoded message, in bytes. Default: `usize::MAX`.
     #[must_use]
     pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
         self.options.max_encoding_message_size = Some(limit);
@@ -72,7 +72,7 @@ impl<T> Client<T> {
 }
 
 impl<T: 'static, F: Interceptor> Client<Intercepted<T, F>> {
-    /// Like [`new`](Client::new), with an interceptor that sees and may change each request's metadata.
+    /// Like [`new`](Client::new), with an interceptor that sees each request's metadata and may change it.
     pub fn with_interceptor(inner: T, interceptor: F) -> Self {
         let intercepted: Reach<Intercepted<T, F>> =
             |Intercepted { inner, interceptor }| Some((channel(inner)?, interceptor));
@@ -80,13 +80,13 @@ impl<T: 'static, F: Interceptor> Client<Intercepted<T, F>> {
     }
 }
 
-/// The service as a channel, if it is one: the comparison is of types, and made when this is compiled.
+/// The service as a channel, if it is one. The types are compared at compile time.
 fn channel<T: 'static>(service: &T) -> Option<&Channel> {
     (service as &dyn Any).downcast_ref()
 }
 
 impl<T: 'static> Client<T> {
-    /// Whether a call can go the direct way.
+    /// Whether a call can be direct.
     fn is_direct<M>(&mut self, request: &Request<M>) -> bool {
         let extensions = request.extensions();
         !self.options.need_tonic()
@@ -94,7 +94,7 @@ impl<T: 'static> Client<T> {
             && (extensions.is_empty() || extensions.get::<CancellationHandle>().is_none())
     }
 
-    /// The channel of direct calls.
+    /// The channel for direct calls.
     pub(super) fn channel(&mut self) -> Option<&Channel> {
         match self.intercepted {
             None => channel(&self.inner),
@@ -107,7 +107,7 @@ impl<T: 'static> Client<T> {
         self.intercepted.is_some()
     }
 
-    /// The request of a direct call as the interceptor leaves it, if there is one.
+    /// The request of a direct call after the interceptor, if there is one.
     pub(super) fn intercept<M>(
         &mut self,
         method: &'static Method,
@@ -141,7 +141,7 @@ where
     T::ResponseBody: http_body::Body<Data = Bytes> + Send + 'static,
     <T::ResponseBody as http_body::Body>::Error: Into<StdError> + Send,
 {
-    /// Sends one message, and gets one.
+    /// Makes a unary call.
     #[inline]
     pub fn unary<M, R>(
         &mut self,
@@ -159,7 +159,7 @@ where
         }
     }
 
-    /// In a function of its own, so that the other way is small.
+    /// Not inlined, to keep the direct path small.
     #[inline(never)]
     fn general_unary<M, R>(
         &mut self,
@@ -173,10 +173,10 @@ where
         Box::pin(general::unary(&self.options, &mut self.inner, method, request))
     }
 
-    /// Sends one message, and gets a stream of them.
+    /// Sends one message, and receives a stream.
     ///
     /// # Errors
-    /// The status that the call has ended with.
+    /// The status of the call.
     pub async fn server_streaming<M, R>(
         &mut self,
         method: &'static Method,
@@ -189,15 +189,15 @@ where
         if self.is_direct(&request) {
             streaming_client::server_streaming(self, method, request).await
         } else {
-            // In a box, because a future of tonic's is large.
+            // Boxed, because tonic's futures are large.
             Box::pin(general::server_streaming(&self.options, &mut self.inner, method, request)).await
         }
     }
 
-    /// Sends a stream of messages, and gets one.
+    /// Sends a stream of messages, and receives one message.
     ///
     /// # Errors
-    /// The status that the call has ended with.
+    /// The status of the call.
     pub async fn client_streaming<S, R>(
         &mut self,
         method: &'static Method,
@@ -210,15 +210,15 @@ where
         if self.is_direct(&request) {
             streaming_client::client_streaming(self, method, request).await
         } else {
-            // In a box, because a future of tonic's is large.
+            // Boxed, because tonic's futures are large.
             Box::pin(general::client_streaming(&self.options, &mut self.inner, method, request)).await
         }
     }
 
-    /// Sends a stream of messages, and gets one, too.
+    /// Sends a stream of messages, and receives a stream.
     ///
     /// # Errors
-    /// The status that the call has ended with.
+    /// The status of the call.
     pub async fn streaming<S, R>(
         &mut self,
         method: &'static Method,
@@ -231,7 +231,7 @@ where
         if self.is_direct(&request) {
             streaming_client::streaming(self, method, request).await
         } else {
-            // In a box, because a future of tonic's is large.
+            // Boxed, because tonic's futures are large.
             Box::pin(general::streaming(&self.options, &mut self.inner, method, request)).await
         }
     }

@@ -22,10 +22,10 @@ use super::outgoing::Outgoing;
 use crate::call_body::CallBody;
 use crate::fields;
 
-/// What a call is made with.
+/// The messages of a request.
 pub(crate) enum Input<'a> {
     Message(Message<'a>),
-    /// In a box, because a call is handed on a few times, and most have a message.
+    /// Boxed, because a call is moved a few times, and most calls have one message.
     Stream(Box<RecvBody>),
 }
 
@@ -33,11 +33,11 @@ pub(crate) enum Input<'a> {
 pub(crate) struct DirectCall<'a> {
     pub(crate) head: &'a mut Arc<Head>,
     pub(crate) input: Input<'a>,
-    /// Those of its request.
+    /// The extensions of its request.
     pub(crate) extensions: &'a Extensions,
     pub(crate) reply: Reply<'a>,
     pub(crate) slot: &'a mut Slot,
-    /// What an interceptor has left.
+    /// The metadata and extensions after an interceptor.
     pub(crate) intercepted: Option<Box<(MetadataMap, Extensions)>>,
 }
 
@@ -48,7 +48,7 @@ impl DirectCall<'_> {
             return *parts;
         }
         let metadata = if self.head.metadata().is_empty() {
-            // It costs less than `new`.
+            // Cheaper than `new`.
             MetadataMap::default()
         } else {
             let mut metadata = Head::take_metadata(self.head);
@@ -58,7 +58,7 @@ impl DirectCall<'_> {
         (metadata, self.extensions.clone())
     }
 
-    /// The call as an interceptor leaves it; `None` if it has refused it.
+    /// The call after an interceptor. `None` if the interceptor refused it.
     pub(super) fn intercepted(mut self, interceptor: &mut impl Interceptor) -> Option<Self> {
         let (metadata, extensions) = self.parts();
         match interceptor.call(Request::from_parts(metadata, extensions, ())) {
@@ -75,7 +75,7 @@ impl DirectCall<'_> {
         }
     }
 
-    /// Has a handler answer with one message.
+    /// Answers with one message from a handler.
     pub(super) fn unary<M, R, A>(self, options: &ServerOptions, handler: impl FnOnce(Request<M>) -> A)
     where
         M: prost::Message + Default,
@@ -86,7 +86,7 @@ impl DirectCall<'_> {
         self.with_message(options, handler, move |result, reply| respond(result, reply, limit));
     }
 
-    /// Has a handler answer one message with a stream of them.
+    /// Answers one message with a stream from a handler.
     pub(super) fn server_streaming<M, R, S, A>(
         self,
         options: &ServerOptions,
@@ -101,7 +101,7 @@ impl DirectCall<'_> {
         self.with_message(options, handler, move |result, reply| respond_with_stream(result, reply, limit));
     }
 
-    /// Has a handler answer a stream of messages with one.
+    /// Answers a stream of messages with one message from a handler.
     pub(super) fn client_streaming<M, R, A>(
         self,
         options: &ServerOptions,
@@ -115,7 +115,7 @@ impl DirectCall<'_> {
         self.with_stream(options, handler, move |result, reply| respond(result, reply, limit));
     }
 
-    /// Has a handler answer a stream of messages with one, too.
+    /// Answers a stream of messages with a stream from a handler.
     pub(super) fn streaming<M, R, S, A>(
         self,
         options: &ServerOptions,
@@ -143,7 +143,7 @@ impl DirectCall<'_> {
     {
         let (metadata, extensions) = self.parts();
         let Self { input, reply, slot, .. } = self;
-        // The engine gives a method what its kind takes.
+        // The engine passes a method the input of its kind.
         let Input::Message(message) = input else { return };
         let message = match decode(message, options.decoding_limit()) {
             Ok(message) => message,
@@ -177,7 +177,7 @@ impl DirectCall<'_> {
     }
 }
 
-/// Polls a handler, and answers with what it returns, now or later.
+/// Polls a handler, and answers with its result now or later.
 #[inline]
 fn run<A>(
     future: A,
@@ -199,7 +199,7 @@ fn run<A>(
     }
 }
 
-/// Answers with the stream that a handler has returned.
+/// Answers with the stream that a handler returned.
 fn respond_with_stream<R, S>(result: Result<Response<S>, Status>, reply: Reply<'_>, limit: usize)
 where
     R: prost::Message,
@@ -215,10 +215,10 @@ where
     }
 }
 
-/// Answers with what a handler has returned.
+/// Answers with the result of a handler.
 #[inline]
 fn respond<R: prost::Message>(result: Result<Response<R>, Status>, reply: Reply<'_>, limit: usize) {
-    // It stays where it is: to take it apart costs more.
+    // Not taken apart, because moving it costs more.
     let mut response = match result {
         Ok(response) => response,
         Err(status) => return refuse(reply, &status),
@@ -229,23 +229,23 @@ fn respond<R: prost::Message>(result: Result<Response<R>, Status>, reply: Reply<
             reply.message(Some(response.metadata().as_ref()), length, Encoded(response.get_ref()));
         }
         Err(mut status) => {
-            // The caller gets what the headers would have said.
+            // The caller gets the metadata that the headers would have had.
             *status.metadata_mut() = std::mem::take(response.metadata_mut());
             refuse(reply, &status);
         }
     }
 }
 
-/// Answers with a status, as [`Status::into_http`] writes it.
+/// Answers with a status, in the form of [`Status::into_http`].
 fn refuse(reply: Reply<'_>, status: &Status) {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
-    // It cannot fail: a message is percent-encoded.
+    // It cannot fail, because messages are percent-encoded.
     _ = status.add_header(&mut headers);
     reply.trailers_only(&headers);
 }
 
-/// Memory for the future of a handler, which the next call uses again.
+/// Memory for the future of a handler. The next call uses it again.
 #[derive(Default)]
 pub(crate) struct Slot(Option<Box<dyn Any + Send>>);
 
@@ -264,7 +264,7 @@ impl Slot {
     }
 }
 
-/// A future in memory that outlives it.
+/// A future, in memory that outlives it.
 struct Running<A>(Pin<Box<Option<A>>>);
 
 impl<A: Future> Running<A> {

@@ -1,8 +1,8 @@
-//! Large messages of streams that tonic need not copy.
+//! Large messages of streams, which tonic need not copy.
 //!
-//! tonic's `Streaming` joins the pieces of a body in a buffer of its own, and decodes messages from there. A large message
-//! has been joined already, by the engine. So its body hands tonic an empty message in its place, and the decoder, which is
-//! called next, takes the message itself.
+//! tonic's `Streaming` joins the pieces of a body in a buffer of its own, and decodes messages from there. The engine
+//! has already joined a large message. So the body passes tonic an empty message in its place, and the decoder, which
+//! tonic calls next, takes the message itself.
 
 use std::marker::PhantomData;
 use std::mem;
@@ -14,15 +14,15 @@ use tonic::Status;
 use tonic::codec::{DecodeBuf, Decoder};
 
 const PREFIX: usize = 5;
-/// A shorter message may have come in a buffer together with others, which it would keep.
+/// A shorter message may share a buffer with others, and would keep it allocated.
 const MIN_LARGE: usize = 32 * 1024;
 
-/// Where the body of a stream leaves a message for the decoder. There is never more than one: tonic reads on only when it has
-/// decoded what came before.
+/// Where the body of a stream leaves a message for the decoder. There is never more than one, because tonic reads on
+/// only after it has decoded the previous message.
 #[derive(Clone, Debug)]
 pub(crate) struct Aside {
     message: Arc<Mutex<Bytes>>,
-    /// tonic refuses a longer message by its prefix.
+    /// tonic refuses a longer message because of its prefix.
     limit: usize,
 }
 
@@ -31,7 +31,7 @@ impl Aside {
         Self { message: Arc::default(), limit }
     }
 
-    /// What tonic gets in place of a piece of the body that begins with a message.
+    /// Returns the bytes to pass to tonic instead of a piece of the body that begins with a message.
     pub(crate) fn take(&self, piece: Bytes) -> Bytes {
         let Some((&[0, a, b, c, d], message)) = piece.split_first_chunk::<PREFIX>() else { return piece };
         let length = u32::from_be_bytes([a, b, c, d]) as usize;
@@ -47,7 +47,7 @@ impl Aside {
     }
 }
 
-/// Decodes the messages of a stream, and those that were left [`Aside`].
+/// Decodes the messages of a stream, including those left [`Aside`].
 #[derive(Debug)]
 pub(super) struct MessageDecoder<M> {
     aside: Aside,
@@ -68,7 +68,7 @@ impl<M: Message + Default> Decoder for MessageDecoder<M> {
         let decoded = if buf.has_remaining() {
             M::decode(buf)
         } else {
-            // It is empty if tonic was given an empty message.
+            // Empty if tonic was given an empty message.
             M::decode(mem::take(&mut *self.aside.message()))
         };
         decoded.map(Some).map_err(|error| Status::internal(error.to_string()))
@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
 
-    /// The pieces of a body, as [`CallBody`](crate::call_body::CallBody) hands them on.
+    /// The pieces of a body, as [`CallBody`](crate::call_body::CallBody) passes them on.
     struct Pieces(std::vec::IntoIter<Bytes>, Aside);
 
     impl Body for Pieces {
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// A message with its prefix, of a type whose only field is the bytes.
+    /// A message with its prefix. The bytes are the only field of its type.
     fn message(payload: &[u8]) -> Bytes {
         let mut encoded = BytesMut::from(&[0; PREFIX][..]);
         Bytes::copy_from_slice(payload).encode(&mut encoded).unwrap();

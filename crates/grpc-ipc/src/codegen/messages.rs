@@ -1,14 +1,14 @@
-//! Messages of direct calls, with the limits and errors that tonic has.
+//! Messages of direct calls, with tonic's limits and errors.
 
 use bytes::{Buf, Bytes};
 use grpc_ipc_http2::direct;
 use prost::Message;
 use tonic::Status;
 
-/// A message that has come.
+/// Decodes a received message.
 ///
 /// # Errors
-/// It is larger than `limit`, or not one of its type.
+/// If it is larger than `limit`, or invalid.
 pub(super) fn decode<M: Message + Default>(message: direct::Message<'_>, limit: usize) -> Result<M, Status> {
     let length = message.as_slice().len();
     if length > limit {
@@ -23,7 +23,7 @@ pub(super) fn decode<M: Message + Default>(message: direct::Message<'_>, limit: 
     decoded.map_err(|error| Status::internal(error.to_string()))
 }
 
-/// A message to be sent.
+/// A message to send.
 pub(super) struct Encoded<'a, M>(pub(super) &'a M);
 
 impl<M: Message> direct::EncodeMessage for Encoded<'_, M> {
@@ -36,10 +36,10 @@ impl<M: Message> direct::EncodeMessage for Encoded<'_, M> {
     }
 }
 
-/// The length of a message that is to be sent.
+/// The length of a message to send.
 ///
 /// # Errors
-/// It is larger than `limit`, or than a message can be.
+/// If it is larger than `limit`, or than any message can be.
 pub(super) fn encoded_len(message: &impl Message, limit: usize) -> Result<usize, Status> {
     let length = message.encoded_len();
     if length > limit {
@@ -55,7 +55,7 @@ pub(super) fn encoded_len(message: &impl Message, limit: usize) -> Result<usize,
     Ok(length)
 }
 
-/// A message in memory that is not its own: what it has of [`Bytes`] is copied.
+/// A message in borrowed memory. Its fields of type [`Bytes`] are copied.
 struct Slice<'a>(&'a [u8]);
 
 impl Buf for Slice<'_> {
@@ -85,8 +85,8 @@ impl Buf for Slice<'_> {
     }
 }
 
-/// A few bytes beside the count of those who have them. Otherwise [`Bytes`] allocate that when they are cloned, which also
-/// happens each time they are encoded.
+/// A few bytes beside their reference count. Otherwise [`Bytes`] would allocate one at each clone, which encoding
+/// causes as well.
 struct Inline<const N: usize> {
     length: usize,
     bytes: [u8; N],

@@ -1,4 +1,4 @@
-//! Metadata without the fields of the protocol itself.
+//! Metadata without the protocol's own fields.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::status::deadline_exceeded;
 /// Fields that tonic does not let programs send.
 const RESERVED: [&str; 5] = ["te", "content-type", "grpc-message", "grpc-message-type", "grpc-status"];
 
-/// A field that a program sets, and that tonic leaves out or sends in place of its own.
+/// Whether this is a field that a program may set, but that tonic omits or replaces.
 pub(super) fn is_left_to_tonic(name: &HeaderName) -> bool {
     let name = name.as_str();
     PROTOCOLS_OWN.contains(&name) || RESERVED.contains(&name)
 }
 
-/// Removes what programs cannot send.
+/// Removes the fields that programs cannot send.
 pub(super) fn sanitize(metadata: &mut MetadataMap) {
     remove(metadata, &RESERVED);
 }
@@ -30,7 +30,7 @@ pub(super) fn strip(metadata: &mut MetadataMap) {
     remove(metadata, &PROTOCOLS_OWN);
 }
 
-/// Gives a call that is made again what is left of its time.
+/// Reduces the time limit of a retried call to the time that is left.
 pub(super) fn shorten<T>(request: &mut Request<T>, deadline: Option<Instant>) -> Result<(), Status> {
     let Some(deadline) = deadline else { return Ok(()) };
     match deadline.saturating_duration_since(Instant::now()) {
@@ -42,7 +42,7 @@ pub(super) fn shorten<T>(request: &mut Request<T>, deadline: Option<Instant>) ->
     }
 }
 
-/// Mostly there is nothing to remove: to look at the few fields costs less than to hash the names.
+/// Usually there is nothing to remove, so comparing the few fields costs less than hashing the names.
 fn remove(metadata: &mut MetadataMap, names: &[&str]) {
     let headers: &mut HeaderMap = metadata.as_mut();
     if headers.keys().any(|name| names.contains(&name.as_str())) {
@@ -50,7 +50,7 @@ fn remove(metadata: &mut MetadataMap, names: &[&str]) {
     }
 }
 
-/// The protocol's own fields, while somebody looks at the others.
+/// The protocol's own fields, set aside while an interceptor sees the others.
 pub(super) struct ProtocolsOwn(Vec<(HeaderName, HeaderValue)>);
 
 impl ProtocolsOwn {
@@ -59,7 +59,7 @@ impl ProtocolsOwn {
         Self(PROTOCOLS_OWN.into_iter().filter_map(take).collect())
     }
 
-    /// Puts them back, but for those that have been set meanwhile and may be.
+    /// Puts them back, except those that the interceptor was allowed to set and has set.
     pub(super) fn put_back(self, metadata: &mut MetadataMap) {
         sanitize(metadata);
         let headers: &mut HeaderMap = metadata.as_mut();
@@ -71,7 +71,7 @@ impl ProtocolsOwn {
     }
 }
 
-/// What a caller sees.
+/// Removes the protocol's own fields from a result.
 pub(super) fn strip_result<T>(result: Result<Response<T>, Status>) -> Result<Response<T>, Status> {
     match result {
         Ok(mut response) => {

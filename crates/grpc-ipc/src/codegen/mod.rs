@@ -1,11 +1,11 @@
-//! What the code calls that `grpc-ipc-build` generates. It is for that code: programs have no use for it.
+//! The interface of the code that `grpc-ipc-build` generates. It is only for that code.
 //!
-//! A call takes one of two ways. The *direct* one goes from generated code to the engine at once, without a request or
-//! response of HTTP in between; it is for calls over a [`Channel`](crate::Channel), and for servers without layers
-//! other than [`Authorize`](crate::Authorize). All others take the *general* one, over tonic's client and server, through
-//! whatever tower service or layer there is. In both, handlers and callers see the same metadata: without the protocol's own
-//! fields (`te`, `content-type`, `content-length`, `user-agent`, `grpc-encoding`, `grpc-accept-encoding`, `grpc-status`,
-//! `grpc-message`).
+//! A call takes one of two paths. The *direct* path goes from generated code straight to the engine, without an HTTP
+//! request or response in between. It is for calls over a [`Channel`](crate::Channel), and for servers without layers
+//! other than [`Authorize`](crate::Authorize). All other calls take the *general* path, through tonic's client and
+//! server and any tower service or layer. On both paths, handlers and callers see the same metadata, without the
+//! protocol's own fields (`te`, `content-type`, `content-length`, `user-agent`, `grpc-encoding`,
+//! `grpc-accept-encoding`, `grpc-status`, `grpc-message`).
 
 mod answering;
 mod blocking_client;

@@ -4,10 +4,10 @@ use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings};
 use tonic::{client, server};
 use tonic_prost::ProstCodec;
 
-/// What tonic decodes if nothing else is said.
+/// tonic's default limit for decoding.
 const DECODING_LIMIT: usize = 4 * 1024 * 1024;
 
-/// How a generated server takes requests and makes responses.
+/// How a generated server decodes requests and encodes responses.
 #[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
     accept: EnabledCompressionEncodings,
@@ -17,27 +17,27 @@ pub struct ServerOptions {
 }
 
 impl ServerOptions {
-    /// Accepts requests that are compressed. Default: none is.
+    /// Accepts requests compressed with `encoding`. Default: no compressed requests.
     pub fn accept_compressed(&mut self, encoding: CompressionEncoding) {
         self.accept.enable(encoding);
     }
 
-    /// Compresses responses for clients that accept it. Default: none is.
+    /// Compresses responses with `encoding`, for clients that accept it. Default: no compression.
     pub fn send_compressed(&mut self, encoding: CompressionEncoding) {
         self.send.enable(encoding);
     }
 
-    /// The largest message that is decoded, in bytes. Default: 4 MiB.
+    /// Limits the size of a decoded message, in bytes. Default: 4 MiB.
     pub fn max_decoding_message_size(&mut self, limit: usize) {
         self.max_decoding_message_size = Some(limit);
     }
 
-    /// The largest message that is encoded, in bytes. Default: `usize::MAX`.
+    /// Limits the size of an encoded message, in bytes. Default: `usize::MAX`.
     pub fn max_encoding_message_size(&mut self, limit: usize) {
         self.max_encoding_message_size = Some(limit);
     }
 
-    /// Whether a response may be compressed, which it is the general way only.
+    /// Whether responses may be compressed, which only the general path does.
     pub(crate) fn compresses(&self) -> bool {
         !self.send.is_empty()
     }
@@ -64,7 +64,7 @@ impl ServerOptions {
     }
 }
 
-/// How a generated client makes requests and takes responses.
+/// How a generated client encodes requests and decodes responses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ClientOptions {
     origin: Option<Uri>,
@@ -87,7 +87,7 @@ impl ClientOptions {
         self.accept.push(encoding);
     }
 
-    /// Whether calls have to go over tonic's client: only that knows of an origin, and of compression.
+    /// Whether calls need tonic's client, which alone supports an origin and compression.
     pub(super) fn need_tonic(&self) -> bool {
         self.origin.is_some() || self.send.is_some() || !self.accept.is_empty()
     }

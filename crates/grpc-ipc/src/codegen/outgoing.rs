@@ -1,4 +1,4 @@
-//! Streams of messages that go the direct way.
+//! Streams of messages on the direct path.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,11 +17,11 @@ use super::messages::{Encoded, encoded_len};
 pub(super) struct Outgoing<S> {
     stream: Pin<Box<S>>,
     limit: usize,
-    /// How they end with an error.
+    /// Turns an error into the end of the stream.
     fail: fn(Status) -> Ending,
 }
 
-/// The messages of a request, which a caller gives without errors.
+/// The messages of a request. The caller provides them without errors.
 pub(super) type Requests<S> =
     Outgoing<Map<S, fn(<S as Stream>::Item) -> Result<<S as Stream>::Item, Status>>>;
 
@@ -36,7 +36,7 @@ impl<S> Outgoing<S> {
     pub(super) fn of_response(stream: S, limit: usize) -> Self {
         let fail = |status: Status| {
             let mut trailers = HeaderMap::new();
-            // It cannot fail: a message is percent-encoded.
+            // It cannot fail, because messages are percent-encoded.
             _ = status.add_header(&mut trailers);
             Ending::Status(trailers)
         };

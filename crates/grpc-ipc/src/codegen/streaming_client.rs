@@ -1,4 +1,4 @@
-//! Calls with streams of messages that a client makes directly.
+//! Direct calls of a client with streams of messages.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -30,7 +30,7 @@ use crate::connections::deadline_after;
 use crate::response::response_of_grpc;
 use crate::status::{status_from_http2, status_of_unsent};
 
-/// Sends one message, and gets a stream of them.
+/// Sends one message, and receives a stream.
 pub(super) async fn server_streaming<T, M, R>(
     client: &mut Client<T>,
     method: &'static Method,
@@ -76,7 +76,7 @@ where
     Box::pin(general::server_streaming(&client.options, &mut channel, method, request)).await
 }
 
-/// Sends a stream of messages, and gets one.
+/// Sends a stream of messages, and receives one message.
 pub(super) async fn client_streaming<T, S, R>(
     client: &mut Client<T>,
     method: &'static Method,
@@ -113,7 +113,7 @@ where
     }
 }
 
-/// Sends a stream of messages, and gets one, too.
+/// Sends a stream of messages, and receives a stream.
 pub(super) async fn streaming<T, S, R>(
     client: &mut Client<T>,
     method: &'static Method,
@@ -148,7 +148,7 @@ struct Call<S: Stream> {
     permit: Permit,
     deadline: Option<Instant>,
     messages: Option<Requests<S>>,
-    /// What goes the general way.
+    /// The body, if the call takes the general path.
     body: Option<MessagesBody<Requests<S>>>,
 }
 
@@ -196,7 +196,7 @@ where
         Ok(response_of_grpc(response)?.map(|body| body.holding(permit)))
     }
 
-    /// Makes a call the general way that was not processed, if all its messages are still there.
+    /// Retries an unprocessed call on the general path, if all its messages are still available.
     async fn again(
         mut self,
         channel: &mut Channel,
@@ -211,7 +211,7 @@ where
         self.elsewhere(channel).await
     }
 
-    /// Makes the call the general way, as tonic would.
+    /// Makes the call on the general path, as tonic would.
     async fn elsewhere(mut self, channel: &mut Channel) -> Result<http::Response<CallBody>, Status> {
         self.permit = None;
         let body = self.messages.map(MessagesBody::of).or(self.body).map_or_else(Body::empty, Body::new);
@@ -227,7 +227,7 @@ where
     }
 }
 
-/// The response to a call, which is one with a stream.
+/// The response to a call, as a stream.
 async fn response(mut call: UnaryCall) -> Result<http::Response<RecvBody>, Error> {
     match poll_fn(|cx| call.poll(cx, |_, _| ())).await? {
         Answer::Response(response) => Ok(*response),

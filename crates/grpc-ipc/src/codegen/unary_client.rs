@@ -1,4 +1,4 @@
-//! Unary calls that a client makes directly.
+//! Direct unary calls of a client.
 
 use std::fmt;
 use std::pin::Pin;
@@ -26,11 +26,11 @@ use crate::status::{status_from_http2, status_of_unsent};
 #[must_use = "futures do nothing unless polled"]
 pub(super) enum Unary<'a, T, M, R, G> {
     Direct(Direct<'a, T, M, R>),
-    /// In a box, because a future of tonic's is large, and rare here.
+    /// Boxed, because tonic's futures are large, and rare here.
     General(Pin<Box<G>>),
 }
 
-/// The response to a call that goes the direct way at first.
+/// The response to a call that starts on the direct path.
 pub(super) struct Direct<'a, T, M, R> {
     client: &'a mut Client<T>,
     method: &'static Method,
@@ -47,7 +47,7 @@ enum Stage<R> {
         deadline: Option<Instant>,
         permit: Permit,
     },
-    /// It is one of the few that go another way.
+    /// One of the few responses that need more work.
     Other(Rest<R>),
 }
 
@@ -58,7 +58,7 @@ impl<'a, T, M, R> Direct<'a, T, M, R> {
     }
 }
 
-// Nothing in it is pinned.
+// No field is pinned structurally.
 impl<T, M, R, G> Unpin for Unary<'_, T, M, R, G> {}
 impl<T, M, R> Unpin for Direct<'_, T, M, R> {}
 
@@ -92,7 +92,7 @@ where
                     if let Err(status) = self.begin(cx) {
                         return Poll::Ready(Err(status));
                     }
-                    // Its task is woken when there is an answer.
+                    // The answer wakes the task of the call.
                     if let Stage::Called { .. } = self.stage {
                         return Poll::Pending;
                     }
@@ -133,7 +133,7 @@ where
             let Some(request) = self.request.take() else { return Err(polled_again()) };
             self.request = Some(self.client.intercept(self.method, request)?);
         }
-        // It stays where it is: to move it costs more than to look at it.
+        // Not moved out, because moving it costs more than borrowing it.
         let Some(request) = &mut self.request else { return Err(polled_again()) };
         let length =
             encoded_len(request.get_ref(), self.client.options.encoding_limit()).map_err(too_large)?;
@@ -163,7 +163,7 @@ where
         }
     }
 
-    /// Makes the call the general way over the channel, with the deadline that it had when it was begun the first time.
+    /// Makes the call on the general path over the channel, with the deadline of its first attempt.
     fn elsewhere(&mut self, deadline: Option<Instant>) -> Result<(), Status> {
         let Some(mut request) = self.request.take() else { return Err(polled_again()) };
         let Some(mut channel) = self.client.channel().cloned() else { return Err(polled_again()) };
@@ -175,14 +175,14 @@ where
     }
 }
 
-/// Whether metadata has nothing that only tonic can send.
+/// Whether the metadata contains nothing that only tonic can send.
 pub(super) fn is_usual(metadata: &MetadataMap) -> bool {
     let headers: &HeaderMap = metadata.as_ref();
     headers.is_empty() || !headers.keys().any(is_left_to_tonic)
 }
 
-/// Decodes the message of an answer, and takes the metadata; with a message that cannot be decoded, only that of the headers.
-/// The metadata is returned through a place of the caller's, because it is large and most answers have none.
+/// Decodes the message of an answer, and takes the metadata. If decoding fails, only the headers' metadata is taken.
+/// The metadata is returned through `&mut`, because it is large, and most answers have none.
 pub(super) fn read<R: Message + Default>(
     message: direct::Message<'_>,
     came: direct::Metadata<'_>,
@@ -196,7 +196,7 @@ pub(super) fn read<R: Message + Default>(
     message
 }
 
-/// What a caller gets of an answer.
+/// Makes the caller's response from an answer.
 #[inline]
 pub(super) fn received<R>(
     message: Result<R, Status>,
@@ -207,7 +207,7 @@ pub(super) fn received<R>(
             mend(&mut metadata);
             MetadataMap::from_headers(metadata)
         }
-        // It costs less than `new`.
+        // Cheaper than `new`.
         None => MetadataMap::default(),
     };
     match message {
@@ -219,7 +219,7 @@ pub(super) fn received<R>(
     }
 }
 
-/// The result of the rest of an answer. The call is running until then.
+/// The result of the rest of an answer. The call counts as running until then.
 fn holding<R: 'static>(permit: Permit, rest: Rest<R>) -> Rest<R> {
     match permit {
         None => rest,
@@ -230,7 +230,7 @@ fn holding<R: 'static>(permit: Permit, rest: Rest<R>) -> Rest<R> {
     }
 }
 
-/// The status of a call whose message is too large to be sent.
+/// The status of a call whose message is too large to send.
 pub(super) fn too_large(status: Status) -> Status {
     CallError::never().of(status)
 }

@@ -1,4 +1,4 @@
-//! Responses to direct calls that are not a message and OK, as tonic reads them.
+//! Responses to direct calls other than a message with the status OK, interpreted as by tonic.
 
 use std::task::{Context, Poll};
 
@@ -22,11 +22,11 @@ use crate::response::response_of_grpc;
 
 const ENCODING: &str = "grpc-encoding";
 
-/// What such a response is.
+/// A response of this kind.
 pub(super) enum Read<R> {
-    /// An error that its headers tell.
+    /// An error from its headers.
     Status(Status),
-    /// What its body tells.
+    /// The result of its body.
     Later(BoxFuture<'static, Result<Response<R>, Status>>),
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn stream_of<R: Message + Default + 'static>(
     let aside = Aside::new(limit);
     let decoder = MessageDecoder::<R>::new(aside.clone());
     let messages = if head.headers.contains_key(STATUS) {
-        // They have told it all.
+        // The headers have the status already.
         Streaming::new_empty(decoder, body)
     } else {
         Streaming::new_response(decoder, body.leaving(aside), head.status, None, Some(limit))
@@ -82,9 +82,9 @@ pub(super) async fn stream_of<R: Message + Default + 'static>(
     Ok(Response::from_parts(metadata, messages, Extensions::new()))
 }
 
-/// A response whose headers tell no error.
+/// A response without an error in its headers.
 fn without_error(response: http::Response<CallBody>) -> Result<http::Response<CallBody>, Status> {
-    // tonic looks at the encoding first.
+    // tonic checks the encoding first.
     let is_encoded = response.headers().contains_key(ENCODING);
     if !is_encoded
         && let Some(mut status) = Status::from_header_map(response.headers())
@@ -96,7 +96,7 @@ fn without_error(response: http::Response<CallBody>) -> Result<http::Response<Ca
     Ok(response)
 }
 
-/// A service that has responded already.
+/// A service that returns an existing response.
 struct Responded(Option<http::Response<CallBody>>);
 
 impl Service<http::Request<Body>> for Responded {

@@ -15,8 +15,8 @@ use crate::ConnectivityState;
 use crate::sync::{in_runtime, spawn};
 
 impl Connections {
-    /// The one attempt that all calls wait for, or all attempts until one succeeds. It runs in a task of its own, which
-    /// goes on while any of them waits.
+    /// Starts the attempt that all calls wait for (or, with `wait`, attempts until one succeeds). It runs in a task of
+    /// its own, as long as a call waits for it.
     pub(super) fn connecting(self: &Arc<Self>, state: &mut State, wait: bool) -> Connecting {
         if !in_runtime() {
             return ready(Some(Err(NotConnected::new(self.no_runtime())))).boxed();
@@ -59,8 +59,8 @@ impl Connections {
         }
     }
 
-    /// Waits until an attempt succeeds, or fails in a way that another one would repeat. Calls that do not wait share
-    /// the attempts.
+    /// Waits until an attempt succeeds, or fails in a way that would repeat. It shares attempts with the calls that do
+    /// not wait for a server.
     async fn sooner_or_later(self: &Arc<Self>) -> Opened {
         let mut states = self.connectivity.subscribe();
         let mut pace = Pace::new();
@@ -76,18 +76,18 @@ impl Connections {
             match attempt.await {
                 Some(Err(error)) if error.is_transient() => {}
                 Some(opened) => return opened,
-                // It was another runtime's.
+                // The attempt belonged to another runtime.
                 None => {}
             }
             tokio::select! {
                 () = pace.pause(watch) => {}
-                // By a call that did not wait.
+                // A call that does not wait for a server has connected.
                 _ = states.wait_for(|state| *state == ConnectivityState::Ready) => {}
             }
         }
     }
 
-    /// Makes one more connection, and then wakes the calls that wait for a stream. It is given up when no other
+    /// Opens an additional connection, and then wakes the calls that wait for a stream. It gives up when no other
     /// connection is left.
     pub(super) async fn grow(self: Arc<Self>) {
         // It does not keep an unused channel alive.
@@ -120,7 +120,7 @@ impl Connections {
     }
 }
 
-/// Marks that one more connection is being made, until it is dropped, also when the runtime that makes it ends.
+/// Marks that an additional connection is being opened. Dropping it, even at the end of the runtime, removes the mark.
 struct Growing(Weak<Connections>);
 
 impl Drop for Growing {

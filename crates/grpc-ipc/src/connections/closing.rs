@@ -8,17 +8,17 @@ use super::Connections;
 #[derive(Default)]
 pub(super) struct Ending {
     closed: bool,
-    /// Connections that exist, or are being made.
+    /// Connections that are open, or being opened.
     connections: usize,
 }
 
 impl Connections {
-    /// Makes no more calls; running calls go on.
+    /// Ends the channel. Running calls continue.
     pub(crate) fn close(&self) {
         let mut ended = Vec::new();
         self.update(|state| {
             state.closed = true;
-            // Each ends when its last call does.
+            // Each connection ends with its last call.
             ended = std::mem::take(&mut state.connections);
         });
         self.ending.send_modify(|ending| ending.closed = true);
@@ -28,7 +28,7 @@ impl Connections {
 
     /// Waits until the channel is closed and the last connection has ended.
     pub(crate) async fn closed(&self) {
-        // The sender is in `self`.
+        // `self` holds the sender.
         _ = self.ending.subscribe().wait_for(|ending| ending.closed && ending.connections == 0).await;
     }
 
@@ -38,7 +38,7 @@ impl Connections {
     }
 }
 
-/// Marks that a connection exists, or is being made, until it is dropped.
+/// Marks that a connection is open or being opened. Dropping it removes the mark.
 pub(super) struct Existing(Weak<Connections>);
 
 impl Existing {

@@ -7,12 +7,12 @@ use tonic::Status;
 use crate::CallError;
 use crate::status::status_from_connect;
 
-/// The reason there is no connection, for all calls that wait for one.
+/// The reason why there is no connection, for all calls that wait for one.
 #[derive(Clone, Debug)]
 pub(crate) enum NotConnected {
     Failed(Arc<ConnectError>),
-    /// The connector, which may be the program's own, panicked with this message. Tokio's messages name what the
-    /// runtime lacks.
+    /// The connector, which may be the program's own, panicked with this message. tokio's messages say what the runtime
+    /// lacks.
     Panicked(Arc<str>),
     /// The channel was closed.
     Closed,

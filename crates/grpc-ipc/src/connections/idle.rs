@@ -6,8 +6,8 @@ use tokio::time::sleep;
 
 use super::Connections;
 
-/// Ends one of the connections beyond the first when it has had no call for this long, or up to twice as long. It
-/// checks at intervals, so calls need not report to it.
+/// Ends a connection beyond the first when it has had no call for this long, or for up to twice as long. It polls, so
+/// calls need not report to it.
 pub(super) async fn end_when_idle(
     connections: Weak<Connections>,
     connection: Weak<SendRequest>,

@@ -14,7 +14,7 @@ use crate::observer::Observed;
 use crate::sync::{in_runtime, spawn};
 
 impl Connections {
-    /// A connection on which the server has begun HTTP/2, so calls can be made now.
+    /// Opens a connection, and waits until the server has begun HTTP/2.
     pub(super) async fn open(self: &Arc<Self>) -> Result<Arc<SendRequest>, ConnectError> {
         if !in_runtime() {
             return Err(self.no_runtime());
@@ -25,8 +25,8 @@ impl Connections {
         let mut opened = self.try_open(deadline).await;
         let mut backoff = Backoff::connect();
         for _ in 0..TRIES_OF_CLOSED {
-            // A server that ends closes the clients it has not accepted; over a pipe, one instance after the other.
-            // Another server may be there already.
+            // A server that is ending closes the clients that it has not accepted; over pipes, one instance after the
+            // other. Another server may already be listening.
             if !matches!(opened, Err(ConnectError::Closed { .. })) {
                 break;
             }
@@ -48,12 +48,12 @@ impl Connections {
         };
         let peer = connection.peer().clone();
         let calmed = self.state().calmed;
-        // The deadline is the time limit.
+        // The deadline is the limit.
         let mut http2 = self.options.http2.clone().handshake_timeout(self.options.connect_timeout);
         for _ in 0..calmed {
             http2 = http2.double_keepalive();
         }
-        // Only TLS has certificates, and its servers always show one.
+        // Only TLS provides certificates, and a TLS server always presents one.
         if peer.certificates().is_some() {
             http2 = http2.https(true);
         }
@@ -76,7 +76,7 @@ impl Connections {
         let running = async move {
             let ended = {
                 let _existing = existing;
-                // It outlives the connection, also when the task is dropped.
+                // It outlives the connection, even if the task is dropped.
                 let _observed = until_end;
                 connection.await
             };
@@ -105,7 +105,7 @@ impl Connections {
     }
 }
 
-/// Marks that a connection is being made, until it is dropped.
+/// Marks that a connection is being opened. Dropping it removes the mark.
 struct Opening<'a>(&'a Connections);
 
 impl<'a> Opening<'a> {
@@ -138,14 +138,13 @@ impl Drop for Opening<'_> {
     }
 }
 
-/// Whether the model checker may be dropping tasks while others are in the middle of an operation. Then waiting for a
-/// lock is impossible. The checker does not look at the state that a channel reports.
+/// Whether the model checker may be dropping tasks while others are in the middle of an operation. Waiting for a lock
+/// is impossible then. The checker does not examine the state that a channel reports.
 fn at_end_of_model() -> bool {
     cfg!(shuttle)
 }
 
-/// Reports, when it is dropped, that a connection takes no more calls. It is also dropped when the connection's runtime
-/// ends.
+/// When dropped, reports that a connection takes no more calls. The end of the connection's runtime drops it, too.
 struct Gone(Weak<Connections>);
 
 impl Drop for Gone {
@@ -158,17 +157,17 @@ impl Drop for Gone {
     }
 }
 
-/// An interval of a second is more than a century by then.
+/// By then, an interval of a second has become more than a century.
 const MAX_CALMED: u32 = 32;
 
-/// With this text a server asks for fewer pings
-/// ([gRFC A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
+/// The text with which a server asks for fewer pings ([gRFC
+/// A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
 fn is_too_many_pings(error: &Error) -> bool {
     let calm = Reason::ENHANCE_YOUR_CALM;
     matches!(error, Error::GoAway { by: Side::Peer, reason, detail } if *reason == calm && detail == "too_many_pings")
 }
 
-/// Why the server has not begun HTTP/2.
+/// The reason why the server has not begun HTTP/2, as an error of connecting.
 fn connect_error(address: Address, error: Error) -> ConnectError {
     match error {
         Error::Forbidden => ConnectError::Rejected { address },
@@ -181,6 +180,6 @@ fn connect_error(address: Address, error: Error) -> ConnectError {
     }
 }
 
-/// How often a channel connects again after the server has closed a connection at once. The attempts take a few
+/// How often a channel connects again after the server closed a connection at once. The attempts take a few
 /// milliseconds.
 const TRIES_OF_CLOSED: usize = 3;

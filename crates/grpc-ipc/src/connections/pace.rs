@@ -6,15 +6,15 @@ use futures_util::poll;
 use grpc_ipc_core::Backoff;
 use tokio::time::{Instant, sleep_until};
 
-/// The shortest time from the beginning of one attempt to that of the next.
+/// The shortest time between the beginnings of two attempts.
 const SHORTEST: Duration = Duration::from_millis(5);
 
-/// Paces attempts to connect: the next one follows after a growing pause, or as soon as the server may have appeared.
+/// Paces attempts to connect. The next one follows after a growing pause, or as soon as the server may have appeared.
 pub(super) struct Pace {
     backoff: Backoff,
 }
 
-/// An attempt that is about to be made.
+/// An attempt that is about to begin.
 pub(super) struct Attempt<F> {
     began: Instant,
     appears: Pin<Box<Fuse<F>>>,
@@ -26,7 +26,7 @@ impl Pace {
         Self { backoff: Backoff::reconnect() }
     }
 
-    /// Begins to watch for the server; the attempt comes after that.
+    /// Begins to watch for the server. The attempt follows.
     pub(super) async fn begin<F: Future<Output = ()>>(&self, appears: F) -> Attempt<F> {
         let mut appears = Box::pin(appears.fuse());
         let appeared = poll!(&mut appears).is_ready();

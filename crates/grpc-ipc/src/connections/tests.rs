@@ -1,4 +1,4 @@
-//! Servers that are not as they should be, and a clock that goes on when nothing else does.
+//! Misbehaving servers, with a paused clock.
 
 use std::panic::Location;
 
@@ -27,7 +27,7 @@ fn run(test: impl AsyncFnOnce(MemoryListener, Arc<Connections>)) {
     });
 }
 
-/// The next connection of a client, on which the server has begun.
+/// The next connection of a client, on which the server has begun HTTP/2.
 async fn begin(listener: &mut MemoryListener) -> MemoryStream {
     let mut stream = listener.accept().await;
     stream.write_all(&SETTINGS).await.unwrap();
@@ -39,7 +39,7 @@ fn goaway(reason: Reason, detail: &[u8]) -> Vec<u8> {
     [&head[..], &reason.code().to_be_bytes(), detail].concat()
 }
 
-/// Reads frames, as far as they come whole, up to a PING.
+/// Reads whole frames up to a PING.
 async fn expect_ping(stream: &mut MemoryStream, preface: bool) {
     if preface {
         stream.read_exact(&mut [0; 24]).await.unwrap();
@@ -79,7 +79,7 @@ fn too_many_pings_halve_their_number() {
     });
 }
 
-/// Connections that were made with the same interval double it once, and no other end of one does.
+/// Connections that were opened with the same interval double it only once. Other reasons for an end do not double it.
 #[test]
 fn the_interval_is_doubled_for_its_own_reason_only() {
     run(async |mut listener, connections| {
@@ -109,7 +109,7 @@ fn the_interval_is_doubled_for_its_own_reason_only() {
     });
 }
 
-/// It is stopped before it accepts, or after.
+/// The server is stopped before or after it accepts.
 #[test]
 fn a_server_that_does_not_answer_is_given_up_in_time() {
     run(async |mut listener, connections| {
@@ -126,7 +126,7 @@ fn a_server_that_does_not_answer_is_given_up_in_time() {
             assert!(matches!(error, ConnectError::TimedOut { .. }), "{error:?}");
             assert!((5 * SECOND..6 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
             drop(stream);
-            // The one that was not accepted.
+            // The connection that was not accepted.
             if !accepts {
                 listener.accept().await;
             }
@@ -134,7 +134,7 @@ fn a_server_that_does_not_answer_is_given_up_in_time() {
     });
 }
 
-/// However long that is, it is the only limit.
+/// However long `connect_timeout` is, no other limit applies.
 #[test]
 fn a_server_may_take_as_long_as_the_client_has_patience() {
     run(async |_, _| {
@@ -155,7 +155,7 @@ fn a_server_may_take_as_long_as_the_client_has_patience() {
     });
 }
 
-/// What a server says instead of HTTP/2, and the error that it is.
+/// What a server sends instead of HTTP/2, and the resulting error.
 #[test]
 fn a_server_that_does_not_begin_says_why() {
     let cases: [(&[u8], &str); 5] = [
@@ -180,7 +180,7 @@ fn a_server_that_does_not_begin_says_why() {
                 () = serve => unreachable!(),
             };
             assert!(format!("{error:?}").starts_with(&format!("{expected} {{")), "{error:?}");
-            // One that says nothing may be about to end; one that says no means it.
+            // A server that sends nothing may be about to end. One that refuses means it.
             assert_eq!(tries, if matches!(error, ConnectError::Closed { .. }) { 4 } else { 1 });
         });
     }
@@ -205,7 +205,7 @@ fn connections_beyond_the_first_end_when_they_are_idle() {
         let minute = 60 * SECOND;
         tokio::time::sleep(4 * minute).await;
         assert_eq!(count(), 3);
-        // One of them makes a call, which its server does not answer, and then gives it up.
+        // One of them makes a call that its server does not answer, and then gives it up.
         let busy = Arc::clone(&connections.state().connections[1]);
         let call =
             tokio::spawn(async move { busy.send(http::Request::new(tonic::body::Body::empty())).await });

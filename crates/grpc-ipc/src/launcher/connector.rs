@@ -9,28 +9,28 @@ use super::version::{Found, Requirement};
 use crate::backend::start::StartPlace;
 use crate::connections::deadline_after;
 
-/// A connector that starts the server if none is there.
+/// A connector that starts the server if none is running.
 #[derive(Clone)]
 pub(super) struct LaunchConnector {
     pub(super) inner: BoxConnector,
     pub(super) program: Program,
     pub(super) requirement: Option<Requirement>,
-    /// How long a server that is there may take.
+    /// How long a running server may take.
     pub(super) connect_timeout: Duration,
 }
 
-/// If another server was faster than the started one: how long it may take to listen once it has bound its address.
+/// How long another server, which was faster than the started one, may take to listen once it has bound its address.
 const OTHER_SERVER: Duration = Duration::from_millis(200);
 
 impl LaunchConnector {
-    /// The longest time that a start may take: another client's start and then its own, and twice that if a server has
-    /// to leave.
+    /// The longest time that a start may take: another client's start, then its own, and twice that if a server has to
+    /// leave.
     pub(super) fn longest(&self) -> Duration {
         self.program.timeout.saturating_mul(4)
     }
 
-    /// A connection to a server of the right version; `None` if no server is there. A server of another version is an
-    /// error unless it is to be replaced.
+    /// Returns a connection to a server of the right version, or `None` if no server is running. A server of another
+    /// version is an error unless the launcher replaces it.
     async fn find(&self) -> Result<Option<Seen>, LaunchError> {
         let connection = match self.inner.connect(deadline_after(self.connect_timeout)).await {
             Ok(connection) => connection,
@@ -56,7 +56,7 @@ impl LaunchConnector {
         let (began, mut backoff) = (Instant::now(), Backoff::connect());
         loop {
             if let Some(lock) = place.try_lock().await.map_err(LaunchError::Lock)? {
-                // Others wait for it, too, so it goes on if this client gives up.
+                // Other clients wait for it, too, so it continues if this client gives up.
                 let this = self.clone();
                 let starting = tokio::spawn(async move {
                     // Held until others can find the server.
@@ -82,7 +82,7 @@ impl LaunchConnector {
         }
     }
 
-    /// Starts the server, under the lock.
+    /// Starts the server. The caller holds the lock.
     async fn start(&self, place: &StartPlace) -> Result<BoxConnection, LaunchError> {
         // Another client may have started it before this one got the lock.
         match self.find().await? {
@@ -106,11 +106,11 @@ impl LaunchConnector {
         }
     }
 
-    /// A connection to the server that this client has started.
+    /// Returns a connection to the server that this client has started.
     async fn find_started(&self) -> Result<Option<BoxConnection>, LaunchError> {
         match self.find().await? {
             Some(Seen::Right(connection)) => Ok(Some(connection)),
-            // It has the same fault as the one that it replaced.
+            // The new server has the same fault as the one that it replaced.
             Some(Seen::ToReplace(requirement, found)) => Err(requirement.mismatch(found)),
             None => Ok(None),
         }
@@ -144,7 +144,7 @@ impl LaunchConnector {
     }
 }
 
-/// A server that is there.
+/// A running server.
 enum Seen {
     Right(BoxConnection),
     ToReplace(Requirement, crate::Description),

@@ -12,7 +12,7 @@ use crate::Description;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LaunchError {
-    /// The address is wrong, or the client cannot connect to the server there.
+    /// The address is invalid, or the client cannot connect to the running server.
     #[error(transparent)]
     Connect(ConnectError),
     /// The client cannot take the lock that decides which client starts the server.
@@ -30,7 +30,7 @@ pub enum LaunchError {
         source: io::Error,
     },
     /// The program ended before it listened.
-    #[error("the server program {} ended before it listened: {status}{}", .program.display(), said(.output))]
+    #[error("the server program {} ended with {status} before it listened{}", .program.display(), said(.output))]
     Exited {
         /// The program.
         program: OsString,
@@ -40,7 +40,7 @@ pub enum LaunchError {
         /// ([`Launcher::discard_output`](crate::Launcher::discard_output)).
         output: String,
     },
-    /// The program ran, but did not listen in time, and was ended.
+    /// The program did not listen in time, so the launcher ended it.
     #[error(
         "the server program {} did not listen within {waited:?} and was ended{}", .program.display(), said(.output)
     )]
@@ -49,7 +49,7 @@ pub enum LaunchError {
         program: OsString,
         /// How long the client waited.
         waited: Duration,
-        /// The same as in [`Exited`](Self::Exited).
+        /// The last lines of its output, as in [`Exited`](Self::Exited).
         output: String,
     },
     /// Another client took too long to start the server, or to replace an old one.
@@ -58,40 +58,40 @@ pub enum LaunchError {
         /// How long this client waited.
         waited: Duration,
     },
-    /// The server has a different version from the one that this client requires.
+    /// The server's version is not the one that this client requires.
     #[error(
-        "the server (process {}) is {} version {}, and this client requires {required}; restart the server, or install the \
+        "the server (process {}) is {} version {}, but this client requires {required}; restart the server, or install the \
          same version of both", .found.pid, .found.name, .found.version
     )]
     Version {
-        /// What the client requires.
+        /// The version that the client requires.
         required: String,
-        /// The server that is there.
+        /// The running server.
         found: Description,
     },
     /// The server does not announce its version.
     #[error(
-        "this client requires version {required} of the server, which does not announce its version; it has to call \
+        "this client requires version {required} of the server, which does not announce it; call \
          Server::announce"
     )]
     NotAnnounced {
-        /// What the client requires.
+        /// The version that the client requires.
         required: String,
         /// The server's answer.
         #[source]
         status: Status,
     },
-    /// The server has a different version, and does not leave for one of the right version.
+    /// The server has another version, and does not leave to be replaced.
     #[error(
-        "the server (process {}) is {} version {} instead of {required}, and does not leave", .found.pid, .found.name,
+        "the server (process {}) is {} version {} instead of {required}, and did not leave when asked; end it and try again", .found.pid, .found.name,
         .found.version
     )]
     DoesNotLeave {
-        /// What the client requires.
+        /// The version that the client requires.
         required: String,
-        /// The server that is there.
+        /// The running server.
         found: Description,
-        /// The server's answer; `None` if it agreed to leave, but did not in time.
+        /// The server's answer. `None` if it agreed to leave, but did not do so in time.
         #[source]
         status: Option<Status>,
     },

@@ -22,7 +22,8 @@ use self::program::Program;
 use self::version::Requirement;
 use crate::{Channel, ConnectOptions, Description, backend};
 
-/// Connects to a server, and starts its program if no server is at the address: a builder.
+/// A builder for a channel to a server that clients start: it connects, and first starts the server's program if no
+/// server is running.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -36,21 +37,20 @@ use crate::{Channel, ConnectOptions, Description, backend};
 /// # }
 /// ```
 ///
-/// The program is started once, however many clients in this and other processes need it. The clients take turns with a
-/// lock, the file `PATH.start` beside the socket, and check again for a server before they start one. If the address is
-/// not a path, the file is in the user's runtime directory, or on Windows in `%LOCALAPPDATA%\grpc-ipc`. The lock of a
-/// client that dies is released.
+/// The program is started once, no matter how many clients in this and other processes need it. The clients take turns
+/// with a lock, the file `PATH.start` beside the socket, and look again for a server before they start one. If the
+/// address is not a path, the file is in the user's runtime directory, or on Windows in `%LOCALAPPDATA%\grpc-ipc`. If a
+/// client dies, its lock is released. If the channel has to connect again and finds no server, it starts the program
+/// again.
 ///
-/// The program must listen on the address itself, and stay in the foreground: if its process ends before it listens,
-/// the start has failed. It runs in a session of its own (on Windows without a console), so it outlives this program,
-/// and Ctrl-C does not reach it. Its standard input is empty. Its output goes to the file `PATH.log` beside the lock,
-/// which each start empties. To end an idle server, use [`Server::exit_when_idle`](crate::Server::exit_when_idle).
+/// The program must listen on the address itself, and stay in the foreground. If its process ends before it listens,
+/// the start fails. It runs in a session of its own (on Windows without a console), so it outlives this program, and
+/// Ctrl-C does not reach it. To end an idle server, use [`Server::exit_when_idle`](crate::Server::exit_when_idle).
 ///
-/// Nothing limits the size of that file while the server runs. A server that runs for a long time should write little to
-/// its standard output and error, and its log to a file that it rotates itself (with the crate `tracing-appender`, for
-/// example), or to the system's log. Or [discard](Self::discard_output) its output.
-///
-/// If the channel has to connect again and finds no server, it starts the program again.
+/// The program's standard input is empty. Its output goes to the file `PATH.log` beside the lock, which each start
+/// empties. Nothing limits the size of that file while the server runs. A server that runs for a long time should write
+/// little to its standard output and error, and write its log to a file that it rotates itself (for example with the
+/// crate `tracing-appender`) or to the system's log. Or [discard](Self::discard_output) its output.
 #[must_use = "a launcher does nothing until it connects"]
 pub struct Launcher {
     options: ConnectOptions,
@@ -62,11 +62,11 @@ pub struct Launcher {
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Launcher {
-    /// Connects with `options`, an address or [`ConnectOptions`]. If no server is there, it starts the program that
+    /// Connects with `options`, an address or [`ConnectOptions`]. If no server is running, it starts the program that
     /// `command` returns.
     ///
-    /// `command` is called for each start, on a thread of the runtime. The arguments, environment and working directory
-    /// of the [`Command`] are kept; its standard streams are replaced.
+    /// Each start calls `command`, on a thread of the runtime. The arguments, environment and working directory of the
+    /// [`Command`] are kept; its standard streams are replaced.
     pub fn new(
         options: impl Into<ConnectOptions>,
         command: impl Fn() -> Command + Send + Sync + 'static,
@@ -75,23 +75,23 @@ impl Launcher {
         Self { options: options.into(), program, requirement: None }
     }
 
-    /// How long the program may take from its start until it listens. After that it is ended, and the start has failed.
-    /// A client waits equally long for another client's start. Default: 10 seconds.
+    /// How long the program may take from its start until it listens. After that, the launcher ends the program, and
+    /// the start fails. A client waits equally long for another client's start. Default: 10 seconds.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.program.timeout = timeout;
         self
     }
 
-    /// Appends the output of the program to this file, instead of writing it to `PATH.log`. No start empties it, so it grows
-    /// until somebody does. It can be emptied while the server runs (`truncate -s 0`, or `copytruncate` of logrotate); a server
-    /// goes on writing to a file that was renamed. Default: `PATH.log`, which each start empties.
+    /// Appends the output of the program to this file. No start empties it, so something else has to limit its size.
+    /// The file can be emptied while the server runs (`truncate -s 0`, or `copytruncate` of logrotate). After a rename,
+    /// the server keeps writing to the renamed file. Default: `PATH.log`, which each start empties.
     pub fn log_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.program.output = Output::File(path.into());
         self
     }
 
     /// Discards the output of the program. The error of a failed start then has only the program's exit status.
-    /// Default: the output is kept in `PATH.log`.
+    /// Default: the output goes to `PATH.log`.
     pub fn discard_output(mut self) -> Self {
         self.program.output = Output::Discard;
         self
@@ -118,9 +118,9 @@ impl Launcher {
     }
 
     /// Asks a server of another version to leave ([`Channel::ask_to_leave`]), and starts the program once the address
-    /// is free. The old server finishes its calls meanwhile. Call [`version`](Self::version) or
-    /// [`version_matching`](Self::version_matching) before this. Two programs that require different versions at one
-    /// address replace each other's server for ever. Default: another version is an error, [`LaunchError::Version`].
+    /// is free. The old server finishes its calls meanwhile. Set [`version`](Self::version) or
+    /// [`version_matching`](Self::version_matching) first. Two programs that require different versions at one address
+    /// replace each other's server forever. Default: another version is an error, [`LaunchError::Version`].
     pub fn replace_other_versions(mut self) -> Self {
         if let Some(requirement) = &mut self.requirement {
             requirement.replace = true;
@@ -128,20 +128,20 @@ impl Launcher {
         self
     }
 
-    /// The address that it connects to.
+    /// The address of the server.
     pub(crate) fn address(&self) -> Result<Address, ConnectError> {
         Ok(self.options.address.clone()?)
     }
 
-    /// Connects, and first starts the program if no server is there.
+    /// Connects, and first starts the program if no server is running.
     ///
     /// # Errors
     /// [`LaunchError`] if the program does not start, ends, or takes too long, if the server has another version, or if
-    /// [`Channel::connect`] to an existing server fails.
+    /// [`Channel::connect`] to a running server fails.
     ///
     /// # Cancel safety
-    /// Dropping the future gives up this client's connection. A start that has begun goes on, because other clients may
-    /// wait for it.
+    /// Dropping the future gives up this client's connection. A start that has begun continues, because other clients
+    /// may wait for it.
     pub async fn connect(self) -> Result<Channel, LaunchError> {
         let channel = self.lazy().map_err(LaunchError::Connect)?;
         channel.open_first().await.map_err(|error| match error {
@@ -154,8 +154,8 @@ impl Launcher {
         Ok(channel)
     }
 
-    /// Connects at the first call, and starts the program then if no server is there. If that fails, calls fail with
-    /// [`Unavailable`](tonic::Code::Unavailable), and the next one tries again.
+    /// Makes a channel that connects at the first call, and starts the program then if no server is running. If that
+    /// fails, the call fails with [`Unavailable`](tonic::Code::Unavailable), and the next one tries again.
     ///
     /// # Errors
     /// Those of [`Channel::lazy`].
@@ -167,7 +167,7 @@ impl Launcher {
             requirement: self.requirement,
             connect_timeout: connections.connect_timeout,
         };
-        // A connection may take as long as a start, which has limits of its own.
+        // Connecting may take as long as a start, which has limits of its own.
         connections.handshake_timeout = Some(connections.connect_timeout);
         connections.connect_timeout = connections.connect_timeout.saturating_add(connector.longest());
         Ok(Channel::new(BoxConnector::new(connector), connections))

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::error::LaunchError;
 use crate::backend::start::StartPlace;
 
-/// Where the output of the server goes.
+/// The destination of the server's output.
 #[derive(Clone)]
 pub(super) enum Output {
     /// A file beside the lock.
@@ -22,7 +22,7 @@ pub(super) struct Log(Option<(PathBuf, u64)>);
 const TAIL: u64 = 8 * 1024;
 
 impl Output {
-    /// Makes the program write there.
+    /// Makes the program write to this destination.
     pub(super) async fn set(&self, command: &mut Command, place: &StartPlace) -> Result<Log, LaunchError> {
         command.stdin(Stdio::null());
         let opened = match self {
@@ -43,7 +43,7 @@ impl Output {
 }
 
 impl Log {
-    /// The last lines that were written.
+    /// The last lines of the output.
     pub(super) fn tail(&self) -> String {
         self.0
             .as_ref()
@@ -60,7 +60,7 @@ fn tail(mut file: File, start: u64) -> io::Result<String> {
     file.take(TAIL).read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
     let text = match text.split_once('\n') {
-        // The first line is not whole.
+        // The first line is incomplete.
         Some((_, rest)) if from > start => rest,
         _ => &text,
     };

@@ -29,7 +29,7 @@ impl Program {
     pub(super) async fn start(&self, place: &StartPlace) -> Result<Started, LaunchError> {
         let mut command = (self.command)();
         let log = self.output.set(&mut command, place).await?;
-        // A server that tells systemd how it is would speak for the service that this program belongs to.
+        // A server that notifies systemd would speak for the service that this program belongs to.
         if !command.get_envs().any(|(variable, _)| variable == NOTIFY_SOCKET) {
             command.env_remove(NOTIFY_SOCKET);
         }
@@ -49,7 +49,7 @@ impl Started {
         Some(LaunchError::Exited { program: self.program.clone(), status, output: self.log.tail() })
     }
 
-    /// Ends the program when its time is over.
+    /// Ends the program because it took too long.
     pub(super) fn give_up(mut self, waited: Duration) -> LaunchError {
         if let Some(child) = &mut self.child {
             _ = start::kill(child);
@@ -58,12 +58,12 @@ impl Started {
     }
 }
 
-/// Leaves the program running. On Unix the parent has to collect the exit status, or the process remains as a zombie,
-/// so a thread sleeps until the program ends.
+/// Leaves the program running. On Unix, the parent has to collect the exit status, or the process remains as a zombie.
+/// So a thread sleeps until the program ends.
 impl Drop for Started {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // Without the thread, the system collects it when this process has ended.
+            // Without the thread, the system collects it when this process ends.
             let wait = move || drop(child.wait());
             _ = thread::Builder::new().name("grpc-ipc-reaper".to_owned()).stack_size(64 * 1024).spawn(wait);
         }

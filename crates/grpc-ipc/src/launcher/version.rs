@@ -9,12 +9,12 @@ use super::error::LaunchError;
 use crate::connections::ConnectionsOptions;
 use crate::{Channel, Description};
 
-/// Which servers are accepted.
+/// Decides which servers are accepted.
 #[derive(Clone)]
 pub(super) struct Requirement {
     pub(super) required: String,
     pub(super) matches: Arc<dyn Fn(&Description) -> bool + Send + Sync>,
-    /// Others are asked to leave.
+    /// Whether other servers are asked to leave.
     pub(super) replace: bool,
 }
 
@@ -22,12 +22,12 @@ pub(super) struct Requirement {
 pub(super) enum Found {
     Right,
     Other(Description),
-    /// It has gone, or is about to.
+    /// The server has ended, or is about to.
     Gone,
 }
 
 impl Requirement {
-    /// Asks the server, on a connection of its own.
+    /// Asks the server, on a separate connection.
     pub(super) async fn check(
         &self,
         connector: &BoxConnector,
@@ -63,7 +63,7 @@ impl Requirement {
         };
         match asked {
             Ok(()) => Ok(()),
-            // It has gone, or another one has taken its place.
+            // The server has ended, or another one has replaced it.
             Err(status) if matches!(status.code(), Code::Unavailable | Code::FailedPrecondition) => Ok(()),
             Err(status) => Err(self.does_not_leave(found.clone(), Some(status))),
         }

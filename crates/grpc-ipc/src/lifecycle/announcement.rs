@@ -27,7 +27,7 @@ impl Announcement {
         Self { allow_leave: allow, ..self }
     }
 
-    /// How long calls may go on after the server was asked to leave. Calls still running then are ended. Default: 10
+    /// How long running calls may take after the server was asked to leave. Then the server ends them. Default: 10
     /// seconds.
     pub fn drain(self, drain: Duration) -> Self {
         Self { drain, ..self }

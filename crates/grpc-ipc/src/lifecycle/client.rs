@@ -21,7 +21,7 @@ pub struct Description {
     pub version: String,
     /// Its process id, in the server's own pid namespace.
     pub pid: u32,
-    /// When the server was built.
+    /// The time at which the server was built.
     pub started: SystemTime,
 }
 
@@ -29,21 +29,22 @@ impl Channel {
     /// Asks the server for its name, version and process.
     ///
     /// # Errors
-    /// [`Unimplemented`](tonic::Code::Unimplemented) if the server does not call
-    /// [`Server::announce`](crate::Server::announce), and those of any call.
+    /// [`Unimplemented`](tonic::Code::Unimplemented) if the server does not [announce](crate::Server::announce) itself,
+    /// and the errors of any call.
     pub async fn describe(&self) -> Result<Description, Status> {
         let said: messages::Description = self.unary(DESCRIBE, DescribeRequest {}).await?;
         let started = UNIX_EPOCH + Duration::from_millis(said.started_ms.try_into().unwrap_or(0));
         Ok(Description { name: said.name, version: said.version, pid: said.pid, started })
     }
 
-    /// Asks the server to give up its address, finish its running calls, and end. This returns when the server has
-    /// begun to leave. With a `pid`, the server leaves only if that is its process.
+    /// Asks the server to give up its address, finish its running calls, and end. Returns when the server has begun to
+    /// leave. With a `pid`, the server leaves only if it is that process.
     ///
     /// # Errors
-    /// [`PermissionDenied`](tonic::Code::PermissionDenied) if the caller is neither the server's user nor the system,
-    /// [`Unimplemented`](tonic::Code::Unimplemented) if the server never leaves when asked,
-    /// [`FailedPrecondition`](tonic::Code::FailedPrecondition) if it is not the process `pid`, and those of any call.
+    /// - [`PermissionDenied`](tonic::Code::PermissionDenied) if the caller is neither the server's user nor the system
+    /// - [`Unimplemented`](tonic::Code::Unimplemented) if the server never leaves when asked
+    /// - [`FailedPrecondition`](tonic::Code::FailedPrecondition) if the server is not the process `pid`
+    /// - the errors of any call
     pub async fn ask_to_leave(&self, pid: Option<u32>) -> Result<(), Status> {
         let _: LeaveResponse = self.unary(LEAVE, LeaveRequest { pid: pid.unwrap_or(0) }).await?;
         Ok(())

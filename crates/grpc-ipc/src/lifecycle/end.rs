@@ -15,22 +15,22 @@ use crate::served::{Offered, Served};
 /// The conditions under which a server ends by itself.
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
-    /// It can be asked to leave.
+    /// The server can be asked to leave.
     pub(super) announced: Option<Arc<Announced>>,
-    /// After it was idle for this long.
+    /// The server ends after it has been idle for this long.
     pub(super) idle: Option<Duration>,
 }
 
 /// Why a server ends.
 pub(crate) enum End {
-    /// It was asked to, and its calls may go on for this long.
+    /// A client asked it to leave. Its calls may take this long.
     Asked(Duration),
     Idle,
-    /// Another process has taken over its addresses; its calls may go on for this long, or without a limit.
+    /// Another process has taken over its addresses. Its calls may take this long, or any time.
     HandedOver(Option<Duration>),
 }
 
-/// How long a client that had connected when the server gave up its address may take to make its first call.
+/// How long a client that had already connected when the server gave up its address may take to make its first call.
 const FIRST_CALL: Duration = Duration::from_secs(1);
 
 /// The shortest time that a server waits for its first client, which may have started it.
@@ -42,7 +42,7 @@ impl Ending {
         let asked = async {
             match &self.announced {
                 Some(announced) => {
-                    // This holds the sender.
+                    // `announced` holds the sender.
                     _ = announced.leaving.subscribe().wait_for(|leaving| *leaving).await;
                     announced.drain
                 }
@@ -62,13 +62,13 @@ impl Ending {
     }
 }
 
-/// Waits until there has been no new connection and no running call for `limit`, or a little longer. It checks at
-/// intervals, so calls need not report to it.
+/// Waits until there has been no new connection and no running call for `limit`, or a little longer. It polls, so calls
+/// need not report to it.
 async fn idle_for(stats: &ServerStats, limit: Duration) {
     let pause = (limit / 8).max(Duration::from_millis(1));
     let activity = || (stats.accepted_connections(), stats.calls_started());
     let mut seen = activity();
-    // When it was first found idle, after the end of the last call.
+    // When the server was first found idle after the last call.
     let mut since = Some(Instant::now());
     loop {
         sleep(pause).await;
@@ -85,13 +85,13 @@ async fn idle_for(stats: &ServerStats, limit: Duration) {
 }
 
 /// Ends a server without losing a call: gives up its addresses, then serves the clients that had already connected, and
-/// the calls that clients sent before they heard of the end. (`offered` is not changed; services are not `Sync`.)
+/// the calls that clients sent before they learned of the end. (`offered` is not changed; services are not `Sync`.)
 pub(crate) async fn leave(listeners: &mut Listeners, connections: &mut Served, offered: &mut Offered) {
     let before = connections.handles();
     let mut late = Vec::new();
     listeners.close();
-    // A client that hears of the end connects again. It must find no server, so the addresses are given up first, which
-    // is done once the listeners have been polled.
+    // A client that learns of the end connects again, and must find no server then. So the addresses are given up
+    // first, which takes effect once the listeners have been polled.
     let mut are_told = false;
     let mut tell = || {
         if !std::mem::replace(&mut are_told, true) {
@@ -115,7 +115,7 @@ pub(crate) async fn leave(listeners: &mut Listeners, connections: &mut Served, o
         }
     }
     tell();
-    // They connected to make a call, and would see the end of the connection as a failure.
+    // These clients connected to make a call. They would see the end of the connection as a failure.
     let called = async {
         while late.iter().any(|late| !late.is_over() && late.calls_started() == 0) {
             sleep(Duration::from_millis(5)).await;

@@ -7,14 +7,14 @@ use tokio::net::TcpStream;
 
 use crate::backend::tcp_socket::{prepare, try_send};
 
-/// A TCP stream that never raises SIGPIPE. tokio's writes with writev(2), which does where the signal has its default
+/// A TCP stream that never raises SIGPIPE. tokio writes with writev(2), which raises it if the signal has its default
 /// action, as in a program in C, C++ or Swift.
 pub(crate) struct Socket(TcpStream);
 
 impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        // Without these options the stream still works. gRPC writes whole frames, so waiting for more to send only
-        // delays them.
+        // Without these options the stream still works. gRPC writes whole frames, so waiting for more data only delays
+        // them.
         _ = stream.set_nodelay(true);
         prepare(&stream);
         Self(stream)
@@ -54,7 +54,7 @@ impl AsyncWrite for Socket {
         true
     }
 
-    /// Nothing is kept back.
+    /// The stream buffers nothing.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

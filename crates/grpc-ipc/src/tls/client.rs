@@ -8,7 +8,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::provider::provider;
 use super::{HTTP2, Identity, TlsConnector, TlsError, Trust, versions};
 
-/// TLS for a connector: which server is trusted, and what this client shows it.
+/// TLS for a connector: the servers it trusts, and the certificate it presents.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,23 +29,23 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
-    /// A client that trusts the servers that `trust` covers, looks for the name `localhost` in their certificates, and
-    /// has none of its own.
+    /// A client that trusts the servers that `trust` covers, expects the name `localhost` in their certificates, and
+    /// presents no certificate.
     pub fn new(trust: Trust) -> Self {
         Self { trust, identity: None, server_name: None }
     }
 
-    /// What this client shows to a server that asks for a certificate. Default: nothing.
+    /// The certificate to present to a server that asks for one. Default: none.
     pub fn identity(self, identity: Identity) -> Self {
         Self { identity: Some(identity), ..self }
     }
 
-    /// The DNS name or the IP address that the server's certificate must have, among its alternative names
-    /// (`subjectAltName`); the server is told the name (SNI), an address is not. [`Trust::fingerprints`] does not look for it. Default:
-    /// `localhost`.
+    /// The DNS name or the IP address that the server's certificate must have among its alternative names
+    /// (`subjectAltName`). The client also sends a DNS name to the server (SNI). [`Trust::fingerprints`] and
+    /// [`Trust::certificates`] ignore names. Default: `localhost`.
     ///
     /// # Errors
-    /// [`TlsError::ServerName`] when it is neither.
+    /// [`TlsError::ServerName`] if it is neither a DNS name nor an IP address.
     pub fn server_name(self, name: impl Into<String>) -> Result<Self, TlsError> {
         let name = name.into();
         let server_name = ServerName::try_from(name.as_str()).map(|name| name.to_owned());
@@ -53,8 +53,8 @@ impl ClientTls {
         Ok(Self { server_name: Some(server_name), ..self })
     }
 
-    /// Puts TLS over any connector. [`ConnectOptions::tls`](crate::ConnectOptions::tls) does that for the transports of
-    /// an address; this is for one of your own.
+    /// Puts TLS over a connector of your own. For the transports of an address, use
+    /// [`ConnectOptions::tls`](crate::ConnectOptions::tls).
     pub fn connector<C: Connector>(&self, connector: C) -> TlsConnector<C> {
         let server_name = self.server_name.clone().unwrap_or_else(localhost);
         TlsConnector::new(connector, self.tls_connector(), server_name)
@@ -68,7 +68,7 @@ impl ClientTls {
             Some(identity) => config.with_client_cert_resolver(identity.resolver()),
         };
         config.alpn_protocols = vec![HTTP2.to_vec()];
-        // See `ServerTls`.
+        // As in `ServerTls`.
         config.resumption = Resumption::disabled();
         tokio_rustls::TlsConnector::from(Arc::new(config))
     }

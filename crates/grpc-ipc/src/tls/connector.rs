@@ -11,15 +11,17 @@ use tokio_rustls::rustls::{AlertDescription, Error};
 use super::problem::{End, explain};
 use super::{ACCESS_DENIED, HTTP2, TlsStream};
 
-/// TLS over the connections of another connector; made by [`ClientTls::connector`](super::ClientTls::connector).
+/// TLS over the connections of another connector, returned by [`ClientTls::connector`](super::ClientTls::connector).
 ///
-/// A server that the access policy refuses is sent nothing. What fails in the handshake is [`ConnectError::Tls`]; a server
-/// whose access policy refuses this client, [`ConnectError::Rejected`]; one that closes the connection without a word about
-/// TLS, [`ConnectError::Closed`]. The deadline is that of both together; one that has passed leaves no time for the
-/// handshake.
+/// If the client's access policy refuses the server, nothing is sent. Otherwise connecting fails with
 ///
-/// Whether the server takes this client's certificate is known only later: with TLS 1.3 it is the first call that
-/// fails, with [`Unavailable`](tonic::Code::Unavailable), when it does not.
+/// - [`ConnectError::Rejected`] if the server's access policy refuses this client,
+/// - [`ConnectError::Closed`] if the server closes the connection without a TLS alert,
+/// - [`ConnectError::TimedOut`] if the deadline passes, which covers connecting and the handshake,
+/// - [`ConnectError::Tls`] if the handshake fails for another reason.
+///
+/// With TLS 1.3, connecting does not wait for the server to check this client's certificate. If the server refuses it,
+/// the first call fails with [`Unavailable`](tonic::Code::Unavailable).
 pub struct TlsConnector<C> {
     connector: C,
     tls: tokio_rustls::TlsConnector,
@@ -37,8 +39,8 @@ impl<C: Connector> TlsConnector<C> {
 }
 
 impl<C: Connector> TlsConnector<C> {
-    /// A server that refuses this client says so at once, and closes: what it has said is there to be read, though nothing
-    /// can be sent to it any more.
+    /// A server that refuses this client sends its alert at once, and closes. The alert can still be read, although
+    /// nothing can be sent anymore.
     async fn handshake(&self, connection: C::Connection) -> io::Result<TlsClientStream<C::Connection>> {
         let handshake = self.tls.connect(self.server_name.clone(), connection).into_fallible();
         let (error, mut connection) = match handshake.await {
@@ -57,7 +59,7 @@ impl<C: Connector> TlsConnector<C> {
     }
 }
 
-/// Whether the server says that its access policy refuses this client.
+/// Whether the server reports that its access policy refuses this client.
 fn is_denial(error: &io::Error) -> bool {
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
     matches!(cause, Some(Error::AlertReceived(AlertDescription::AccessDenied)))
@@ -76,7 +78,8 @@ impl<C: Connector> Connector for TlsConnector<C> {
         };
         let (_, session) = stream.get_ref();
         if session.alpn_protocol() != Some(HTTP2) {
-            let other = "the server has not chosen HTTP/2 (`h2`) in the handshake, which gRPC needs (ALPN)";
+            let other =
+                "the server did not choose HTTP/2 (`h2`) in the handshake (ALPN), which gRPC requires";
             return Err(failed(io::Error::new(io::ErrorKind::InvalidData, other)));
         }
         Ok(TlsStream::new(stream.into(), peer))
@@ -97,7 +100,7 @@ fn failed(address: &Address, source: io::Error) -> ConnectError {
         return ConnectError::Rejected { address };
     }
     match source.kind() {
-        // Without a word about TLS, so it is not about TLS.
+        // Without an alert, so the cause need not be TLS.
         io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
             ConnectError::Closed { address, source }
         }

@@ -1,44 +1,46 @@
 use std::io;
 
-/// Why a certificate, a key, a fingerprint or a name cannot be used for TLS.
+/// The reason why a certificate, a key, a fingerprint or a name cannot be used for TLS.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The PEM text has nothing of what is needed.
-    #[error("{what}: no {expected} is in it; {found}")]
+    /// The PEM text lacks the required section.
+    #[error("{what}: found no {expected}; {found}")]
     Missing {
-        /// What the text was given as: "the certificate chain", "the private key", "the authorities",
-        /// "the trusted certificates".
+        /// The role of the text: "the certificate chain", "the private key", "the authorities", or "the trusted
+        /// certificates".
         what: &'static str,
-        /// The sections that would do.
+        /// The kinds of sections that are accepted.
         expected: &'static str,
-        /// What is in it instead.
+        /// The content of the text instead.
         found: String,
     },
-    /// A section of the PEM text cannot be used.
+    /// A section of the PEM text is invalid.
     #[error("{what}, line {line}: {problem}")]
     Invalid {
-        /// What the text was given as: "the certificate chain", "the private key", "the authorities",
-        /// "the trusted certificates".
+        /// The role of the text: "the certificate chain", "the private key", "the authorities", or "the trusted
+        /// certificates".
         what: &'static str,
-        /// The line at which the section begins, the first being 1.
+        /// The line at which the section begins, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
     /// The private key belongs to another certificate.
-    #[error("the private key is not that of the first certificate of the chain, which has to be the own one")]
+    #[error(
+        "the private key does not belong to the first certificate of the chain; put this end's own certificate first"
+    )]
     KeyMismatch,
-    /// The text is no SHA-256 fingerprint.
-    #[error("{text:?} is no SHA-256 fingerprint: {problem}")]
+    /// The text is not a SHA-256 fingerprint.
+    #[error("{text:?} is not a SHA-256 fingerprint: {problem}")]
     Fingerprint {
         /// The text.
         text: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
     /// The name is neither a DNS name nor an IP address.
-    #[error("{name:?} is no name of a server: expected a DNS name or an IP address, as in its certificate")]
+    #[error("{name:?} is not a server name; give a DNS name or an IP address from the server's certificate")]
     ServerName {
         /// The name.
         name: String,

@@ -5,10 +5,10 @@ use ring::digest::{SHA256, digest};
 
 use super::TlsError;
 
-/// The SHA-256 of a certificate in DER: names exactly this one.
+/// The SHA-256 fingerprint of a certificate in DER, which identifies exactly that certificate.
 ///
-/// It is read as `openssl x509 -noout -fingerprint -sha256` prints it, `sha256 Fingerprint=AB:CD:…` or without what
-/// comes before the `=`, and as plain hexadecimal; and shown as `AB:CD:…`.
+/// It parses the output of `openssl x509 -noout -fingerprint -sha256` (`sha256 Fingerprint=AB:CD:…`), the part after
+/// the `=`, and plain hexadecimal. It is shown as `AB:CD:…`.
 ///
 /// ```
 /// use grpc_ipc::tls::Fingerprint;
@@ -26,7 +26,7 @@ pub struct Fingerprint([u8; LENGTH]);
 const LENGTH: usize = 32;
 
 impl Fingerprint {
-    /// That of a certificate in DER, such as [`Peer::certificates`](crate::Peer::certificates) has.
+    /// The fingerprint of a certificate in DER, such as one from [`Peer::certificates`](crate::Peer::certificates).
     pub fn of(certificate: &[u8]) -> Self {
         let mut bytes = [0; LENGTH];
         bytes.copy_from_slice(digest(&SHA256, certificate).as_ref());
@@ -49,26 +49,28 @@ impl FromStr for Fingerprint {
     type Err = TlsError;
 
     /// # Errors
-    /// [`TlsError::Fingerprint`] when it is not 32 bytes in hexadecimal, all or none of them apart by colons.
+    /// [`TlsError::Fingerprint`] unless the text is 32 bytes in hexadecimal, with colons between all bytes or none.
     fn from_str(text: &str) -> Result<Self, TlsError> {
         let wrong = |problem: String| TlsError::Fingerprint { text: text.to_owned(), problem };
         let (name, digits) = text.trim().rsplit_once('=').unwrap_or(("", text.trim()));
         if !name.is_empty() && !name.to_ascii_lowercase().starts_with("sha256") {
-            return Err(wrong(format!("it is one of {name}; openssl x509 -fingerprint needs -sha256")));
+            return Err(wrong(format!(
+                "it is of the kind {name}; run openssl x509 -fingerprint with -sha256"
+            )));
         }
         let apart: Vec<&str> = digits.split(':').collect();
         if apart.len() > 1 && apart.iter().any(|byte| byte.len() != 2) {
-            return Err(wrong("between colons there must be two hexadecimal digits".to_owned()));
+            return Err(wrong("it does not have two hexadecimal digits between colons".to_owned()));
         }
         let digits = apart.concat();
         let nibbles: Option<Vec<u8>> = digits.chars().map(nibble).collect();
         let Some(nibbles) = nibbles else {
-            return Err(wrong("it has something else than hexadecimal digits and colons".to_owned()));
+            return Err(wrong("it contains characters other than hexadecimal digits and colons".to_owned()));
         };
         if nibbles.len() != 2 * LENGTH {
-            let hint = if nibbles.len() == 40 { ", that of SHA-1" } else { "" };
+            let hint = if nibbles.len() == 40 { ", as SHA-1 does" } else { "" };
             let found = nibbles.len();
-            return Err(wrong(format!("it has {found} hexadecimal digits{hint}, and not {}", 2 * LENGTH)));
+            return Err(wrong(format!("it has {found} hexadecimal digits{hint}, instead of {}", 2 * LENGTH)));
         }
         let mut bytes = [0; LENGTH];
         for (byte, nibbles) in bytes.iter_mut().zip(nibbles.chunks(2)) {
@@ -106,21 +108,21 @@ mod tests {
     fn what_is_no_fingerprint_is_told() {
         let colons = vec!["AB"; 32].join(":");
         let cases = [
-            ("", "it has 0 hexadecimal digits, and not 64"),
-            (&"ab".repeat(20), "it has 40 hexadecimal digits, that of SHA-1, and not 64"),
-            (&"ab".repeat(33), "it has 66 hexadecimal digits, and not 64"),
-            (&"xy".repeat(32), "it has something else than hexadecimal digits and colons"),
-            (&"é".repeat(64), "it has something else than hexadecimal digits and colons"),
-            (&colons[1..], "between colons there must be two hexadecimal digits"),
-            (&format!("{colons}:"), "between colons there must be two hexadecimal digits"),
+            ("", "it has 0 hexadecimal digits, instead of 64"),
+            (&"ab".repeat(20), "it has 40 hexadecimal digits, as SHA-1 does, instead of 64"),
+            (&"ab".repeat(33), "it has 66 hexadecimal digits, instead of 64"),
+            (&"xy".repeat(32), "it contains characters other than hexadecimal digits and colons"),
+            (&"é".repeat(64), "it contains characters other than hexadecimal digits and colons"),
+            (&colons[1..], "it does not have two hexadecimal digits between colons"),
+            (&format!("{colons}:"), "it does not have two hexadecimal digits between colons"),
             (
                 &format!("SHA1 Fingerprint={}", vec!["AB"; 20].join(":")),
-                "it is one of SHA1 Fingerprint; openssl x509 -fingerprint needs -sha256",
+                "it is of the kind SHA1 Fingerprint; run openssl x509 -fingerprint with -sha256",
             ),
         ];
         for (text, problem) in cases {
             let error = text.parse::<Fingerprint>().unwrap_err();
-            assert_eq!(error.to_string(), format!("{text:?} is no SHA-256 fingerprint: {problem}"));
+            assert_eq!(error.to_string(), format!("{text:?} is not a SHA-256 fingerprint: {problem}"));
         }
     }
 

@@ -11,7 +11,7 @@ use super::pem::{Section, sections};
 use super::provider::{provider, usable_keys};
 use super::{Fingerprint, TlsError};
 
-/// A certificate with its private key: what a server, or a client, shows that it is. Cloning is cheap.
+/// A certificate with its private key, by which a server or a client identifies itself. Cloning is cheap.
 #[derive(Clone)]
 pub struct Identity(Arc<CertifiedKey>);
 
@@ -19,13 +19,13 @@ const CHAIN: &str = "the certificate chain";
 const KEY: &str = "the private key";
 
 impl Identity {
-    /// An identity out of PEM text: the own certificate and those that lead to the authority, in this order and without
-    /// that of the authority itself, and the private key in PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1
-    /// (`EC PRIVATE KEY`). What else is in the texts is passed over; both may be the same text.
+    /// Reads an identity from PEM text. `chain` has this end's certificate, and then the intermediate certificates up
+    /// to the authority, without the authority's own. `key` has the private key in PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA
+    /// PRIVATE KEY`) or SEC 1 (`EC PRIVATE KEY`). Both may be the same text; other sections are ignored.
     ///
     /// # Errors
-    /// [`TlsError::Missing`] and [`TlsError::Invalid`] say what is wrong with which of the two, and where;
-    /// [`TlsError::KeyMismatch`] when they do not belong together.
+    /// - [`TlsError::Missing`] or [`TlsError::Invalid`] for the text that cannot be used, with the reason and the line
+    /// - [`TlsError::KeyMismatch`] if the key does not belong to the certificate
     pub fn from_pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, TlsError> {
         let chain = certificates(CHAIN, chain.as_ref())?;
         check(CHAIN, &chain)?;
@@ -41,7 +41,7 @@ impl Identity {
         }
     }
 
-    /// The fingerprint of the own certificate, by which others can pin it.
+    /// The fingerprint of this end's certificate, by which peers can pin it.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.cert.first().map_or_else(|| Fingerprint::of(&[]), |certificate| Fingerprint::of(certificate))
     }
@@ -58,7 +58,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// The certificates of a PEM text, at least one, each with its line.
+/// The certificates in a PEM text, at least one, each with its line.
 pub(super) fn certificates(
     what: &'static str,
     pem: &[u8],
@@ -67,7 +67,7 @@ pub(super) fn certificates(
     Ok(sections.into_iter().map(|Section { line, der, .. }| (line, der.into())).collect())
 }
 
-/// That they are certificates as TLS has them.
+/// Checks that these are certificates that TLS accepts.
 pub(super) fn check(
     what: &'static str,
     certificates: &[(usize, CertificateDer<'_>)],
@@ -76,13 +76,13 @@ pub(super) fn check(
         ParsedCertificate::try_from(certificate).map_err(|error| TlsError::Invalid {
             what,
             line: *line,
-            problem: format!("CERTIFICATE is not one of X.509 version 3: {error}"),
+            problem: format!("CERTIFICATE is not an X.509 certificate of version 3: {error}"),
         })?;
     }
     Ok(())
 }
 
-/// The first private key of a PEM text, with its line.
+/// The first private key in a PEM text, with its line.
 fn private_key(pem: &[u8]) -> Result<(PrivateKeyDer<'static>, usize), TlsError> {
     const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
     const WANTED: &[&str] = &["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY"];
@@ -96,7 +96,7 @@ fn private_key(pem: &[u8]) -> Result<(PrivateKeyDer<'static>, usize), TlsError> 
             };
             return Err(TlsError::Missing { what, expected, found });
         }
-        // OpenSSL's older way to encrypt puts headers into the section, which are no base64.
+        // OpenSSL's older encryption puts headers into the section, which are not base64.
         Err(TlsError::Invalid { what, line, problem }) if has(pem, "Proc-Type: 4,ENCRYPTED") => {
             let problem = format!("{problem}, because it is encrypted; `openssl pkey` decrypts it");
             return Err(TlsError::Invalid { what, line, problem });

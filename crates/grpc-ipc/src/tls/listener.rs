@@ -13,13 +13,14 @@ use tracing::warn;
 use super::problem::{End, explain};
 use super::{HTTP2, TlsStream};
 
-/// TLS over the connections of another listener; made by [`ServerTls::listener`](super::ServerTls::listener).
+/// TLS over the connections of another listener, returned by [`ServerTls::listener`](super::ServerTls::listener).
 ///
-/// A client that the access policy refuses is not asked for TLS; a server of [`ListenOptions::tls`](crate::ListenOptions::tls)
-/// tells it with an alert, [`ACCESS_DENIED`](super::ACCESS_DENIED). The handshake of one that is let in runs in a task of
-/// its own, so that one that is slow, or silent, holds up nobody; when it fails, the connection is closed, a `tracing`
-/// event says whose it was and why, at most every 10 seconds for each user, and [`accept`](Listener::accept) hears
-/// nothing of it.
+/// Each handshake runs in a task of its own, so a slow or silent client delays nobody else. If a handshake fails, the
+/// listener closes the connection, and logs the peer and the reason as a `tracing` warning, at most every 10 seconds
+/// for each user. [`accept`](Listener::accept) does not return for it.
+///
+/// There is no handshake with a client that the access policy refuses. A server of
+/// [`ListenOptions::tls`](crate::ListenOptions::tls) sends it an alert, [`ACCESS_DENIED`](super::ACCESS_DENIED).
 pub struct TlsListener<L: Listener> {
     listener: L,
     acceptor: TlsAcceptor,
@@ -46,7 +47,7 @@ impl<L: Listener> TlsListener<L> {
             let problem = match timeout(limit, handshake(&acceptor, connection, &peer)).await {
                 Ok(Ok(stream)) => return Some(stream),
                 Ok(Err(problem)) => problem,
-                Err(_) => format!("the client has not completed the handshake in {limit:?}"),
+                Err(_) => format!("the client did not complete the handshake in {limit:?}"),
             };
             if let Some(suppressed) = log.admit(&peer) {
                 let suppressed = Some(suppressed).filter(|lines| *lines > 0);
@@ -102,7 +103,7 @@ impl<L: Listener> Listener for TlsListener<L> {
     }
 }
 
-/// The connection with TLS on it, or why there is none.
+/// Completes the handshake. The error is the reason for the log.
 async fn handshake<C: Connection>(
     acceptor: &TlsAcceptor,
     connection: C,
@@ -111,7 +112,7 @@ async fn handshake<C: Connection>(
     match acceptor.accept(connection).into_fallible().await {
         Ok(mut stream) if stream.get_ref().1.alpn_protocol() != Some(HTTP2) => {
             _ = stream.shutdown().await;
-            Err("the client has not offered HTTP/2 (`h2`) in the handshake (ALPN)".to_owned())
+            Err("the client did not offer HTTP/2 (`h2`) in the handshake (ALPN)".to_owned())
         }
         Ok(stream) => Ok(TlsStream::new(stream.into(), peer.clone())),
         Err((error, connection)) => {
@@ -121,7 +122,7 @@ async fn handshake<C: Connection>(
     }
 }
 
-/// Reads what is still on its way before the connection is closed: TCP would otherwise take back the alert.
+/// Reads the rest of the client's data before the connection is closed. Otherwise TCP would discard the alert.
 async fn say_goodbye(mut connection: impl Connection) -> io::Result<()> {
     connection.shutdown().await?;
     let mut nowhere = [0; 4096];

@@ -28,15 +28,16 @@ pub use trust::Trust;
 use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tokio_rustls::rustls::{ConfigBuilder, ConfigSide, WantsVerifier, WantsVersions};
 
-/// What both ends must agree on (ALPN; [RFC 9113, section 3.2](https://www.rfc-editor.org/rfc/rfc9113#section-3.2)).
+/// The protocol that both ends must agree on (ALPN; [RFC 9113, section
+/// 3.2](https://www.rfc-editor.org/rfc/rfc9113#section-3.2)).
 const HTTP2: &[u8] = b"h2";
 
-/// What a client is sent that the access policy refuses: a fatal alert, `access_denied`, in a record that is not encrypted
-/// ([RFC 8446, section 6.2](https://www.rfc-editor.org/rfc/rfc8446#section-6.2)). A listener of your own under
-/// [`ServerTls::listener`] has its policy [refuse with](crate::AccessPolicy::refuse_with) this.
+/// The answer to a client that the access policy refuses: an unencrypted record with the fatal alert `access_denied`
+/// ([RFC 8446, section 6.2](https://www.rfc-editor.org/rfc/rfc8446#section-6.2)). For a listener of your own under
+/// [`ServerTls::listener`], pass it to [`AccessPolicy::refuse_with`](crate::AccessPolicy::refuse_with).
 pub const ACCESS_DENIED: &[u8; 7] = &[0x15, 3, 3, 0, 2, 2, 49];
 
-/// Those that HTTP/2 may be spoken over.
+/// The versions of TLS that HTTP/2 allows.
 fn versions<S: ConfigSide>(builder: ConfigBuilder<S, WantsVersions>) -> ConfigBuilder<S, WantsVerifier> {
     builder.with_protocol_versions(&[&TLS13, &TLS12]).expect("the provider has a cipher suite")
 }

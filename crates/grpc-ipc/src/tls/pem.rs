@@ -1,5 +1,5 @@
-//! The sections of PEM text ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)), each with the line it begins at, so
-//! that an error can say where it is.
+//! The sections of PEM text ([RFC 7468](https://www.rfc-editor.org/rfc/rfc7468)), each with its first line, for error
+//! messages.
 
 use tokio_rustls::rustls::pki_types::pem::{Error, PemObject, SectionKind};
 
@@ -15,10 +15,10 @@ pub(super) struct Section {
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 
-/// The sections of `pem` whose label is among `wanted`.
+/// The sections of `pem` whose label is among `wanted`. `what` is the role of the text.
 ///
 /// # Errors
-/// For the first of these that cannot be decoded, and when there is none; `what` is what the text was given as.
+/// If one of them cannot be decoded, or if there are none.
 pub(super) fn sections(
     what: &'static str,
     pem: &[u8],
@@ -40,7 +40,7 @@ pub(super) fn sections(
     }
     if sections.is_empty() {
         let found = match others.is_empty() {
-            true => "it has no line that begins with -----BEGIN, and so is not PEM".to_owned(),
+            true => "it is not PEM, because no line begins with -----BEGIN".to_owned(),
             false => format!("it has {}", others.join(", ")),
         };
         return Err(TlsError::Missing { what, expected, found });
@@ -72,7 +72,7 @@ fn split(pem: &[u8]) -> Vec<(usize, &[u8])> {
     sections
 }
 
-/// What a section calls itself: `CERTIFICATE`.
+/// The label of a section, such as `CERTIFICATE`.
 fn label(section: &[u8]) -> String {
     let line = section.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = String::from_utf8_lossy(&line[BEGIN.len()..]);

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::{
 use super::Fingerprint;
 use super::provider::provider;
 
-/// Trusts certain certificates. Only their bytes are looked at, and, in the handshake, whether the other end has the
+/// Trusts certain certificates. It compares only their bytes, and checks in the handshake that the other end has the
 /// private key.
 #[derive(Clone, Debug)]
 pub(super) struct Pinned {
@@ -21,9 +21,9 @@ pub(super) struct Pinned {
     required: bool,
 }
 
-/// A certificate that is not among those that are trusted.
+/// A certificate that is not among the trusted ones.
 #[derive(Debug, thiserror::Error)]
-#[error("its fingerprint {0} is not among those that are trusted here")]
+#[error("its fingerprint {0} is not trusted here")]
 pub(super) struct NotPinned(Fingerprint);
 
 impl Pinned {
@@ -84,7 +84,7 @@ impl ClientCertVerifier for Pinned {
         self.required
     }
 
-    /// None: a client shows the certificate that it has, whoever has signed it.
+    /// No hints: a client presents the certificate that it has, whoever has signed it.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

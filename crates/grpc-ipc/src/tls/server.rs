@@ -9,7 +9,7 @@ use tokio_rustls::rustls::server::NoServerSessionStorage;
 use super::provider::provider;
 use super::{HTTP2, Identity, TlsListener, Trust, versions};
 
-/// TLS for a listener: who the server is, and whether clients must show who they are.
+/// TLS for a listener: the server's identity, and which certificates it requires of clients.
 ///
 /// ```no_run
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,7 +32,7 @@ pub struct ServerTls {
     max_handshakes: usize,
 }
 
-/// Which certificates are asked of clients.
+/// Which certificates the server requires of clients.
 #[derive(Clone, Debug)]
 enum Clients {
     None,
@@ -41,7 +41,7 @@ enum Clients {
 }
 
 impl ServerTls {
-    /// A server that is `identity`, and asks clients for no certificate.
+    /// A server that presents `identity`, and requests no certificate from clients.
     pub fn new(identity: Identity) -> Self {
         Self {
             identity,
@@ -51,14 +51,14 @@ impl ServerTls {
         }
     }
 
-    /// Lets in nobody but clients with a certificate that `trust` covers. A handler finds it in
-    /// [`Peer::certificates`](crate::Peer::certificates). Default: clients are asked for none.
+    /// Accepts only clients that present a certificate that `trust` covers. A handler finds it in
+    /// [`Peer::certificates`](crate::Peer::certificates). Default: the server requests no certificate.
     pub fn require_client(self, trust: Trust) -> Self {
         Self { clients: Clients::Required(trust), ..self }
     }
 
-    /// Asks clients for a certificate, but lets in those that have none, too. One that `trust` does not cover is refused.
-    /// Default: clients are asked for none.
+    /// Requests a certificate, and also accepts clients without one. A client whose certificate `trust` does not cover
+    /// is refused. Default: the server requests no certificate.
     pub fn accept_client(self, trust: Trust) -> Self {
         Self { clients: Clients::Optional(trust), ..self }
     }
@@ -68,14 +68,14 @@ impl ServerTls {
         Self { handshake_timeout: timeout, ..self }
     }
 
-    /// How many handshakes there may be at a time, at least 1; the next clients wait to be accepted. One that has been
-    /// completed counts until the server takes the connection. Default: 128.
+    /// Limits the number of handshakes at a time, at least 1. Further clients wait to be accepted. A completed
+    /// handshake counts until the server takes the connection. Default: 128.
     pub fn max_handshakes(self, handshakes: usize) -> Self {
         Self { max_handshakes: handshakes.max(1), ..self }
     }
 
-    /// Puts TLS over any listener. [`ListenOptions::tls`](crate::ListenOptions::tls) does that for the transports of an
-    /// address; this is for one of your own.
+    /// Puts TLS over a listener of your own. For the transports of an address, use
+    /// [`ListenOptions::tls`](crate::ListenOptions::tls).
     pub fn listener<L: Listener>(&self, listener: L) -> TlsListener<L> {
         TlsListener::new(listener, self.acceptor(), self.handshake_timeout, self.max_handshakes)
     }
@@ -89,7 +89,7 @@ impl ServerTls {
         };
         let mut config = config.with_cert_resolver(self.identity.resolver());
         config.alpn_protocols = vec![HTTP2.to_vec()];
-        // A session that is resumed is one whose certificates nobody looks at again. Connections are few and long.
+        // A resumed session would not check certificates again. Connections are few and long.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         TlsAcceptor::from(Arc::new(config))

@@ -16,25 +16,25 @@ use super::wakers::{Side, Wakers};
 
 /// TLS over a connection of another transport.
 ///
-/// - Its [`Peer`] is that of the connection below, with the certificates that it has shown.
-/// - The end of the stream is one that the other end has told (`close_notify`). One that came without a word may have
-///   been cut short by somebody else, and is an error, [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
-/// - One that is dropped tells its end, too. What it has taken and the transport not yet is still written, by a task of
-///   its own, for at most 5 seconds.
+/// - Its [`Peer`] is the peer of the connection below, with the certificates that it presented.
+/// - The stream ends when the other end says so (`close_notify`). An end without that may come from somebody who cut
+///   the connection, and is an error, [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+/// - Dropping it sends `close_notify` as well. A separate task writes the data that the transport has not taken yet,
+///   for at most 5 seconds.
 pub struct TlsStream<C: Connection> {
-    /// Until it is dropped.
+    /// `None` once it is dropped.
     stream: Option<Stream<C>>,
     peer: Peer,
     other: End,
-    /// Whoever is to be woken when the transport takes more of what is encrypted already.
+    /// The tasks to wake when the transport takes more of the encrypted data.
     wakers: Wakers,
 }
 
-/// How long the other end of a connection that was dropped may take to read the last of it.
+/// How long the other end of a dropped connection may take to read the rest.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 impl<C: Connection> TlsStream<C> {
-    /// After a handshake with `peer`.
+    /// A stream after its handshake with `peer`.
     pub(super) fn new(stream: Stream<C>, peer: Peer) -> Self {
         let other = match &stream {
             Stream::Client(_) => End::Server,
@@ -51,13 +51,13 @@ impl<C: Connection> TlsStream<C> {
         self.stream.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// Whether something is encrypted that the transport has not taken yet.
+    /// Whether there is encrypted data that the transport has not taken yet.
     fn is_behind(&self) -> bool {
         self.stream.as_ref().is_some_and(|stream| stream.get_ref().1.wants_write())
     }
 
-    /// Has the transport take all that is encrypted. Who waits for the same at the other side is woken when that is
-    /// over, well or not.
+    /// Makes the transport take all encrypted data. When that is done or has failed, it wakes the task on the other
+    /// side that waits for the same.
     fn poll_catch_up(&mut self, side: Side, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.wakers.set(side, cx);
         let waker = self.wakers.both();
@@ -68,7 +68,7 @@ impl<C: Connection> TlsStream<C> {
         caught_up
     }
 
-    /// Waits until what was written before is out, so that what is buffered is bounded.
+    /// Waits until earlier data is written, to bound the buffered data.
     fn poll_writable(&mut self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         match self.is_behind() {
             true => self.poll_catch_up(Side::Writer, cx),
@@ -76,8 +76,8 @@ impl<C: Connection> TlsStream<C> {
         }
     }
 
-    /// Encrypts what `take` writes. How much that was is told also when it cannot be sent, because a part of it may have
-    /// been; the next write, or flush, fails then.
+    /// Encrypts the data that `take` writes. It returns the amount even if sending fails, because a part may have been
+    /// sent. The next write or flush fails then.
     fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
@@ -89,7 +89,7 @@ impl<C: Connection> TlsStream<C> {
             Stream::Client(client) => take(&mut client.get_mut().1.writer()),
             Stream::Server(server) => take(&mut server.get_mut().1.writer()),
         }?;
-        // Nothing was behind, so nobody else waits.
+        // There was no pending data, so no other task waits.
         if stream.poll_flush(cx).is_pending() {
             self.wakers.set(Side::Writer, cx);
         }
@@ -113,8 +113,8 @@ impl<C: Connection> AsyncRead for TlsStream<C> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // A write is ready when something was taken, and the system would go on with it by itself. Here whoever waits
-        // for the answer does. What fails is told by the next write, and perhaps by what is read.
+        // A write completes once its data is taken. Below TLS, the system would go on sending it. Here, the task that
+        // waits for the answer does. The next write reports a failure, and perhaps the next read.
         if self.is_behind() {
             _ = self.poll_catch_up(Side::Reader, cx);
         }

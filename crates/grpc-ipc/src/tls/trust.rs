@@ -13,9 +13,9 @@ use super::pinned::Pinned;
 use super::provider::provider;
 use super::{Fingerprint, TlsError};
 
-/// Whose certificates are trusted: those that an authority has signed, or certain ones. Cloning is cheap.
+/// The certificates to trust: those that an authority has signed, or individual ones. Cloning is cheap.
 ///
-/// No authority is trusted that is not named here, not even those that the system or a browser trusts.
+/// Only the authorities named here are trusted, not those that the system or a browser trusts.
 #[derive(Clone, Debug)]
 pub struct Trust(Kind);
 
@@ -26,15 +26,16 @@ enum Kind {
 }
 
 impl Trust {
-    /// Trusts what any of the authorities (CAs) has signed whose certificates are in the PEM text, as long as it is
-    /// valid, and made for this end of a connection: `serverAuth` or `clientAuth`, if it says. A server's certificate
-    /// must also have the name that the client asks for. Revocation is not looked at.
+    /// Trusts certificates that one of the authorities (CAs) in the PEM text has signed. A certificate must be valid
+    /// now, and made for its end of the connection, if it states a purpose (`serverAuth` or `clientAuth`). A server's
+    /// certificate must also have the [name](super::ClientTls::server_name) that the client expects. Revocation is not
+    /// checked.
     ///
-    /// A certificate that has signed itself and says that it is an authority's (as `openssl req -x509` makes them) is
-    /// not trusted as a server's or client's own; trust it as one of the [`certificates`](Self::certificates).
+    /// A self-signed certificate that is marked as an authority, such as `openssl req -x509` makes, is not accepted as
+    /// a server's or client's own. Trust it with [`certificates`](Self::certificates) instead.
     ///
     /// # Errors
-    /// [`TlsError::Missing`] and [`TlsError::Invalid`] say what is wrong, and where.
+    /// [`TlsError::Missing`] or [`TlsError::Invalid`], with the reason and the line.
     pub fn authorities(pem: impl AsRef<[u8]>) -> Result<Self, TlsError> {
         const WHAT: &str = "the authorities";
         let mut roots = RootCertStore::empty();
@@ -42,17 +43,17 @@ impl Trust {
             roots.add(certificate).map_err(|error| TlsError::Invalid {
                 what: WHAT,
                 line,
-                problem: format!("CERTIFICATE cannot be an authority's: {error}"),
+                problem: format!("CERTIFICATE cannot be used as an authority: {error}"),
             })?;
         }
         Ok(Self(Kind::Authorities(Arc::new(roots))))
     }
 
-    /// Trusts exactly the certificates in the PEM text, as [`fingerprints`](Self::fingerprints) does with those that have
-    /// theirs: each stands for itself, and none of them for what it has signed.
+    /// Trusts exactly the certificates in the PEM text, but not certificates that they have signed. The rules are those
+    /// of [`fingerprints`](Self::fingerprints).
     ///
     /// # Errors
-    /// [`TlsError::Missing`] and [`TlsError::Invalid`] say what is wrong, and where.
+    /// [`TlsError::Missing`] or [`TlsError::Invalid`], with the reason and the line.
     pub fn certificates(pem: impl AsRef<[u8]>) -> Result<Self, TlsError> {
         const WHAT: &str = "the trusted certificates";
         let trusted = certificates(WHAT, pem.as_ref())?;
@@ -60,14 +61,14 @@ impl Trust {
         Ok(Self::fingerprints(trusted.iter().map(|(_, certificate)| Fingerprint::of(certificate))))
     }
 
-    /// Trusts exactly the certificates with these fingerprints, whoever has signed them, whatever their names, and also
-    /// after they have expired. That the other end has the private key of its certificate is checked all the same.
+    /// Trusts exactly the certificates with these fingerprints, regardless of signature and name, and even after they
+    /// have expired. The other end still has to prove that it has the private key.
     pub fn fingerprints(fingerprints: impl IntoIterator<Item = Fingerprint>) -> Self {
         let fingerprints: BTreeSet<_> = fingerprints.into_iter().collect();
         Self(Kind::Pinned(Arc::new(Pinned::new(fingerprints))))
     }
 
-    /// Judges the certificates of servers.
+    /// Verifies the certificates of servers.
     pub(super) fn server_verifier(&self) -> Arc<dyn ServerCertVerifier> {
         match &self.0 {
             Kind::Pinned(pinned) => Arc::clone(pinned) as _,
@@ -79,7 +80,7 @@ impl Trust {
         }
     }
 
-    /// Judges the certificates of clients; whether they must show one.
+    /// Verifies the certificates of clients. `required`: whether they must present one.
     pub(super) fn client_verifier(&self, required: bool) -> Arc<dyn ClientCertVerifier> {
         match &self.0 {
             Kind::Pinned(pinned) => Arc::new(pinned.for_clients(required)),

@@ -1,15 +1,15 @@
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
-/// Whoever reads and whoever writes, which may be two tasks that wait for the same thing: the transport wakes only the
-/// one that has asked last.
+/// The reading and the writing task, which may both wait for the transport. The transport wakes only the one that
+/// polled last.
 #[derive(Default)]
 pub(super) struct Wakers {
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
 
-/// Which of them.
+/// One of the two.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Side {
     Reader,
@@ -27,7 +27,7 @@ impl Wakers {
         }
     }
 
-    /// Nobody waits any more: `side` knows, and the other one is woken.
+    /// Ends the wait. `side` is running; the other one is woken.
     pub(super) fn wake_other(&mut self, side: Side) {
         let Self { reader, writer } = std::mem::take(self);
         let other = match side {

@@ -14,17 +14,16 @@ fn pem_that_has_nothing_of_what_is_needed() {
     let cases = [
         (
             wrong("", &key),
-            "the certificate chain: no CERTIFICATE is in it; it has no line that begins with -----BEGIN, and so is not \
-             PEM",
+            "the certificate chain: found no CERTIFICATE; it is not PEM, because no line begins with -----BEGIN",
         ),
-        (wrong(&key, &key), "the certificate chain: no CERTIFICATE is in it; it has PRIVATE KEY (line 1)"),
+        (wrong(&key, &key), "the certificate chain: found no CERTIFICATE; it has PRIVATE KEY (line 1)"),
         (
             wrong(&certificate, &format!("# mine\n{certificate}")),
-            "the private key: no PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY is in it; it has CERTIFICATE (line 2)",
+            "the private key: found no PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY; it has CERTIFICATE (line 2)",
         ),
         (
             wrong(&certificate, &key.replace("PRIVATE", "ENCRYPTED PRIVATE")),
-            "the private key: no PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY is in it; it has ENCRYPTED PRIVATE KEY \
+            "the private key: found no PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY; it has ENCRYPTED PRIVATE KEY \
              (line 1); `openssl pkey` decrypts it",
         ),
     ];
@@ -55,14 +54,15 @@ fn pem_that_cannot_be_read() {
         at(lines + 1, "the line does not end with five dashes")
     );
     let error = two(&empty);
-    let expected = at(lines + 1, "CERTIFICATE is not one of X.509 version 3: ");
+    let expected = at(lines + 1, "CERTIFICATE is not an X.509 certificate of version 3: ");
     assert!(error.starts_with(&expected), "{error}");
 
     let error =
         wrong(&certificate, &format!("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n{key}"));
     assert!(error.starts_with("the private key, line 1: the key cannot be used: "), "{error}");
     assert!(
-        error.contains("; RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, and Ed25519 can be used; "),
+        error
+            .contains("; use RSA with 2048 to 4096 bits, ECDSA with P-256 or P-384, or Ed25519, or install "),
         "{error}"
     );
     let error = wrong(&certificate, &key.replacen('\n', "\nProc-Type: 4,ENCRYPTED\n\n", 1));
@@ -99,12 +99,12 @@ fn one_text_may_hold_everything() {
 #[test]
 fn authorities_that_are_none() {
     let error = Trust::authorities("").unwrap_err().to_string();
-    assert!(error.starts_with("the authorities: no CERTIFICATE is in it; "), "{error}");
+    assert!(error.starts_with("the authorities: found no CERTIFICATE; "), "{error}");
     let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let text = format!("{}{nonsense}", Authority::new().pem());
     let error = Trust::authorities(&text).unwrap_err().to_string();
     let line = text.lines().count() - 2;
-    let expected = format!("the authorities, line {line}: CERTIFICATE cannot be an authority's: ");
+    let expected = format!("the authorities, line {line}: CERTIFICATE cannot be used as an authority: ");
     assert!(error.starts_with(&expected), "{error}");
 }
 
@@ -114,7 +114,7 @@ fn a_name_that_is_none() {
     let error = tls.server_name("a b").unwrap_err();
     assert_eq!(
         error.to_string(),
-        r#""a b" is no name of a server: expected a DNS name or an IP address, as in its certificate"#
+        r#""a b" is not a server name; give a DNS name or an IP address from the server's certificate"#
     );
     assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::InvalidInput);
 }
@@ -134,7 +134,7 @@ fn keys_in_every_format() {
 fn a_key_that_needs_another_provider() {
     let error = wrong(include_str!("../tls_provider/plugin.pem"), include_str!("../tls_provider/plugin.key"));
     assert!(error.starts_with("the private key, line 1: the key cannot be used: "), "{error}");
-    assert!(error.ends_with("may take others, as aws-lc-rs takes P-521"), "{error}");
+    assert!(error.ends_with("of rustls; aws-lc-rs accepts P-521)"), "{error}");
 }
 
 /// What `openssl x509 -noout -fingerprint -sha256 -in ec.pem` prints.

@@ -176,14 +176,14 @@ fn a_client_without_http2_is_refused() {
         let error = client_side.unwrap_err().to_string();
         assert!(error.contains("NoApplicationProtocol"), "{error}");
         assert!(server_side.is_none());
-        logged(&["http1", "TLS: the client does not offer HTTP/2 (`h2`, by ALPN)"]).await;
+        logged(&["http1", "TLS: the client does not offer HTTP/2 (`h2` in ALPN)"]).await;
 
         let (client_side, server_side) = accept(&tls, client(&authority, &[&TLS13], &[]), "silence").await;
         assert!(server_side.is_none());
         let mut rest = Vec::new();
         client_side.unwrap().read_to_end(&mut rest).await.expect("a clean end");
         assert_eq!(rest, b"");
-        logged(&["silence", "TLS: the client has not offered HTTP/2 (`h2`) in the handshake (ALPN)"]).await;
+        logged(&["silence", "TLS: the client did not offer HTTP/2 (`h2`) in the handshake (ALPN)"]).await;
     });
 }
 
@@ -195,13 +195,13 @@ fn a_server_without_http2_is_refused() {
         let (client, _) = connect(&authority.client(), server(&certified, &certified, &[&TLS13], &[])).await;
         assert_eq!(
             text(&client.unwrap_err()),
-            "cannot connect to memory:x: TLS: the server has not chosen HTTP/2 (`h2`) in the handshake, which gRPC \
-             needs (ALPN): the server has not chosen HTTP/2 (`h2`) in the handshake, which gRPC needs (ALPN)"
+            "cannot connect to memory:x: TLS: the server did not choose HTTP/2 (`h2`) in the handshake (ALPN), which \
+             gRPC requires: the server did not choose HTTP/2 (`h2`) in the handshake (ALPN), which gRPC requires"
         );
         let other = server(&certified, &certified, &[&TLS13], &["http/1.1"]);
         let (client, _) = connect(&authority.client(), other).await;
         let error = client.unwrap_err().to_string();
-        let expected = "TLS: the server says NoApplicationProtocol: it does not speak HTTP/2 here";
+        let expected = "TLS: the server reports NoApplicationProtocol: it does not speak HTTP/2 here";
         assert!(error.ends_with(expected), "{error}");
     });
 }
@@ -262,7 +262,7 @@ fn a_stream_that_is_cut_short_is_no_end() {
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(
             error.to_string(),
-            "the server has closed the connection without close_notify, as if it was cut short"
+            "the server closed the connection without close_notify; it may have been cut off"
         );
         assert_eq!(text, b"hello");
     });

@@ -19,7 +19,7 @@ async fn refused(server: &ServerTls, client: &ClientTls) -> String {
     let error = scene.refuse(client).await;
     assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
     let address = format!("memory:{}", scene.name);
-    logged(&[&address, "TLS: the client says "]).await;
+    logged(&[&address, "TLS: the client reports "]).await;
     let text = error.to_string();
     let start = format!("cannot connect to {address}: TLS: ");
     text.strip_prefix(&start).unwrap_or_else(|| panic!("{text}")).to_owned()
@@ -29,10 +29,7 @@ async fn refused(server: &ServerTls, client: &ClientTls) -> String {
 fn a_server_of_another_authority() {
     run("a_server_of_another_authority", || async {
         let error = refused(&Authority::new().server(), &Authority::new().client()).await;
-        assert_eq!(
-            error,
-            "the certificate of the server: it is not signed by an authority that is trusted here"
-        );
+        assert_eq!(error, "the certificate of the server: no authority that is trusted here has signed it");
     });
 }
 
@@ -75,7 +72,7 @@ fn a_server_that_is_not_the_pinned_one() {
         let client = ClientTls::new(Trust::fingerprints([other.fingerprint()]));
         let fingerprint = server.fingerprint();
         let error = refused(&ServerTls::new(server), &client).await;
-        let expected = format!("its fingerprint {fingerprint} is not among those that are trusted here");
+        let expected = format!("its fingerprint {fingerprint} is not trusted here");
         assert_eq!(error, format!("the certificate of the server: {expected}"));
     });
 }
@@ -86,7 +83,7 @@ fn an_authority_as_a_server() {
         let server = Authority::self_as("localhost");
         let client = ClientTls::new(Trust::authorities(&server.certificate).unwrap());
         let error = refused(&ServerTls::new(server.identity()), &client).await;
-        let expected = "it is that of an authority (CA:TRUE), which can be trusted only as a certain one (`Trust::certificates`)";
+        let expected = "it is marked as an authority (CA:TRUE); trust it with `Trust::certificates` instead";
         assert_eq!(error, format!("the certificate of the server: {expected}"));
     });
 }
@@ -107,10 +104,11 @@ fn a_client_without_a_certificate() {
         let authority = Authority::new();
         for trust in [authority.trust(), Trust::fingerprints([])] {
             let server = authority.server().require_client(trust);
-            let event = "TLS: the client has shown no certificate";
+            let event = "TLS: the client presented no certificate";
             let error = call_refused(&server, &authority.client(), event).await;
             assert!(
-                error.ends_with("the server says CertificateRequired: this end must show a certificate"),
+                error
+                    .ends_with("the server reports CertificateRequired: this end must present a certificate"),
                 "{error}"
             );
         }
@@ -122,8 +120,7 @@ fn a_client_of_another_authority() {
     run("a_client_of_another_authority", || async {
         let authority = Authority::new();
         let stranger = authority.client().identity(Authority::new().identify("client"));
-        let event =
-            "TLS: the certificate of the client: it is not signed by an authority that is trusted here";
+        let event = "TLS: the certificate of the client: no authority that is trusted here has signed it";
         for server in [
             authority.server().require_client(authority.trust()),
             authority.server().accept_client(authority.trust()),
@@ -131,7 +128,7 @@ fn a_client_of_another_authority() {
             let error = call_refused(&server, &stranger, event).await;
             assert!(
                 error.ends_with(
-                    "the server says UnknownCA: it does not trust the authority of this end's certificate"
+                    "the server reports UnknownCA: it does not trust the authority of this end's certificate"
                 ),
                 "{error}"
             );
@@ -147,7 +144,7 @@ fn a_client_that_is_not_the_pinned_one() {
         let server = authority.server().require_client(Trust::fingerprints([other.fingerprint()]));
         let event = format!("TLS: the certificate of the client: its fingerprint {}", client.fingerprint());
         let error = call_refused(&server, &authority.client().identity(client), &event).await;
-        assert!(error.contains(": the server says "), "{error}");
+        assert!(error.contains(": the server reports "), "{error}");
     });
 }
 
@@ -158,7 +155,7 @@ fn a_client_without_tls() {
         let status = greet(Channel::from_connector(scene.plain_connector()), "world").await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "{status:?}");
         assert!(status.message().ends_with("the server speaks TLS"), "{status:?}");
-        let event = "TLS: the client does not speak TLS, but something else; HTTP/2 without TLS?";
+        let event = "TLS: the client does not speak TLS; does it use HTTP/2 without TLS?";
         logged(&[&format!("memory:{}", scene.name), event]).await;
     });
 }
@@ -176,8 +173,7 @@ fn a_server_without_tls() {
         };
         assert_eq!(
             error.to_string(),
-            "cannot connect to memory:plain: TLS: the server does not speak TLS, but something else; HTTP/2 without \
-             TLS?"
+            "cannot connect to memory:plain: TLS: the server does not speak TLS; does it use HTTP/2 without TLS?"
         );
     });
 }
@@ -222,7 +218,7 @@ fn a_silent_client_is_given_up_in_time() {
         greet(scene.channel(&authority.client()), "world").await.unwrap();
         assert_eq!(silent.read(&mut [0]).await.unwrap(), 0, "the connection is closed without a byte");
         let address = format!("memory:{}", scene.name);
-        logged(&[&address, "TLS: the client has not completed the handshake in 100ms"]).await;
+        logged(&[&address, "TLS: the client did not complete the handshake in 100ms"]).await;
     });
 }
 

@@ -57,7 +57,7 @@ fn an_authority_on_p521_signs_for_both_ends() {
         assert!(answer.starts_with("Hello world"), "{answer}");
         let stranger = ClientTls::new(trust).identity(plugin());
         let error = call(&server, &stranger).await.unwrap_err();
-        assert!(error.message().contains("the server says"), "{error}");
+        assert!(error.message().contains("the server reports"), "{error}");
     });
 }
 
@@ -97,7 +97,7 @@ fn several_certificates_may_be_trusted() {
 #[test]
 fn certificates_that_are_none() {
     let error = Trust::certificates("").unwrap_err().to_string();
-    assert!(error.starts_with("the trusted certificates: no CERTIFICATE is in it; "), "{error}");
+    assert!(error.starts_with("the trusted certificates: found no CERTIFICATE; "), "{error}");
     let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let error = Trust::certificates(format!("{SIGNED}{nonsense}")).unwrap_err();
     let line = SIGNED.lines().count() + 1;
@@ -111,7 +111,7 @@ fn a_key_that_it_does_not_take() {
     let key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let error = Identity::from_pem(SIGNED, key).unwrap_err().to_string();
     assert!(
-        error.ends_with("; so says the provider of cryptography that this process has installed"),
+        error.ends_with("; the provider of cryptography that this process installed does not accept it"),
         "{error}"
     );
     assert_eq!(Identity::from_pem(SIGNED, include_str!("plugin.key")).unwrap_err(), TlsError::KeyMismatch);
