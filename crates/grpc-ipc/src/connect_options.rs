@@ -16,7 +16,7 @@ use crate::from_connection::GivenConnection;
 /// Platform-specific options are in the traits [`unix::ConnectOptionsExt`] and [`windows::ConnectOptionsExt`].
 ///
 /// [`unix::ConnectOptionsExt`]: https://docs.rs/grpc-ipc/latest/x86_64-unknown-linux-gnu/grpc_ipc/unix/trait.ConnectOptionsExt.html
-/// [`windows::ConnectOptionsExt`]: https://docs.rs/grpc-ipc/latest/x86_64-pc-windows-msvc/grpc_ipc/windows/trait.ConnectOptionsExt.html
+/// [`windows::ConnectOptionsExt`]: https://docs.rs/grpc-ipc/latest/x86_64-pc-windows-gnu/grpc_ipc/windows/trait.ConnectOptionsExt.html
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a channel connects with them"]
 pub struct ConnectOptions {

@@ -18,7 +18,7 @@ use crate::from_incoming::GivenConnections;
 /// Platform-specific options are in the traits [`unix::ListenOptionsExt`] and [`windows::ListenOptionsExt`].
 ///
 /// [`unix::ListenOptionsExt`]: https://docs.rs/grpc-ipc/latest/x86_64-unknown-linux-gnu/grpc_ipc/unix/trait.ListenOptionsExt.html
-/// [`windows::ListenOptionsExt`]: https://docs.rs/grpc-ipc/latest/x86_64-pc-windows-msvc/grpc_ipc/windows/trait.ListenOptionsExt.html
+/// [`windows::ListenOptionsExt`]: https://docs.rs/grpc-ipc/latest/x86_64-pc-windows-gnu/grpc_ipc/windows/trait.ListenOptionsExt.html
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until a server listens with them"]
 pub struct ListenOptions {
