@@ -1,4 +1,4 @@
-//! What it costs to parse an address, beside what it costs to parse the URI of a TCP endpoint.
+//! Compares parsing an address with parsing the URI of a TCP endpoint.
 
 use std::hint::black_box;
 

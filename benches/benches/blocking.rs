@@ -1,5 +1,6 @@
-//! A blocking client's unary call of 100 bytes beside a round trip of the same number of bytes between two threads over a
-//! socket of the standard library. The second is the floor: one system call to write and one to read at each end.
+//! Compares a blocking client's unary call of 100 bytes with a round trip of as many bytes between two threads over a
+//! socket of the standard library. The round trip is the lower bound: one system call to write and one to read at each
+//! end.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 
@@ -15,7 +16,7 @@ fn blocking(criterion: &mut Criterion) {
     use grpc_ipc_proto::greet::greeter_blocking_client::GreeterBlockingClient;
     use grpc_ipc_proto::greet::greeter_server::GreeterServer;
 
-    /// What a call of 100 bytes takes on the wire, about.
+    /// The approximate size of a call of 100 bytes on the wire.
     const BYTES: usize = 140;
 
     let mut group = criterion.benchmark_group("blocking");

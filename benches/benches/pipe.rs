@@ -1,4 +1,5 @@
-//! What the sizes of reads, of writes and of the pipe's buffer do to a transfer of 1 MiB over a named pipe. On Windows:
+//! Measures how the sizes of reads, of writes and of the pipe's buffer affect a transfer of 1 MiB over a named pipe. On
+//! Windows:
 //!
 //! ```text
 //! cargo bench --bench pipe
@@ -27,7 +28,7 @@ mod windows {
     use tokio::time::Instant;
 
     const MEBIBYTE: usize = 1 << 20;
-    /// A frame of HTTP/2 as gRPC sends it: nine bytes of head, and what it carries.
+    /// A frame of HTTP/2 as gRPC sends it: a head of nine bytes, and the payload.
     const FRAME: usize = 16 * 1024;
 
     pub(crate) fn main() {
@@ -49,8 +50,8 @@ mod windows {
         criterion.final_summary();
     }
 
-    /// Measures the transfer of 1 MiB in frames, with a pipe buffer, a read buffer, and head and body written at once
-    /// or one after the other.
+    /// Measures the transfer of 1 MiB in frames, with a pipe buffer, a read buffer, and head and body in one write or
+    /// in two.
     fn run(
         criterion: &mut Criterion,
         runtime: &Runtime,
@@ -87,7 +88,7 @@ mod windows {
         let write = async {
             for _ in 0..MEBIBYTE / FRAME {
                 if vectored {
-                    // A pipe takes all of it, or waits.
+                    // A pipe takes the whole buffer, or waits.
                     let slices = [IoSlice::new(&head), IoSlice::new(&body)];
                     assert_eq!(client.write_vectored(&slices).await.expect("a reader"), FRAME);
                 } else {

@@ -1,5 +1,5 @@
-//! One unary call after the other, over grpc-ipc, and over tonic's own transport on the same socket. Both ends are in
-//! this process, so what differs is what the layers above the socket cost.
+//! One unary call after the other, over grpc-ipc and over tonic's own transport on the same socket. Both ends are in
+//! this process, so the difference is the cost of the layers above the socket.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use grpc_ipc::{BoundServer, Channel, EndpointConnector, Incoming, Server};

@@ -1,2 +1,2 @@
-//! Benchmarks of grpc-ipc: `cargo bench`. A time alone says little; each is measured beside another.
+//! Benchmarks of grpc-ipc: `cargo bench`. Each is measured together with a reference, because a time alone says little.
 #![forbid(unsafe_code)]

@@ -2,14 +2,14 @@
 
 use grpc_ipc::{AccessPolicy, GroupId, UserId};
 
-/// What [`policy`] takes, for `--help`.
+/// The policies that [`policy`] accepts, for `--help`.
 pub const POLICIES: &str = "same-user-or-system, same-user, system, administrators, user:NAME, group:NAME (or their \
     numbers), anyone; several with commas between them: whom one of them lets in";
 
 /// The policy that `text` names.
 ///
 /// # Errors
-/// What it may be, when it is none.
+/// The possible policies, if `text` is not one of them.
 pub fn policy(text: &str) -> Result<AccessPolicy, String> {
     let policies = text.split(',').map(one).collect::<Result<Vec<_>, _>>()?;
     policies.into_iter().reduce(AccessPolicy::or).ok_or_else(expected)

@@ -1,4 +1,4 @@
-//! A server and a client in a program that is not asynchronous: `main` blocks, and has no tokio runtime of its own.
+//! A server and a client in a program without async: `main` blocks, and has no tokio runtime of its own.
 //!
 //! ```text
 //! cargo run --release --bin blocking
@@ -15,8 +15,8 @@
 //! shut down
 //! ```
 //!
-//! A program with a user interface keeps the `ServerHandle` beside its windows; a Windows service keeps it until it is
-//! told to stop.
+//! A program with a user interface keeps the `ServerHandle` as long as its windows; a Windows service keeps it until it
+//! is asked to stop.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -37,7 +37,7 @@ impl Greeter for MyGreeter {
     async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
         let name = request.into_inner().name;
         println!("thread {} greets {name}", thread::current().name().unwrap_or("?"));
-        // All handlers share this thread; what blocks has others.
+        // All handlers share this thread. Work that blocks runs on other threads.
         let message = tokio::task::spawn_blocking(move || format!("Hello {name}"));
         let message = message.await.map_err(|error| Status::internal(error.to_string()))?;
         Ok(Response::new(HelloReply { message }))

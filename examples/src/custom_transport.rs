@@ -1,16 +1,16 @@
-//! A transport of one's own: a plug-in host talks to its plug-in over the plug-in's standard input and output.
+//! A transport of your own: a plug-in host calls its plug-in over the plug-in's standard input and output.
 //!
 //! ```text
 //! cargo run --release --bin custom_transport
 //! ```
 //!
-//! starts itself once more as the plug-in, and prints:
+//! starts itself again as the plug-in, and prints:
 //!
 //! ```text
 //! Hello host, says the plug-in (answered by stdio:user=?,pid=4243)
 //! ```
 //!
-//! A connector and a listener are all that it takes.
+//! It implements a connector and a listener.
 
 use std::error::Error;
 use std::future::pending;
@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-/// In the host: each connection is a plug-in of its own, a child process that is killed when the connection is dropped.
+/// In the host: each connection starts a plug-in, a child process that is killed when the connection is dropped.
 struct PluginConnector {
     program: PathBuf,
     address: Address,
@@ -78,7 +78,7 @@ impl Connector for PluginConnector {
     }
 }
 
-/// In the plug-in: the one connection is there from the start.
+/// In the plug-in: the only connection exists from the start.
 struct HostListener {
     /// Dropped with the connection.
     connected: Option<oneshot::Sender<()>>,
@@ -86,7 +86,7 @@ struct HostListener {
 }
 
 impl HostListener {
-    /// The listener, and what resolves when the host has gone.
+    /// The listener, and a receiver that completes when the host has ended.
     fn new() -> (Self, oneshot::Receiver<()>) {
         let (connected, gone) = oneshot::channel();
         (Self { connected: Some(connected), address: Address::custom("stdio", "host") }, gone)
@@ -111,7 +111,7 @@ impl Listener for HostListener {
     }
 }
 
-/// A stream, and what lives as long as it.
+/// A stream, and a value that is dropped with it.
 struct Held<S, T> {
     stream: S,
     _held: T,

@@ -6,10 +6,10 @@
 //! cargo run --release --bin greeter call [ADDRESS] [NAME]    one call
 //! ```
 //!
-//! Who may call is an option of the server, and who may answer one of the client: `--access anyone`; `--help` names
-//! them, and those of a socket's file.
+//! `--access POLICY` sets the clients that the server accepts, or the servers that the client accepts, such as
+//! `--access anyone`. `--help` lists the policies, and the options of a socket's file.
 //!
-//! prints, for both in one process on Linux:
+//! For both in one process on Linux, it prints:
 //!
 //! ```text
 //! listening on local:greeter-4242 (unix:/run/user/1000/greeter-4242.sock)
@@ -49,13 +49,13 @@ enum Command {
         #[command(flatten)]
         options: ServeOptions,
     },
-    /// Makes one call, and prints the reply and who the server is.
+    /// Makes one call, and prints the reply and the server's identity.
     Call {
         #[arg(default_value = "local:greeter")]
         address: String,
         #[arg(default_value = "world")]
         name: String,
-        /// Who the server may be.
+        /// The servers to accept.
         #[arg(long, value_name = "POLICY", value_parser = access::policy, long_help = access::POLICIES)]
         access: Option<AccessPolicy>,
     },
@@ -63,7 +63,7 @@ enum Command {
 
 #[derive(clap::Args, Default)]
 struct ServeOptions {
-    /// Who may call.
+    /// The clients to accept.
     #[arg(long, value_name = "POLICY", value_parser = access::policy, long_help = access::POLICIES)]
     access: Option<AccessPolicy>,
     #[cfg(unix)]
@@ -71,7 +71,7 @@ struct ServeOptions {
     socket: SocketOptions,
 }
 
-/// Of a socket's file.
+/// Options of a socket's file.
 #[cfg(unix)]
 #[derive(clap::Args, Default)]
 struct SocketOptions {
@@ -81,10 +81,10 @@ struct SocketOptions {
     /// Its group, by name.
     #[arg(long)]
     group: Option<String>,
-    /// Creates its directory with these permission bits, if it is missing.
+    /// Creates its directory with these permission bits, if it does not exist.
     #[arg(long, value_name = "MODE", value_parser = octal)]
     create_parent: Option<u32>,
-    /// Listens also where others can put a server of their own in the place of this one.
+    /// Listens even where others can replace this server with one of their own.
     #[arg(long)]
     dangerous_allow_any_parent: bool,
 }
@@ -141,7 +141,7 @@ async fn main() -> ExitCode {
 async fn run(command: Option<Command>) -> Result<(), Box<dyn Error>> {
     match command {
         Some(Command::Serve { address, options }) => {
-            // Before it says that it listens, which is when somebody may ask it to stop.
+            // Before it prints that it listens. After that, it may be asked to stop.
             let stop = shutdown_signal()?;
             let server = listen(&address, options).await?;
             Ok(server.serve_with_shutdown(stop, Duration::from_secs(5)).await?)
@@ -164,7 +164,7 @@ async fn listen(address: &str, options: ServeOptions) -> Result<BoundServer, Box
     let reached = server.local_addresses()[0].to_string();
     match reached == address {
         true => println!("listening on {address}"),
-        // Clients that do not know `local:` need the address behind it.
+        // Clients that do not know `local:` need the resolved address.
         false => println!("listening on {address} ({reached})"),
     }
     Ok(server)

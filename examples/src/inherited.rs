@@ -1,5 +1,5 @@
-//! Serves or calls over a Unix domain socket that another process has opened, as one does who has got hold of a
-//! descriptor that was not meant for them: the socket is the standard input.
+//! Serves or calls over a Unix domain socket that another process has opened: its standard input. A program that has
+//! obtained another user's descriptor would do the same.
 //!
 //! ```text
 //! inherited call     one call over a connected socket
@@ -41,7 +41,7 @@ mod unix {
     use tonic::{Request, Response, Status};
 
     pub(super) async fn call() -> Result<(), Box<dyn Error>> {
-        // Whoever the server is.
+        // Accepts every server.
         let anyone = AccessPolicy::dangerous_allow_anyone();
         let server = LocalStream::try_from(standard_input()?)?;
         let channel = Channel::connect(ConnectOptions::from_connection(server).access(anyone)).await?;

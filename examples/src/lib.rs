@@ -1,4 +1,4 @@
-//! What the example programs share.
+//! The common code of the example programs.
 #![forbid(unsafe_code)]
 
 pub mod access;
@@ -6,13 +6,13 @@ pub mod access;
 use std::error::Error;
 use std::process::ExitCode;
 
-/// Shows the log of grpc-ipc, such as who was refused, on standard error.
+/// Prints grpc-ipc's log to standard error, such as refused clients.
 pub fn log_to_stderr() {
     tracing_subscriber::fmt().with_writer(std::io::stderr).without_time().with_ansi(false).init();
 }
 
 // ANCHOR: exit
-/// Ends a program: an error is printed with everything that caused it.
+/// Ends a program. If there is an error, prints it with all of its causes.
 pub fn exit(result: Result<(), Box<dyn Error>>) -> ExitCode {
     let Err(error) = result else { return ExitCode::SUCCESS };
     eprintln!("error: {error}");

@@ -1,4 +1,4 @@
-//! The blocking `main` as a user runs it.
+//! Runs the blocking `main` as a user does.
 
 mod util;
 

@@ -1,4 +1,4 @@
-//! The plug-in host finds its plug-in over standard input and output.
+//! The plug-in host calls its plug-in over standard input and output.
 
 mod util;
 

@@ -1,5 +1,5 @@
-//! A path with escapes is the same file for gRPC C-core, for grpc-go, and for us. `cargo xtask setup` installs the two;
-//! without them these tests are skipped.
+//! A path with escapes names the same file for gRPC C-core, for grpc-go, and for us. `cargo xtask setup` installs the
+//! two; without them, these tests are skipped.
 #![cfg(unix)]
 
 mod util;

@@ -1,4 +1,4 @@
-//! The `greeter` as a user runs it.
+//! Runs the `greeter` as a user does.
 
 mod util;
 
@@ -45,7 +45,7 @@ fn a_server_and_a_client_in_two_processes() {
         let (server_user, server_pid) = user(answered, "answered by ");
         assert_eq!(client_user, server_user);
         assert_ne!(client_pid, server_pid);
-        // Under Wine, the process that is started is another one than the Windows program.
+        // Under Wine, the started process is not the Windows program.
         if cfg!(unix) {
             assert_eq!(server_pid, server.pid().to_string());
         }
@@ -84,7 +84,7 @@ fn a_second_server_is_refused() {
     }
 }
 
-/// Whether the system lets two programs have one pipe.
+/// Whether the system allows two programs to serve one pipe.
 #[cfg(windows)]
 fn second_server_starts(address: &str) -> bool {
     use std::io::{BufRead as _, BufReader};
@@ -103,7 +103,7 @@ fn second_server_starts(_: &str) -> bool {
     false
 }
 
-/// From the moment that it says so, it can be asked to stop: the handler of the signal is there by then.
+/// Once it prints that it listens, it can be asked to stop, because the signal handler is installed.
 #[cfg(unix)]
 #[test]
 fn a_server_can_be_stopped_as_soon_as_it_listens() {

@@ -1,6 +1,6 @@
-//! The peers of other languages: each greets our server and runs gRPC's own cases against it, and ours against theirs;
-//! over sockets, or over pipes on Windows. `cargo xtask setup` installs them below `target/peers`; without it these
-//! tests are skipped.
+//! Interoperability with peers in other languages: each peer calls our server and runs gRPC's own cases against it, and
+//! ours do the same with theirs; over sockets, or over pipes on Windows. `cargo xtask setup` installs the peers in
+//! `target/peers`; without them, these tests are skipped.
 
 mod util;
 
@@ -17,7 +17,7 @@ fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// A program of `target/peers`; `None`, and a word about it, if it is not installed.
+/// A program in `target/peers`. If it is not installed, reports that the test is skipped, and returns `None`.
 fn installed(test: &str, program: &str) -> Option<PathBuf> {
     let path = workspace().join("target/peers").join(program);
     if !path.exists() {
@@ -27,7 +27,7 @@ fn installed(test: &str, program: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// An address that nothing else uses: for our programs and .NET's, and as gRPC's own name resolution has it.
+/// An address that nothing else uses, in two forms: for our programs and .NET's, and for gRPC's name resolution.
 struct Place {
     ours: String,
     grpc: String,
@@ -68,10 +68,10 @@ const CASES: [&str; 18] = [
     "server_compressed_streaming",
 ];
 
-/// A server on grpcio or grpc-js is not told whether a request was compressed; why, is said in the programs.
+/// A server on grpcio or grpc-js cannot tell whether a request was compressed; the programs explain why.
 #[cfg(unix)]
 const REQUEST_COMPRESSION: [&str; 2] = ["client_compressed_unary", "client_compressed_streaming"];
-/// And one on grpc-js cannot compress a response.
+/// A server on grpc-js cannot compress a response either.
 const COMPRESSION: [&str; 4] = [
     "client_compressed_unary",
     "server_compressed_unary",
@@ -79,7 +79,7 @@ const COMPRESSION: [&str; 4] = [
     "server_compressed_streaming",
 ];
 
-/// What needs more of a server than generated code gives: compression, and trailing metadata.
+/// These cases need more of a server than generated code offers: compression, and trailing metadata.
 const NOT_DIRECT: [&str; 5] = [
     "custom_metadata",
     "client_compressed_unary",
@@ -104,7 +104,7 @@ fn greet_both_ways(other: impl Fn(&[&str]) -> Command) {
     assert!(succeed(&mut client).starts_with("Hello Ada"));
 }
 
-/// Our server passes all cases of the peer, also with direct calls, and the peer's passes ours, but for those that it
+/// Our server passes all cases of the peer, also with direct calls. The peer's server passes ours, except those that it
 /// `lacks`.
 fn pass_both_ways(other: impl Fn(&[&str]) -> Command, lacks: &[&str]) {
     let place = place();
@@ -123,7 +123,7 @@ fn pass_both_ways(other: impl Fn(&[&str]) -> Command, lacks: &[&str]) {
     server.stop();
 }
 
-/// Exactly these cases, and all of them.
+/// Runs exactly these cases, and all of them pass.
 fn pass(client: &mut Command, cases: &[&str]) {
     let printed = succeed(client);
     let expected: Vec<_> = cases.iter().map(|case| format!("{case}: passed")).collect();
@@ -136,8 +136,8 @@ fn peer(arguments: &[&str]) -> Command {
     command
 }
 
-/// Our peer as a client of another's server. Under Wine a pipe has no owner whose server did not name one, as Node.js
-/// does not. On Windows each has one.
+/// Our peer as a client of a server in another language. Under Wine, a pipe has no owner unless its server sets one,
+/// and Node.js does not. On Windows every pipe has one.
 fn stranger(arguments: &[&str]) -> Command {
     let mut command = peer(arguments);
     if cfg!(windows) {
@@ -178,8 +178,8 @@ fn grpc_js_and_we_pass_each_others_cases() {
     pass_both_ways(grpc_js, &COMPRESSION);
 }
 
-/// A current gRPC C-core with its default options, and so with the percent-encoded path as its `:authority`. It has no
-/// pipes.
+/// A current gRPC C-core with its default options, which sends the percent-encoded path as `:authority`. It does not
+/// support pipes.
 #[cfg(unix)]
 fn python(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
     let python = installed(test, "python/bin/python")?;
@@ -250,7 +250,7 @@ fn tonic_and_we_pass_each_others_cases() {
 
     let place = self::place();
     let server = Server::start(&mut peer(&["serve", &place.ours]));
-    // tonic's channel calls a deadline that it notices before the server does CANCELLED.
+    // If tonic's channel notices a deadline before the server does, its code is CANCELLED.
     let cases = CASES.into_iter().filter(|case| *case != "timeout_on_sleeping_server").collect::<Vec<_>>();
     pass(peer(&["call", &place.ours, "--stack", "tonic"]).args(&cases), &cases);
     server.stop();
@@ -264,7 +264,7 @@ fn an_unknown_case_is_an_error() {
     assert!(said.contains(&expected), "{said}");
 }
 
-/// ASP.NET Core: the variable names a program with the command line of our peer.
+/// ASP.NET Core. The variable names a program with the command line of our peer.
 fn dotnet(test: &str) -> Option<OsString> {
     let variable = if cfg!(windows) { "GRPC_IPC_DOTNET_PEER_WINDOWS" } else { "GRPC_IPC_DOTNET_PEER" };
     let dotnet = std::env::var_os(variable);
@@ -370,7 +370,7 @@ fn kestrel_and_sockets_http_handler_pass_all_cases_with_tls() {
     let Some(dotnet) = dotnet(test) else { return };
     let (place, tls) = (place(), Certificates::new());
     let server = Server::start(peer(&["serve", &place.ours]).args(tls.server()));
-    // It takes any certificate.
+    // It accepts any certificate.
     pass(Command::new(&dotnet).args(["call", &place.ours, "--tls"]), &CASES);
     server.stop();
 

@@ -1,5 +1,5 @@
-//! Clients that know HTTP/2 but no gRPC: `h2load` and `nghttp` of nghttp2, against our server.
-//! `cargo xtask setup` installs them; without it these tests are skipped.
+//! Clients that know HTTP/2 but not gRPC, nghttp2's `h2load` and `nghttp`, against our server. `cargo xtask setup`
+//! installs them; without them, these tests are skipped.
 
 #![cfg(unix)]
 
@@ -38,7 +38,8 @@ fn serve(directory: &TempDir) -> (Server, PathBuf) {
     (Server::start(Command::new(env!("CARGO_BIN_EXE_peer")).args(["serve", &address])), socket)
 }
 
-/// A file with the body of a request whose payload has `size` bytes; and the length of that body, and of the response's.
+/// A file with the body of a request whose payload has `size` bytes, and the length of that body, which is also the
+/// response's.
 fn body(directory: &TempDir, size: usize) -> (PathBuf, usize) {
     let message = Chunk { payload: vec![7; size].into() }.encode_to_vec();
     let length = u32::try_from(message.len()).unwrap().to_be_bytes();
@@ -96,7 +97,7 @@ fn nghttp_sees_the_status_in_the_trailers() {
     server.stop();
 }
 
-/// A TCP port from which one connection is led to `socket`: nghttp connects to no Unix socket.
+/// A TCP port that forwards one connection to `socket`, because nghttp cannot connect to Unix sockets.
 fn port_to(socket: &Path) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -105,7 +106,7 @@ fn port_to(socket: &Path) -> u16 {
         let (tcp, _) = listener.accept().unwrap();
         let (to_client, from_server) = (tcp.try_clone().unwrap(), unix.try_clone().unwrap());
         std::thread::spawn(move || io::copy(&mut &from_server, &mut &to_client));
-        // The client may leave without a word.
+        // The client may disconnect without closing the stream.
         _ = io::copy(&mut &tcp, &mut &unix);
         _ = unix.shutdown(Shutdown::Both);
     });

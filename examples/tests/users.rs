@@ -1,4 +1,5 @@
-//! Who gets in: this user, root, and other users. Only root can become them, so these tests run as root or are skipped.
+//! Who may connect: this user, root, and other users. Only root can become other users, so these tests run as root or
+//! are skipped.
 #![cfg(unix)]
 
 mod util;
@@ -29,7 +30,8 @@ struct Place {
 }
 
 impl Place {
-    /// A directory in which everyone may make files, as in `/tmp`; `None`, and a word about it, if this is not root.
+    /// A directory in which everyone may create files, like `/tmp`. If this is not root, reports that the test is
+    /// skipped.
     fn new(test: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             skip(test, "only root can become another user");
@@ -83,7 +85,7 @@ fn another_user_is_refused_at_accept() {
         let address = place.address();
         let _server = Server::start(&mut place.greeter(0, &["serve", &address]));
         place.open_mode();
-        // Bob trusts root, and connects; the server says no.
+        // Bob accepts root, and connects; the server refuses him.
         let said = fail(&mut place.greeter(BOB, &["call", &address]));
         assert!(said.contains("the server refuses this user"), "{said}");
         assert!(succeed(&mut place.greeter(0, &["call", &address])).starts_with("Hello world"));
@@ -100,13 +102,13 @@ fn a_user_that_is_not_mapped_is_nobody() {
         {
             return skip(test, "this system lets nobody make a user namespace");
         }
-        // In it, Bob and this server have the same number: that of all users who have none there.
+        // In that namespace, Bob and this server have the same number: the number of all unmapped users.
         let address = format!("unix-abstract:{}", unique_name("g"));
         let mut server = Command::new("unshare");
         let _server = Server::start(server.args(namespace).arg(&place.greeter).args(["serve", &address]));
         fail(&mut place.greeter(BOB, &["call", &address]));
 
-        // So has whoever owns a directory there, and nobody can tell who that is.
+        // The same number owns the directories there, and nobody can tell which user that is.
         let mut server = Command::new("unshare");
         let said = fail(server.args(namespace).arg(&place.greeter).args(["serve", &place.address()]));
         assert!(said.contains("/ belongs to a user that has no number in this user namespace"), "{said}");
@@ -121,7 +123,7 @@ fn the_server_of_another_user_is_not_trusted() {
         let server = Server::start(&mut place.greeter(ALICE, &["serve", &address]));
         place.open_mode();
         let expected = format!("peer unix:uid={ALICE},pid={} is refused", server.pid());
-        // Not even by root, which could connect to anything.
+        // This applies even to root, which could connect to anything.
         for user in [BOB, 0] {
             let said = fail(&mut place.greeter(user, &["call", &address]));
             assert!(said.contains("the server is not trusted") && said.contains(&expected), "{said}");
@@ -188,7 +190,7 @@ fn a_member_of_the_group_that_the_policy_names_gets_in() {
         let server = grpc_ipc::Server::builder().add_service(GreeterServer::new(WhoAmI)).listen(options);
         tokio::spawn(server.bind().await.map(BoundServer::serve).unwrap());
         let address = place.address();
-        // Bob, with a primary group and others besides.
+        // Bob, with a primary group and other groups.
         let bob = |group: u32, others: &str| {
             let mut command = Command::new("setpriv");
             command.arg(format!("--reuid={BOB}")).arg(format!("--regid={group}")).arg(others);
@@ -263,14 +265,14 @@ fn a_local_name_is_in_a_directory_of_the_users_own() {
             server
         };
 
-        // Without a runtime directory: one in the home directory, which nobody else can enter.
+        // Without a runtime directory, it is a directory in the home directory, which nobody else can enter.
         let server = listens_at(&mut serve(&home, &[]), home.join(".grpc-ipc/g.sock"));
         assert_eq!(fs::metadata(home.join(".grpc-ipc")).unwrap().mode() & 0o777, 0o700);
         let called = succeed(place.greeter(ALICE, &["call", "local:g"]).env("HOME", &home));
         assert!(called.starts_with("Hello world"));
         drop(server);
 
-        // With one, that; but not one that is another user's, or that others can enter.
+        // With a runtime directory, it is that one, unless it belongs to another user or others can enter it.
         let runtime = own("runtime", ALICE, 0o700);
         listens_at(&mut serve(&home, &[("XDG_RUNTIME_DIR", &runtime)]), runtime.join("g.sock"));
         for wrong in [own("bobs", BOB, 0o700), own("open", ALICE, 0o711)] {
@@ -278,7 +280,7 @@ fn a_local_name_is_in_a_directory_of_the_users_own() {
             listens_at(&mut command, home.join(".grpc-ipc/g.sock"));
         }
 
-        // With neither, an error that says what would do.
+        // With neither, the error says what to do.
         fs::set_permissions(home.join(".grpc-ipc"), Permissions::from_mode(0o755)).unwrap();
         let said = fail(&mut serve(&home, &[]));
         assert!(

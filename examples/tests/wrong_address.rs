@@ -1,4 +1,4 @@
-//! What the `greeter` says of addresses that are wrong.
+//! The `greeter`'s errors for wrong addresses.
 
 mod util;
 

@@ -1,12 +1,12 @@
-//! What breaks around an endpoint, done on purpose and counted: `cargo xtask faults` runs all of it.
+//! Fault tests: breaks servers and clients on purpose, and counts the outcomes. `cargo xtask faults` runs all of them.
 //!
 //! ```text
 //! cargo xtask faults                 every scenario at full length
 //! cargo xtask faults --short kill    one of them, in a few seconds
 //! ```
 //!
-//! Each scenario starts the processes that it needs, prints what it has counted, and fails when a count is not what it has to
-//! be. Servers and clients are this program, too: with the hidden commands that begin with `role`.
+//! Each scenario starts the processes that it needs, prints its counts, and fails if a count is wrong. This program is
+//! also their servers and clients, by hidden commands that begin with `role`.
 #![forbid(unsafe_code)]
 
 #[cfg(unix)]

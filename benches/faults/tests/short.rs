@@ -1,4 +1,4 @@
-//! Every scenario, in its short form.
+//! Runs the short form of every scenario.
 
 #![cfg(unix)]
 

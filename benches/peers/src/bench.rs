@@ -7,23 +7,23 @@ use crate::{Result, Stack, Until};
 /// The payload of the unary calls, in bytes.
 pub(crate) const SMALL: usize = 100;
 
-/// Calls made before anything is measured.
+/// The number of calls before a measurement.
 const WARM_UP: u64 = 5_000;
 
-/// Calls in flight of `unary-64`, on one connection.
+/// The calls in flight of `unary-64`, on one connection.
 const IN_FLIGHT: u64 = 64;
 
-/// How many messages, and their size in bytes.
+/// The number of messages, and their size in bytes.
 const DOWNLOAD: (u32, u32) = (300, 1_048_576);
 
 /// The sizes of large calls, in bytes.
 const LARGE: [usize; 5] = [65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];
 
-/// How many large calls are made at least; and before any is measured.
+/// The minimum number of large calls, and the number before a measurement.
 const LARGE_CALLS: usize = 8;
 
-/// Measures each of the shapes, or all if there are none, and prints its line or lines, `SHAPE VALUE UNIT`. What this
-/// stack does not have has no line. The shapes of calls take `duration` each.
+/// Measures each of the shapes, or all shapes if none are named, and prints a line or lines for each: `SHAPE VALUE
+/// UNIT`. Shapes that this stack does not support are omitted. Each shape of calls takes `duration`.
 pub(crate) async fn run<S: Stack>(client: &mut S, duration: Duration, shapes: &[String]) -> Result {
     let is_wanted = |name: &str| shapes.is_empty() || shapes.iter().any(|shape| shape == name);
     let small = Bytes::from(vec![0; SMALL]);
@@ -68,7 +68,7 @@ fn print_latencies(name: &str, mut latencies: Vec<Duration>) {
     }
 }
 
-/// One large call after the other, if this stack makes them.
+/// Makes large calls one after the other, if this stack supports them.
 async fn large_latencies<S: Stack>(
     client: &mut S,
     payload: &Bytes,
@@ -93,7 +93,7 @@ async fn large_latencies<S: Stack>(
     Some(Ok(latencies))
 }
 
-/// One call after the other.
+/// Makes calls one after the other.
 async fn latencies<S: Stack>(client: &mut S, payload: &Bytes, duration: Duration) -> Result<Vec<Duration>> {
     let mut latencies = Vec::new();
     let clock = Instant::now();

@@ -3,7 +3,8 @@ use tokio::task::JoinSet;
 
 use crate::{Result, Stack, Until};
 
-/// [`Stack::echo_many`] of a client whose clones share one connection: as many tasks as calls are in flight.
+/// Implements [`Stack::echo_many`] for a client whose clones share one connection, with one task for each call in
+/// flight.
 ///
 /// # Errors
 ///

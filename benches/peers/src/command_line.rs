@@ -32,14 +32,14 @@ enum Command {
         address: String,
         #[arg(default_value_t = 2.0)]
         seconds: f64,
-        /// Only these, as far as this stack has them.
+        /// The shapes to measure, if this stack supports them.
         shapes: Vec<String>,
     },
-    /// Makes exactly COUNT unary calls, and prints how many it made.
+    /// Makes exactly COUNT unary calls, and prints their number.
     Calls {
         address: String,
         count: u64,
-        /// How many at a time, all on one connection.
+        /// The number of concurrent calls, all on one connection.
         #[arg(long, default_value_t = 1)]
         in_flight: u64,
         /// The size of the payload, in bytes.
@@ -48,7 +48,7 @@ enum Command {
     },
 }
 
-/// The whole program of a peer.
+/// The main function of a peer.
 pub fn main<S: Stack>() -> ExitCode {
     let arguments = Arguments::parse();
     let mut runtime = match arguments.runtime {

@@ -1,5 +1,5 @@
-//! What the peers of the benchmarks share: the command line, the shapes of call and the lines of grpc-ipc's own peer
-//! (`examples/src/peer`).
+//! The common code of the benchmarks' peers: the command line, the shapes of calls and the output lines of grpc-ipc's
+//! own peer (`examples/src/peer`).
 //!
 //! ```text
 //! PEER serve ADDRESS             prints `listening on ADDRESS`, serves until SIGINT or SIGTERM
@@ -25,10 +25,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-/// Whatever went wrong.
+/// Any error.
 pub type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// A stack: how it serves, and its client with one connection.
+/// A stack: its server, and its client with one connection.
 pub trait Stack: Sized {
     /// Listens on the socket `path`, calls `listening`, and serves until the future is dropped.
     fn serve(path: &Path, listening: impl FnOnce()) -> impl Future<Output = Result>;
@@ -39,7 +39,7 @@ pub trait Stack: Sized {
     /// Makes one call with `payload`, which the server answers with the same.
     fn echo(&mut self, payload: &Bytes) -> impl Future<Output = Result> + Send;
 
-    /// Makes calls as long as `until` lets it, `in_flight` at a time, and returns how many it made.
+    /// Makes calls until `until`, `in_flight` at a time, and returns their number.
     fn echo_many(
         &mut self,
         payload: &Bytes,
@@ -47,12 +47,13 @@ pub trait Stack: Sized {
         until: Until,
     ) -> impl Future<Output = Result<u64>>;
 
-    /// Makes one call with a large `payload`. `None`: this stack limits the size of a message.
+    /// Makes one call with a large `payload`. `None` if this stack limits the size of a message.
     fn echo_large(&mut self, _payload: &Bytes) -> impl Future<Output = Option<Result>> {
         async { None }
     }
 
-    /// Receives `count` messages of `size` bytes that the server sends as fast as it can. `None`: no part of this stack.
+    /// Receives `count` messages of `size` bytes that the server sends as fast as it can. `None` if this stack has no
+    /// streams.
     fn download(&mut self, _count: u32, _size: u32) -> impl Future<Output = Option<Result>> {
         async { None }
     }
@@ -61,14 +62,14 @@ pub trait Stack: Sized {
 /// When to stop making calls.
 #[derive(Clone, Copy, Debug)]
 pub enum Until {
-    /// After so many.
+    /// After this number of calls.
     Count(u64),
-    /// Once it has come.
+    /// At this time.
     Instant(Instant),
 }
 
 impl Until {
-    /// Whether to stop, when `made` calls were made.
+    /// Whether to stop after `made` calls.
     pub fn reached(self, made: u64) -> bool {
         match self {
             Self::Count(count) => made >= count,

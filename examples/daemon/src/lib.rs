@@ -1,8 +1,8 @@
-//! What the daemon and the command line share: the generated code, and the address.
+//! The common code of the daemon and the command line: the generated code, and the address.
 
 pub mod notes {
     grpc_ipc::tonic::include_proto!("notes");
 }
 
-/// Where the daemon listens: a socket in the user's runtime directory, on Windows a named pipe.
+/// The daemon's address: a socket in the user's runtime directory, or a named pipe on Windows.
 pub const ADDRESS: &str = "local:notes";

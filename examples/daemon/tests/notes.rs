@@ -30,7 +30,7 @@ fn notes_are_kept_by_a_daemon_that_starts_when_it_is_needed() {
     );
 
     printed(&notes(&address, &["stop"]));
-    // The next one begins anew, once the old one has gone.
+    // The next daemon starts without notes, once the old one has ended.
     assert_eq!(printed(&notes(&address, &["add", "buy bread"])).trim(), "note 1");
     printed(&notes(&address, &["stop"]));
 }

@@ -1,4 +1,4 @@
-//! What the program and its helper share: the generated code.
+//! The common code of the program and its helper: the generated code.
 
 pub mod converter {
     grpc_ipc::tonic::include_proto!("converter");

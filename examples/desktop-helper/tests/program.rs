@@ -1,4 +1,4 @@
-//! The program does what its documentation says.
+//! The program prints what its documentation shows.
 
 use std::process::Command;
 

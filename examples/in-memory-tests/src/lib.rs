@@ -14,7 +14,7 @@ use alarm::alarm_server::{Alarm, AlarmServer};
 use alarm::{ClearRequest, Cleared, Ring, Timer};
 
 // ANCHOR: server
-/// The server of the program, for whatever it listens on: an address in `main`, memory in the tests.
+/// The program's server, without an address: `main` listens on one, and the tests use memory.
 pub fn server() -> Server {
     Server::builder().add_service(AlarmServer::new(MyAlarm))
 }

@@ -1,4 +1,5 @@
-//! Server and client in one process, over memory: nothing is left behind, tests do not meet, and time can be paused.
+//! Server and client in one process, over memory. The tests leave no files behind, do not affect each other, and can
+//! pause time.
 
 use std::error::Error;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use in_memory_tests::server;
 type Result = std::result::Result<(), Box<dyn Error>>;
 
 // ANCHOR: client
-/// A client of the server, both in this process.
+/// A client and its server, both in this process.
 fn client() -> std::result::Result<AlarmClient<Channel>, Box<dyn Error>> {
     let network = Network::new();
     let server = server().listener(network.listen("alarm", AccessPolicy::default())?);
@@ -23,7 +24,7 @@ fn client() -> std::result::Result<AlarmClient<Channel>, Box<dyn Error>> {
 // ANCHOR_END: client
 
 // ANCHOR: another-user
-/// A client that the server takes for `user`.
+/// A client that looks to the server like one of `user`.
 fn client_of(user: UserId) -> AlarmClient<Channel> {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     let connection = PeerStream::new(theirs, Peer::new("memory").with_user(user));

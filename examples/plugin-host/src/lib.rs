@@ -1,4 +1,4 @@
-//! What the host and its plug-ins share: the generated code.
+//! The common code of the host and its plug-ins: the generated code.
 
 pub mod plugin {
     grpc_ipc::tonic::include_proto!("plugin");

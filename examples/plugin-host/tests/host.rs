@@ -1,4 +1,4 @@
-//! The host does what its documentation says.
+//! The host prints what its documentation shows.
 
 #![cfg(unix)]
 

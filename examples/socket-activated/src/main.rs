@@ -1,12 +1,12 @@
-//! A service that systemd starts for its first client, and that ends when nobody needs it.
+//! A service that systemd starts for its first client, and that ends when it is idle.
 //!
-//! `clock.socket` and `clock.service` are its units. Without them:
+//! `clock.socket` and `clock.service` are its units. To run it without them:
 //!
 //! ```text
 //! $ cargo build && systemd-socket-activate --listen=/tmp/clock.sock target/debug/socket-activated
 //! ```
 //!
-//! Or at an address of its own, without systemd: `cargo run -- unix:/tmp/clock.sock`.
+//! Or on an address of its own, without systemd: `cargo run -- unix:/tmp/clock.sock`.
 
 use std::time::{Duration, Instant};
 
@@ -33,14 +33,14 @@ impl Clock for MyClock {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The socket that systemd hands over; its path is in the unit.
+    // The socket that systemd passes. The unit has its path.
     let address = std::env::args().nth(1).unwrap_or_else(|| "systemd:".to_owned());
     Server::builder()
         .add_service(ClockServer::new(MyClock { started: Instant::now() }))
         .listen(address.as_str())
-        // Tells systemd that the service is ready, and that it is about to stop. Without systemd it does nothing.
+        // Notifies systemd when the service is ready, and when it is about to stop. Without systemd, it does nothing.
         .notify_systemd()
-        // The socket stays with systemd, which starts the service again for the next client.
+        // systemd keeps the socket, and starts the service again for the next client.
         .exit_when_idle(Duration::from_secs(30))
         .serve_with_shutdown(grpc_ipc::shutdown_signal()?, Duration::from_secs(5))
         .await?;

@@ -15,7 +15,7 @@ mod clock {
     grpc_ipc::tonic::include_proto!("clock");
 }
 
-/// Ends with the test.
+/// The process ends with the test.
 struct Activated(Child);
 
 impl Drop for Activated {
@@ -28,7 +28,7 @@ impl Drop for Activated {
 fn activate(socket: &Path) -> Option<Activated> {
     let mut command = Command::new("systemd-socket-activate");
     command.arg("--listen").arg(socket).arg(env!("CARGO_BIN_EXE_socket-activated"));
-    // What is not installed cannot be tested.
+    // Without the program, the test is skipped.
     command.spawn().ok().map(Activated)
 }
 
@@ -43,7 +43,7 @@ async fn the_first_call_starts_the_service() {
     let options = ConnectOptions::new(format!("unix:{}", socket.display())).wait(Duration::from_secs(30));
     let mut clock = ClockClient::new(Channel::connect(options).await.unwrap());
     let first = clock.uptime(UptimeRequest {}).await.unwrap().into_inner();
-    // It is the process that systemd's program has become.
+    // systemd's program has become this process.
     assert_eq!(first.pid, service.0.id());
     let second = clock.uptime(UptimeRequest {}).await.unwrap().into_inner();
     assert!(second.milliseconds >= first.milliseconds);

@@ -1,9 +1,9 @@
-//! The compression of single messages, which tonic keeps to itself.
+//! The compression of single messages, which tonic does not expose.
 //!
-//! A gRPC message travels behind a prefix of five bytes: the compressed flag and the length (`Length-Prefixed-Message`
-//! in gRPC's `PROTOCOL-HTTP2.md`). tonic tells nobody the flag of a message it received, and compresses all
-//! messages of a stream or none. The interoperability tests need both, so both are done here, on the bytes of the
-//! body. The flags travel in the extensions of the HTTP message, which tonic hands on to handlers and callers.
+//! A gRPC message follows a prefix of five bytes: the compressed flag and the length (`Length-Prefixed-Message` in
+//! gRPC's `PROTOCOL-HTTP2.md`). tonic does not expose the flag of a received message, and compresses all messages of a
+//! stream or none. The interoperability tests need both, so this module handles them on the bytes of the body. The
+//! flags are in the extensions of the HTTP message, which tonic passes to handlers and callers.
 
 use std::{
     collections::VecDeque,
@@ -17,8 +17,8 @@ use http::Extensions;
 use http_body_util::BodyExt;
 use tonic::{body::Body, codec::HEADER_SIZE};
 
-/// The compressed flags of the messages of one body, in their order: of a body received, what [`record`] saw; of a
-/// body to send, what [`apply`] shall make of it. A flag that nobody takes stays as long as the call.
+/// The compressed flags of the messages of one body, in order. For a received body, [`record`] stores them; for a body
+/// to send, [`apply`] follows them. A flag that is not taken stays as long as the call.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CompressedFlags(Arc<Mutex<VecDeque<bool>>>);
 
@@ -28,14 +28,14 @@ impl CompressedFlags {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(compressed);
     }
 
-    /// Takes the flag of the oldest message whose flag was not taken yet.
+    /// Takes the oldest flag that has not been taken yet.
     pub(crate) fn pop(&self) -> Option<bool> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
-/// Records the flags of a received body, and leaves them in the `extensions` of its message. A flag is there by the
-/// time tonic has decoded its message.
+/// Records the flags of a received body in the `extensions` of its message. A flag is present by the time tonic has
+/// decoded its message.
 pub(crate) fn record(extensions: &mut Extensions, body: Body) -> Body {
     let flags = CompressedFlags::default();
     extensions.insert(flags.clone());
@@ -48,8 +48,8 @@ pub(crate) fn record(extensions: &mut Extensions, body: Body) -> Body {
     }))
 }
 
-/// Makes each message of a body that tonic compresses travel as the flags in `extensions` say. Without flags, or
-/// after the last of them, tonic has its way; what tonic did not compress stays uncompressed.
+/// Sends each message of a body that tonic compresses as the flags in `extensions` say. Without flags, or after the
+/// last one, messages stay as tonic made them. Messages that tonic did not compress stay uncompressed.
 pub(crate) fn apply(extensions: &Extensions, body: Body) -> Body {
     let Some(flags) = extensions.get::<CompressedFlags>().cloned() else {
         return body;
@@ -57,7 +57,7 @@ pub(crate) fn apply(extensions: &Extensions, body: Body) -> Body {
     Body::new(body.map_frame(move |frame| frame.map_data(|data| restore_uncompressed(&data, &flags))))
 }
 
-/// Finds the prefixes of messages in data that is cut anywhere.
+/// Finds the prefixes of messages in data that may be split anywhere.
 #[derive(Default)]
 struct Prefixes {
     partial: Vec<u8>,
@@ -87,11 +87,11 @@ impl Prefixes {
     }
 }
 
-/// Undoes tonic's compression of the messages that are to travel uncompressed.
+/// Undoes tonic's compression of the messages that are to be sent uncompressed.
 ///
 /// # Panics
 ///
-/// When `encoded` is not what tonic's encoder yields: whole messages, compressed with gzip or not at all.
+/// If `encoded` is not output of tonic's encoder: whole messages, compressed with gzip or not at all.
 fn restore_uncompressed(mut encoded: &[u8], flags: &CompressedFlags) -> Bytes {
     let mut restored = BytesMut::with_capacity(encoded.len());
     while let Some((&[flag, ref length @ ..], rest)) = encoded.split_first_chunk::<HEADER_SIZE>() {

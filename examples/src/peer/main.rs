@@ -1,5 +1,5 @@
-//! The peer of the interoperability tests and benchmarks: the same services and the same command line as the peers of
-//! other languages, so that any client can be put against any server.
+//! The peer of the interoperability tests and benchmarks. It has the same services and the same command line as the
+//! peers in other languages, so any client can be run against any server.
 //!
 //! ```text
 //! peer serve ADDRESS...            prints `listening on ADDRESS`, serves until Ctrl-C
@@ -36,7 +36,7 @@ use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// What carries the calls of `serve`, `call`, `bench`, `calls` and `connections`.
+    /// The stack for `serve`, `call`, `bench`, `calls` and `connections`.
     #[arg(long, global = true, value_enum, default_value_t = Stack::GrpcIpc)]
     stack: Stack,
     #[command(flatten)]
@@ -46,13 +46,13 @@ struct Arguments {
     runtime: Runtime,
 }
 
-/// What servers and clients are made with.
+/// Options of servers and clients.
 #[derive(Args, Clone, Copy)]
 struct Ends {
-    /// Lets in every user of this machine; as a client, trusts the server of any user.
+    /// Accepts every user of this machine. As a client, accepts a server of any user.
     #[arg(long, global = true)]
     any_user: bool,
-    /// For how many microseconds connections of grpc-ipc poll for what comes next.
+    /// For how many microseconds grpc-ipc's connections poll before they sleep.
     #[arg(long, global = true, value_name = "MICROSECONDS")]
     busy_poll: Option<u64>,
 }
@@ -66,7 +66,7 @@ enum Command {
         /// Speaks TLS with this certificate and its private key, both files in PEM.
         #[arg(long, num_args = 2, value_names = ["CERTIFICATE", "KEY"])]
         tls: Option<Vec<PathBuf>>,
-        /// Sends some metadata of the calls of `calls` back.
+        /// Sends back some metadata of the calls of `calls`.
         #[arg(long)]
         echo_metadata: bool,
         /// Serves `grpc.testing.TestService` without compression and trailing metadata, so that its calls are direct.
@@ -93,7 +93,7 @@ enum Command {
         target: Target,
         name: String,
     },
-    /// Makes exactly COUNT unary calls, and prints how many it made.
+    /// Makes exactly COUNT unary calls, and prints their number.
     Calls {
         #[command(flatten)]
         target: Target,
@@ -113,8 +113,7 @@ enum Command {
 #[derive(Args)]
 struct Target {
     address: String,
-    /// Speaks TLS, and trusts the servers that are called `localhost` and certified by the authorities in this file in
-    /// PEM.
+    /// Speaks TLS, and trusts servers that are called `localhost` and certified by the authorities in this PEM file.
     #[arg(long, value_name = "AUTHORITIES")]
     tls: Option<PathBuf>,
 }
@@ -123,9 +122,9 @@ struct Target {
 enum Stack {
     /// `grpc_ipc::Server` and `Channel`.
     GrpcIpc,
-    /// The same, but `ipc.bench.Bench` is served and called by code of tonic's generator.
+    /// The same, but `ipc.bench.Bench` is served and called by code from tonic's generator.
     GrpcIpcTonicCode,
-    /// tonic's own `Server` and `Endpoint`, over the listener and connector of grpc-ipc, and code of tonic's generator.
+    /// tonic's own `Server` and `Endpoint`, over grpc-ipc's listener and connector, with code from tonic's generator.
     Tonic,
 }
 
@@ -189,7 +188,7 @@ async fn run(command: Command, stack: Stack, ends: Ends) -> Result<(), Box<dyn E
     }
 }
 
-/// Runs one of the commands that measure, on a connection of the stack.
+/// Runs one of the measuring commands, on a connection of the stack.
 async fn measured(
     target: &Target,
     stack: Stack,

@@ -83,7 +83,7 @@ fn connect_options(target: &Target, ends: Ends) -> Result<ConnectOptions, Box<dy
     Ok(options)
 }
 
-/// The options of each address; `tls` is the file of a certificate, and that of its key.
+/// The options of each address. `tls` are the files of a certificate and its key.
 pub(crate) fn listen_options(
     addresses: &[String],
     ends: Ends,
@@ -108,7 +108,7 @@ pub(crate) fn listen_options(
     Ok(addresses.iter().map(options).collect())
 }
 
-/// Lets the system let in everyone, too.
+/// Makes the system allow every user as well.
 #[cfg(unix)]
 fn open(options: ListenOptions) -> ListenOptions {
     use grpc_ipc::unix::ListenOptionsExt as _;

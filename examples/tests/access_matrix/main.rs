@@ -1,6 +1,6 @@
-//! Who gets in: everyone who may try, against every policy of a server and of a client, and everything that may be at the
-//! address instead of the server. Each cell is real processes of these users; the table is printed, and compared with the
-//! one that is written down here. Only root can become other users, so this runs as root or is skipped.
+//! Who may connect: every kind of client against every policy of a server and of a client, and everything that may be
+//! at the address instead of the server. Each cell runs real processes of these users. The test prints the table, and
+//! compares it with the expected one. Only root can become other users, so this runs as root or is skipped.
 //!
 //! ```text
 //! cargo test -p grpc-ipc-examples --test access_matrix -- --nocapture
@@ -31,21 +31,21 @@ use util::{Server, watch};
 const ALICE: u32 = 471_111;
 const BOB: u32 = 471_112;
 const CAROL: u32 = 471_113;
-/// Carol is in it, beside her own group.
+/// Carol is a member, in addition to her own group.
 const FRIENDS: u32 = 471_114;
 
 const SERVER_POLICIES: [&str; 5] =
     ["same-user-or-system", "same-user", "group:471114", "user:471112", "anyone"];
 const CLIENT_POLICIES: [&str; 4] = ["same-user-or-system", "same-user", "user:471111", "anyone"];
 
-/// A client of a server of Alice's.
+/// A client of Alice's server.
 struct Client {
     situation: &'static str,
     user: u32,
     groups: &'static [u32],
-    /// Whether each of the server's policies lets it in.
+    /// Whether each of the server's policies accepts it.
     admitted: [bool; 5],
-    /// Whether with each of its own policies it trusts Alice.
+    /// Whether each of its own policies accepts Alice.
     trusts: [bool; 4],
 }
 
@@ -106,7 +106,7 @@ fn every_cell_is_as_it_is_written() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Everyone who may try, with every policy, against Alice's server with every policy.
+/// Every client with every policy, against Alice's server with every policy.
 fn clients_of_alices_server(stage: &Stage, matrix: &mut Matrix) {
     let path = stage.directory("alices", ALICE, 0o755).join("s");
     let address = address_of(&path);
@@ -152,7 +152,7 @@ fn clients_of_alices_server(stage: &Stage, matrix: &mut Matrix) {
     }
 }
 
-/// A descriptor is a right: the kernel says of it who connected, or who listened, and not who has it by now.
+/// A descriptor is a right: the kernel reports the user who connected or listened with it, not the user who has it now.
 fn leaked_descriptors(stage: &Stage, matrix: &mut Matrix) {
     let path = stage.directory("leaky", ALICE, 0o755).join("s");
     let address = address_of(&path);
@@ -180,7 +180,7 @@ fn leaked_descriptors(stage: &Stage, matrix: &mut Matrix) {
     );
 }
 
-/// Bob's server where Alice's should be: whoever does not check is served by him.
+/// Bob's server in place of Alice's. Clients that do not check are served by him.
 const SQUATTED: [&str; 4] = ["untrusted: Bob", "untrusted: Bob", "untrusted: Bob", "in"];
 
 fn squatters(stage: &Stage, matrix: &mut Matrix) {
@@ -198,7 +198,7 @@ fn squatters(stage: &Stage, matrix: &mut Matrix) {
     let (squatter, _) = stage.serve(BOB, &address, "anyone", &[]);
     matrix.by_server.row("squatter after stop", "server", stage.cannot_start(&address, "in use: Bob"));
     matrix.by_client.row("squatter after stop", "client", stage.clients(&address, SQUATTED));
-    // His files stay, and nobody but he and root may remove them.
+    // His files stay. Only he and root may remove them.
     squatter.kill();
     matrix.by_server.row(
         "what a squatter leaves",

@@ -1,8 +1,8 @@
-//! Who gets in over named pipes: as `access_matrix`, of what pipes have. They are in no directory, and what a file system
-//! does is not asked of them.
+//! Who may connect over named pipes: `access_matrix` for the cases that pipes have. They have no directories and no
+//! file system.
 //!
-//! Server and client are processes of this user, or the pipe belongs to somebody else. What would need a second user, or
-//! a system that keeps what Windows promises, is named as skipped where that is not at hand.
+//! Server and client are processes of this user, or the pipe belongs to another user. Cases that need a second user, or
+//! guarantees of Windows that this system lacks, are reported as skipped.
 //!
 //! ```text
 //! cargo test -p grpc-ipc-examples --test pipe_matrix -- --nocapture
@@ -55,8 +55,8 @@ const SERVER_POLICIES: [&str; 6] = [
 const CLIENT_POLICIES: [&str; 5] =
     ["same-user-or-system", "same-user", "administrators", "user:S-1-5-21-1-2-3-1001", "anyone"];
 
-/// Whom each of the client's policies trusts: this user (of whose server it is not known whether it is one of the
-/// Administrators), SYSTEM, and Bob.
+/// Whether each of the client's policies accepts this user (whose server is not known to be one of the Administrators),
+/// SYSTEM, and Bob.
 const TRUST_OWN: [bool; 5] = [true, true, false, false, true];
 const TRUST_SYSTEM: [bool; 5] = [true, false, true, false, true];
 const TRUST_BOB: [bool; 5] = [false, false, false, true, true];
@@ -97,13 +97,13 @@ fn skipped(table: &mut Table, situation: &str, side: &str, reason: &str) {
     table.skipped(situation, side, reason);
 }
 
-/// What this system keeps of what Windows promises.
+/// Which of Windows' guarantees this system has.
 struct System {
     /// Whether a server learns the groups of its client.
     tells_groups: bool,
     /// Whether an anonymous client stays so.
     keeps_secrets: bool,
-    /// Whether nobody can serve a pipe that somebody else serves.
+    /// Whether another process is kept from serving a pipe that is in use.
     has_first_instance: bool,
 }
 
@@ -124,7 +124,7 @@ impl System {
         Self { tells_groups: known.groups().is_some(), keeps_secrets, has_first_instance }
     }
 
-    /// Whether each of the server's policies lets in a client of this user. What is not told, no policy goes by.
+    /// Whether each of the server's policies accepts a client of this user. A policy ignores unknown properties.
     fn admitted(&self) -> [bool; 6] {
         let administrator = self.tells_groups && sys::is_administrator();
         let everyone = self.tells_groups && sys::is_one_of_everyone();
@@ -132,7 +132,7 @@ impl System {
     }
 }
 
-/// Clients of this user, with every policy, against servers of this user with every policy; all processes of their own.
+/// Clients of this user with every policy, against servers of this user with every policy. Each is a process.
 fn clients_of_this_user(system: &System, table: &mut Table) {
     let directory = TempDir::new().unwrap();
     let mut cells = CLIENT_POLICIES.map(|_| Vec::new());
@@ -164,7 +164,7 @@ fn clients_of_this_user(system: &System, table: &mut Table) {
     table.row("same user", "server, of refusals", logged);
 }
 
-/// A client that does not let itself be identified is nobody.
+/// A client that cannot be identified is nobody.
 fn anonymous_clients(system: &System, table: &mut Table) {
     let (situation, side) = ("client that does not say who it is", "client, same-user-or-system");
     if !system.keeps_secrets {
@@ -179,7 +179,7 @@ fn anonymous_clients(system: &System, table: &mut Table) {
     table.row(situation, side, cells);
 }
 
-/// A pipe of somebody else's, as far as its owner tells.
+/// A pipe with another owner.
 fn owners(table: &mut Table) {
     for (situation, owner, trusts) in
         [("server of SYSTEM", SYSTEM, TRUST_SYSTEM), ("server of another user", BOB, TRUST_BOB)]
@@ -194,7 +194,7 @@ fn owners(table: &mut Table) {
     }
 }
 
-/// Somebody who took the name before the server, or when it had stopped.
+/// A process that took the name before the server started, or after it stopped.
 fn squatters(system: &System, matrix: &mut Matrix) {
     let address = address();
     let nobody = CLIENT_POLICIES.map(|policy| (greet(&address, policy), "nobody"));
@@ -275,7 +275,7 @@ struct MyGreeter(Mutex<Sender<Peer>>);
 impl Greeter for MyGreeter {
     async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
         let peer = request.extensions().get::<Peer>().expect("the peer of a pipe");
-        // Nobody asks for it any more when the clients are other processes.
+        // Nobody receives it if the clients are other processes.
         _ = self.0.lock().unwrap().send(peer.clone());
         Ok(Response::new(HelloReply { message: request.into_inner().name }))
     }

@@ -39,7 +39,7 @@ pub fn addresses(directory: &TempDir) -> Vec<String> {
     addresses
 }
 
-/// What a program printed that ended well.
+/// The output of a program, which must succeed.
 pub fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let (out, err) = texts(&output);
@@ -47,7 +47,7 @@ pub fn succeed(command: &mut Command) -> String {
     out
 }
 
-/// What a program said on standard error that ended with an error, and without a panic.
+/// The standard error of a program, which must fail without a panic.
 pub fn fail(command: &mut Command) -> String {
     let output = command.output().unwrap();
     let (out, err) = texts(&output);
@@ -69,12 +69,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts it, and waits until it says that it listens.
+    /// Starts the server, and waits until it prints that it listens.
     pub fn start(command: &mut Command) -> Self {
         Self::start_with_input(command.stdin(Stdio::null()))
     }
 
-    /// As [`start`](Self::start), with the standard input that the command has.
+    /// Like [`start`](Self::start), with the command's own standard input.
     pub fn start_with_input(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -98,7 +98,7 @@ impl Server {
         self.child.wait().unwrap();
     }
 
-    /// Asks it to stop, as a service manager does, and waits until it has ended well.
+    /// Asks it to stop, as a service manager does, and waits until it has exited successfully.
     #[cfg(unix)]
     pub fn stop(mut self) {
         let pid = rustix::process::Pid::from_child(&self.child);
@@ -106,7 +106,7 @@ impl Server {
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// Ends it. Nobody but a user at the keyboard can ask a Windows program to stop that way.
+    /// Ends it. Only a user at the keyboard can ask a Windows program to stop in that way.
     #[cfg(windows)]
     pub fn stop(self) {
         self.kill();
@@ -120,7 +120,7 @@ impl Drop for Server {
     }
 }
 
-/// Lets every user run a copy of `program` out of `directory`.
+/// Copies `program` to `directory`, where every user can run it.
 #[cfg(unix)]
 pub fn for_everyone(program: &str, directory: &std::path::Path) -> std::path::PathBuf {
     use std::fs::{self, Permissions};
@@ -128,8 +128,8 @@ pub fn for_everyone(program: &str, directory: &std::path::Path) -> std::path::Pa
     use std::path::Path;
 
     let copy = directory.join(Path::new(program).file_name().unwrap());
-    // By another process: a child that another test forks off this one in the meantime would hold the copy open for
-    // writing, and a file that is open for writing cannot be run.
+    // Copied by another process. Otherwise, a child that another test forks meanwhile could hold the copy open for
+    // writing, and such a file cannot be run.
     assert!(Command::new("cp").arg(program).arg(&copy).status().unwrap().success());
     fs::set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(directory, Permissions::from_mode(0o755)).unwrap();

@@ -17,7 +17,7 @@
 //! contoso: 100 %
 //! ```
 //!
-//! `sc stop updater` stops it when the installations under way have ended, and `sc delete updater` removes it.
+//! `sc stop updater` stops it when the running installations have ended, and `sc delete updater` removes it.
 //!
 //! `updater --console` serves in the console instead, until you press Enter. It needs administrator rights for the
 //! protected name; `updater --console npipe:test` and `updater call contoso npipe:test` do without.

@@ -1,4 +1,4 @@
-//! The server: who may call it, and what it does.
+//! The server: its access rules, and its service.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use tokio_stream::{Stream, StreamExt as _};
 use crate::updater::updater_server::{Updater, UpdaterServer};
 use crate::updater::{Package, Progress};
 
-/// Below this prefix, only SYSTEM and administrators can create pipes: nobody else can take the name first.
+/// Only SYSTEM and administrators can create pipes below this prefix, so no other program can take the name first.
 pub const ADDRESS: &str = r"npipe:ProtectedPrefix\*\grpc-ipc-updater";
 
-/// NT AUTHORITY\Authenticated Users, by its SID: the name is translated on a Windows in another language.
+/// The SID of NT AUTHORITY\Authenticated Users, whose name depends on the language of Windows.
 const AUTHENTICATED_USERS: &str = "S-1-5-11";
 
 pub fn server(address: &str) -> Server {
@@ -33,7 +33,7 @@ impl Updater for MyUpdater {
     type InstallStream = Pin<Box<dyn Stream<Item = Result<Progress, Status>> + Send>>;
 
     async fn install(&self, _: Request<Package>) -> Result<Response<Self::InstallStream>, Status> {
-        // Stands for the work.
+        // Placeholder for the installation.
         let steps = tokio_stream::iter((1..=10).map(|step| Ok(Progress { percent: 10 * step })));
         Ok(Response::new(Box::pin(steps.throttle(Duration::from_millis(100)))))
     }

@@ -1,4 +1,4 @@
-//! What makes the server a service: Windows' service manager starts it, is told its state, and tells it to stop.
+//! Makes the server a Windows service: the service manager starts it, receives its state, and stops it.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -13,13 +13,13 @@ use windows_service::{define_windows_service, service_dispatcher};
 
 use crate::server;
 
-/// A process that is one service needs no name: Windows knows which one it has started.
+/// The only service of a process needs no name, because Windows knows which one it has started.
 const NAME: &str = "";
 
-/// How long calls may go on when the service is stopped.
+/// How long running calls may take when the service is stopped.
 pub const DRAIN: Duration = Duration::from_secs(20);
-/// The same when Windows shuts down: it ends services after 5 seconds (`WaitToKillServiceTimeout`). Some of them are for
-/// what comes after the drain.
+/// The same when Windows shuts down. It ends services after 5 seconds (`WaitToKillServiceTimeout`), and the end of the
+/// server takes some of them.
 const DRAIN_AT_SHUTDOWN: Duration = Duration::from_secs(2);
 /// How long the end of the server may take after the drain.
 const AFTER_DRAIN: Duration = Duration::from_secs(3);
@@ -31,23 +31,23 @@ pub fn start() -> windows_service::Result<()> {
 
 define_windows_service!(service_main, run);
 
-/// A service has no console: a program would write the error to the event log.
+/// A service has no console. A real program would write the error to the event log.
 fn run(arguments: Vec<OsString>) {
-    // The first is the name of the service, the others come from who starts it.
+    // The first argument is the name of the service. The others come from the program that starts it.
     let address = arguments.get(1).and_then(|address| address.to_str()).unwrap_or(server::ADDRESS);
     _ = serve(address);
 }
 
 fn serve(address: &str) -> Result<(), Box<dyn Error>> {
     let (stop, stopped) = mpsc::channel();
-    // Windows calls this on the thread of the dispatcher, and waits: it must return at once.
+    // Windows calls this on the dispatcher's thread, and waits, so it must return at once.
     let status = service_control_handler::register(NAME, move |control| {
         match control {
             ServiceControl::Stop => _ = stop.send(DRAIN),
             ServiceControl::Shutdown => _ = stop.send(DRAIN_AT_SHUTDOWN),
-            // Windows shows the state that it was told last.
+            // Windows reports the last known state.
             ServiceControl::Interrogate => {}
-            // Users log on and off, and the service goes on. For the same reason it does not use
+            // The service continues when users log on and off. For the same reason, it does not use
             // `grpc_ipc::shutdown_signal`, which completes when a user logs off.
             ServiceControl::SessionChange(_) => {}
             _ => return ServiceControlHandlerResult::NotImplemented,
@@ -76,7 +76,7 @@ fn serve(address: &str) -> Result<(), Box<dyn Error>> {
             return Err(error.into());
         }
     };
-    // Clients can connect by now, so whatever depends on this service can start.
+    // Clients can connect now, so programs that depend on this service can start.
     let accepted = ServiceControlAccept::STOP | ServiceControlAccept::SHUTDOWN;
     tell(ServiceState::Running, accepted, 0, Duration::ZERO)?;
 

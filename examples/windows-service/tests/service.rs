@@ -1,4 +1,4 @@
-//! The program serves in a console and as a service, and lets a call that has begun come to its end.
+//! The program serves in a console and as a service, and lets running calls finish.
 
 #![cfg(windows)]
 
@@ -22,7 +22,7 @@ fn address(of: &str) -> String {
     format!("npipe:updater-{of}-{}", std::process::id())
 }
 
-/// A client whose call has begun.
+/// A client with a running call.
 struct Caller {
     process: Killed,
     output: BufReader<ChildStdout>,
@@ -107,7 +107,7 @@ fn install() -> windows_service::Result<Installed> {
 
 fn wait_for(service: &Service, state: ServiceState) {
     while service.query_status().unwrap().current_state != state {
-        // The service manager is asked again and again: it calls nobody back.
+        // The service manager has no callbacks, so this polls.
         thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,4 +1,4 @@
-//! Two sockets that systemd has made, each under its name, and the same access as on a socket of our own.
+//! Two sockets that systemd has created, each with its name. Access works as on a socket of our own.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,7 +15,7 @@ use super::{DEADLINE, Result, Scale};
 
 const PROGRAM: &str = "systemd-socket-activate";
 
-/// A group that nobody has but the clients that are given it.
+/// A group that only clients started with it have.
 const GROUP: &str = "54321";
 
 pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
@@ -31,7 +31,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
 
 async fn activate(report: &mut Report) -> Result {
     let directory = tempfile::tempdir()?;
-    // Other users look into it.
+    // Other users need access to it.
     set_permissions(directory.path(), Permissions::from_mode(0o711))?;
     let path = |name: &str| directory.path().join(name);
     let [first, second, own] = ["first.sock", "second.sock", "own.sock"].map(path);
@@ -40,7 +40,7 @@ async fn activate(report: &mut Report) -> Result {
     let launcher = [PROGRAM, &listen(&first), &listen(&second), "--fdname=first:second"];
     let server = ["role-server", "systemd:second", "systemd:first", &address(&own), "--group", GROUP];
     let mut server = Child::start_by(&launcher, &server)?;
-    // It makes the sockets, and starts the server for the first client, whose call waits until then.
+    // It creates the sockets, and starts the server for the first client, whose call waits until then.
     while !second.exists() {
         tokio::task::yield_now().await;
     }

@@ -18,7 +18,7 @@ impl Child {
         Self::start_by(&[], arguments)
     }
 
-    /// The same, started by another program, whose arguments come before.
+    /// The same, started through another program, whose arguments come first.
     pub(crate) fn start_by(launcher: &[&str], arguments: &[&str]) -> Result<Self> {
         let own = std::env::current_exe()?;
         let mut command = match launcher {
@@ -35,7 +35,7 @@ impl Child {
         Ok(Self { child, stdin, stdout })
     }
 
-    /// The next line that it prints. This blocks the thread.
+    /// Returns the next line that it prints. Blocks the thread.
     pub(crate) fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         match self.stdout.read_line(&mut line)? {
@@ -61,7 +61,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It may have been stopped; SIGKILL ends it nevertheless.
+        // It may be stopped. SIGKILL ends it anyway.
         _ = self.child.kill();
         _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Many connections at once: what each costs the server, idle and after a call, beside tonic's server.
+//! Many connections at once: the cost of each for the server, idle and after a call, compared with tonic's server.
 
 use std::path::Path;
 
@@ -12,11 +12,11 @@ use super::proc::{descriptors, private_memory};
 use super::report::Report;
 use super::{Result, Scale};
 
-/// What a call has the server answer with, in bytes.
+/// The size of the answers, in bytes.
 const ANSWER: u32 = 40_000;
 
 pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
-    // The other descriptors of this process, and of the server, need a few.
+    // This process and the server need a few other descriptors.
     let allowed = raise_descriptor_limit()?.saturating_sub(100);
     let count = scale.of(10_000, 200).min(usize::try_from(allowed)?);
     report.count("connections", count);
@@ -35,13 +35,13 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     Ok(())
 }
 
-/// Of one connection.
+/// The cost of one connection.
 struct Cost {
     descriptors: f64,
     idle: f64,
     after: f64,
     answered: usize,
-    /// Descriptors that the server keeps although its clients have gone.
+    /// Descriptors that the server keeps after its clients have disconnected.
     left: usize,
 }
 
@@ -49,7 +49,7 @@ async fn measure(directory: &Path, option: Option<&str>, count: usize) -> Result
     let address = format!("unix:{}/{}.sock", directory.display(), option.unwrap_or("own"));
     let mut server = Child::start(&[&["role-server", address.as_str()], option.as_slice()].concat())?;
     server.line()?;
-    // What the first connection and the first call set up belongs to none.
+    // The setup of the first connection and the first call does not count.
     let first = LedgerClient::new(Channel::connect(address.as_str()).await?);
     first.clone().read(Range { length: ANSWER }).await?;
     let (memory, open) = (private_memory(server.id())?, descriptors(server.id())?);
@@ -68,7 +68,7 @@ async fn measure(directory: &Path, option: Option<&str>, count: usize) -> Result
     }
     let after = a_connection(private_memory(server.id())?);
     drop(clients);
-    // A call on the connection that is left is answered after the others have ended, or a little before.
+    // A call on the remaining connection is answered after the others have ended, or shortly before.
     let mut left = usize::MAX;
     for _ in 0..1000 {
         first.clone().read(Range { length: 1 }).await?;

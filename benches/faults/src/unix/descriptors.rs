@@ -1,4 +1,5 @@
-//! A server without a descriptor left: those that are connected notice nothing, it waits without work, and goes on.
+//! A server without a free descriptor: connected clients notice nothing, the server waits without using the processor,
+//! and accepts clients again later.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use super::proc::{cpu_time, descriptors};
 use super::report::Report;
 use super::{Result, Scale};
 
-/// How many descriptors the server may have.
+/// The server's limit of descriptors.
 const LIMIT: usize = 64;
 
 pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {

@@ -1,4 +1,4 @@
-//! A server that is replaced by the next one while clients call it: no call fails.
+//! A server is replaced by the next one while clients call it. No call fails.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     for _ in 0..hand_overs {
         let next = start()?;
         let begun = tokio::time::Instant::now();
-        // The old server ends when its calls have.
+        // The old server ends with its calls.
         while !has_ended(server.id()) && begun.elapsed() < DEADLINE {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
@@ -70,7 +70,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
 struct Called {
     answered: usize,
     failed: Vec<String>,
-    /// Those that answered, by process.
+    /// The processes that answered.
     servers: BTreeSet<u32>,
 }
 

@@ -1,4 +1,4 @@
-//! A server that is killed again and again, and started again by a loop, while clients write to its journal.
+//! A loop kills and restarts a server again and again, while clients write to its journal.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use super::{DEADLINE, Result, Scale};
 
 const CLIENTS: u32 = 8;
 
-/// How long a server runs before it is killed: so many milliseconds, and a few more, which differ.
+/// How long a server runs before it is killed, in milliseconds. The time varies within this range.
 const RUNS: std::ops::Range<u64> = 1..40;
 
 pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
@@ -73,16 +73,16 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     Ok(())
 }
 
-/// When each server answered first, by process.
+/// When each process answered first.
 #[derive(Clone, Default)]
 struct Answers(Arc<Mutex<HashMap<u32, Instant>>>);
 
-/// What a client knows of its entries.
+/// A client's record of its entries.
 #[derive(Default)]
 struct Written {
     acknowledged: Vec<(u32, u64)>,
     cut_off: usize,
-    /// Statuses which no kill explains.
+    /// Statuses that a kill does not explain.
     failed: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ async fn append(channel: Channel, client: u32, stop: Arc<AtomicBool>, answers: A
                 let mut answers = answers.0.lock().unwrap_or_else(PoisonError::into_inner);
                 answers.entry(appended.into_inner().pid).or_insert_with(Instant::now);
             }
-            // It may be in the journal or not; this client does not try it again.
+            // The journal may have it or not; this client does not retry it.
             Err(status) if status.code() == tonic::Code::Unavailable && status.may_have_been_processed() => {
                 written.cut_off += 1;
             }
@@ -112,12 +112,12 @@ async fn append(channel: Channel, client: u32, stop: Arc<AtomicBool>, answers: A
 }
 
 struct Restarts {
-    /// When each server said that it listens.
+    /// When each server reported that it listens.
     listening: Vec<(u32, Instant)>,
     refused: usize,
 }
 
-/// Starts a server and kills it, so many times, and then one more that stays until the clients have seen `stop`.
+/// Starts and kills a server `kills` times, then starts one that stays until the clients have seen `stop`.
 fn restart(address: &str, journal: &Path, kills: usize, stop: &AtomicBool) -> Result<Restarts> {
     let mut restarts = Restarts { listening: Vec::new(), refused: 0 };
     let journal = journal.to_str().ok_or("the directory is not Unicode")?;
@@ -132,13 +132,13 @@ fn restart(address: &str, journal: &Path, kills: usize, stop: &AtomicBool) -> Re
             }
         }
         let spread = RUNS.end - RUNS.start;
-        // A part of a run: from before the first client is back until all of them call.
+        // Part of a run: from before the first client has reconnected until all of them call.
         std::thread::sleep(Duration::from_millis(RUNS.start + kill as u64 * 7 % spread));
     }
     let mut server = start()?;
     server.line()?;
     stop.store(true, Ordering::Relaxed);
-    // Calls under way are answered: a client that waits has a deadline.
+    // Running calls are answered; a waiting client has a deadline.
     std::thread::sleep(Duration::from_secs(1));
     Ok(restarts)
 }

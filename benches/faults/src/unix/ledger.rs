@@ -31,7 +31,7 @@ pub(crate) mod generated {
 pub(crate) struct ServerOptions {
     #[arg(required = true)]
     addresses: Vec<String>,
-    /// Where entries are written
+    /// The file that entries are written to
     #[arg(long)]
     journal: Option<PathBuf>,
     /// Serve with tonic's own server
@@ -40,16 +40,16 @@ pub(crate) struct ServerOptions {
     /// The interval of keepalive, in milliseconds
     #[arg(long)]
     keepalive: Option<u64>,
-    /// A group whose members may connect, too, by number
+    /// The number of a group whose members may connect as well
     #[arg(long)]
     group: Option<u32>,
-    /// The next server takes over from this one, and this one from the one before
+    /// Take over from the previous server, and hand over to the next one
     #[arg(long)]
     restartable: bool,
-    /// After how long without a call the server ends, in milliseconds
+    /// End after this time without a call, in milliseconds
     #[arg(long)]
     idle: Option<u64>,
-    /// How many descriptors the process may have
+    /// The process's limit of descriptors
     #[arg(long)]
     descriptors: Option<u64>,
 }
@@ -104,7 +104,7 @@ pub(crate) fn read_journal(journal: &Path) -> Result<BTreeMap<(u32, u64), usize>
     Ok(found)
 }
 
-/// Has this process open as many descriptors as it is allowed to; returns how many that is.
+/// Raises this process's limit of descriptors to the maximum, and returns it.
 pub(crate) fn raise_descriptor_limit() -> Result<u64> {
     let limit = rustix::process::getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
@@ -131,7 +131,8 @@ impl Ledger for Book {
     async fn append(&self, request: Request<Entry>) -> Answer<Appended> {
         let Entry { client, number } = request.into_inner();
         if let Some(mut journal) = self.journal.as_ref() {
-            // One write of a file that is open to append: whole, or not there. What the system has taken survives SIGKILL.
+            // One write to a file opened for appending is complete or absent. Data that the system has taken survives
+            // SIGKILL.
             let write = journal.write_all(format!("{client} {number}\n").as_bytes());
             write.map_err(|error: io::Error| Status::internal(error.to_string()))?;
         }
@@ -151,7 +152,7 @@ impl Ledger for Book {
 
     async fn upload(&self, request: Request<Streaming<Bytes>>) -> Answer<Appended> {
         let mut chunks = request.into_inner();
-        // The first chunk is all that a server reads that stalls.
+        // A stalling server reads only the first chunk.
         chunks.next().await.transpose()?;
         std::future::pending().await
     }

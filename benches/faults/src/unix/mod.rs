@@ -19,46 +19,46 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 use report::Report;
 
-/// What every function of a scenario returns: the first error ends it.
+/// The result of every function of a scenario. The first error ends the scenario.
 pub(crate) type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// No call of a scenario waits for longer.
+/// The longest time that a call of a scenario waits.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Parser)]
 #[command(about = "What breaks around an endpoint, done on purpose and counted")]
 struct Arguments {
-    /// A few seconds a scenario, as the tests run it
+    /// Run for a few seconds each, as the tests do
     #[arg(long)]
     short: bool,
     #[command(subcommand)]
     role: Option<Role>,
-    /// Which scenarios; all of them without any
+    /// The scenarios to run. Default: all
     #[arg(value_enum)]
     scenarios: Vec<Scenario>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Scenario {
-    /// The server is killed with SIGKILL again and again under clients that write to its journal
+    /// A server is killed with SIGKILL again and again, while clients write to its journal
     Kill,
-    /// The server is replaced by the next one again and again, under clients with plain calls
+    /// A server is replaced by the next one again and again, while clients call
     HandOver,
     /// Clients race to start one server
     Start,
     /// Calls that meet the end of an idle server
     IdleExit,
-    /// As many connections as descriptors allow, idle and after a call, beside tonic's server
+    /// As many connections as descriptors allow, idle and after a call, compared with tonic's server
     Connections,
-    /// The server has no descriptor left
+    /// A server without a free descriptor
     Descriptors,
     /// SIGSTOP of either end, with and without keepalive
     Stopped,
-    /// Readers and writers that stall, beside a steady client
+    /// Readers and writers that stall, next to a steady client
     Stalled,
     /// Plug-ins over socketpairs, and a host that is killed
     Plugins,
-    /// Sockets that systemd has made
+    /// Sockets that systemd has created
     Activation,
 }
 
@@ -77,14 +77,14 @@ enum Role {
     Plugin,
 }
 
-/// How much of a scenario is run.
+/// The extent of a run.
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
     short: bool,
 }
 
 impl Scale {
-    /// `full`, or `short` when it has to be quick.
+    /// Returns `full`, or `short` for a short run.
     pub(crate) fn of(self, full: usize, short: usize) -> usize {
         if self.short { short } else { full }
     }
@@ -110,7 +110,7 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Runs the scenarios one after the other, all of them, also after one that has failed.
+/// Runs all scenarios one after the other, even after a failure.
 fn run(scenarios: &[Scenario], scale: Scale) -> Result {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut failed = Vec::new();

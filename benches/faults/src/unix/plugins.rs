@@ -1,4 +1,5 @@
-//! Plug-ins over socketpairs: the host calls each, each calls the host, and all of them end when the host is killed.
+//! Plug-ins over socketpairs: the host calls each plug-in, each plug-in calls the host, and all of them end when the
+//! host is killed.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -35,7 +36,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     let pids = host.line()?;
     let pids: Vec<u32> = pids.split(' ').map(str::parse).collect::<std::result::Result<_, _>>()?;
     report.expect("plug-ins", pids.len(), PLUGINS);
-    // Each call of the host is answered with a call of the plug-in.
+    // The plug-in answers each call of the host with a call of its own.
     report.expect("calls answered, both ways", host.line()?.parse()?, 2 * calls * PLUGINS);
     report.expect(
         "plug-ins that have ended before the host",
@@ -54,7 +55,8 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     Ok(())
 }
 
-/// Starts the plug-ins, prints their pids, calls them, and prints how many calls were answered; then waits to be killed.
+/// Starts the plug-ins, prints their pids, calls them, and prints the number of answered calls. Then waits to be
+/// killed.
 pub(crate) fn host(options: &HostOptions) -> Result {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let _runtime = runtime.enter();
@@ -72,7 +74,7 @@ pub(crate) fn host(options: &HostOptions) -> Result {
                 for _ in 0..calls {
                     let mut request = Request::new(Range { length: 1 });
                     request.set_timeout(DEADLINE);
-                    // The answer has the pid that the plug-in heard from the host.
+                    // The answer has the pid that the plug-in received from the host.
                     let answer = client.read(request).await?.into_inner().bytes;
                     answered +=
                         2 * usize::from(answer == format!("{pid} {}", std::process::id()).into_bytes());
@@ -111,7 +113,7 @@ impl Plugin {
     }
 }
 
-/// Serves on its standard input, and calls its host over its standard output, until the host has gone.
+/// Serves on standard input, and calls the host over standard output, until the host has ended.
 pub(crate) fn plugin() -> Result {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -1,7 +1,7 @@
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// What a scenario prints: its counts, and which of them are not what they have to be.
+/// The output of a scenario: its counts, and which of them are wrong.
 pub(crate) struct Report {
     started: Instant,
     failed: bool,
@@ -13,12 +13,12 @@ impl Report {
         Self { started: Instant::now(), failed: false }
     }
 
-    /// A count that is only told.
+    /// Prints a count.
     pub(crate) fn count(&self, what: &str, count: impl Display) {
         println!("  {what:<72} {count:>18}");
     }
 
-    /// A count that has to be `expected`.
+    /// Prints a count, and fails unless it is `expected`.
     pub(crate) fn expect(&mut self, what: &str, count: usize, expected: usize) {
         self.count(what, count);
         if count != expected {
@@ -26,13 +26,13 @@ impl Report {
         }
     }
 
-    /// Something that has to hold.
+    /// Fails unless the condition holds.
     pub(crate) fn require(&mut self, holds: bool, what: &str) {
         self.count(what, if holds { "yes" } else { "NO" });
         self.failed |= !holds;
     }
 
-    /// What cannot be tried here, and why.
+    /// Reports a part that cannot run here, with the reason.
     pub(crate) fn skip(&self, why: &str) {
         println!("  skipped: {why}");
     }
@@ -48,7 +48,7 @@ impl Report {
     }
 }
 
-/// The median and the longest of these times.
+/// The median and the maximum of these times.
 pub(crate) fn median_and_worst(times: &mut [Duration]) -> String {
     times.sort_unstable();
     match times.last() {

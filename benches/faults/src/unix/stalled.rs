@@ -1,4 +1,4 @@
-//! Clients that neither read nor write on, beside one that calls and calls.
+//! Clients that have stopped to read or write, next to one that calls steadily.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::proc::private_memory;
 use super::report::{Report, median_and_worst};
 use super::{DEADLINE, Result, Scale};
 
-/// How large a chunk of the streams is, in bytes.
+/// The size of a chunk of the streams, in bytes.
 const CHUNK: u32 = 16 * 1024;
 
 pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
@@ -21,7 +21,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     let mut server = Child::start(&["role-server", &address])?;
     server.line()?;
     let calls = scale.of(20_000, 500);
-    // All of them share one connection with the steady client; so nothing but the engine keeps them apart.
+    // All of them share one connection with the steady client, so only the engine separates them.
     let client = LedgerClient::new(Channel::connect(address.as_str()).await?);
     let (answered, mut alone) = steady(client.clone(), calls).await;
     report.expect("calls answered alone", answered, calls);
@@ -53,7 +53,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     Ok(())
 }
 
-/// Calls one after the other: how many were answered, and how long each took.
+/// Makes calls one after the other. Returns the number of answers, and the time of each.
 async fn steady(mut client: LedgerClient<Channel>, calls: usize) -> (usize, Vec<Duration>) {
     let mut times = Vec::with_capacity(calls);
     for _ in 0..calls {

@@ -1,4 +1,4 @@
-//! Clients that start their server: many at once, and one whose call meets the end of an idle server.
+//! Clients that start their server: many at once, and one whose call coincides with the end of an idle server.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,13 +18,13 @@ use super::proc::has_ended;
 use super::report::Report;
 use super::{DEADLINE, Result, Scale};
 
-/// How many clients want the same server.
+/// The number of clients that want the same server.
 const CLIENTS: usize = 8;
 
-/// After how long a server without a call ends.
+/// The time without a call after which a server ends.
 const IDLE: Duration = Duration::from_millis(40);
 
-/// A client that starts the server if there is none, calls it once, and prints the process that answered.
+/// A client that starts the server if there is none, calls it once, and prints the pid that answered.
 #[derive(Args)]
 pub(crate) struct LaunchOptions {
     directory: String,
@@ -39,7 +39,7 @@ pub(crate) fn launch(options: &LaunchOptions) -> Result {
     })
 }
 
-/// What starts the server of `directory`.
+/// The launcher of the server in `directory`.
 fn launcher(directory: &Path, options: &[&str]) -> Result<Launcher> {
     let own = std::env::current_exe()?;
     let address = format!("unix:{}/s.sock", directory.display());
@@ -53,7 +53,7 @@ fn launcher(directory: &Path, options: &[&str]) -> Result<Launcher> {
     }))
 }
 
-/// The process that answers.
+/// Makes a call, and returns the process that answered.
 async fn append(channel: &Channel, number: u64) -> Result<u32> {
     let mut request = Request::new(Entry { client: 0, number });
     request.set_timeout(DEADLINE);
@@ -79,7 +79,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
             }
         }
         several += usize::from(pids.len() > 1);
-        // The server says who it is, and leaves when it is asked.
+        // The server describes itself, and leaves when asked.
         let channel = Channel::connect(format!("unix:{path}/s.sock").as_str()).await?;
         let server = channel.describe().await?.pid;
         several += usize::from(!pids.contains(&server));
@@ -93,7 +93,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     Ok(())
 }
 
-/// A call that meets the end of an idle server.
+/// A call that coincides with the end of an idle server.
 pub(crate) async fn idle(scale: Scale, report: &mut Report) -> Result {
     let directory = tempfile::tempdir()?;
     let idle = IDLE.as_millis().to_string();
@@ -102,7 +102,7 @@ pub(crate) async fn idle(scale: Scale, report: &mut Report) -> Result {
     let (mut servers, mut failed) = (BTreeSet::new(), 0);
     let kept = launcher()?.lazy()?;
     for number in 0..calls as u64 {
-        // On a connection that the idle server has been told to give up, and on a new one.
+        // On a connection that the idle server has asked to give up, and on a new one.
         let channel = if number % 2 == 0 { kept.clone() } else { launcher()?.lazy()? };
         match append(&channel, number).await {
             Ok(pid) => drop(servers.insert(pid)),
@@ -111,7 +111,7 @@ pub(crate) async fn idle(scale: Scale, report: &mut Report) -> Result {
                 report.fail(&error.to_string());
             }
         }
-        // A little less than the server waits, or a little more: it looks eight times in that time.
+        // A little less or more than the server waits. The server checks eight times in that time.
         tokio::time::sleep(IDLE + IDLE * (number % 9) as u32 / 16).await;
     }
     let written = read_journal(&directory.path().join("journal"))?;

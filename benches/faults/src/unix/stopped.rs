@@ -1,4 +1,5 @@
-//! SIGSTOP of the server and of a client: with keepalive the other end notices, without it waits, and SIGCONT heals both.
+//! SIGSTOP of the server and of a client. With keepalive, the other end notices; without, it waits. After SIGCONT, both
+//! continue.
 
 use std::io::BufRead as _;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ use super::proc::descriptors;
 use super::report::Report;
 use super::{DEADLINE, Result, Scale};
 
-/// The interval of keepalive, and how long the answer to a PING may take.
+/// The keepalive interval, and the limit for the answer to a PING.
 const KEEPALIVE: Duration = Duration::from_millis(500);
 
 /// A client that calls once for each line of its standard input.
@@ -98,7 +99,7 @@ async fn a_client_stops(report: &mut Report) -> Result {
         report.require(other.line()? == "answered", "client: its call is answered");
         let open = descriptors(server.id())?;
         other.signal(Signal::STOP)?;
-        // As many intervals as it may take, and some, with a call in each.
+        // A few more than the intervals that it may take, with a call in each.
         let (mut answered, mut closed) = (0, false);
         for _ in 0..60 {
             answered += usize::from(call(&mut steady, DEADLINE).await.is_ok());

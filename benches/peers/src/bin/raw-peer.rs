@@ -1,5 +1,5 @@
-//! What is left without any RPC: frames over a Unix socket, each behind its length, and the server sends every frame
-//! back. It is what a stack on tokio's sockets cannot be faster than.
+//! A socket without RPC: frames over a Unix socket, each after its length. The server sends every frame back. This is
+//! the lower bound for a stack on tokio's sockets.
 #![forbid(unsafe_code)]
 
 use std::io;
@@ -11,12 +11,12 @@ use grpc_ipc_bench_peers::{Result, Stack, Until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 
-/// The length before a frame, 4 bytes in the order of the network. A length of 0 asks for a download instead, with the
-/// number and the size of its messages, 4 bytes each.
+/// The length before a frame, 4 bytes in network byte order. The length 0 requests a download instead, and is followed
+/// by the number and the size of its messages, 4 bytes each.
 const HEAD: usize = 4;
 const TRANSFER: usize = HEAD + 8;
 
-/// What is read at once, at most.
+/// The maximum size of a read.
 const BUFFER: usize = 64 * 1024;
 
 fn main() -> ExitCode {
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
 struct Raw {
     stream: UnixStream,
     received: BytesMut,
-    /// The memory of large answers.
+    /// Memory for large answers.
     answer: Vec<u8>,
 }
 
@@ -91,7 +91,7 @@ impl Stack for Raw {
     }
 }
 
-/// The client's side of a large call: nothing is copied that the socket does not copy.
+/// The client's side of a large call. Only the socket copies data.
 async fn exchange(stream: &mut UnixStream, answer: &mut Vec<u8>, payload: &Bytes) -> Result {
     answer.resize(HEAD + payload.len(), 0);
     stream.write_all(&u32::try_from(payload.len())?.to_be_bytes()).await?;

@@ -1,5 +1,5 @@
-//! [ttrpc](https://docs.rs/ttrpc), asynchronous. What its generator would write for one method is written by hand, with
-//! `google.protobuf.BytesValue` as the message, which has the field of `ipc.bench.Chunk`.
+//! [ttrpc](https://docs.rs/ttrpc), asynchronous. The code that its generator would write for one method is written by
+//! hand. The message is `google.protobuf.BytesValue`, which has the same field as `ipc.bench.Chunk`.
 #![forbid(unsafe_code)]
 
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! The command line: starts the daemon if nobody serves, and calls it.
+//! The command line: starts the daemon if it is not running, and calls it.
 //!
 //! ```text
 //! $ cargo build && cargo run --bin notes add "buy milk"
@@ -22,7 +22,7 @@ use notes_daemon::notes::{ListRequest, Note};
 /// Keeps notes with a daemon.
 #[derive(Parser)]
 struct Arguments {
-    /// Where the daemon listens
+    /// The address of the daemon
     #[arg(long, default_value = ADDRESS)]
     address: String,
     #[command(subcommand)]
@@ -35,11 +35,11 @@ enum Action {
     Add { text: String },
     /// Prints all notes
     List {
-        /// Goes on with notes as they are added
+        /// Prints further notes as they are added
         #[arg(long)]
         follow: bool,
     },
-    /// Says which daemon runs
+    /// Prints which daemon is running
     Status,
     /// Asks the daemon to end
     Stop,
@@ -70,7 +70,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A channel to the daemon of this version. A daemon of another version is replaced, as after an update.
+/// A channel to a daemon of this version. It replaces a daemon of another version, as after an update.
 async fn start(address: &str) -> Result<Channel, Box<dyn Error>> {
     let daemon = std::env::current_exe()?.with_file_name(format!("notesd{}", std::env::consts::EXE_SUFFIX));
     let listen = address.to_owned();

@@ -23,13 +23,13 @@ use tokio_stream::{Stream, StreamExt as _};
 /// Keeps notes, and serves them to this user and to a group.
 #[derive(Parser)]
 struct Arguments {
-    /// Where to listen
+    /// The address to listen on
     #[arg(long, default_value = ADDRESS)]
     address: String,
-    /// A group whose members may connect, too
+    /// A group whose members may connect as well
     #[arg(long)]
     group: Option<String>,
-    /// Does not end when nobody has called for a minute
+    /// Keeps running when there has been no call for a minute
     #[arg(long)]
     stay: bool,
 }
@@ -53,7 +53,7 @@ fn listen_options(arguments: &Arguments) -> ListenOptions {
     let mut options = ListenOptions::new(arguments.address.as_str());
     if let Some(group) = &arguments.group {
         options = options.access(AccessPolicy::default().or(AccessPolicy::group_names([group.clone()])));
-        // The system asks the file's permissions before grpc-ipc asks its policy.
+        // The system checks the file's permissions before grpc-ipc checks its policy.
         #[cfg(unix)]
         {
             use grpc_ipc::unix::ListenOptionsExt as _;
@@ -86,7 +86,7 @@ impl Notes for Book {
         println!("{peer} adds {:?}", note.text);
         let mut notes = self.notes.lock().map_err(|_| Status::internal("a call has panicked"))?;
         notes.push(note.clone());
-        // Nobody may be following.
+        // Fails if nobody follows.
         _ = self.added.send(note);
         Ok(Response::new(Added { number: notes.len() as u32 }))
     }

@@ -1,4 +1,4 @@
-//! The helper process: does the work that may be slow, crash, or need other rights than the program.
+//! The helper process: does work that may be slow, may crash, or needs other rights than the program.
 //!
 //! The program starts it with the address to listen on. It ends when the program closes its standard input, which also
 //! happens when the program crashes.
@@ -29,7 +29,7 @@ impl Converter for MyConverter {
         let (progress, received) = mpsc::channel(1);
         tokio::spawn(async move {
             for page in 1..=pages {
-                // The work of a page. Sending fails once the program has cancelled the call; then it ends.
+                // The work for a page. Once the program has cancelled the call, sending fails, and the work ends.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 if progress.send(Ok(Progress { page, pages })).await.is_err() {
                     return;
@@ -44,7 +44,7 @@ impl Converter for MyConverter {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = std::env::args().nth(1).ok_or("the program starts this helper; it is not run by hand")?;
     let program_has_gone = async {
-        // Nothing is written to it, so the read ends when the program does.
+        // The program writes nothing to it, so the read ends when the program does.
         _ = tokio::io::stdin().read_u8().await;
     };
     Server::builder()
@@ -52,6 +52,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .listen(address.as_str())
         .serve_with_shutdown(program_has_gone, Duration::from_secs(1))
         .await?;
-    // The runtime would wait for the read of the standard input.
+    // The runtime would wait for the read of standard input.
     std::process::exit(0)
 }

@@ -1,5 +1,5 @@
-//! The desktop program, without its windows: starts the helper, converts documents, cancels one, and goes on after the
-//! helper has crashed.
+//! The desktop program, without its windows: starts the helper, converts documents, cancels one, and continues after
+//! the helper has crashed.
 //!
 //! ```text
 //! $ cargo build && cargo run --bin program
@@ -28,14 +28,14 @@ struct Helper {
 
 impl Helper {
     async fn start() -> Result<Self, Box<dyn Error>> {
-        // One for each run, so that two of this program have two helpers.
+        // A name of its own for each run, so that two runs have two helpers.
         let address = format!("local:desktop-helper-{}", std::process::id());
         let helper =
             std::env::current_exe()?.with_file_name(format!("helper{}", std::env::consts::EXE_SUFFIX));
         let mut process =
             Command::new(helper).arg(&address).stdin(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdin = process.stdin.take();
-        // It waits until the helper listens, and fails at once if the helper ends before.
+        // Waits until the helper listens, and fails at once if the helper ends first.
         let options = ConnectOptions::new(address.as_str()).wait(Duration::from_secs(10));
         let channel = Channel::connect_unless(options, process.wait()).await?;
         process.stdin = stdin;
@@ -50,7 +50,7 @@ impl Helper {
         while let Some(progress) = progress.message().await? {
             converted = progress.page;
             if converted == enough {
-                // Dropping the stream cancels the call; the helper stops working on it.
+                // Dropping the stream cancels the call. The helper stops working on it.
                 break;
             }
         }

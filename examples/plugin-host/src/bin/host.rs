@@ -33,7 +33,7 @@ mod unix {
     use plugin_host::plugin::host_server::{Host, HostServer};
     use plugin_host::plugin::plugin_client::PluginClient;
 
-    /// What a plug-in may ask of the host.
+    /// The service that plug-ins can call.
     struct Dictionary;
 
     #[async_trait]
@@ -54,7 +54,7 @@ mod unix {
 
     impl Plugin {
         fn start() -> Result<Self, Box<dyn Error>> {
-            // A connection has a client and a server, so each direction of calls has its own.
+            // A connection has one client and one server, so each direction of calls has its own connection.
             let (calls, their_calls) = UnixStream::pair()?;
             let (callbacks, their_callbacks) = UnixStream::pair()?;
             let process = Command::new(std::env::current_exe()?.with_file_name("plugin"))

@@ -1,4 +1,4 @@
-//! The clients of `ipc.bench.Bench` that are measured: what grpc-ipc's generator writes, and what tonic's does.
+//! The measured clients of `ipc.bench.Bench`: one from grpc-ipc's generator, and one from tonic's.
 
 use std::future::Future;
 
@@ -7,7 +7,7 @@ use grpc_ipc_proto::bench::Chunk;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{IntoRequest, Response, Status, Streaming, body::Body, client::GrpcService, codegen::StdError};
 
-/// A generated client. Its methods are the generated ones, with nothing around them that would be measured, too.
+/// A generated client. Its methods are the generated ones, without anything around them that would be measured as well.
 pub(crate) trait Client: Clone + Send + 'static {
     fn echo(
         &mut self,
@@ -21,7 +21,7 @@ pub(crate) trait Client: Clone + Send + 'static {
         awaited: bool,
     ) -> impl Future<Output = Result<Streaming<Chunk>, Status>> + Send;
 
-    /// Returns how many chunks the server has counted.
+    /// Returns the number of chunks that the server has counted.
     fn upload(&mut self, chunks: ReceiverStream<Chunk>) -> impl Future<Output = Result<u64, Status>> + Send;
 
     fn exchange(
@@ -30,7 +30,7 @@ pub(crate) trait Client: Clone + Send + 'static {
     ) -> impl Future<Output = Result<Streaming<Chunk>, Status>> + Send;
 }
 
-/// What a generated client needs of a channel whose calls run in tasks.
+/// The requirements of a generated client for a channel whose calls run in tasks.
 pub(crate) trait Channel:
     GrpcService<Body, Future: Send, ResponseBody: ResponseBody> + Clone + Send + 'static
 {
@@ -107,10 +107,10 @@ macro_rules! client {
 }
 
 client! {
-    /// What users get: the code that the peer's services are generated with.
+    /// The code for users: the peer's services are generated with it.
     generated, grpc_ipc_proto::bench
 }
 client! {
-    /// What tonic's generator writes.
+    /// The code from tonic's generator.
     tonics, grpc_ipc_proto::tonic_generated::bench
 }

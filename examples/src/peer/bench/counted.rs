@@ -1,4 +1,4 @@
-//! What is made for tools that count what it costs.
+//! Calls and connections for tools that count their cost.
 
 use std::error::Error;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use crate::services::ECHOED;
 /// Far longer than any call takes.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// By then, connections are idle.
+/// After this time, connections are idle.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// How many unary calls to make, and which.
+/// The number and kind of unary calls.
 #[derive(Args, Clone, Copy)]
 pub(crate) struct Calls {
     count: u64,
-    /// How many at a time, all on one connection.
+    /// The number of concurrent calls, all on one connection.
     #[arg(long, default_value_t = 1)]
     in_flight: u64,
     /// The size of the payload, in bytes.
@@ -33,7 +33,8 @@ pub(crate) struct Calls {
     /// Whether the calls have a deadline, which none of them reaches.
     #[arg(long)]
     timeout: bool,
-    /// How many each caller makes a second, in bursts a millisecond apart if need be; else as many as it can.
+    /// The number of calls per second of each caller, in bursts a millisecond apart if necessary. Default: as many as
+    /// possible.
     #[arg(long)]
     per_second: Option<u32>,
 }
@@ -48,7 +49,7 @@ pub(crate) enum Metadata {
 }
 
 impl Calls {
-    /// Makes them, and returns how many it made.
+    /// Makes the calls, and returns their number.
     ///
     /// # Errors
     ///
@@ -117,11 +118,11 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Opens them, and returns how many were open at once.
+    /// Opens the connections, and returns how many were open at once.
     ///
     /// # Errors
     ///
-    /// Why there is no connection, or the status of a call.
+    /// The reason why there is no connection, or the status of a call.
     pub(super) async fn open<C: Client>(
         self,
         connect: impl AsyncFn() -> Result<C, Box<dyn Error>>,
@@ -134,7 +135,7 @@ impl Connections {
             }
             clients.push(client);
         }
-        // A connection of which nothing was asked is not known to have been accepted.
+        // A connection without a call may not have been accepted yet.
         tokio::time::sleep(SETTLED).await;
         Ok(clients.len())
     }

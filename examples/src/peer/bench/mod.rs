@@ -20,7 +20,7 @@ pub(crate) use shape::Shape;
 /// The payload of the small calls, in bytes.
 pub(crate) const SMALL: usize = 100;
 
-/// Small calls made before any other is measured.
+/// The number of small calls before a measurement.
 const WARM_UP: u32 = 5_000;
 
 /// What to do with a stack's client.
@@ -28,18 +28,18 @@ pub(crate) enum Measure {
     /// Measures these shapes of call, or all, and prints a line or two for each, `SHAPE VALUE UNIT`. A shape takes this
     /// time; a download or an upload, as long as its messages take.
     Shapes(Duration, Vec<Shape>),
-    /// Makes unary calls, and prints how many.
+    /// Makes unary calls, and prints their number.
     Calls(Calls),
-    /// Opens connections, and prints how many.
+    /// Opens connections, and prints their number.
     Connections(Connections),
 }
 
 impl Measure {
-    /// Does it with connections that `connect` makes.
+    /// Runs it with connections from `connect`.
     ///
     /// # Errors
     ///
-    /// Why there is no connection, or the status of the first call that failed.
+    /// The reason why there is no connection, or the status of the first call that failed.
     pub(crate) async fn run<C: Client>(
         self,
         connect: impl AsyncFn() -> Result<C, Box<dyn Error>>,
@@ -64,7 +64,7 @@ async fn run<C: Client>(mut client: C, duration: Duration, shapes: &[Shape]) -> 
     let small = Chunk { payload: payload(SMALL) };
     let mut warm = false;
     for shape in shapes {
-        // What a program has allocated before decides what large calls cost it.
+        // The cost of large calls depends on earlier allocations of a program.
         if !warm && !matches!(shape, Shape::Echo { .. }) {
             for _ in 0..WARM_UP {
                 client.echo(small.clone()).await?;

@@ -10,7 +10,7 @@ pub(crate) enum Shape {
     Unary64,
     /// A small message there and back on a stream that stays open, one after the other.
     Exchange,
-    /// Messages from the server. Each is there when it is asked for, or `awaited`: sent by a task that waits until it
+    /// Messages from the server. Each is ready when it is requested, or `awaited`: sent by a task that waits until it
     /// can send the next one.
     Download { count: u32, size: u32, awaited: bool },
     /// Messages to the server, each awaited.

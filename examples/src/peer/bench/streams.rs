@@ -19,7 +19,7 @@ pub(super) async fn latencies<C: Client>(
     let clock = Instant::now();
     while clock.elapsed() < duration {
         let start = Instant::now();
-        // Fails only with the call, which says why.
+        // Fails only if the call fails, whose status has the reason.
         _ = sender.send(chunk.clone()).await;
         if chunks.message().await?.is_none() {
             return Err(Status::data_loss("the stream has ended"));
@@ -29,7 +29,7 @@ pub(super) async fn latencies<C: Client>(
     Ok(latencies)
 }
 
-/// Messages a second from the server.
+/// Messages per second from the server.
 pub(super) async fn download<C: Client>(
     client: &mut C,
     count: u32,
@@ -51,7 +51,7 @@ pub(super) async fn download<C: Client>(
     Ok(f64::from(count) / clock.elapsed().as_secs_f64())
 }
 
-/// Messages a second to the server.
+/// Messages per second to the server.
 pub(super) async fn upload<C: Client>(client: &mut C, count: u32, size: u32) -> Result<f64, Status> {
     let clock = Instant::now();
     let received = client.upload(awaited(count, Chunk { payload: payload(size as usize) })).await?;

@@ -8,10 +8,10 @@ use super::{Chunk, Client};
 /// Callers of `unary-64`, on one channel.
 const CALLERS: usize = 64;
 
-/// How many large calls are made at least; and before any is measured.
+/// The minimum number of large calls, and the number before a measurement.
 const LARGE: usize = 8;
 
-/// One call after the other.
+/// Makes calls one after the other.
 pub(super) async fn latencies<C: Client>(
     client: &mut C,
     chunk: &Chunk,
@@ -29,7 +29,7 @@ pub(super) async fn latencies<C: Client>(
     }
 }
 
-/// The same of large messages, which take longer.
+/// The same with large messages, which take longer.
 pub(super) async fn large_latencies<C: Client>(
     client: &mut C,
     chunk: &Chunk,

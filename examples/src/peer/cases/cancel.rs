@@ -11,8 +11,8 @@ use super::{
     messages::{ask, check_next, first, zeros},
 };
 
-/// Cancels when the channel asks for the first message, that is, once it has begun the call and before it can have
-/// sent a message.
+/// Cancels when the channel asks for the first message: once it has begun the call, and before it can have sent a
+/// message.
 pub(super) async fn cancel_after_begin(channel: Channel) -> Result<(), Failure> {
     let (begin, begun) = oneshot::channel();
     let mut request = Request::new(stream::once(async {
@@ -22,7 +22,7 @@ pub(super) async fn cancel_after_begin(channel: Channel) -> Result<(), Failure> 
     let cancellation = request.cancellation_handle();
     let mut client = TestServiceClient::new(channel);
     let cancel = async {
-        // An error: the call is over before it began, and its status tells why.
+        // An error means that the call ended before it began. Its status has the reason.
         begun.await.ok();
         cancellation.cancel();
     };
@@ -39,8 +39,8 @@ pub(super) async fn cancel_after_first_response(channel: Channel) -> Result<(), 
     check_status("the cancelled call", responses.message().await, Code::Cancelled).map(drop)
 }
 
-/// The server has nothing to answer and the request stream stays open, so that only the deadline ends the call. tonic
-/// passes the deadline on as `grpc-timeout`; to keep it is the task of the channel.
+/// The server has nothing to answer, and the request stream stays open, so only the deadline ends the call. tonic
+/// passes the deadline on as `grpc-timeout`; the channel enforces it.
 pub(super) async fn timeout_on_sleeping_server(channel: Channel) -> Result<(), Failure> {
     let message = StreamingOutputCallRequest { payload: zeros(27_182), ..Default::default() };
     let mut request = Request::new(stream::iter([message]).chain(stream::pending()));

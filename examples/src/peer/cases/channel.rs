@@ -5,11 +5,11 @@ use tower::{Service, ServiceExt, util::BoxCloneService};
 
 use crate::compression;
 
-/// The channel that the cases call: any transport, erased, with what tonic keeps to itself made visible.
+/// The channel that the cases call: any transport, type-erased, with data that tonic does not expose.
 pub(super) type Channel = BoxCloneService<Request<Body>, Response<Body>, StdError>;
 
-/// The metadata a response began with, in its extensions. tonic merges the initial and the trailing metadata of a
-/// response that is not a stream.
+/// The metadata with which a response began, in its extensions. tonic merges the initial and the trailing metadata of
+/// unary responses.
 #[derive(Clone, Default)]
 pub(super) struct InitialMetadata(pub(super) HeaderMap);
 

@@ -5,13 +5,13 @@ use tonic::{Code, Status};
 /// Why a case failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// A call ended with a status that the case does not ask for.
+    /// A call ended with an unexpected status.
     Call(Status),
-    /// A call succeeded that was to fail.
+    /// A call succeeded that should have failed.
     Succeeded { what: &'static str },
-    /// What was observed is not what the case asks for.
+    /// An unexpected observation.
     Observed { what: String, seen: String, expected: String },
-    /// The case did not come to its end in time.
+    /// The case did not end in time.
     Unfinished(Duration),
 }
 
@@ -27,7 +27,7 @@ pub(super) fn check_eq<T: PartialEq + fmt::Debug>(what: &str, seen: T, expected:
     })
 }
 
-/// Fails unless the call ended with `code`; gives its message.
+/// Fails unless the call ended with `code`. Returns its message.
 pub(super) fn check_status<T>(
     what: &'static str,
     outcome: Result<T, Status>,

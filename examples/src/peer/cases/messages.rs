@@ -8,7 +8,7 @@ use super::failure::{Failure, check_eq};
 
 type Responses = Streaming<StreamingOutputCallResponse>;
 
-/// A request for one response, with the sizes of the payloads of both.
+/// A request for one response, with the sizes of both payloads.
 pub(super) fn ask(response: usize, request: usize) -> StreamingOutputCallRequest {
     StreamingOutputCallRequest {
         response_parameters: vec![ResponseParameters { size: response as i32, ..Default::default() }],
@@ -36,8 +36,8 @@ pub(super) async fn check_end(responses: &mut Responses) -> Result<(), Failure> 
     check_eq("a response after the last", responses.message().await?.is_some(), false)
 }
 
-/// What a call has first. A server may end a call in place of its headers or after them, and where it does is of no
-/// interest.
+/// The first response of a call. A server may end a call instead of sending headers, or after them. The difference does
+/// not matter here.
 pub(super) async fn first(
     call: Result<Response<Responses>, Status>,
 ) -> Result<Option<StreamingOutputCallResponse>, Status> {

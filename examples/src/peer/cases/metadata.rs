@@ -38,7 +38,7 @@ fn with_metadata<T>(message: T) -> Request<T> {
     request
 }
 
-/// The one value is in the initial metadata, the other one in what came later.
+/// One value is in the initial metadata, the other one in later metadata.
 fn check_echoes(call: &str, extensions: &Extensions, trailing: &MetadataMap) -> Result<(), Failure> {
     let initial = extensions.get::<InitialMetadata>().cloned().unwrap_or_default().0;
     let echo = initial.get(INITIAL).and_then(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! The client side of gRPC's `interop-test-descriptions.md`: a function a case, over any channel.
+//! The client side of gRPC's `interop-test-descriptions.md`: a function for each case, over any channel.
 
 mod cancel;
 mod channel;
@@ -19,7 +19,7 @@ use tower::Service;
 
 use self::{channel::Channel, failure::Failure};
 
-/// How long a case may take.
+/// The time limit of a case.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// A case of the interoperability tests.
@@ -57,11 +57,11 @@ const ALL: [Case; 18] = [
     case!(compression::server_compressed_streaming),
 ];
 
-/// The cases called `names`, or all of them when there are no names.
+/// The cases called `names`, or all cases if there are no names.
 ///
 /// # Errors
 ///
-/// When there is no case of one of the names.
+/// If one of the names is unknown.
 pub(crate) fn select(names: &[String]) -> Result<Vec<Case>, UnknownCase> {
     if names.is_empty() {
         return Ok(ALL.to_vec());
@@ -70,7 +70,7 @@ pub(crate) fn select(names: &[String]) -> Result<Vec<Case>, UnknownCase> {
     names.iter().map(|name| find(name).ok_or_else(|| UnknownCase(name.clone()))).collect()
 }
 
-/// Runs `cases` over `transport` one after another and prints a line for each. True when all of them passed.
+/// Runs `cases` over `transport` one after another, and prints a line for each. Returns whether all passed.
 pub(crate) async fn run<T, B>(transport: T, cases: &[Case]) -> bool
 where
     T: Service<http::Request<Body>, Response = http::Response<B>> + Clone + Send + 'static,
@@ -92,7 +92,7 @@ where
     passed
 }
 
-/// A name that no case has.
+/// The name of an unknown case.
 #[derive(Debug)]
 pub(crate) struct UnknownCase(String);
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_services_pass_the_cases_without_a_transport() {
-        // To cancel and to keep a deadline is for a transport to do.
+        // Cancelling a call and enforcing a deadline are up to the transport.
         let needs_one = |case: &Case| case.name.starts_with("cancel_") || case.name.starts_with("timeout_");
         let cases: Vec<_> = ALL.into_iter().filter(|case| !needs_one(case)).collect();
         assert_eq!(cases.len(), 15);

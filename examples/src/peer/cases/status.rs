@@ -37,7 +37,7 @@ pub(super) async fn unimplemented_service(channel: Channel) -> Result<(), Failur
     check_status("the call", outcome, Code::Unimplemented).map(drop)
 }
 
-/// Asks a unary call for status UNKNOWN with `message`; gives the message that came back.
+/// Makes a unary call that ends with status UNKNOWN and `message`. Returns the received message.
 async fn unary_status(channel: Channel, message: &str) -> Result<String, Failure> {
     let request = SimpleRequest { response_status: unknown(message), ..Default::default() };
     check_status("the unary call", TestServiceClient::new(channel).unary_call(request).await, Code::Unknown)

@@ -38,7 +38,7 @@ pub(super) async fn server_streaming(channel: Channel) -> Result<(), Failure> {
 
 pub(super) async fn ping_pong(channel: Channel) -> Result<(), Failure> {
     let mut pings = RESPONSES.into_iter().zip(REQUESTS).map(|(response, request)| ask(response, request));
-    // The first one does not wait for the call: a server may send no headers before its first message.
+    // The first request does not wait for the call, because a server may send no headers before its first message.
     let (requests, incoming) = mpsc::channel(1);
     requests.try_send(pings.next().expect("there are four")).expect("there is room for one");
     let mut responses =
@@ -46,7 +46,7 @@ pub(super) async fn ping_pong(channel: Channel) -> Result<(), Failure> {
     for size in RESPONSES {
         check_next(&mut responses, size).await?;
         if let Some(ping) = pings.next() {
-            // When this fails the call is over, and the next response tells why.
+            // If this fails, the call has ended, and the next response has the reason.
             requests.send(ping).await.ok();
         }
     }

@@ -9,13 +9,13 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
-/// The metadata that a handler sends back, if it was told to.
+/// The metadata that a handler sends back, if asked to.
 pub(crate) const ECHOED: &str = "x-bench-echoed";
 
-/// The metadata that asks for a download of messages that are awaited.
+/// The metadata that requests a download of awaited messages.
 pub(crate) const AWAITED: &str = "x-bench-awaited";
 
-/// The calls that are measured. A handler adds as little as it can to what the transport costs.
+/// The measured calls. A handler adds as little as possible to the cost of the transport.
 #[derive(Clone, Copy)]
 pub(super) struct Bench {
     /// Whether `Echo` sends metadata back.
@@ -68,8 +68,8 @@ macro_rules! bench {
                     Ok(Response::new(if is_awaited {
                         Either::Right(awaited(count, Ok(chunk)))
                     } else {
-                        // Always ready, unlike tokio_stream::iter, which pauses after a number of items: tonic fills
-                        // its buffer before it sends, and flow control is what paces the stream.
+                        // Always ready, unlike tokio_stream::iter, which pauses after a number of items. tonic fills
+                        // its buffer before it sends, and flow control paces the stream.
                         Either::Left(stream::repeat(Ok(chunk)).take(count as usize))
                     }))
                 }
@@ -87,7 +87,7 @@ macro_rules! bench {
                     Ok(Response::new(total))
                 }
 
-                /// The incoming stream itself: a chunk is read only when the one before it was taken for sending.
+                /// The incoming stream itself. A chunk is read only when the previous one was taken for sending.
                 type ExchangeStream = Streaming<Chunk>;
 
                 async fn exchange(

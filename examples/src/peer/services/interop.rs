@@ -11,7 +11,7 @@ use tonic::{Code, Request, Response, Status, Streaming, codegen::BoxStream};
 
 use crate::compression::CompressedFlags;
 
-/// The server side of gRPC's `interop-test-descriptions.md`, but for what a handler cannot do: see [`super::wire`].
+/// The server side of gRPC's `interop-test-descriptions.md`, except what a handler cannot do: see [`super::wire`].
 ///
 /// No call is authenticated here, so `fill_username` and `fill_oauth_scope` have nothing to fill in.
 pub(super) struct Interop;
@@ -73,7 +73,7 @@ impl test_service_server::TestService for Interop {
 
     type HalfDuplexCallStream = Answers;
 
-    /// As `full_duplex_call`, but takes all requests before the first answer.
+    /// Like `full_duplex_call`, but reads all requests before the first answer.
     async fn half_duplex_call(
         &self,
         request: Request<Streaming<StreamingOutputCallRequest>>,
@@ -126,7 +126,7 @@ fn flags_of<T>(request: &Request<T>) -> CompressedFlags {
     request.extensions().get().cloned().unwrap_or_default()
 }
 
-/// A request that says how it travels must have travelled so.
+/// Fails unless the request was compressed as it states, if it does.
 fn check_compression(expected: Option<BoolValue>, received: Option<bool>) -> Result<(), Status> {
     match expected {
         Some(BoolValue { value }) if received != Some(value) => {

@@ -1,4 +1,4 @@
-//! What every peer serves, as plain tonic services: nothing here knows how a call arrives.
+//! The services of every peer, as plain tonic services that do not depend on the transport.
 
 mod bench;
 mod greeter;
@@ -18,20 +18,20 @@ use tower::layer::layer_fn;
 
 pub(crate) use bench::{AWAITED, ECHOED, awaited};
 
-/// What the services can be told.
+/// Options of the services.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Options {
     /// `Echo` sends metadata back.
     pub(crate) echo_metadata: bool,
-    /// `ipc.bench.Bench` runs behind the code that tonic's generator writes.
+    /// Whether `ipc.bench.Bench` runs behind code from tonic's generator.
     pub(crate) tonics_code: bool,
-    /// `grpc.testing.TestService` has nothing around it that keeps its calls from being direct.
+    /// Whether `grpc.testing.TestService` is served without a wrapper, so that its calls are direct.
     pub(crate) direct: bool,
 }
 
-/// For tonic's own server: `greet.Greeter`, `ipc.bench.Bench` and `grpc.testing.TestService`, with no limit on the size
-/// of a message and with compressed requests accepted. `grpc.testing.UnimplementedService` is absent on purpose: a case
-/// calls it.
+/// For tonic's own server: `greet.Greeter`, `ipc.bench.Bench` and `grpc.testing.TestService`, without a limit on the
+/// size of a message, and with compressed requests accepted. `grpc.testing.UnimplementedService` is absent on purpose:
+/// a case calls it.
 pub(crate) fn routes(options: Options) -> Routes {
     let interop = layer_fn(wire::around).named_layer(interop());
     let routes = Routes::new(greeter()).add_service(interop);
@@ -42,7 +42,7 @@ pub(crate) fn routes(options: Options) -> Routes {
     }
 }
 
-/// The same, on ours.
+/// The same, on our server.
 pub(crate) fn add_to(server: Server, options: Options) -> Server {
     let server = server.add_service(greeter());
     let server = if options.direct {
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(chunks.try_collect::<Vec<_>>().await.unwrap(), [3, 1, 2].map(chunk));
     }
 
-    /// `HalfDuplexCall` is in no case.
+    /// No case covers `HalfDuplexCall`.
     #[tokio::test]
     async fn a_half_duplex_call_answers_in_order() {
         let ask = |size| StreamingOutputCallRequest {
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(sizes.try_collect::<Vec<_>>().await.unwrap(), [3, 1, 2]);
     }
 
-    /// The cases look at the metadata of successful calls only.
+    /// The cases check the metadata of successful calls only.
     #[tokio::test]
     async fn a_failed_call_has_its_metadata_echoed() {
         let status = EchoStatus { code: Code::Aborted as i32, message: String::new() };

@@ -1,5 +1,5 @@
-//! What the interoperability tests ask of a server and tonic's handlers cannot do: trailing metadata with a
-//! successful response, and the compression of single messages.
+//! The parts of the interoperability tests that tonic's handlers cannot do: trailing metadata with a successful
+//! response, and the compression of single messages.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use crate::compression;
 const INITIAL: HeaderName = HeaderName::from_static("x-grpc-test-echo-initial");
 const TRAILING: HeaderName = HeaderName::from_static("x-grpc-test-echo-trailing-bin");
 
-/// Puts it around a tonic service.
+/// Wraps a tonic service.
 pub(super) fn around<S>(
     service: S,
 ) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send> + Clone
@@ -33,7 +33,7 @@ where
             let mut body = compression::apply(&parts.extensions, body);
             parts.headers.extend(initial);
             if parts.headers.contains_key(Status::GRPC_STATUS) {
-                // A call that ends before its first message has no trailers but these headers.
+                // A call that ends before its first message has no trailers except these headers.
                 parts.headers.extend(trailing);
             } else if !trailing.is_empty() {
                 body = Body::new(body.with_trailers(async { Some(Ok(trailing)) }));
