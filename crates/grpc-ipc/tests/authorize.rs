@@ -1,4 +1,4 @@
-//! Who may make which call.
+//! Which peer may make which call.
 
 mod util;
 
@@ -19,7 +19,7 @@ use util::{DRAIN, MyGreeter, Running, greet};
 
 const METHOD: &str = "/greet.Greeter/SayHello";
 
-/// Serves, and calls.
+/// Starts a server, and connects a channel.
 async fn serve(build: impl FnOnce(Server) -> Server) -> (Running, Channel) {
     let network = Network::new();
     let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
@@ -40,7 +40,7 @@ fn nobody() -> AccessPolicy {
     AccessPolicy::users([])
 }
 
-/// The code and the text that a call ends with.
+/// The code and the text of a failed call.
 async fn refused(channel: &Channel) -> (Code, String) {
     let status = greet(channel.clone(), "world").await.unwrap_err();
     (status.code(), status.message().to_owned())
@@ -78,7 +78,7 @@ fn a_refused_call_says_who_may_not_call_what() {
     run("a_refused_call_says_who_may_not_call_what", || async {
         let (_running, channel) = serve(|server| greeter(server).layer(Authorize::new(nobody()))).await;
         let expected = format!("memory:user=?,pid={} may not call {METHOD}", std::process::id());
-        // The connection goes on.
+        // The connection stays open.
         for _ in 0..2 {
             assert_eq!(refused(&channel).await, (Code::PermissionDenied, expected.clone()));
         }
@@ -265,7 +265,7 @@ fn a_rule_for_what_the_server_does_not_have_is_an_error() {
         }
         assert_eq!(bind(Server::builder(), rules().method(METHOD, anyone())).await, None);
         assert_eq!(bind(Server::builder(), rules().service("greet.Greeter", anyone())).await, None);
-        // What routes have is not known.
+        // The methods of routes are unknown.
         #[cfg(feature = "routes")]
         {
             let open = || Server::builder().routes(tonic::service::Routes::default());
@@ -273,7 +273,7 @@ fn a_rule_for_what_the_server_does_not_have_is_an_error() {
             assert_eq!(bind(open(), rules().method("/grpc.health.v1.Health/Check", anyone())).await, None);
             assert!(bind(open(), rules().method("/greet.Greeter/SayHelo", anyone())).await.is_some());
         }
-        // Other generators do not tell the methods of a service.
+        // Other generators do not list the methods of a service.
         let (_, health) = tonic_health::server::health_reporter();
         let health = Server::builder().add_service(health);
         assert_eq!(bind(health, rules().method("/grpc.health.v1.Health/Check", anyone())).await, None);

@@ -19,7 +19,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 const DRAIN: Duration = Duration::from_secs(20);
 
-/// Never answers an echo of nothing.
+/// Never answers an empty echo.
 #[derive(Clone, Default)]
 struct Service {
     called: Arc<Notify>,
@@ -53,7 +53,7 @@ impl Bench for Service {
         Ok(response)
     }
 
-    /// After `count` chunks it goes on for ever, or fails if `size` is 0.
+    /// After `count` chunks, it continues without an end, or fails if `size` is 0.
     async fn download(&self, request: Request<Transfer>) -> Result<Response<Self::DownloadStream>, Status> {
         let Transfer { count, size } = request.into_inner();
         let chunk = move |_| Ok(Chunk { payload: vec![7; size as usize].into() });
@@ -159,7 +159,7 @@ fn a_deadline_ends_a_call() {
     let mut request = Request::new(Chunk::default());
     request.set_timeout(Duration::from_millis(20));
     assert_eq!(client.echo(request).unwrap_err().code(), Code::DeadlineExceeded);
-    // A stream that goes on, and one that is sent.
+    // A stream that does not end, and one that is sent.
     let mut request = Request::new(Transfer { count: 1, size: 1 });
     request.set_timeout(Duration::from_millis(50));
     let mut chunks = client.download(request).unwrap().into_inner();
@@ -189,11 +189,11 @@ fn another_thread_cancels_a_call() {
     assert_eq!(client.echo(request).unwrap_err().code(), Code::Cancelled);
     let runtime = cancelling.join().unwrap();
     runtime.block_on(service.cancelled.notified());
-    // A call that is made with it later ends at once.
+    // A later call with it ends at once.
     let requests = Messages::from([chunk("never")]).cancellation(&cancellation);
     assert_eq!(client.upload(requests).unwrap_err().code(), Code::Cancelled);
 
-    // A stream of responses, while it is waited for.
+    // A stream of responses, while a thread waits for it.
     let cancellation = Cancellation::new();
     let mut request = Request::new(Transfer { count: 1, size: 1 });
     cancellation.apply_to(&mut request);
@@ -216,7 +216,7 @@ fn another_thread_cancels_a_call() {
 fn a_server_that_ends_is_heard_of_without_a_call() {
     let (_watchdog, _, server, mut client) = scene("a_server_that_ends_is_heard_of_without_a_call");
     client.echo(chunk("hello")).unwrap();
-    // It would wait for a client that nobody drives, and end it after a second.
+    // It would wait for a client that nothing drives, and end it after a second.
     let stats = server.stats();
     server.shutdown(DRAIN).unwrap();
     assert_eq!(stats.open_connections(), 0);
@@ -234,7 +234,7 @@ fn inside_of_an_asynchronous_task_it_says_what_to_do() {
     let error = runtime.block_on(async { Channel::connect("http://127.0.0.1:1") }).unwrap_err();
     assert!(matches!(error, ConnectError::Unsupported { .. }), "{error:?}");
 
-    // There, and with a runtime as context only, it may block.
+    // There, and where a runtime is only the context, blocking is possible.
     let mut beside = client.clone();
     runtime.block_on(runtime.spawn_blocking(move || beside.echo(chunk("hello")))).unwrap().unwrap();
     let _context = runtime.enter();

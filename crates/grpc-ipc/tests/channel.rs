@@ -1,4 +1,4 @@
-//! What a channel does when its server allows no more calls, goes away, or comes back.
+//! A channel whose server reaches its limit of calls, shuts down, or restarts.
 
 mod util;
 
@@ -50,8 +50,8 @@ fn calls_beyond_the_servers_limit_get_another_connection() {
     });
 }
 
-/// It has waited for the first connection with another call, which takes the only stream of it. On one thread, where
-/// what is under way is over when everybody has had a turn.
+/// It has waited for the first connection together with another call, which takes its only stream. On one thread,
+/// pending work is done when every task has had a turn.
 #[test]
 fn a_call_that_finds_its_connection_full_gets_another() {
     let _watchdog = Watchdog::start("a_call_that_finds_its_connection_full_gets_another", LIMIT);
@@ -67,7 +67,7 @@ fn a_call_that_finds_its_connection_full_gets_another() {
         let _first = tokio::spawn(greet(channel, "wait"));
         go_on.notify_one();
         greeter.called.notified().await;
-        // One more may be made.
+        // Another connection may be opened.
         go_on.notify_one();
         // The server's limit is known by then.
         for _ in 0..1_000 {
@@ -111,7 +111,7 @@ fn calls_go_on_while_servers_come_and_go() {
                     while calling.upgrade().is_some() {
                         match greet(channel.clone(), "world").await {
                             Ok(_) => answered += 1,
-                            // The next connection found no server: between two of them there is none.
+                            // The next connection found no server: there is none between two of them.
                             Err(status) => {
                                 assert_eq!(status.code(), Code::Unavailable);
                                 assert!(status.message().contains("nothing is there"), "{status:?}");
@@ -123,7 +123,7 @@ fn calls_go_on_while_servers_come_and_go() {
                 });
             }
             greet(channel.clone(), "world").await.unwrap();
-            // What the server has taken it answers; what it has not taken is made again.
+            // The server answers the calls that it has accepted; the others are retried.
             running.stop().await.unwrap().unwrap();
             drop(calling);
             while let Some(answered) = calls.join_next().await {
@@ -133,7 +133,7 @@ fn calls_go_on_while_servers_come_and_go() {
     });
 }
 
-/// A server that ends its connections all the time, the idle ones and the old ones, costs no call.
+/// A server that keeps ending idle and old connections causes no call to fail.
 #[test]
 fn calls_outlive_their_connections() {
     run("calls_outlive_their_connections", || async {
@@ -187,7 +187,7 @@ fn a_stream_that_is_freed_on_another_connection_is_used() {
             calls.spawn(greet(channel.clone(), "wait"));
             greeter.called.notified().await;
         }
-        // Both connections are full, and there cannot be a third one. Whichever is free first takes the third call.
+        // Both connections are full, and there cannot be a third. The first one with room takes the third call.
         for _ in 0..20 {
             let third = tokio::spawn(greet(channel.clone(), "world"));
             for _ in 0..20 {
@@ -226,7 +226,7 @@ fn connections_that_cannot_be_made_are_not_tried_in_a_loop() {
     });
 }
 
-/// Makes so many connections, and no more.
+/// Makes at most this many connections.
 struct Few {
     connector: MemoryConnector,
     limit: usize,
@@ -328,7 +328,7 @@ fn a_timeout_of_any_length_is_one() {
     });
 }
 
-/// It connects when it is told to.
+/// Connects when told to.
 struct Late {
     connector: MemoryConnector,
     go_on: Arc<Notify>,
@@ -347,7 +347,7 @@ impl Connector for Late {
     }
 }
 
-/// Its second connection is never made.
+/// Never completes its second connection.
 struct SecondHangs {
     connector: MemoryConnector,
     attempts: Arc<AtomicUsize>,
@@ -368,7 +368,7 @@ impl Connector for SecondHangs {
     }
 }
 
-/// The runtime that made one more connection may end before that is made.
+/// A runtime may end before the additional connection that it is opening is complete.
 #[test]
 fn a_channel_grows_after_its_runtime_has_ended() {
     let _watchdog = Watchdog::start("a_channel_grows_after_its_runtime_has_ended", LIMIT);

@@ -1,4 +1,5 @@
-//! What a channel can be told for all of its calls, and its end. Each is tried the general way and directly.
+//! Options that apply to all calls of a channel, and the end of a channel. Each is tested on the general path and
+//! directly.
 
 mod util;
 
@@ -27,7 +28,7 @@ use util::{DRAIN, Running};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// With a clock that goes on when nothing else does.
+/// Runs with a clock that advances when no task can run.
 #[track_caller]
 fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
     let _watchdog = Watchdog::start(&Location::caller().to_string(), LIMIT);
@@ -35,12 +36,12 @@ fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
     runtime.unwrap().block_on(test());
 }
 
-/// `Echo` of an empty chunk answers at once, of another when it is told to.
+/// `Echo` answers an empty chunk at once, and any other chunk when told to.
 #[derive(Clone, Default)]
 struct MyBench {
     running: Arc<AtomicUsize>,
     go_on: Arc<Notify>,
-    /// `grpc-timeout` of the last call.
+    /// The `grpc-timeout` of the last call.
     timeout: Arc<Mutex<Option<String>>>,
 }
 
@@ -116,13 +117,13 @@ fn calls_without_a_deadline_get_one() {
         assert!((6 * SECOND..8 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
         assert_eq!(channel.general_calls(), 1);
 
-        // That of the call counts.
+        // The call's own deadline takes precedence.
         let start = Instant::now();
         let mut request = slow();
         request.set_timeout(5 * SECOND);
         client.echo(request).await.unwrap_err();
         assert!((5 * SECOND..6 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
-        // However long it is, it is one that can be sent.
+        // Any duration can be sent.
         let patient = Channel::lazy(options(&network).timeout(Duration::MAX)).unwrap();
         BenchClient::new(patient).echo(Chunk::default()).await.unwrap();
     });
@@ -187,10 +188,10 @@ fn so_many_calls_are_under_way_and_no_more() {
             bench.go_on.notify_one();
             calls.join_next().await.unwrap().unwrap().unwrap();
         }
-        // Those two went directly, as the others could not.
+        // These two calls were direct, unlike the others.
         assert_eq!(channel.general_calls(), 1 + 5);
 
-        // A stream of responses counts until it is dropped, or at its end.
+        // A stream of responses counts until it is dropped or ends.
         let mut other = client.clone();
         let first = other.download(Transfer::default()).await.unwrap();
         let mut second = other.exchange(stream::iter([Chunk::default()])).await.unwrap().into_inner();
@@ -206,7 +207,7 @@ fn so_many_calls_are_under_way_and_no_more() {
         drop(first);
         client.clone().echo(Chunk::default()).await.unwrap();
         drop((second, third));
-        // What fails gives its place back, too.
+        // Failed calls free their place as well.
         for _ in 0..5 {
             let mut request = slow();
             request.set_timeout(SECOND);
@@ -215,7 +216,7 @@ fn so_many_calls_are_under_way_and_no_more() {
     });
 }
 
-/// A stream whose call has waited for its place goes the general way.
+/// A stream whose call has waited for its turn takes the general path.
 #[test]
 fn a_stream_that_has_waited_is_under_way_until_its_end() {
     run(|| async {
@@ -248,7 +249,7 @@ fn a_channel_that_is_closed_ends_what_it_has_begun() {
         let channel = Channel::lazy(options(&network).concurrency_limit(4)).unwrap();
         let client = BenchClient::new(channel.clone());
         let mut calls = JoinSet::new();
-        // One goes the general way, and one directly.
+        // One call on the general path, and one direct call.
         for _ in 0..2 {
             let mut client = client.clone();
             calls.spawn(async move { client.echo(slow()).await });
@@ -290,7 +291,7 @@ fn a_channel_that_is_closed_ends_what_it_has_begun() {
     });
 }
 
-/// They wait for a server, for an answer to the first bytes, and for a stream.
+/// The calls wait for a server, for the answer to the first bytes, and for a stream.
 #[test]
 fn calls_that_wait_are_refused_when_the_channel_is_closed() {
     run(|| async {

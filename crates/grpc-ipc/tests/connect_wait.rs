@@ -1,4 +1,4 @@
-//! `Channel::connect` and a server that is not up yet.
+//! `Channel::connect` with a server that is not running yet.
 
 mod util;
 
@@ -21,7 +21,7 @@ async fn serve(address: &Address) -> Running {
     Running::start(server.bind().await.unwrap(), DRAIN)
 }
 
-/// Whatever is there when it begins to wait: nothing, or what a server has left behind.
+/// It may begin with nothing at the address, or with the remains of a dead server.
 #[test]
 fn a_server_is_waited_for() {
     run("a_server_is_waited_for", || async {
@@ -102,7 +102,7 @@ fn a_server_whose_process_has_ended_is_not_waited_for() {
         let error = Channel::connect_unless(limited, pending::<io::Result<&str>>()).await.unwrap_err();
         assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");
 
-        // One that serves has not ended for this client.
+        // A server that still serves has not ended.
         let address = address();
         let _running = serve(&address).await;
         let channel = Channel::connect_unless(&address, pending::<io::Result<&str>>()).await.unwrap();

@@ -1,6 +1,6 @@
-//! A peer that has bound a path of all 108 bytes. Linux takes that without a NUL at its end, and reports a length of 109;
-//! some versions of the standard library panic when they format such an address (until Rust PR 162726). So nothing may
-//! format it, even in a program that logs everything.
+//! A peer that has bound a path of all 108 bytes. Linux accepts that without a NUL at its end, and reports a length of
+//! 109. Some versions of the standard library panic when they format such an address (until Rust PR 162726). So nothing
+//! may format it, even in a program that logs everything.
 #![cfg(all(target_os = "linux", feature = "uds"))]
 
 mod util;
@@ -23,17 +23,17 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber, span};
 use util::{DRAIN, MyGreeter, Running, greet};
 
-/// Connects to `$ARGV[1]` from `$ARGV[0]`, begins with HTTP/2 ($ARGV[2]), and waits for an answer.
+/// Connects from `$ARGV[0]` to `$ARGV[1]`, begins HTTP/2 ($ARGV[2]), and waits for an answer.
 const CLIENT: &str = r#"use Socket; socket(S, AF_UNIX, SOCK_STREAM, 0) or die; bind(S, pack("Sa108", AF_UNIX, $ARGV[0])) or die;
     connect(S, pack_sockaddr_un($ARGV[1])) or die;
     syswrite(S, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"); sysread(S, $_, 1) or die"#;
 
-/// Listens at `$ARGV[0]`, says so, and begins each connection with the SETTINGS of HTTP/2.
+/// Listens on `$ARGV[0]`, reports that, and begins each connection with SETTINGS.
 const SERVER: &str = r#"use Socket; socket(S, AF_UNIX, SOCK_STREAM, 0) or die; bind(S, pack("Sa108", AF_UNIX, $ARGV[0])) or die;
     listen(S, 5) or die; syswrite(STDOUT, "\n");
     while (1) { accept(C, S) or die; syswrite(C, "\0\0\0\x04\0\0\0\0\0"); sysread(C, $_, 1); close(C) }"#;
 
-/// A path of 108 bytes below `directory`, by which nothing but the socket's address knows it: it has `MARK` in it.
+/// A path of 108 bytes below `directory`. It contains `MARK`, which only the socket's address has.
 fn full_path(directory: &Path) -> PathBuf {
     let marked = directory.join(MARK);
     fs::create_dir_all(&marked).unwrap();
@@ -44,7 +44,7 @@ fn full_path(directory: &Path) -> PathBuf {
 
 const MARK: &str = "only-in-the-address-of-the-socket";
 
-/// What has been formatted with the mark in it.
+/// The formatted texts that contain the mark.
 static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn look(text: String) {
@@ -59,7 +59,7 @@ fn perl(script: &str, arguments: &[&Path]) -> Command {
     perl
 }
 
-/// Sees and formats every event and span there is.
+/// Receives and formats every event and span.
 struct Everything;
 
 impl Subscriber for Everything {
@@ -133,7 +133,7 @@ async fn a_client(directory: &Path) {
 
 async fn a_server(directory: &Path) {
     let bound = full_path(directory);
-    // As the client writes it, it is short enough.
+    // In the form that the client uses, it is short enough.
     symlink(MARK, directory.join("l")).unwrap();
     let path = directory.join("l").join(bound.file_name().unwrap());
     let mut server = perl(SERVER, &[&bound]).stdout(Stdio::piped()).spawn().unwrap();

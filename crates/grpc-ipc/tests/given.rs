@@ -106,7 +106,7 @@ fn the_access_policy_is_asked_about_a_given_connection() {
              ListenOptions::access, or tell the server who the peer is (PeerStream)"
         ));
 
-        // The client asks, too.
+        // The client checks as well.
         let (connection, client) = unknown();
         let serving = tokio::spawn(server().serve_connection(connection));
         let error = Channel::connect(ConnectOptions::from_connection(client)).await.unwrap_err();
@@ -187,7 +187,7 @@ fn connections_are_given_to_one_server() {
         let error = server().listen(options).bind().await.unwrap_err();
         assert!(matches!(error, ServeError::Bind(BindError::Unsupported { .. })), "{error:?}");
         assert!(bound.serve().now_or_never().is_none());
-        // A stream without connections is over at once.
+        // A stream without connections ends at once.
         let empty = stream::empty::<PeerStream<DuplexStream>>();
         server().serve_with_incoming_shutdown(empty, std::future::pending(), Duration::ZERO).await.unwrap();
     });

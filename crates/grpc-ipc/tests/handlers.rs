@@ -1,5 +1,5 @@
-//! Handlers that panic, or take too long: what their callers are told, on the direct way and on the general one, and that the
-//! connection goes on.
+//! Handlers that panic or take too long: the results for their callers, on the direct and the general path. The
+//! connection stays open.
 
 mod util;
 
@@ -21,14 +21,14 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tower_layer::layer_fn;
 use util::{DRAIN, Running};
 
-/// What a handler does.
+/// The handler's action.
 #[derive(Clone, Copy, Debug)]
 enum Does {
-    /// It panics at once, or in a stream as soon as that is asked.
+    /// Panics at once, or in a stream at its first poll.
     Panic,
-    /// The same, after others had their turn.
+    /// The same, after other tasks have run.
     PanicLater,
-    /// It takes an hour.
+    /// Takes an hour.
     Wait,
 }
 
@@ -47,7 +47,7 @@ impl Does {
         }
     }
 
-    /// A message, and then what it does.
+    /// One message, then the action.
     fn stream(self) -> Outputs {
         let then = stream::once(async move {
             self.run().await;
@@ -120,7 +120,7 @@ async fn serve(does: Does, build: impl FnOnce(Server) -> Server) -> (Running, Te
     (running, TestServiceClient::new(channel))
 }
 
-/// The status that a call ends with. Messages that were ready together with the panic may be lost.
+/// The status of a call. Messages that were ready together with the panic may be lost.
 async fn end_of(answer: Result<Response<Streaming<StreamingOutputCallResponse>>, Status>) -> Status {
     let mut answers = match answer {
         Ok(answer) => answer.into_inner(),
@@ -134,7 +134,7 @@ async fn end_of(answer: Result<Response<Streaming<StreamingOutputCallResponse>>,
     }
 }
 
-/// What each kind of call ends with.
+/// The outcome of each kind of call.
 async fn outcomes(client: &mut TestServiceClient<Channel>) -> Vec<(&'static str, Status)> {
     let inputs = || stream::iter([StreamingInputCallRequest::default()]);
     let outputs = || stream::iter([StreamingOutputCallRequest::default()]);
@@ -146,7 +146,7 @@ async fn outcomes(client: &mut TestServiceClient<Channel>) -> Vec<(&'static str,
     outcomes.push(("StreamingInputCall", client.streaming_input_call(inputs()).await.unwrap_err()));
     outcomes.push(("FullDuplexCall", end_of(client.full_duplex_call(outputs()).await).await));
     outcomes.push(("HalfDuplexCall", end_of(client.half_duplex_call(outputs()).await).await));
-    // The connection goes on.
+    // The connection stays open.
     client.empty_call(Empty::default()).await.unwrap();
     outcomes
 }
@@ -178,7 +178,7 @@ fn the_status_of_a_handler_that_panics_says_so() {
     });
 }
 
-/// Runs with a clock that goes on when nothing else can be done.
+/// Runs with a clock that advances when no task can run.
 fn run_paused(name: &str, test: impl AsyncFnOnce()) {
     let _watchdog = grpc_ipc_conformance::Watchdog::start(name, grpc_ipc_conformance::LIMIT);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -246,7 +246,7 @@ fn the_earlier_of_the_servers_and_the_callers_deadline_counts() {
                 let expected = Duration::from_secs(expected);
                 assert!(took >= expected && took < 2 * expected, "{took:?}");
             }
-            // That of the caller is for all of the response.
+            // The caller's deadline covers the whole response.
             let mut request = Request::new(StreamingOutputCallRequest::default());
             request.set_timeout(Duration::from_secs(60));
             let began = tokio::time::Instant::now();

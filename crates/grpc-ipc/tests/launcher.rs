@@ -1,6 +1,6 @@
 //! Clients that start their server: this program, run again.
 //!
-//! `GRPC_IPC_RACES` says how many times each race is run, such as 200.
+//! `GRPC_IPC_RACES` sets how many times each race is run, such as 200.
 #![cfg(any(windows, all(unix, feature = "uds")))]
 
 use std::env;
@@ -21,16 +21,16 @@ use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
 use tempfile::TempDir;
 use tonic::{Request, Response, Status};
 
-/// Where a server listens, and what tells the program to be one.
+/// The server's address. If it is set, the program is a server.
 const SERVE: &str = "GRPC_IPC_TEST_SERVE";
-/// Where a client connects, and what tells the program to be one.
+/// The client's address. If it is set, the program is a client.
 const CALL: &str = "GRPC_IPC_TEST_CALL";
 const VERSION: &str = "GRPC_IPC_TEST_VERSION";
 const IDLE_MS: &str = "GRPC_IPC_TEST_IDLE_MS";
-/// What a server does instead of listening.
+/// The server's action instead of listening.
 const INSTEAD: &str = "GRPC_IPC_TEST_INSTEAD";
 
-/// Answers with the number of its process.
+/// Answers with its process id.
 struct WhoAmI;
 
 #[tonic::async_trait]
@@ -45,14 +45,14 @@ async fn pid_of(channel: &Channel) -> Result<u32, Status> {
     Ok(reply.into_inner().message.parse().unwrap())
 }
 
-/// This program as the process that `role` is a test of.
+/// Runs this program again, as the process that the test `role` implements.
 fn again(role: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.args(["--exact", role, "--nocapture", "--test-threads=1"]);
     command
 }
 
-/// The server, when another test has started it.
+/// Runs the server, if another test has started it.
 #[test]
 fn as_server() {
     let Ok(path) = env::var(SERVE) else { return };
@@ -79,11 +79,11 @@ fn as_server() {
         server = server.exit_when_idle(Duration::from_millis(idle.parse().unwrap()));
     }
     runtime.block_on(server.serve()).unwrap();
-    // Without what the test harness prints.
+    // Skips the output of the test harness.
     std::process::exit(0);
 }
 
-/// A client of the race between processes.
+/// Runs a client of the race between processes.
 #[test]
 fn as_client() {
     let Ok(path) = env::var(CALL) else { return };
@@ -93,7 +93,7 @@ fn as_client() {
     std::process::exit(0);
 }
 
-/// What is served at a path, which on Windows is a pipe.
+/// The address for a path, which is a pipe on Windows.
 fn address(path: &str) -> String {
     if cfg!(unix) {
         return format!("unix:{path}");
@@ -132,11 +132,11 @@ impl Scene {
     }
 }
 
-/// Ends the servers, also when a test has failed.
+/// Ends the servers, even if a test has failed.
 impl Drop for Scene {
     fn drop(&mut self) {
         for pid in self.starts() {
-            // One that has gone is not found; its number is hardly another's by now.
+            // An ended process is not found. Its id has hardly been reused by now.
             let mut kill = match cfg!(unix) {
                 true => Command::new("kill"),
                 false => Command::new("taskkill"),
@@ -163,7 +163,7 @@ fn launcher_with(path: &str, set: impl Fn(&mut Command) + Send + Sync + 'static)
     .start_timeout(Duration::from_secs(60))
 }
 
-/// What Linux says of a process, while there is one.
+/// Linux's status of a process, while it exists.
 fn stat(pid: u32) -> Option<String> {
     cfg!(unix).then(|| fs::read_to_string(format!("/proc/{pid}/stat")).ok())?
 }
@@ -222,7 +222,7 @@ fn clients_of_many_processes_start_one_server() {
     });
 }
 
-/// The pauses between calls are about as long as the server waits for one.
+/// The pauses between calls are about as long as the server's idle time.
 #[test]
 fn no_call_is_lost_when_the_server_ends() {
     run_races("no_call_is_lost_when_the_server_ends", || async {
@@ -233,9 +233,9 @@ fn no_call_is_lost_when_the_server_ends() {
         let channel = scene.launcher_with(idle).connect().await.unwrap();
         let mut servers = vec![pid_of(&channel).await.unwrap()];
         let wanted = races(5);
-        // From before the end of the server's patience to after it, in small steps, again and again.
+        // From just before the end of the idle time to just after it, in small steps, repeatedly.
         for pause in (0..).map(|call| Duration::from_micros(7_000 + call * 137 % 4_000)) {
-            // The channel hears of the server's end before the call, or not.
+            // The channel learns of the server's end before the call, or does not.
             match servers.len() % 2 {
                 0 => std::thread::sleep(pause),
                 _ => tokio::time::sleep(pause).await,
@@ -271,7 +271,7 @@ fn the_server_is_started_again_when_it_has_gone() {
             let session = stat.rsplit(')').next().unwrap().split_whitespace().nth(3).unwrap();
             assert_eq!(session, second.to_string(), "it has a session of its own");
         }
-        // The first one is no zombie, once its thread has run.
+        // The first server is not a zombie, once its thread has run.
         while stat(first).is_some() {
             tokio::task::yield_now().await;
         }
@@ -308,7 +308,7 @@ fn a_program_that_ends_is_an_error_with_its_output() {
         );
         assert!(fs::read_to_string(&own).unwrap().starts_with("before\n"));
 
-        // A call says it, too.
+        // The error of a call has it as well.
         let status = pid_of(&scene.launcher_with(fail).lazy().unwrap()).await.unwrap_err();
         assert!(status.message().contains("cannot read the configuration"), "{status:?}");
     });
@@ -340,7 +340,7 @@ fn a_program_that_does_not_listen_is_ended() {
     });
 }
 
-/// It may be stopped, or be no server of gRPC.
+/// It may be stopped, or may not speak gRPC.
 #[cfg(unix)]
 #[test]
 fn a_server_that_says_nothing_is_not_waited_for_as_long_as_a_start() {
@@ -354,7 +354,7 @@ fn a_server_that_says_nothing_is_not_waited_for_as_long_as_a_start() {
     });
 }
 
-/// A script that does not exec the program has to be ended with it.
+/// If a script does not exec the program, the program must be ended with it.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_the_program_has_started_is_ended_with_it() {
@@ -369,14 +369,14 @@ fn what_the_program_has_started_is_ended_with_it() {
         let error = launcher.start_timeout(Duration::from_millis(300)).connect().await.unwrap_err();
         assert!(matches!(error, LaunchError::TimedOut { .. }), "{error:?}");
         let [pid] = scene.starts()[..] else { panic!("{:?}", scene.starts()) };
-        // Nobody may take its exit status.
+        // Nothing may have collected its exit status.
         while stat(pid).is_some_and(|stat| !stat.contains(") Z ")) {
             tokio::task::yield_now().await;
         }
     });
 }
 
-/// Its messages would be taken for those of the service that the client belongs to.
+/// systemd would take its messages for those of the client's service.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_does_not_inherit_the_service_manager_of_its_client() {
@@ -411,7 +411,7 @@ fn another_version_is_an_error_or_replaced() {
         let second = pid_of(&launcher.connect().await.unwrap()).await.unwrap();
         assert_eq!(scene.starts(), [first, second]);
 
-        // What it starts has to be right.
+        // The started server must have the right version.
         let launcher = scene.launcher_with(version("2")).version("3").replace_other_versions();
         let error = launcher.connect().await.unwrap_err();
         assert!(matches!(&error, LaunchError::Version { .. }), "{error:?}");

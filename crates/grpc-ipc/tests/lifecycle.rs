@@ -1,4 +1,4 @@
-//! A server that says who it is, leaves when it is asked to, and ends when it is idle.
+//! A server that describes itself, leaves when asked, and ends when it is idle.
 
 mod util;
 
@@ -58,7 +58,7 @@ fn a_server_leaves_when_it_is_asked_to() {
         let other = channel.ask_to_leave(Some(pid + 1)).await.unwrap_err();
         assert_eq!(other.code(), Code::FailedPrecondition, "{other:?}");
         channel.ask_to_leave(Some(pid)).await.unwrap();
-        // The name is free while the call goes on.
+        // The name is free while the call continues.
         while network.listen("server", AccessPolicy::default()).is_err() {
             tokio::task::yield_now().await;
         }
@@ -98,7 +98,7 @@ fn a_server_may_refuse_to_leave() {
     });
 }
 
-/// A connection without calls does not keep it, and a call does. The clock goes on when nothing else does.
+/// A connection without calls does not keep it up, and a call does. The clock advances when no task can run.
 #[test]
 fn an_idle_server_ends() {
     let _watchdog = Watchdog::start("an_idle_server_ends", LIMIT);
@@ -124,7 +124,7 @@ fn an_idle_server_ends() {
     });
 }
 
-/// Nothing is sent on it, in either direction, and its handler has answered.
+/// Nothing is sent on it in either direction, and its handler has answered.
 #[test]
 fn a_silent_stream_keeps_an_idle_server() {
     let _watchdog = Watchdog::start("a_silent_stream_keeps_an_idle_server", LIMIT);
@@ -135,7 +135,7 @@ fn a_silent_stream_keeps_an_idle_server() {
         let server = Server::builder().add_service(BenchServer::new(Silent)).listener(listener);
         let serving = tokio::spawn(server.exit_when_idle(IDLE).bind().await.unwrap().serve());
         let channel = channel(&network);
-        // The first call goes the general way, and the second one directly.
+        // The first call takes the general path, and the second one is direct.
         let mut client = BenchClient::new(channel.clone());
         for general_calls in [1, 1] {
             let replies = client.exchange(stream::pending::<Chunk>()).await.unwrap();
@@ -178,7 +178,7 @@ impl Bench for Silent {
     }
 }
 
-/// The one that has started it may need some time.
+/// The client that started it may need some time.
 #[test]
 fn a_server_waits_for_its_first_client() {
     let _watchdog = Watchdog::start("a_server_waits_for_its_first_client", LIMIT);
@@ -191,7 +191,7 @@ fn a_server_waits_for_its_first_client() {
     });
 }
 
-/// Of this listener, nothing is accepted before the server has decided to leave.
+/// This listener accepts nothing before the server has decided to leave.
 #[test]
 fn whoever_had_connected_before_is_served() {
     run("whoever_had_connected_before_is_served", || async {

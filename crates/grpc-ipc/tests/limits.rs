@@ -1,4 +1,4 @@
-//! How many calls a connection may have, how requests are traced, and what a server tells of its clients over TCP.
+//! The limit of calls for each connection, the tracing of requests, and the addresses of TCP clients.
 
 mod util;
 
@@ -30,7 +30,7 @@ fn calls_beyond_the_limit_of_a_connection_wait() {
         let first = tokio::spawn(greet(channel.clone(), "wait"));
         greeter.called.notified().await;
         let second = tokio::spawn(greet(channel.clone(), "second"));
-        // Another connection has a limit of its own.
+        // Each connection has its own limit.
         greet(connect(&network), "other").await.unwrap();
         assert!(!second.is_finished());
         greeter.go_on.notify_one();
@@ -87,7 +87,7 @@ fn each_request_has_a_span_that_the_program_makes() {
 #[test]
 fn the_address_of_a_peer_over_tcp_is_known() {
     run("the_address_of_a_peer_over_tcp_is_known", || async {
-        // On the direct way, and on the general one.
+        // On the direct path, and on the general path.
         for is_traced in [false, true] {
             let greeter = MyGreeter::default();
             let service = grpc_ipc_proto::greet::greeter_server::GreeterServer::with_interceptor(

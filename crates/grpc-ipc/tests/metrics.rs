@@ -20,11 +20,11 @@ use tonic::{Code, Request};
 use tower_layer::Layer as _;
 use util::{DRAIN, MyGreeter, Running};
 
-/// Keeps all values.
+/// Records all values.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<BTreeMap<String, f64>>>);
 
-/// One of them. Of a histogram it is how many values there were.
+/// One value. For a histogram, the number of values.
 struct One(Kept, String);
 
 impl One {
@@ -107,7 +107,7 @@ fn connections_and_calls_are_measured() {
             }
             assert_eq!(kept.0.lock().unwrap()["rpc.server.connections.open{}"], 1.0);
             assert_eq!(kept.0.lock().unwrap()["rpc.client.connections.open{}"], 1.0);
-            // A name that the client makes up is no label.
+            // A name invented by the client does not become a label.
             let mut any = tonic::client::Grpc::new(recorded);
             any.ready().await.unwrap();
             let codec = tonic_prost::ProstCodec::<HelloRequest, HelloRequest>::default();
@@ -117,7 +117,7 @@ fn connections_and_calls_are_measured() {
                 any.server_streaming(request, path, codec).await;
             assert_eq!(answer.unwrap_err().code(), Code::Unimplemented);
             running.stop().await.unwrap().unwrap();
-            // The next call finds nobody.
+            // The next call finds no server.
             client.say_hello(HelloRequest::default()).await.unwrap_err();
         });
     });

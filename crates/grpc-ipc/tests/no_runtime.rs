@@ -1,4 +1,4 @@
-//! What a program is told that calls outside of a tokio runtime, or in one that lacks something.
+//! The errors of calls outside of a tokio runtime, or in one without timers or I/O.
 
 mod util;
 
@@ -49,7 +49,7 @@ fn a_server_says_what_to_do() {
     assert!(grpc_ipc::shutdown_signal().unwrap_err().to_string().contains("no tokio runtime here"));
 }
 
-/// The words are tokio's own.
+/// The texts are tokio's.
 #[test]
 fn a_runtime_without_timers_or_io_is_named() {
     let _watchdog = watch("a_runtime_without_timers_or_io_is_named");
@@ -63,7 +63,7 @@ fn a_runtime_without_timers_or_io_is_named() {
     );
 }
 
-/// One whose connection runs elsewhere needs none.
+/// A connection that runs elsewhere needs no runtime.
 #[test]
 fn a_call_on_a_connection_that_is_there_needs_no_runtime() {
     let _watchdog = watch("a_call_on_a_connection_that_is_there_needs_no_runtime");
@@ -74,7 +74,7 @@ fn a_call_on_a_connection_that_is_there_needs_no_runtime() {
     let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let channel = Channel::from_connector(network.connector("server", AccessPolicy::default()));
     runtime.block_on(greet(channel.clone(), "first")).unwrap();
-    // As an executor that is not tokio's.
+    // Like an executor other than tokio's.
     let (thread, waker) = (std::thread::current(), std::sync::Arc::new(Unpark(std::thread::current())));
     let waker = waker.into();
     let mut context = std::task::Context::from_waker(&waker);

@@ -1,4 +1,4 @@
-//! What programs are told of connections and calls.
+//! The events of connections and calls that programs receive.
 
 mod util;
 
@@ -19,7 +19,7 @@ use tonic::{Code, Request, Response, Status};
 use tower_layer::Layer as _;
 use util::{DRAIN, MyGreeter, Running, greet};
 
-/// What an observer was told, without its borrows.
+/// An observer's event, without its borrows.
 #[derive(Debug)]
 enum Told {
     Connected { id: u64, peer: String, address: String },
@@ -215,7 +215,7 @@ fn an_observer_that_panics_breaks_nothing() {
                 .await;
         for _ in 0..2 {
             greet(scene.connect(), "world").await.unwrap();
-            // Others are told.
+            // Others receive their events.
             assert!(matches!(scene.told.recv().await, Some(Told::Connected { .. })));
             assert!(matches!(scene.told.recv().await, Some(Told::Disconnected { .. })));
         }
@@ -290,7 +290,7 @@ fn calls_are_recorded_at_both_ends() {
         running.stop().await.unwrap().unwrap();
         let mut records = records.lock().unwrap().clone();
         records.sort();
-        // The engine ends a call at its deadline, and drops the handler's.
+        // The engine ends a call at its deadline, and drops the handler's call.
         let method = "/greet.Greeter/SayHello";
         let expected = [
             format!("client {method} DeadlineExceeded no peer"),
@@ -302,7 +302,7 @@ fn calls_are_recorded_at_both_ends() {
     });
 }
 
-/// The records of a call are those of its client.
+/// A call is recorded as its client observes it.
 #[test]
 fn a_call_whose_handler_panics_is_recorded_as_its_client_sees_it() {
     run("a_call_whose_handler_panics_is_recorded_as_its_client_sees_it", || async {

@@ -19,20 +19,20 @@ use util::{DRAIN, MyGreeter, greet};
 const CLIENTS: usize = 8;
 const HAND_OVERS: usize = 20;
 
-/// An address of `directory` alone.
+/// An address for this `directory` alone.
 #[cfg(unix)]
 fn place(directory: &Path, name: &str) -> String {
     format!("unix:{}", directory.join(name).display())
 }
 
-/// An address of `directory` alone.
+/// An address for this `directory` alone.
 #[cfg(windows)]
 fn place(directory: &Path, name: &str) -> String {
     let directory = directory.file_name().unwrap().display();
     format!("npipe:grpc-ipc-restart-{directory}-{name}")
 }
 
-/// One address of each kind.
+/// An address of each kind.
 fn places(directory: &Path) -> Vec<String> {
     let mut places = vec![place(directory, "s")];
     if cfg!(unix) {
@@ -49,7 +49,8 @@ async fn start(address: &str, greeter: &MyGreeter) -> JoinHandle<Result<(), Serv
     tokio::spawn(server.serve_with_shutdown(pending(), DRAIN))
 }
 
-/// Clients that call until they are told to stop, half of them with a new channel for each call; then how many calls.
+/// Clients that call until they are stopped, half of them with a new channel for each call. Returns the number of
+/// calls.
 struct Clients {
     stop: Arc<AtomicBool>,
     calls: Arc<AtomicUsize>,
@@ -80,7 +81,7 @@ impl Clients {
         Self { stop, calls, tasks }
     }
 
-    /// Waits until each has called a few times more.
+    /// Waits until each client has called a few more times.
     async fn go_on(&self) {
         let enough = self.calls.load(Ordering::Relaxed) + 4 * CLIENTS;
         while self.calls.load(Ordering::Relaxed) < enough {
@@ -159,7 +160,7 @@ fn a_server_that_only_binds_changes_nothing() {
     });
 }
 
-/// It has served the first one alone.
+/// It has served the first address alone.
 #[test]
 fn a_server_of_two_addresses_goes_on_until_both_are_taken_over() {
     run("a_server_of_two_addresses_goes_on_until_both_are_taken_over", || async {
@@ -186,11 +187,11 @@ fn a_server_of_two_addresses_goes_on_until_both_are_taken_over() {
     });
 }
 
-/// What tells the inner run that it is a server: whether it serves, or only binds.
+/// Set in the inner run, which is a server: whether it serves, or only binds.
 const INSIDE: &str = "GRPC_IPC_TEST_RESTART";
 const SERVER: &str = "this_program_as_a_server";
 
-/// A process that serves, or that only binds, on the socket in `directory`.
+/// A process that serves, or only binds, the socket in `directory`.
 fn process(directory: &Path, serves: bool) -> Child {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", SERVER, "--nocapture"]).current_dir(directory);

@@ -62,7 +62,7 @@ fn tcp_serves_whoever_asks() {
         let taken = Server::builder().listen(&address).bind().await.unwrap_err();
         assert!(matches!(taken, ServeError::Bind(BindError::InUse { .. })), "{taken:?}");
 
-        // A policy that asks who it is cannot be answered.
+        // A policy that depends on the identity refuses everyone.
         let wary = ConnectOptions::new(&address).access(AccessPolicy::default());
         let error = Channel::connect(wary).await.unwrap_err();
         assert!(matches!(error, ConnectError::Untrusted { .. }), "{error:?}");
@@ -80,7 +80,7 @@ fn tcp_refuses_whom_a_policy_wants_to_know() {
         let server = server.bind().await.unwrap();
         let address = server.local_addresses()[0].clone();
         let _running = Running::start(server, DRAIN);
-        // TCP may lose the answer, because the client has sent something that is not read.
+        // TCP may lose the answer, because the client has sent data that is not read.
         let error = Channel::connect(&address).await.unwrap_err();
         assert!(matches!(error, ConnectError::Rejected { .. } | ConnectError::Closed { .. }), "{error:?}");
         let status = greet(Channel::lazy(&address).unwrap(), "world").await.unwrap_err();
@@ -157,7 +157,7 @@ fn a_lazy_channel_tries_again_at_each_call() {
                 "cannot connect to memory:greeter: nothing is there; is the server running?"
             );
         }
-        // And it finds one server after the other under the same name.
+        // It finds several servers with the same name, one after the other.
         for _ in 0..3 {
             let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
             let server = Server::builder().add_service(MyGreeter::default().service()).listener(listener);
@@ -183,7 +183,7 @@ fn shutdown_lets_calls_finish_and_takes_no_more() {
         greeter.called.notified().await;
 
         let stopping = running.stop();
-        // The name is free at once, while the call goes on.
+        // The name is free at once, while the call continues.
         while network.listen("greeter", AccessPolicy::default()).is_err() {
             tokio::task::yield_now().await;
         }
@@ -203,7 +203,7 @@ fn shutdown_ends_at_its_deadline() {
         let running = Running::start(server.bind().await.unwrap(), Duration::from_millis(50));
         let connector = network.connector("greeter", AccessPolicy::default());
 
-        // A client that never says a word, and a call that never ends.
+        // A client that never sends a byte, and a call that never ends.
         let deadline = tokio::time::Instant::now() + DRAIN;
         let mut silent = grpc_ipc::Connector::connect(&connector, deadline).await.unwrap();
         let call = tokio::spawn(greet(Channel::from_connector(connector), "wait"));
@@ -217,7 +217,7 @@ fn shutdown_ends_at_its_deadline() {
     });
 }
 
-/// Is counted until it is dropped.
+/// Counted until it is dropped.
 struct Alive(Arc<AtomicUsize>);
 
 impl Drop for Alive {
@@ -226,7 +226,7 @@ impl Drop for Alive {
     }
 }
 
-/// Never answers; counts the handlers that there are.
+/// Never answers. Counts the existing handlers.
 #[derive(Clone)]
 struct Counting {
     alive: Arc<AtomicUsize>,
@@ -328,7 +328,7 @@ fn a_stream_that_is_cut_ends_as_unavailable() {
     });
 }
 
-/// Sends one chunk, and then nothing, without an end.
+/// Sends one chunk, then nothing, without an end.
 struct Endless;
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, Status>> + Send>>;
@@ -405,7 +405,7 @@ fn a_channel_notices_that_its_server_was_replaced() {
         first.stop().await.unwrap().unwrap();
         let second = Server::builder().add_service(MyGreeter::default().service()).listen(&address);
         let second = Running::start(second.bind().await.unwrap(), DRAIN);
-        // Connected, and never called until now.
+        // Connected, but not called until now.
         assert!(greet(channel, "world").await.unwrap().starts_with("Hello world"));
         second.stop().await.unwrap().unwrap();
     });
@@ -437,7 +437,7 @@ fn connections_over_the_limit_wait() {
         let first = channel();
         greet(first.clone(), "first").await.unwrap();
         let second = tokio::spawn(greet(channel(), "wait"));
-        // The first connection goes on; the second call reaches the handler only when the first is gone.
+        // The first connection stays open. The second call reaches the handler only when the first has ended.
         for _ in 0..20 {
             greet(first.clone(), "first").await.unwrap();
         }

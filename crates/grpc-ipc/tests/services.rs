@@ -1,4 +1,4 @@
-//! Ordinary tonic services, and what programs put around them.
+//! Ordinary tonic services, with layers and interceptors.
 
 mod util;
 
@@ -20,7 +20,7 @@ use tonic::{Code, Request, Response, Status};
 use tower_service::Service;
 use util::{DRAIN, MyGreeter, Running, greet};
 
-/// Serves, and calls.
+/// Starts a server, and connects a channel.
 async fn serve(build: impl FnOnce(Server) -> Server) -> (Running, Channel) {
     let network = Network::new();
     let listener = network.listen("greeter", AccessPolicy::default()).unwrap();
@@ -159,7 +159,7 @@ fn a_layer_that_is_not_ready_is_waited_for() {
         for _ in 0..10 {
             others.spawn(greet(channel.clone(), "world"));
         }
-        // One that is given up leaves its place to the others.
+        // A cancelled call frees its place for the others.
         others.spawn(greet(channel.clone(), "world")).abort();
         greeter.go_on.notify_one();
         first.await.unwrap().unwrap();
@@ -171,7 +171,7 @@ fn a_layer_that_is_not_ready_is_waited_for() {
     });
 }
 
-/// Takes no request, and says why.
+/// Refuses every request, with a reason.
 #[derive(Clone)]
 struct Full<S>(S);
 

@@ -1,4 +1,4 @@
-//! `shutdown_signal`, in a process of its own: without its handlers these signals end it.
+//! `shutdown_signal`, in a process of its own: without its handlers, these signals end the process.
 #![cfg(unix)]
 
 use grpc_ipc::shutdown_signal;

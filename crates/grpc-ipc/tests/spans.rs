@@ -18,7 +18,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 use util::{MyGreeter, Running};
 
-/// Keeps all spans and events of this project as text.
+/// Records all spans and events of this project as text.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Texts>>);
 
@@ -71,7 +71,7 @@ impl Subscriber for Kept {
     fn exit(&self, _: &Id) {}
 }
 
-/// The spans of a name, and the events, of a server and a channel that do something.
+/// The spans with a name, and the events, of a server and a channel.
 fn kept(name: &'static str, test: impl AsyncFnOnce()) -> (Vec<String>, Vec<String>) {
     let _watchdog = Watchdog::start(name, LIMIT);
     let kept = Kept::default();

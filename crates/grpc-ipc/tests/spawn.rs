@@ -25,7 +25,7 @@ fn watch(test: &str) -> Watchdog {
     Watchdog::start(test, LIMIT)
 }
 
-/// A client's runtime, which goes on while the test blocks.
+/// A client's runtime, which continues while the test blocks.
 fn client() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
@@ -78,7 +78,7 @@ fn shutdown_lets_calls_finish() {
     client.block_on(greeter.called.notified());
 
     let stopping = thread::spawn(|| server.shutdown(DRAIN));
-    // The name is free at once, while the call goes on.
+    // The name is free at once, while the call continues.
     while network.listen("greeter", AccessPolicy::default()).is_err() {
         thread::yield_now();
     }
@@ -114,7 +114,7 @@ fn dropping_the_handle_stops_the_server() {
     network.listen("greeter", AccessPolicy::default()).expect("the name is free again");
 }
 
-/// That a call was not answered, but ended with its connection.
+/// Fails unless the call ended with its connection.
 #[track_caller]
 fn assert_cut(call: Result<String, Status>) {
     let status = call.unwrap_err();
@@ -134,7 +134,7 @@ fn two_servers_at_a_time() {
     second.shutdown(DRAIN).unwrap();
 }
 
-/// Blocks, but nothing panics, and the handle may be dropped there.
+/// It blocks, but does not panic, and the handle may be dropped there.
 #[test]
 fn it_works_inside_a_runtime() {
     run("it_works_inside_a_runtime", || async {
@@ -166,10 +166,10 @@ fn many_threads_may_hold_a_handle() {
     assert_send_and_sync::<ServerHandle>();
 }
 
-/// Blocks the thread that it is told to, until the test drops the other end of `released`.
+/// Blocks its thread until the test drops the other end of `released`.
 struct Blocking {
     in_place: bool,
-    /// Is sent the name of the thread.
+    /// Receives the name of the thread.
     called: mpsc::Sender<Option<String>>,
     released: Arc<Mutex<mpsc::Receiver<()>>>,
 }
@@ -214,7 +214,7 @@ fn a_handler_that_blocks_the_thread_is_left_behind() {
     let error = server.shutdown(Duration::ZERO).unwrap_err();
     assert!(matches!(error, ServeError::Blocked), "{error:?}");
 
-    // When the handler lets go of the thread, the server ends.
+    // When the handler releases the thread, the server ends.
     drop(release);
     _ = client.block_on(call).unwrap();
     while network.listen("blocking", AccessPolicy::default()).is_err() {
@@ -290,7 +290,7 @@ fn handlers_run_on_as_many_threads_as_wanted() {
     let released = Arc::new(Mutex::new(released));
     let service = GreeterServer::new(Blocking { in_place: true, called, released });
     let server = Server::builder().add_service(service).listener(listener).worker_threads(2).spawn().unwrap();
-    // Each on a connection of its own, and blocking its thread.
+    // Each call is on a connection of its own, and blocks its thread.
     let calls: Vec<_> = (0..2).map(|_| client.spawn(greet(channel(&network, "blocking"), "world"))).collect();
     for _ in &calls {
         assert_eq!(is_called.recv().unwrap().as_deref(), Some("grpc-ipc-server"));
@@ -342,7 +342,7 @@ fn it_counts_connections_and_calls() {
     let server = Server::builder()
         .add_service(greeter.service())
         .max_connections_per_user(1)
-        // Not TCP: Windows may forget there what a client was sent before its connection was reset.
+        // Not TCP: Windows may discard the answer to a client when its connection is reset.
         .listen(Address::local(unique_name("counts")).unwrap())
         .spawn()
         .unwrap();

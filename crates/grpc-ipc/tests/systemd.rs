@@ -1,4 +1,4 @@
-//! A server that systemd starts: its sockets, and what it tells systemd. The test program is run once more as the service.
+//! A server that systemd starts: its sockets and its notifications. The test program runs again as the service.
 #![cfg(all(target_os = "linux", feature = "uds"))]
 
 mod util;
@@ -16,7 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use util::{DRAIN, MyGreeter, Running, greet};
 
-/// What tells the inner run that it is the service.
+/// Set in the inner run, which is the service.
 const INSIDE: &str = "GRPC_IPC_TEST_SERVICE";
 const SERVICE: &str = "this_program_as_the_service";
 
@@ -40,7 +40,7 @@ impl Drop for Service {
     }
 }
 
-/// How this program is run as the service.
+/// The command that runs this program as the service.
 fn service() -> [String; 4] {
     let program = env::current_exe().unwrap().into_os_string().into_string().unwrap();
     [program, "--exact".to_owned(), SERVICE.to_owned(), "--nocapture".to_owned()]
@@ -99,7 +99,7 @@ fn a_service_takes_its_sockets_and_says_how_it_is() {
     });
 }
 
-/// systemd's own program for tests of such services.
+/// systemd's own program for testing such services.
 #[test]
 fn systemd_socket_activate_starts_a_service() {
     let test = "systemd_socket_activate_starts_a_service";
@@ -117,7 +117,7 @@ fn systemd_socket_activate_starts_a_service() {
         command.args(["--fdname=first:second", "-E"]).arg(format!("{INSIDE}=1")).args(service());
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let service = Service::start(&mut command);
-        // It listens before it starts the service, which takes a client.
+        // It listens before it starts the service, which accepts a client.
         while UnixStream::connect(&paths[1]).is_err() {
             std::thread::yield_now();
         }

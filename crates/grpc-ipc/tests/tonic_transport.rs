@@ -52,7 +52,7 @@ fn a_transport_of_ones_own_goes_under_tonic() {
     });
 }
 
-/// Adds its number to a log for each request that it sees.
+/// Adds its number to a log for each request.
 #[derive(Clone)]
 struct Logs(Arc<Mutex<Vec<u32>>>, u32);
 

@@ -69,7 +69,7 @@ fn a_channel_can_be_told_to_follow_links() {
     });
 }
 
-/// And keeps it when the connection is closed.
+/// And keeps it after the connection is closed.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_handler_finds_the_process_of_its_caller() {
@@ -106,14 +106,14 @@ fn a_handler_finds_the_process_of_its_caller() {
     });
 }
 
-/// The connection preface, and the head of a frame that is longer than any may be: whoever reads it answers.
+/// The connection preface, and the head of a frame that is too long. Any server that reads it answers.
 const ANSWERED: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\xff\xff\xff\x04\0\0\0\0\0";
 
 #[test]
 fn the_bytes_of_a_refused_peer_are_not_read() {
     run("the_bytes_of_a_refused_peer_are_not_read", || async {
         let directory = TempDir::new().unwrap();
-        // It decides when the bytes are there.
+        // It decides once the bytes have arrived.
         let (let_in, decide) = (Arc::new(AtomicBool::new(false)), Arc::new(Semaphore::new(0)));
         let (answer, decided) = (Arc::clone(&let_in), Arc::clone(&decide));
         let policy = AccessPolicy::custom_async(Duration::from_secs(50), move |_| {
@@ -138,7 +138,7 @@ fn the_bytes_of_a_refused_peer_are_not_read() {
         for bytes in [ANSWERED, b"P"] {
             let (received, end) = send(bytes).await;
             assert_eq!(received, FORBIDDEN, "the same answer whatever it sends");
-            // Linux says so of a socket that was closed with something unread in it; of one byte, that nothing was read.
+            // Linux reports this for a socket that was closed with unread data. One byte shows that nothing was read.
             if cfg!(target_os = "linux") {
                 assert_eq!(end, Err(ErrorKind::ConnectionReset));
             }
@@ -174,7 +174,7 @@ fn a_refused_client_is_told_so() {
     });
 }
 
-/// As a stopped process is: the system accepts for it.
+/// Like a stopped process: the system accepts for it.
 #[test]
 fn a_server_that_does_not_answer_is_given_up() {
     run("a_server_that_does_not_answer_is_given_up", || async {
@@ -210,7 +210,7 @@ impl Connector for Twice {
     }
 }
 
-/// Some calls are written by then, for others writing fails.
+/// Some calls are written by then; for others, writing fails.
 #[test]
 fn a_server_that_goes_away_at_once_costs_no_call() {
     run("a_server_that_goes_away_at_once_costs_no_call", || async {
@@ -351,7 +351,7 @@ fn the_backlog_is_the_programs() {
         let path = directory.path().join("s");
         let options = ListenOptions::new(format!("unix:{}", path.display())).backlog(1);
         let server = Server::builder().listen(options).bind().await.unwrap();
-        // Nobody accepts yet. Linux lets one more wait than the backlog says.
+        // Nothing accepts yet. Linux lets one more client wait than the backlog.
         let mut waiting = Vec::new();
         let error = loop {
             match tokio::net::UnixStream::connect(&path).await {

@@ -1,4 +1,5 @@
-//! A server that is not there yet, or is away for a moment: who waits for it, who does not, and how often it is looked for.
+//! A server that is not running yet, or restarts: which calls wait for it, which do not, and how often attempts are
+//! made.
 
 mod util;
 
@@ -28,7 +29,7 @@ use util::{DRAIN, MyGreeter, Running, greet};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// With a clock that goes on when nothing else does.
+/// Runs with a clock that advances when no task can run.
 #[track_caller]
 fn run<F: Future<Output = ()>>(test: impl FnOnce() -> F) {
     let _watchdog = Watchdog::start(&Location::caller().to_string(), LIMIT);
@@ -48,7 +49,7 @@ async fn serve_on(listener: MemoryListener) -> Running {
     Running::start(server.bind().await.unwrap(), DRAIN)
 }
 
-/// A connector that counts its attempts, and what it says of the server's appearance.
+/// A connector that counts its attempts, and reports when a server may have appeared.
 struct Counted {
     connector: MemoryConnector,
     attempts: Arc<AtomicUsize>,
@@ -129,7 +130,7 @@ impl Bench for MyBench {
     }
 }
 
-/// A call of each kind, with this for its wait.
+/// Makes a call of each kind, with this value for waiting.
 async fn all_kinds(channel: Channel, wait: bool) -> Result<(), Status> {
     fn request<T>(message: T, wait: bool) -> Request<T> {
         let mut request = Request::new(message);
@@ -161,7 +162,7 @@ fn calls_of_all_kinds_wait_for_a_server_that_starts_later() {
         let channel = Channel::from_connector(connector);
         let waiting = tokio::spawn(all_kinds(channel.clone(), true));
         tokio::time::sleep(10 * SECOND).await;
-        // Others fail meanwhile, and at once.
+        // Other calls fail meanwhile, at once.
         let start = Instant::now();
         let status = all_kinds(channel.clone(), false).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "{status:?}");
@@ -188,7 +189,7 @@ fn a_channel_can_have_all_calls_wait() {
             Channel::lazy(ConnectOptions::new(format!("local:{name}")).wait_for_ready(true)).unwrap();
         let mut waits = pin!(greet(channel.clone(), "world"));
         assert!(tokio::time::timeout(SECOND, &mut waits).await.is_err());
-        // What a call says itself counts.
+        // The call's own setting takes precedence.
         let mut request = hello();
         request.set_wait_for_ready(false);
         let status = GreeterClient::new(channel).say_hello(request).await.unwrap_err();
@@ -227,14 +228,14 @@ fn many_calls_share_the_attempts() {
         while let Some(call) = calls.join_next().await {
             call.unwrap().unwrap();
         }
-        // Nobody asks when nobody waits.
+        // No attempts are made when no call waits.
         let tried = attempts.load(Ordering::Relaxed);
         tokio::time::sleep(60 * SECOND).await;
         assert_eq!(attempts.load(Ordering::Relaxed), tried);
     });
 }
 
-/// As of a directory in which something changes all the time.
+/// Like a directory in which something changes all the time.
 #[test]
 fn a_connector_that_tells_too_much_does_not_make_a_channel_spin() {
     run(|| async {
@@ -252,7 +253,7 @@ fn a_connector_that_tells_too_much_does_not_make_a_channel_spin() {
     });
 }
 
-/// It says in each connection that it has not looked at the call.
+/// On each connection, it reports that it has not processed the call.
 #[test]
 fn a_server_that_always_goes_away_does_not_make_a_channel_spin() {
     run(|| async {
@@ -349,7 +350,7 @@ fn the_state_is_told_as_it_changes() {
         assert_eq!((states.changed().await, channel.state()), (Some(Ready), Ready));
         channel.wait_until_ready().await.unwrap();
 
-        // It is idle when the server says that it goes, and nobody needs another one.
+        // It is idle when the server sends GOAWAY, and no call needs another connection.
         running.stop().await.unwrap().unwrap();
         assert_eq!((states.changed().await, channel.state()), (Some(Idle), Idle));
         greet(channel.clone(), "world").await.unwrap_err();

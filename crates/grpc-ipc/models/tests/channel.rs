@@ -1,4 +1,4 @@
-//! What shares a channel: the calls, the connection that is being made for all of them, and the one more.
+//! What shares a channel: the calls, the connection that is being opened for all of them, and additional connections.
 
 #![cfg(shuttle)]
 
@@ -24,15 +24,15 @@ use tower::service_fn;
 use tower_service::Service as _;
 use util::{answer, give_up_after, model, read};
 
-/// Connects to servers that take `streams` calls at a time.
+/// Connects to servers that accept `streams` calls at a time.
 struct Servers {
     address: Address,
     streams: u32,
-    /// How many calls have come that wait for one another, and whom to wake.
+    /// The number of calls that wait for one another, and their wakers.
     together: Arc<Mutex<(usize, Vec<Waker>)>>,
-    /// How many connections can be made.
+    /// The maximum number of connections.
     most: usize,
-    /// Those that were made.
+    /// The connections that were made.
     made: Made,
 }
 
@@ -101,7 +101,7 @@ async fn call(mut channel: Channel, path: &str) -> Result<Bytes, Status> {
     read(channel.call(Request::post(path).body(body).unwrap()).await?).await
 }
 
-/// Nobody calls any more, and no connection is left.
+/// Ends all calls, and waits until no connection is left.
 async fn end(channel: Channel, made: Made) {
     drop(channel);
     loop {
@@ -122,7 +122,7 @@ fn calls_wait_for_one_connection_and_get_more() {
     });
 }
 
-/// A server answers none of them before it has all; so each needs a connection of its own.
+/// A server answers no call before it has all of them, so each call needs a connection of its own.
 #[test]
 fn a_channel_grows_as_far_as_its_calls_need() {
     model(|| async {
@@ -135,7 +135,7 @@ fn a_channel_grows_as_far_as_its_calls_need() {
     });
 }
 
-/// Also of those that would have made the connection, and of those that wait for a stream.
+/// This includes calls that were opening the connection, and calls that wait for a stream.
 #[test]
 fn calls_that_are_given_up_hold_up_nobody() {
     model(|| async {
@@ -150,7 +150,7 @@ fn calls_that_are_given_up_hold_up_nobody() {
     });
 }
 
-/// Nobody waits for the one more that there will not be.
+/// No call waits for an additional connection that cannot be opened.
 #[test]
 fn calls_share_a_connection_when_there_is_no_other() {
     model(|| async {
@@ -163,7 +163,7 @@ fn calls_share_a_connection_when_there_is_no_other() {
     });
 }
 
-/// What the old one has not looked at is made again on the new one.
+/// Calls that the old server has not processed are retried on the new one.
 #[test]
 fn a_server_that_goes_away_loses_no_call() {
     model(|| async {

@@ -1,4 +1,4 @@
-//! What shares a connection: its two tasks, those that call or answer, and those that wait for a stream.
+//! What shares a connection: its two tasks, the calls and their handlers, and the calls that wait for a stream.
 
 #![cfg(shuttle)]
 
@@ -26,7 +26,7 @@ struct Both {
     handle: server::Handle,
 }
 
-/// Room for less than what is written at a time.
+/// Less than the size of a write.
 const PIPE: usize = 100;
 
 fn connect(options: &Options) -> Both {
@@ -39,11 +39,11 @@ fn connect(options: &Options) -> Both {
 }
 
 impl Both {
-    /// Nobody calls any more: both ends see that.
+    /// Ends all calls. Both ends notice that.
     async fn end(self) {
         drop(self.calls);
         self.client.await.unwrap().unwrap();
-        // The client may have gone without a word.
+        // The client may have disconnected without GOAWAY.
         _ = self.server.await.unwrap();
     }
 }
@@ -59,7 +59,7 @@ async fn call(calls: SendRequest, path: &str) -> Result<Bytes, Error> {
     read(calls.send(Request::post(path).body(Full::<Bytes>::default()).unwrap()).await?).await
 }
 
-/// The same, again for as long as the server has too much left of those that were given up.
+/// The same, repeated while the server still counts too many cancelled calls.
 async fn call_again(calls: SendRequest, path: &str) -> Result<Bytes, Error> {
     loop {
         match call(calls.clone(), path).await {
@@ -95,7 +95,7 @@ fn a_call_that_is_given_up_leaves_its_turn_to_the_next() {
     });
 }
 
-/// As a channel does it whose connections are all full.
+/// As in a channel whose connections are all full.
 #[test]
 fn a_call_waits_for_room_on_two_connections_at_a_time() {
     model(|| async {
@@ -138,7 +138,7 @@ fn a_call_waits_for_room_on_two_connections_at_a_time() {
     });
 }
 
-/// A body of some pieces, which are there one after the other.
+/// A body of several pieces, which become ready one after the other.
 struct Pieces(usize);
 
 impl Body for Pieces {
@@ -174,7 +174,7 @@ fn bodies_are_read_while_they_are_sent() {
     });
 }
 
-/// More than the pipe takes; the server says nothing before it has everything.
+/// More than the pipe takes. The server sends nothing before it has everything.
 #[test]
 fn a_request_that_does_not_fit_is_written_later() {
     model(|| async {
@@ -210,7 +210,7 @@ fn the_last_caller_ends_the_connection() {
     });
 }
 
-/// A call is answered, or known not to have been looked at.
+/// A call is answered, or known to be unprocessed.
 #[test]
 fn a_graceful_shutdown_loses_no_call() {
     model(|| async {
@@ -231,7 +231,7 @@ fn a_graceful_shutdown_loses_no_call() {
     });
 }
 
-/// A connection is not run any more, at any moment: nobody waits for ever.
+/// The connection's task is dropped at any moment. No other task waits forever.
 #[test]
 fn a_connection_that_is_dropped_leaves_nobody_waiting() {
     model(|| async {

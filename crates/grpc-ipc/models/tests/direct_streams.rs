@@ -1,4 +1,5 @@
-//! What shares a direct call with streams: the tasks of its connection, its caller, and the two that send messages.
+//! What shares a direct call with streams: the tasks of its connection, its caller, and the two tasks that send
+//! messages.
 
 #![cfg(shuttle)]
 
@@ -26,22 +27,22 @@ use util::{answer, give_up_after, model};
 static ECHO: Method = Method::new("/test.Test/Echo");
 /// Answers all of a request with one message.
 static COLLECT: Method = Method::new("/test.Test/Collect");
-/// Answers with more messages than the window lets through, and does not read.
+/// Answers with more messages than the window takes, and reads nothing.
 static LONG: Method = Method::new("/test.Test/Long");
-/// Answers with a message at once, and does not read.
+/// Answers with a message at once, and reads nothing.
 static EARLY: Method = Method::new("/test.Test/Early");
 
-/// The payload of a message; the pipe and the windows take little more.
+/// The length of a message. The pipe and the windows take little more.
 const LENGTH: usize = 150;
 
 fn add(batch: &mut Batch, length: usize) {
     batch.message(length, |out: &mut Vec<u8>| out.resize(out.len() + length, b'x'));
 }
 
-/// So many messages, with a turn of other tasks before every second one.
+/// A stream of messages. Other tasks run before every second one.
 struct Sent {
     left: usize,
-    /// What is to be dropped with them; also a request that is not read, whose messages wait then.
+    /// Dropped with the messages. May contain a request that is not read, whose messages wait then.
     _held: (Arc<()>, Option<RecvBody>),
 }
 
@@ -106,7 +107,7 @@ impl Service for Test {
     }
 }
 
-/// Both ends of a connection, and what the messages of its calls hold.
+/// Both ends of a connection, with a counter of the messages that its calls hold.
 struct Both {
     calls: SendRequest,
     client: JoinHandle<Result<(), Error>>,
@@ -128,7 +129,7 @@ async fn connect() -> Both {
 }
 
 impl Both {
-    /// Makes a call with so many messages; the length of its response.
+    /// Makes a call with `messages` messages, and returns the length of its response.
     fn call(
         &self,
         method: &'static Method,
@@ -158,7 +159,7 @@ impl Both {
         }
     }
 
-    /// Nobody calls any more: both ends see that, and let go of all messages.
+    /// Ends all calls. Both ends notice that, and drop all messages.
     async fn end(self) {
         drop(self.calls);
         _ = self.client.await;
@@ -169,7 +170,7 @@ impl Both {
     }
 }
 
-/// Makes one call: then each end has one task that sends, and no two of them are left at the end.
+/// Makes one call. Each end has one sending task then, and neither is left at the end.
 async fn call(method: &'static Method, answered: Answered, messages: usize) -> usize {
     let both = connect().await;
     let length = spawn(both.call(method, answered, messages)).await.unwrap().unwrap();
@@ -204,7 +205,7 @@ fn a_call_that_is_given_up_ends_what_both_ends_send() {
     model(|| async {
         let both = connect().await;
         let call = both.call(&LONG, Answered::WithStream, usize::MAX);
-        // It may be over: all messages are read in one turn if they are sent meanwhile.
+        // The call may have ended: if all messages are sent in time, one turn reads them.
         _ = spawn(give_up_after(5, call)).await.unwrap();
         both.end().await;
     });

@@ -28,12 +28,12 @@ use tonic::{Code, Status};
 use tower_service::Service;
 use util::{DRAIN, MyGreeter, Running, greet};
 
-/// How much the bomb comes to: 64 MiB.
+/// The decompressed size of the bomb: 64 MiB.
 const BOMB: usize = 64 << 20;
-/// How much tonic lets a message come to, if it is not told otherwise, and what it takes to get there.
+/// tonic's default limit for a message, and the memory needed to reach it.
 const MEMORY: usize = 4 * (4 << 20);
 
-/// A message of gRPC, compressed: a field of zeros.
+/// A compressed gRPC message: a field of zeros.
 fn bomb() -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     // The field `name` or `message`, which is the first one, and its length.

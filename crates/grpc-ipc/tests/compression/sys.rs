@@ -1,4 +1,4 @@
-//! How much memory a thread has allocated.
+//! Counts the memory that a thread has allocated.
 
 #![expect(unsafe_code, reason = "an allocator is made of unsafe functions")]
 
@@ -9,27 +9,27 @@ use std::cell::Cell;
 static ALLOCATOR: Counting = Counting;
 
 thread_local! {
-    /// What this thread has allocated and not freed, in octets.
+    /// The bytes that this thread has allocated and not freed.
     static LIVE: Cell<isize> = const { Cell::new(0) };
-    /// The most that there was since the last [`Peak::start`].
+    /// The maximum since the last [`Peak::start`].
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 struct Counting;
 
 fn count(octets: isize) {
-    // Not while a thread ends.
+    // Fails while a thread ends.
     _ = LIVE.try_with(|live| {
         live.set(live.get() + octets);
         _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
     });
 }
 
-// SAFETY: everything is left to the system's allocator; the counters neither allocate nor panic.
+// SAFETY: the system's allocator does all the work; the counters neither allocate nor panic.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
-        // SAFETY: the caller keeps the rules of this function, which are those of `GlobalAlloc`.
+        // SAFETY: the caller follows the rules of this function, which are those of `GlobalAlloc`.
         unsafe { System.alloc(layout) }
     }
 
@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Measures what the thread allocates from now on.
+/// Measures the thread's allocations from now on.
 pub(super) struct Peak {
     before: isize,
 }
@@ -52,12 +52,12 @@ impl Peak {
         Self { before }
     }
 
-    /// The most that was allocated at a time since the start, in octets.
+    /// The maximum of allocated bytes since the start.
     pub(super) fn octets(&self) -> usize {
         (PEAK.get() - self.before).try_into().unwrap_or(0)
     }
 
-    /// What is still allocated, in octets.
+    /// The bytes that are still allocated.
     pub(super) fn left(&self) -> usize {
         (LIVE.get() - self.before).try_into().unwrap_or(0)
     }

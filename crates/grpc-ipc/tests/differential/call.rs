@@ -1,4 +1,4 @@
-//! A call: what is sent, and what its handler does.
+//! A call: its request, and the actions of its handler.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use tonic::{Code, Status};
 
 use crate::random::Random;
 
-/// What both ends take, where a call limits them.
+/// The limit of messages at both ends, if a call limits them.
 pub(crate) const LIMIT: usize = 2000;
-/// Around the sizes of frames, of windows, of what is read at once, and of what goes a way of its own. With the field's
-/// key and length, a message is a little longer than its payload.
+/// Close to the sizes of frames, windows, reads, and the threshold of large messages. With the field's key and length,
+/// a message is a little longer than its payload.
 const SIZES: [usize; 14] =
     [0, 1, 100, LIMIT, 4096, 9_000, 16_379, 16_384, 32_768, 65_535, 65_536, 131_072, 1 << 20, 4 << 20];
 
-/// In the metadata of a call whose handler is never ready. It may be called when its caller has given up.
+/// In the metadata of a call whose handler is never ready. The handler may run after the caller has given up.
 pub(crate) const HANG: &str = "x-hang";
 
 #[derive(Clone, Debug)]
@@ -39,12 +39,12 @@ pub(crate) enum Does {
     Answer(usize, MetadataMap),
     Fail(Box<Status>),
     Panic,
-    /// It is never ready, nor does it tell what it sees.
+    /// It is never ready, and reports nothing.
     Hang,
 }
 
 impl Call {
-    /// A call that nothing is special about.
+    /// An ordinary call.
     pub(crate) fn plain() -> Self {
         Self {
             size: 0,
@@ -66,14 +66,14 @@ impl Call {
             _ => Does::Answer(size(random), metadata(random)),
         };
         let timeout = match &does {
-            // Long enough for a client to send the request, or not.
+            // Long enough for the client to send the request, or not.
             Does::Hang => Some(random.pick(&[Duration::from_nanos(1), Duration::from_millis(2)])),
             _ => random.one_in(4).then_some(Duration::from_secs(3600)),
         };
         let waits = random.pick(&[0, 0, 0, 1, 5]);
         let mut metadata_of_request = metadata(random);
         if let Does::Hang = does {
-            // Its deadline may pass before something else is found to be wrong.
+            // Its deadline may pass before another error is found.
             limit_encoding = None;
             metadata_of_request.clear();
             metadata_of_request.insert(HANG, MetadataValue::from_static("1"));
@@ -88,7 +88,7 @@ impl Call {
         }
     }
 
-    /// Whether nothing in it needs the general way: it is not large, nor does it say what only tonic says.
+    /// Whether it can be direct: it is not large, and has no metadata that only tonic can send.
     pub(crate) fn may_be_direct(&self) -> bool {
         self.size < LIMIT / 2 && self.metadata.keys().all(|key| !is_reserved(key)) && !self.hangs()
     }
@@ -112,7 +112,7 @@ pub(crate) fn size(random: &mut Random) -> usize {
     (size + random.below(14)).saturating_sub(8)
 }
 
-/// Fields of both kinds, several values of one name, reserved ones, and secrets.
+/// Fields of both kinds, several values of one name, reserved fields, and sensitive values.
 pub(crate) fn metadata(random: &mut Random) -> MetadataMap {
     let mut metadata = MetadataMap::new();
     if random.one_in(2) {

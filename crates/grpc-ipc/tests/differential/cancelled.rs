@@ -1,4 +1,4 @@
-//! Calls that are given up, and many at a time.
+//! Cancelled calls, and many concurrent ones.
 
 use std::pin::pin;
 use std::sync::atomic::Ordering;
@@ -33,7 +33,7 @@ fn calls_that_are_dropped_have_their_handlers_dropped() {
                 for size in [0, 20_000, 300_000] {
                     let hangs = call(size, Does::Hang);
                     *scene.handlers.next.lock().unwrap() = Some(hangs.handler.clone());
-                    // Before anything is sent, at once after that, and when its handler runs.
+                    // Before anything is sent, right after that, and when the handler runs.
                     drop(scene.answer(client, &hangs));
                     {
                         let mut answer = pin!(scene.answer(client, &hangs));
@@ -55,7 +55,7 @@ fn calls_that_are_dropped_have_their_handlers_dropped() {
                     scene.handlers.seen.lock().unwrap().clear();
                     let answers = call(1, Does::Answer(2, Default::default()));
                     let outcome = scene.call(client, &answers).await;
-                    // A handler of a call that was dropped may have run by now.
+                    // The handler of a dropped call may have run.
                     assert!(outcome.starts_with("2 [] ["), "{client:?} {server:?}: {outcome}");
                     let seen = r#""1 /ipc.bench.Bench/Echo true []""#;
                     assert!(outcome.contains(seen), "{client:?} {server:?}: {outcome}");

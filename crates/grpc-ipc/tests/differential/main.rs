@@ -1,4 +1,4 @@
-//! The same calls by each kind of client to each kind of server have the same outcome, as callers and as handlers see it.
+//! The same calls have the same outcome with each kind of client and each kind of server, for callers and for handlers.
 
 mod call;
 mod cancelled;
@@ -17,7 +17,7 @@ use crate::clients::CLIENTS;
 use crate::random::Random;
 use crate::servers::{SERVERS, Scene};
 
-/// Calls that are made up from `seed`, over connections with these options at both ends.
+/// Makes calls generated from `seed`, over connections with these options at both ends.
 async fn compare(seed: u64, count: usize, options: &Http2Options) {
     let mut random = Random::new(seed);
     let calls: Vec<_> = (0..count).map(|_| Call::random(&mut random)).collect();
@@ -47,7 +47,7 @@ async fn compare(seed: u64, count: usize, options: &Http2Options) {
     }
 }
 
-/// Whether a client has found a message too long, perhaps after the request had begun.
+/// Whether a client found a message too long, perhaps after the request had begun.
 fn is_given_up(outcome: &str) -> bool {
     outcome.contains("encoded message length")
 }

@@ -1,4 +1,4 @@
-/// Numbers that look random, and are the same in each run (SplitMix64).
+/// Pseudo-random numbers that are the same in each run (SplitMix64).
 pub(crate) struct Random(u64);
 
 impl Random {

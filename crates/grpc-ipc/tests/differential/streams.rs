@@ -18,12 +18,12 @@ use crate::random::Random;
 use crate::servers::{SERVERS, Scene};
 use crate::{is_given_up, options_are_usual};
 
-/// What a client sends, and what a handler does.
+/// The messages of a client, and the actions of a handler.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     kind: Kind,
     sends: Vec<usize>,
-    /// Before each message that is sent.
+    /// Waits before each message that it sends.
     waits: usize,
     metadata: tonic::metadata::MetadataMap,
     limit_encoding: Option<usize>,
@@ -40,15 +40,15 @@ enum Kind {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Handler {
-    /// It reads everything first; otherwise, nothing.
+    /// Whether it reads all requests first, or none.
     reads: bool,
-    /// Before it answers, and before each message.
+    /// Waits before the answer, and before each message.
     waits: usize,
     answers: Vec<usize>,
     metadata: tonic::metadata::MetadataMap,
-    /// Instead of any answer.
+    /// The status instead of an answer.
     fails: Option<Box<Status>>,
-    /// After the answers.
+    /// The status after the answers.
     ends_with: Option<Box<Status>>,
     panics: bool,
 }
@@ -97,7 +97,7 @@ fn chunk(size: usize) -> Chunk {
     Chunk { payload: (0..size as u32).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect() }
 }
 
-/// Its length, if its bytes are the right ones.
+/// The length of a chunk, after checking its bytes.
 fn shown(received: &Chunk) -> usize {
     let length = received.payload.len();
     assert!(*received == chunk(length), "the bytes of a message of {length}");
@@ -107,7 +107,7 @@ fn shown(received: &Chunk) -> usize {
 pub(crate) type Chunks = Pin<Box<dyn Stream<Item = Result<Chunk, Status>> + Send>>;
 
 impl Handler {
-    /// What it has read, and what it answers.
+    /// The handler's observations, and its answer.
     pub(crate) async fn answer(
         self,
         metadata: &tonic::metadata::MetadataMap,
@@ -202,17 +202,17 @@ impl Scene {
             ClientKind::Tonics => call!(tonics::BenchClient::new(channel)),
         };
         let seen: Vec<_> = self.handlers.seen.lock().unwrap().drain(..).collect();
-        // How far a request has come that its caller breaks off is left to chance.
+        // How far a request gets before its caller breaks it off is left to chance.
         let is_broken_off = outcome.contains("encoded message length too large: found") && seen.len() < 2;
         if call.handler.panics && outcome.contains(PANICKED) {
-            // How far its answer has come.
+            // So is how far its answer gets.
             return PANICKED.to_owned();
         }
         if is_broken_off { outcome } else { format!("{outcome} {seen:?}") }
     }
 }
 
-/// What a caller sees of a handler that panics.
+/// The caller's observation of a handler that panics.
 const PANICKED: &str = "Unknown \"the handler of /";
 
 async fn read(answer: Result<Response<Streaming<Chunk>>, Status>) -> String {
@@ -238,7 +238,7 @@ fn error(status: &Status) -> String {
     format!("{code:?} {message:?} {:?} {:?}", status.details(), fields(status.metadata()))
 }
 
-/// Reads the answer to an upload as its one message.
+/// Converts the answer to an upload into its one message.
 pub(crate) async fn total(answer: Response<Chunks>) -> Result<Response<Total>, Status> {
     let (metadata, mut chunks, extensions) = answer.into_parts();
     let mut total = Total::default();

@@ -1,4 +1,4 @@
-//! Rules about methods decide the same on both ways, and leave calls direct.
+//! Rules about methods have the same effect on both paths, and leave calls direct.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,7 +27,7 @@ fn nobody() -> AccessPolicy {
     AccessPolicy::users([])
 }
 
-/// A server whose general calls are counted, and a channel that is connected to it.
+/// A server whose general calls are counted, and a connected channel.
 struct Scene {
     channel: Channel,
     general: Arc<AtomicU64>,
@@ -50,7 +50,7 @@ impl Scene {
         client.say_hello(request("you")).await.map(tonic::Response::into_inner)
     }
 
-    /// How many calls have gone the general way in the server.
+    /// How many calls took the general path in the server.
     fn general(&self) -> u64 {
         self.general.load(Ordering::Relaxed)
     }
@@ -94,7 +94,7 @@ fn rules_of_a_server_leave_calls_direct() {
     });
 }
 
-/// Each refusal is counted, and a rule of the program's own is asked each time.
+/// Each refusal is counted, and a closure of the program's is called each time.
 #[test]
 fn rules_are_asked_for_each_call() {
     run("rules_are_asked_for_each_call", || async {
@@ -145,7 +145,7 @@ fn rules_that_take_time_are_waited_for_the_general_way() {
                 assert_eq!(scene.general(), calls);
             }
         }
-        // Other methods do not have to wait.
+        // Other methods need not wait.
         let authorize = Authorize::new(anyone()).method("/grpc.health.v1.Health/Check", slow(true));
         let (_, health) = tonic_health::server::health_reporter();
         let scene = Scene::new(|server| server.add_service(health).layer(authorize)).await;
@@ -154,7 +154,7 @@ fn rules_that_take_time_are_waited_for_the_general_way() {
     });
 }
 
-/// The first one added is asked first.
+/// The first rules added are checked first.
 #[test]
 fn rules_that_are_added_one_after_the_other() {
     run("rules_that_are_added_one_after_the_other", || async {
@@ -182,7 +182,7 @@ fn rules_that_are_added_one_after_the_other() {
     });
 }
 
-/// Before anything else, and for services that are added later.
+/// Before anything else, even for services that are added later.
 #[test]
 fn rules_come_before_interceptors_and_messages() {
     run("rules_come_before_interceptors_and_messages", || async {
@@ -205,7 +205,7 @@ fn rules_come_before_interceptors_and_messages() {
         for (path, is_general) in [(METHOD, 0), ("/greet.Greeter/Other", 1), ("/greet.Other/SayHello", 1)] {
             let before = general.load(Ordering::Relaxed);
             let mut client = tonic::client::Grpc::new(channel.clone());
-            // The field of the name, but not in UTF-8.
+            // The field `name`, but not in UTF-8.
             let chunk = Request::new(Chunk { payload: b"\xff"[..].into() });
             let path = PathAndQuery::from_static(path);
             let answer = client.unary(chunk, path, ProstCodec::<Chunk, HelloReply>::default()).await;

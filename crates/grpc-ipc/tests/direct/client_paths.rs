@@ -1,4 +1,4 @@
-//! Which way calls take out of a client.
+//! The paths of calls in a client.
 
 use std::sync::atomic::Ordering;
 
@@ -23,7 +23,7 @@ fn calls_over_a_channel_are_direct() {
         for _ in 0..3 {
             assert_eq!(client.say_hello(request("you")).await.unwrap().into_inner(), hello("you"));
         }
-        // Also at once, and in another task.
+        // Also concurrently, and in another task.
         let (mut one, mut other) = (client.clone(), client);
         let two =
             async move { tokio::join!(one.say_hello(request("one")), other.say_hello(request("other"))) };
@@ -94,7 +94,7 @@ fn requests_that_need_tonic_are_left_to_it() {
     });
 }
 
-/// They are rare, and begin when the connection has room for them.
+/// They are rare, and begin when the connection has room.
 #[test]
 fn calls_that_do_not_fit_go_the_general_way() {
     run("calls_that_do_not_fit_go_the_general_way", || async {

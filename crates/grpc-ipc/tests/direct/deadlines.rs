@@ -14,7 +14,7 @@ use tonic::{Code, Request};
 
 use crate::util::{Answer, Scene, hello, request};
 
-/// Answers "first"; otherwise waits for ever, and tells when it is dropped.
+/// Answers "first". Otherwise it waits forever, and reports when it is dropped.
 #[derive(Clone, Default)]
 struct Waits {
     called: Arc<Notify>,
@@ -76,7 +76,7 @@ fn a_call_that_is_dropped_is_cancelled() {
     });
 }
 
-/// The future is one of the caller's task: it is `Send` if the service is, and needs nothing but the client.
+/// The future is polled in the caller's task. It is `Send` if the service is, and borrows only the client.
 #[test]
 fn futures_of_calls_are_send() {
     fn send<T: Send>(future: T) -> T {

@@ -14,7 +14,7 @@ use tonic::{Code, GrpcMethod, Request, Response, Status};
 use crate::other::Other;
 use crate::util::{Says, Scene, general, request};
 
-/// What is in metadata, sorted.
+/// The metadata, sorted.
 fn fields(metadata: &MetadataMap) -> String {
     let mut fields: Vec<_> =
         metadata.as_ref().iter().map(|(name, value)| format!("{name}={value:?}")).collect();
@@ -22,7 +22,7 @@ fn fields(metadata: &MetadataMap) -> String {
     fields.join(" ")
 }
 
-/// Answers with the metadata that it sees, and with what an interceptor has left in the extensions.
+/// Answers with the metadata that it sees, and the extensions from an interceptor.
 fn shows() -> Says {
     Says(|request| {
         Box::pin(async move {

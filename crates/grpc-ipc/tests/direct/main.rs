@@ -1,4 +1,4 @@
-//! Calls of generated code that go directly to the engine, and those that have to go the general way.
+//! Calls of generated code that are direct, and calls that have to take the general path.
 
 mod authorize;
 mod client_paths;

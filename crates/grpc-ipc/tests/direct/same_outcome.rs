@@ -1,4 +1,4 @@
-//! Handlers and callers see the same, whichever way a call takes on either side.
+//! Handlers and callers observe the same, whichever path a call takes on either side.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -25,7 +25,7 @@ use tower_service::Service;
 use crate::other::Other;
 use crate::util::{Answer, Says, Scene, general, hello, request};
 
-/// What a caller sees of an answer.
+/// The caller's observation of an answer.
 fn outcome(answer: Answer) -> String {
     match answer {
         Ok(response) => format!("{:?} {:?}", response.get_ref().message, fields(response.metadata())),
@@ -36,7 +36,7 @@ fn outcome(answer: Answer) -> String {
     }
 }
 
-/// All fields, in an order of their own.
+/// All fields, sorted.
 fn fields(metadata: &MetadataMap) -> Vec<String> {
     let fields = metadata.as_ref().iter().map(|(name, value)| format!("{name}: {value:?}"));
     let mut fields: Vec<_> = fields.collect();
@@ -44,7 +44,7 @@ fn fields(metadata: &MetadataMap) -> Vec<String> {
     fields
 }
 
-/// The outcome of a call, which has to be the same for both ways through client and server.
+/// The outcome of a call, which must be the same for both paths through client and server.
 async fn outcome_of(
     says: Says,
     serve: fn(GreeterServer<Says>) -> GreeterServer<Says>,
@@ -84,13 +84,13 @@ fn messages() {
     run("messages", || async {
         let outcome = usual(Says::hello(), || Request::new(request("you"))).await;
         assert_eq!(outcome, r#""Hello you" []"#);
-        // One of no length.
+        // An empty message.
         let empty = Says(|_| Box::pin(async { Ok(Response::new(HelloReply::default())) }));
         assert_eq!(usual(empty, || Request::new(request(""))).await, r#""" []"#);
     });
 }
 
-/// With several values of a name, joined ones, and binary ones.
+/// With several values of a name, joined values, and binary values.
 fn with_metadata() -> Request<HelloRequest> {
     let mut request = Request::new(request("you"));
     let metadata = request.metadata_mut();
@@ -256,7 +256,7 @@ fn messages_that_cannot_be_decoded() {
             let before = scene.general().1;
             let mut client = tonic::client::Grpc::new(scene.channel.clone());
             let path = http::uri::PathAndQuery::from_static("/greet.Greeter/SayHello");
-            // The field of the name, but not in UTF-8.
+            // The field `name`, but not in UTF-8.
             let chunk = Request::new(Chunk { payload: b"\xff"[..].into() });
             let answer = client.unary(chunk, path, ProstCodec::<Chunk, HelloReply>::default()).await;
             outcomes.push((outcome(answer), scene.general().1 - before));
@@ -267,7 +267,7 @@ fn messages_that_cannot_be_decoded() {
     });
 }
 
-/// Answers with a message, and with metadata before and behind it.
+/// Answers with a message, and with metadata before and after it.
 #[derive(Clone)]
 struct Answers(&'static [u8]);
 
@@ -294,7 +294,7 @@ impl Service<http::Request<Body>> for Answers {
     }
 }
 
-/// What stands behind a message that is not taken is not looked at.
+/// The metadata after a message that is not accepted is not read.
 #[test]
 fn metadata_of_responses_whose_messages_are_not_taken() {
     run("metadata_of_responses_whose_messages_are_not_taken", || async {

@@ -1,4 +1,4 @@
-//! Which way calls take into a server. What is around a service is never passed by.
+//! The paths of calls in a server. A layer or wrapper around a service is never bypassed.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ async fn call(scene: &Scene) {
     assert_eq!(scene.general().0, 0, "the client is direct in any case");
 }
 
-/// How many of two calls go the general way.
+/// How many of two calls take the general path.
 async fn general_calls(scene: &Scene) -> u64 {
     call(scene).await;
     scene.general().1
@@ -40,7 +40,7 @@ fn generated_servers_are_called_directly() {
         let limited = Says::hello().server().max_decoding_message_size(100).max_encoding_message_size(100);
         let scene = Scene::new(|server| server.add_service(limited)).await;
         assert_eq!(general_calls(&scene).await, 0);
-        // A client that compresses does not call directly; others do.
+        // The calls of a client that compresses are not direct; others are.
         let accepting = Says::hello().server().accept_compressed(CompressionEncoding::Gzip);
         let scene = Scene::new(|server| server.add_service(accepting)).await;
         assert_eq!(general_calls(&scene).await, 0);
@@ -101,7 +101,7 @@ impl<S> Counted<S> {
     }
 }
 
-/// With the future of the service inside, as a wrapper may have that looks at the request only.
+/// Has the future of the inner service, as a wrapper may that reads only the request.
 impl<S, B> Service<http::Request<B>> for Counted<S>
 where
     S: Service<http::Request<B>, Response = http::Response<Body>, Error = Infallible>,
@@ -130,7 +130,7 @@ fn a_wrapper_with_the_same_future_is_not_passed_by() {
         let (service, seen) = Counted::new(Says::hello().server());
         let scene = Scene::new(|server| server.add_service(service)).await;
         assert_eq!(general_calls(&scene).await, 2);
-        // It is not asked what it is, either.
+        // Nor is it probed.
         assert_eq!(seen.load(Ordering::Relaxed), 2);
 
         let (service, seen) = Counted::new(Counted::new(Says::hello().server()).0);
@@ -156,7 +156,7 @@ fn tonics_interceptors_see_every_call() {
         assert_eq!(general_calls(&scene).await, 2);
         assert_eq!(seen.load(Ordering::Relaxed), 2);
 
-        // Around one of ours, too.
+        // Around one of our services as well.
         let service = GreeterServer::with_interceptor(Says::hello(), interceptor.clone());
         let service = InterceptedService::new(service, interceptor);
         let scene = Scene::new(|server| server.add_service(service)).await;

@@ -1,4 +1,4 @@
-//! A server of several services, which have several methods.
+//! A server with several services, each with several methods.
 
 use grpc_ipc::MethodPath;
 use grpc_ipc_conformance::run;
@@ -18,7 +18,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::util::{Says, Scene, hello, request};
 
-/// Answers with the name of the method that was called, and that of the one that answers.
+/// Answers with the name of the called method and that of the answering one.
 struct Shows;
 
 fn show<M, R: Default>(request: &Request<M>, answers: &'static str) -> Result<Response<R>, Status> {

@@ -1,4 +1,4 @@
-//! How direct calls with streams end, other than by themselves.
+//! Direct calls with streams that do not end normally.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,16 +16,16 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use crate::util::{Says, Scene};
 
-/// What the test hears of a handler and of the streams.
+/// The events of a handler and of the streams.
 #[derive(Clone, Default)]
 struct Seen {
-    /// The handler has got a message, or given one.
+    /// The handler has received or produced a message.
     begun: Arc<Notify>,
     /// The handler, or its stream, was dropped.
     handler_dropped: Arc<Notify>,
     /// The stream of requests was dropped.
     requests_dropped: Arc<Notify>,
-    /// How many messages of an endless stream were made.
+    /// How many messages an endless stream has produced.
     made: Arc<AtomicUsize>,
 }
 
@@ -37,14 +37,14 @@ impl Drop for WhenDropped {
     }
 }
 
-/// Gives one message, or as many as are wanted, and never ends.
+/// Produces one message, or as many as requested, and never ends.
 struct Waits(Seen);
 
 fn chunk() -> Chunk {
     Chunk { payload: vec![1; 1000].into() }
 }
 
-/// One message, and no end; holds `held` until it is dropped.
+/// One message and no end. Holds `held` until it is dropped.
 fn one_and_no_end<T: Send + 'static>(item: T, held: WhenDropped) -> Pin<Box<dyn Stream<Item = T> + Send>> {
     let all = stream::iter([item]).chain(stream::pending());
     Box::pin(all.inspect(move |_| _ = &held))
@@ -60,7 +60,7 @@ impl Bench for Waits {
 
     type DownloadStream = Chunks;
 
-    /// Endless if `count` is not 1.
+    /// Endless unless `count` is 1.
     async fn download(&self, request: Request<Transfer>) -> Result<Response<Chunks>, Status> {
         if request.get_ref().count == 1 {
             let held = WhenDropped(Arc::clone(&self.0.handler_dropped));
@@ -121,7 +121,7 @@ const ONE: Transfer = Transfer { count: 1, size: 0 };
 fn a_stream_of_responses_ends_at_the_deadline() {
     run("a_stream_of_responses_ends_at_the_deadline", || async {
         let (scene, mut client, seen) = scene().await;
-        // The first message may be late, too.
+        // The first message may be late as well.
         let status = match client.download(late(ONE)).await {
             Err(status) => status,
             Ok(response) => {
@@ -194,7 +194,7 @@ fn requests_are_not_taken_after_an_early_answer() {
     });
 }
 
-/// What a client does not read holds up neither the server nor its other calls, and takes a bounded part of memory.
+/// Unread responses delay neither the server nor the client's other calls, and take a limited amount of memory.
 #[test]
 fn an_endless_stream_waits_for_its_reader() {
     run("an_endless_stream_waits_for_its_reader", || async {

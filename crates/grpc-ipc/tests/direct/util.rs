@@ -1,4 +1,4 @@
-//! A server in this process, whose calls are counted by the way that they take.
+//! A server in this process, which counts calls by path.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tower_layer::layer_fn;
 
 pub(crate) type Answer = Result<Response<HelloReply>, Status>;
 
-/// Answers with what a function makes of the request.
+/// Answers with the result of a function.
 #[derive(Clone)]
 pub(crate) struct Says(pub(crate) fn(Request<HelloRequest>) -> Answering);
 
@@ -45,7 +45,7 @@ pub(crate) fn request(name: &str) -> HelloRequest {
     HelloRequest { name: name.to_owned() }
 }
 
-/// A server and a channel that is connected to it.
+/// A server, and a connected channel.
 pub(crate) struct Scene {
     pub(crate) channel: Channel,
     server: Arc<AtomicU64>,
@@ -59,13 +59,14 @@ impl Scene {
         let general = server.general_calls();
         tokio::spawn(server.serve());
         let channel = Channel::from_connector(network.connector("direct", AccessPolicy::default()));
-        // The first call waits for the connection, and so goes the general way.
+        // The first call waits for the connection, and so takes the general path.
         _ = GreeterClient::new(channel.clone()).say_hello(request("first")).await;
         assert_eq!(channel.general_calls(), 1);
         Self { channel, server: general }
     }
 
-    /// How many calls have gone the general way since: in the client, and in the server, where the first one counts, too.
+    /// How many calls have taken the general path since: in the client, and in the server, where the first one counts
+    /// as well.
     pub(crate) fn general(&self) -> (u64, u64) {
         (self.channel.general_calls() - 1, self.server.load(Ordering::Relaxed))
     }

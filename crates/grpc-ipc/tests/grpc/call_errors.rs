@@ -1,4 +1,4 @@
-//! What the status of a failed call tells of its cause, and of whether the server may have processed it.
+//! The status of a failed call reports the cause, and whether the server may have processed the call.
 
 use std::error::Error as _;
 
@@ -11,7 +11,7 @@ use tonic::{Code, Request, Status};
 use crate::util::frame::{code, data, headers, rst_stream};
 use crate::util::{OK, STATUS_OK, chunk, client, message, status};
 
-/// Calls of each kind, and what they have failed with.
+/// Calls of each kind, and their errors.
 async fn failed(channel: &Channel) -> [Status; 4] {
     let mut client = BenchClient::new(channel.clone());
     let chunks = || stream::iter([chunk("x")]);
@@ -40,7 +40,7 @@ fn a_call_without_a_server_was_not_processed() {
     });
 }
 
-/// It goes the general way, and then directly.
+/// The first takes the general path, and the next are direct.
 #[test]
 fn a_call_that_was_sent_may_have_been_processed() {
     for is_direct in [false, true] {
@@ -92,7 +92,7 @@ fn a_stream_that_breaks_off_leads_to_the_cause() {
     });
 }
 
-/// Its messages cannot be sent again, so it is not made again.
+/// Its messages cannot be sent again, so it is not retried.
 #[test]
 fn a_stream_that_is_refused_was_not_processed() {
     client(async |mut peers, mut client| {
@@ -118,7 +118,7 @@ fn a_message_that_is_too_large_is_not_sent() {
     client(async |peers, client| {
         let mut client = client.max_encoding_message_size(3);
         for request in [Request::new(chunk("large")), {
-            // It goes the general way.
+            // It takes the general path.
             let mut request = Request::new(chunk("large"));
             request.metadata_mut().insert("te", "trailers".parse().unwrap());
             request

@@ -1,4 +1,4 @@
-//! `Timeout → "grpc-timeout" TimeoutValue TimeoutUnit`, and what happens when it has passed.
+//! `Timeout → "grpc-timeout" TimeoutValue TimeoutUnit`, and expired deadlines.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tonic::{Code, Request};
 use crate::util::frame::{code, data, flag, headers};
 use crate::util::{ECHO, OK, STATUS_OK, Seen, UPLOAD, and, call, chunk, client, message, server};
 
-/// Also one of nothing, which is no positive integer: what is left of a deadline may be nothing.
+/// This includes 0, which is not a positive integer: no time may be left of a deadline.
 #[test]
 fn a_call_that_can_be_answered_at_once_is_answered_whatever_its_timeout() {
     for timeout in ["0S", "0n", "1n", "99999999H", "1H", "5M", "3S"] {
@@ -21,7 +21,7 @@ fn a_call_that_can_be_answered_at_once_is_answered_whatever_its_timeout() {
     }
 }
 
-/// "If Timeout is omitted a server should assume an infinite timeout." What is no timeout is omitted.
+/// "If Timeout is omitted a server should assume an infinite timeout." An invalid timeout counts as omitted.
 #[test]
 fn what_is_no_timeout_is_none() {
     for timeout in ["", "S", "1", "1s", "123456789n", "-1n", "+1n", "1.5S", "0x1n", "1 n", "n", "\u{e9}n"] {
@@ -60,7 +60,7 @@ fn a_client_cancels_a_call_at_its_deadline() {
             request.set_timeout(Duration::from_millis(300));
             tokio::spawn(async move { client.echo(request).await })
         };
-        // The first one goes the general way, the second one the direct way.
+        // The first call takes the general path, the second one is direct.
         let first = call();
         let mut peer = peers.next().await;
         peer.expect_message(1).await;
@@ -104,7 +104,7 @@ fn a_call_that_is_dropped_is_cancelled() {
         peer.expect_message(1).await;
         call.abort();
         peer.expect_reset(1, code::CANCEL).await;
-        // The connection goes on.
+        // The connection stays open.
         let mut client = grpc_ipc_proto::bench::bench_client::BenchClient::new(peers.channel.clone());
         let call = tokio::spawn(async move { client.echo(chunk("x")).await });
         peer.expect_message(3).await;

@@ -1,4 +1,4 @@
-//! Calls with streams that go directly, and are refused, not answered or late.
+//! Direct calls with streams that are refused, not answered, or late.
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ enum Kind {
 
 const KINDS: [Kind; 3] = [Kind::Download, Kind::Upload, Kind::Exchange];
 
-/// Of each request.
+/// Fields of every request.
 const FIELDS: (&str, &str) = ("trailers", "application/grpc");
 
-/// Makes a call; how many messages it is answered with.
+/// Makes a call, and returns the number of messages in the answer.
 async fn call(
     mut client: BenchClient<Channel>,
     kind: Kind,
@@ -45,7 +45,7 @@ async fn call(
     messages.into_iter().collect::<Result<Vec<_>, _>>().map(|messages| messages.len())
 }
 
-/// The server of a client that has made a call, after which all go the direct way.
+/// The server of a client that has made a call, after which all calls are direct.
 async fn connected(peers: &mut Peers, client: &BenchClient<Channel>) -> RawPeer {
     let mut first = client.clone();
     let first = tokio::spawn(async move { first.echo(chunk("x")).await });
@@ -56,13 +56,13 @@ async fn connected(peers: &mut Peers, client: &BenchClient<Channel>) -> RawPeer 
     peer
 }
 
-/// Answers the call on a stream with one message, which any type takes for one of its own.
+/// Answers the call on a stream with one message, which is valid for every type.
 async fn answer(peer: &mut RawPeer, stream: u32) {
     let end = headers(stream, &STATUS_OK).end_stream();
     peer.send_all(&[headers(stream, &OK), data(stream, [0; 5]), end]).await;
 }
 
-/// A `grpc-timeout` in that unit.
+/// Parses a `grpc-timeout` in microseconds.
 fn microseconds(timeout: &str) -> u64 {
     timeout.strip_suffix('u').unwrap().parse().unwrap()
 }
@@ -85,7 +85,7 @@ fn a_refused_call_is_made_again_with_all_its_messages() {
                 }
             }
             assert_eq!(sent[0], sent[1]);
-            // The deadline stays.
+            // The deadline stays the same.
             assert!(timeouts[1] < timeouts[0], "{timeouts:?}");
             answer(&mut peer, 5).await;
             assert_eq!(call.await.unwrap().unwrap(), 1, "{kind:?}");
@@ -94,7 +94,7 @@ fn a_refused_call_is_made_again_with_all_its_messages() {
     }
 }
 
-/// What is still to come cannot be taken a second time.
+/// Later messages cannot be taken a second time.
 #[test]
 fn a_refused_call_whose_messages_go_on_is_unavailable() {
     for kind in [Kind::Upload, Kind::Exchange] {
@@ -110,7 +110,7 @@ fn a_refused_call_whose_messages_go_on_is_unavailable() {
     }
 }
 
-/// A server need not know of it.
+/// The server need not know the deadline.
 #[test]
 fn a_call_that_is_not_answered_ends_at_its_deadline() {
     for kind in KINDS {
@@ -128,7 +128,7 @@ fn a_call_that_is_not_answered_ends_at_its_deadline() {
     }
 }
 
-/// It waits for its connection, and so goes the general way.
+/// It waits for its connection, and so takes the general path.
 #[test]
 fn the_first_call_of_a_channel_has_the_fields_of_grpc() {
     for kind in KINDS {
@@ -158,7 +158,7 @@ fn the_answer_to_an_upload_may_not_be_larger_than_the_limit() {
     });
 }
 
-/// Its messages have begun, and wait for others.
+/// Its messages have begun, and wait for more.
 #[test]
 fn a_stream_of_responses_ends_with_the_status_of_its_deadline() {
     server(async |mut peer, _| {

@@ -1,4 +1,4 @@
-//! Whatever a peer puts into a field: nobody panics, and the code of a status survives.
+//! Any value in a field: nothing panics, and the code of a status survives.
 
 use grpc_ipc_proto::bench::bench_client::BenchClient;
 use tonic::Code;
@@ -23,7 +23,7 @@ impl Random {
         from[self.below(from.len())]
     }
 
-    /// The value of a field: mostly of characters that mean something, sometimes of any that HTTP allows.
+    /// The value of a field: mostly meaningful characters, sometimes any that HTTP allows.
     fn value(&mut self) -> Vec<u8> {
         let length = self.below(12);
         let any = self.below(2) == 0;
@@ -36,7 +36,7 @@ impl Random {
                 false => b"%=,*Aa0159+/- E2"[self.below(16)],
             })
             .collect();
-        // White space at an end makes a message malformed.
+        // White space at the start or end makes a message malformed.
         value = value.trim_ascii().to_vec();
         value
     }
@@ -63,7 +63,7 @@ fn literal(name: &[u8], value: &[u8]) -> Vec<u8> {
     [&[0][..], &integer(0, 7, name.len()), name, &integer(0, 7, value.len()), value].concat()
 }
 
-/// Fields of any value; without an encoding, if that would be an error of its own.
+/// Fields with any value; without an encoding if that would be a separate error.
 fn fields(random: &mut Random, with_encoding: bool) -> Vec<u8> {
     let mut block = Vec::new();
     for _ in 0..random.below(6) {
@@ -76,7 +76,7 @@ fn fields(random: &mut Random, with_encoding: bool) -> Vec<u8> {
     block
 }
 
-/// Reads metadata in each way there is.
+/// Reads metadata in every possible way.
 fn read(metadata: &MetadataMap) {
     for field in metadata.iter() {
         match field {

@@ -9,7 +9,7 @@ use tonic::Code;
 use crate::util::frame::{Frame, code, data, headers};
 use crate::util::{OK, STATUS_OK, and, answer, client, message, status};
 
-/// The table of the mapping, row by row, and some that are not in it.
+/// The table of the mapping, row by row, and some codes that are not in it.
 const CODES: [(&str, Code); 16] = [
     ("400", Code::Internal),
     ("401", Code::Unauthenticated),
@@ -54,7 +54,7 @@ fn a_response_of_headers_only_is_the_status_of_its_http_status() {
     }
 }
 
-/// Where the headers are those of gRPC, the status may still be in the trailers.
+/// If the headers are gRPC's, the status may still be in the trailers.
 #[test]
 fn a_response_without_a_status_is_that_of_its_http_status() {
     for (http, code) in CODES {
@@ -70,7 +70,7 @@ fn a_response_without_a_status_is_that_of_its_http_status() {
     }
 }
 
-/// One error, then the end; and the server need not send the rest.
+/// One error, then the end. The server need not send the rest.
 #[test]
 fn a_call_of_a_stream_fails_with_the_page_of_a_proxy() {
     client(async |mut peers, mut client| {

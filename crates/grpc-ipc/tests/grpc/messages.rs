@@ -34,7 +34,7 @@ fn frames_and_messages_are_not_aligned() {
     }
 }
 
-/// What is left of a message that is cut off: of its prefix, all of its prefix, or some of the rest.
+/// The rest of a message that is cut off: in the prefix, after the prefix, or in the payload.
 const CUT: [usize; 5] = [1, 4, 5, 6, 9];
 
 #[test]
@@ -42,7 +42,7 @@ fn a_request_that_ends_inside_of_a_message_has_failed() {
     for length in CUT {
         let cut = &message(b"abc")[..length];
         server(async |mut peer, mut seen| {
-            // A unary one, and one with messages before.
+            // A unary call, and one with earlier messages.
             peer.send_all(&[headers(1, &call(ECHO)), data(1, cut).end_stream()]).await;
             assert_eq!(peer.expect_response(1).await.field("grpc-status"), "13", "{length} bytes");
             peer.send_all(&[headers(3, &call(UPLOAD)), data(3, message(b"x")), data(3, cut).end_stream()])
@@ -53,7 +53,7 @@ fn a_request_that_ends_inside_of_a_message_has_failed() {
             let Some(Seen::Chunk(Err(status))) = seen.recv().await else { panic!("a clean end") };
             assert_eq!(status.code(), Code::Internal, "{status:?}");
             assert_eq!(status.message(), "the request ended inside a message");
-            // Trailers are no better end.
+            // Trailers do not help.
             let trailers = headers(5, &[("x-trailer", "1")]).end_stream();
             peer.send_all(&[headers(5, &call(UPLOAD)), data(5, cut), trailers]).await;
             assert_eq!(peer.expect_response(5).await.field("grpc-status"), "13", "{length} bytes");
@@ -71,14 +71,14 @@ fn a_response_that_ends_inside_of_a_message_has_failed() {
             let expected = if end.is_empty() { Code::Unknown } else { Code::Internal };
             assert_eq!(status.code(), expected, "{length} bytes: {status:?}");
         }
-        // A server that has failed inside a message says why.
+        // A server that fails inside a message reports why.
         let failed = headers(1, &[("grpc-status", "10"), ("grpc-message", "why")]).end_stream();
         let status = status(&[headers(1, &OK), data(1, cut), failed]);
         assert_eq!((status.code(), status.message()), (Code::Aborted, "why"));
     }
 }
 
-/// `Compressed-Flag → 0 / 1`. It is an error once, and not one for each byte that follows.
+/// `Compressed-Flag → 0 / 1`. It is one error, not one for each byte that follows.
 #[test]
 fn a_stream_of_what_is_no_message_fails_and_ends() {
     client(async |mut peers, mut client| {
@@ -92,7 +92,7 @@ fn a_stream_of_what_is_no_message_fails_and_ends() {
         assert_eq!(status.code(), Code::Internal);
         assert!(status.message().contains("60"), "{status:?}");
         peer.expect_reset(1, code::CANCEL).await;
-        // tonic hands out an error of the body twice.
+        // tonic yields an error of the body twice.
         _ = chunks.message().await;
         assert!(chunks.message().await.unwrap().is_none());
     });
@@ -100,7 +100,7 @@ fn a_stream_of_what_is_no_message_fails_and_ends() {
 
 #[test]
 fn a_stream_that_goes_on_after_an_error_ends_with_its_body() {
-    // Not a chunk, and too long a one: errors that tonic finds itself.
+    // Not a chunk, and one that is too long: errors that tonic finds itself.
     let wrong: [&[u8]; 3] =
         [&[0, 0, 0, 0, 2, 0xff, 0xff], &[1, 0, 0, 0, 1, 0], &[0, 0xff, 0xff, 0xff, 0xff, 1, 2]];
     for wrong in wrong {
@@ -140,8 +140,8 @@ fn a_compressed_message_without_an_encoding_is_an_error() {
     });
 }
 
-/// `Message-Encoding → "grpc-encoding" Content-Coding`: one that the server does not know is UNIMPLEMENTED, with those
-/// that it knows.
+/// `Message-Encoding → "grpc-encoding" Content-Coding`: an encoding that the server does not know is UNIMPLEMENTED, and
+/// the answer lists those that it knows.
 #[test]
 fn an_unknown_encoding_is_unimplemented() {
     server(async |mut peer, _| {
@@ -153,7 +153,7 @@ fn an_unknown_encoding_is_unimplemented() {
     });
 }
 
-/// tonic takes `Cancelled` for the end of a request, so that a task which reads on would take it for complete.
+/// tonic treats `Cancelled` as the end of a request, so a task that reads on would take the request for complete.
 #[test]
 fn a_request_that_its_client_cancels_has_failed() {
     server(async |mut peer, mut seen| {
@@ -166,8 +166,8 @@ fn a_request_that_its_client_cancels_has_failed() {
     });
 }
 
-/// "For servers open calls will be closed with a CANCELLED status": that is the end of a request to tonic, so it is another
-/// one here.
+/// "For servers open calls will be closed with a CANCELLED status". tonic treats that as the end of a request, so the
+/// code is a different one here.
 #[test]
 fn a_request_whose_connection_breaks_has_failed() {
     server(async |mut peer, mut seen| {

@@ -11,7 +11,7 @@ use crate::util::{
     ECHO, OK, STATUS_OK, Seen, and, answer, call, chunk, client, message, server, server_with, status,
 };
 
-/// Values as they are sent, and what they are.
+/// Values on the wire, and their meaning.
 const BINARY: [(&str, &[&[u8]]); 9] = [
     // "Implementations MUST accept padded and un-padded values"
     ("AAE=", &[&[0, 1]]),
@@ -30,7 +30,7 @@ fn values(metadata: &MetadataMap) -> Vec<Vec<u8>> {
     metadata.get_all_bin("x-bin").iter().map(|value| value.to_bytes().unwrap().to_vec()).collect()
 }
 
-/// What the service sees of a call with these fields. It sends them back.
+/// The service's view of a call with these fields. It sends them back.
 fn received(fields: &[(&str, &str)]) -> (MetadataMap, Vec<(String, String)>) {
     let mut received = None;
     server(async |mut peer, mut seen| {
@@ -103,7 +103,7 @@ fn a_value_that_is_not_ascii_is_accepted_and_may_be_sent_back() {
     }
 }
 
-/// A binary value that is none is an error to whom reads it, and to nobody else.
+/// An invalid binary value is an error only for code that reads it.
 #[test]
 fn a_binary_value_that_is_not_base64_is_an_error_when_it_is_read() {
     for value in ["***", "A", "AA=A", "AAE,*", "\u{e9}"] {
@@ -118,7 +118,7 @@ fn a_binary_value_that_is_not_base64_is_an_error_when_it_is_read() {
     }
 }
 
-/// So many are not one field, as far as the bound on metadata is concerned.
+/// So many values count as more than one field for the limit on metadata.
 #[test]
 fn very_many_joined_values_are_left_alone() {
     let joined = ["AAE"; 1000].join(",");

@@ -9,7 +9,7 @@ use tower_service::Service;
 use crate::util::frame::{data, flag, headers, kind};
 use crate::util::{ECHO, Seen, UPLOAD, and, call, chunk, client, message, server};
 
-/// The fields with another value of one, or without it.
+/// The fields, with one value replaced or removed.
 fn with<'a>(fields: &[(&'a str, &'a str)], name: &str, value: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
     let others = fields.iter().copied().filter(|field| field.0 != name);
     let (reserved, regular): (Vec<_>, Vec<_>) = others
@@ -18,7 +18,7 @@ fn with<'a>(fields: &[(&'a str, &'a str)], name: &str, value: Option<&'a str>) -
     [reserved, regular].concat()
 }
 
-/// The HTTP status of the answer to a call that is never one of gRPC, with its fields.
+/// The HTTP status and the fields of the answer to a request that is never a gRPC call.
 fn refused(fields: &[(&str, &str)]) -> Vec<(String, String)> {
     let mut answer = Vec::new();
     server(async |mut peer, mut seen| {
@@ -26,7 +26,7 @@ fn refused(fields: &[(&str, &str)]) -> Vec<(String, String)> {
         let response = peer.expect_message(1).await;
         assert!(response.body.is_empty() && response.trailers.is_none());
         answer = response.fields;
-        // The connection goes on.
+        // The connection stays open.
         peer.send_all(&[headers(3, &call(ECHO)), data(3, message(b"x")).end_stream()]).await;
         assert_eq!(peer.expect_response(3).await.body, message(b"x"));
         assert!(matches!(seen.recv().await, Some(Seen::Call(_))));
@@ -115,7 +115,7 @@ fn a_request_whose_messages_have_been_sent_ends_with_an_empty_data_frame() {
     });
 }
 
-/// A server takes both ends of a request without messages: clients that were written before this one send the other.
+/// A server accepts both ends of a request without messages: older clients send the other one.
 #[test]
 fn a_request_without_messages_is_served_whatever_it_ends_with() {
     server(async |mut peer, mut seen| {
@@ -140,7 +140,7 @@ fn another_content_type_is_unsupported() {
         assert_eq!(field(&answer, ":status"), "415", "{value:?}");
         assert_eq!(field(&answer, "accept"), "application/grpc");
     }
-    // Also where nobody is asked.
+    // Even if no service is called.
     let unknown = with(&call("/no.Such/Method"), "content-type", Some("text/html"));
     assert_eq!(field(&refused(&unknown), ":status"), "415");
 }
@@ -189,7 +189,7 @@ fn a_path_is_case_sensitive() {
     }
 }
 
-/// A channel takes what is answered to a request that is not of gRPC, whatever it is.
+/// A channel accepts any answer to a request that is not gRPC.
 #[test]
 fn a_channel_sends_requests_that_are_not_of_grpc() {
     client(async |mut peers, _| {

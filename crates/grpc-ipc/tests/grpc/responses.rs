@@ -68,17 +68,17 @@ fn trailers_only_are_taken() {
     assert_eq!(status.metadata().get("x-custom").unwrap(), "1");
 }
 
-/// What some proxies make of Trailers-Only.
+/// Some proxies turn Trailers-Only into this.
 #[test]
 fn trailers_only_before_an_empty_frame_are_taken() {
     for code in ["0", "5"] {
         let status = status(&[headers(1, &and(&OK, &[("grpc-status", code)])), data(1, "").end_stream()]);
-        // There is no message in a response that is OK.
+        // A response with the status OK lacks its message.
         assert_eq!(status.code(), if code == "5" { Code::NotFound } else { Code::Internal }, "{status:?}");
     }
 }
 
-/// A status is in the trailers; one in the headers is no better.
+/// The status in the trailers counts, even if the headers have one.
 #[test]
 fn the_status_in_the_trailers_counts() {
     let head = headers(1, &and(&OK, &STATUS_OK));
@@ -106,7 +106,7 @@ fn metadata_of_both_ends_of_a_response_arrive() {
 }
 
 fn with_status(fields: &[(&str, &str)]) -> tonic::Status {
-    // In Trailers-Only and in trailers the same.
+    // The result is the same in Trailers-Only and in trailers.
     let only = status(&[headers(1, &and(&OK, fields)).end_stream()]);
     let trailers = status(&[headers(1, &OK), data(1, message(b"x")), headers(1, fields).end_stream()]);
     assert_eq!((only.code(), only.message()), (trailers.code(), trailers.message()));
@@ -119,7 +119,7 @@ fn with_status(fields: &[(&str, &str)]) -> tonic::Status {
 fn a_status_is_a_number() {
     for code in 1..=16 {
         assert_eq!(with_status(&[("grpc-status", &code.to_string())]).code(), Code::from_i32(code));
-        // It is understood all the same.
+        // It is accepted all the same.
         assert_eq!(with_status(&[("grpc-status", &format!("00{code}"))]).code(), Code::from_i32(code));
     }
     for wrong in ["", "17", "99999999999999999999", "-1", "+5", "5.0", "OK", "0x5", "5 5", "5\u{e9}"] {
@@ -131,7 +131,7 @@ fn a_status_is_a_number() {
     }
 }
 
-/// As for grpc-go and grpc-java.
+/// As in grpc-go and grpc-java.
 #[test]
 fn of_several_statuses_the_last_one_counts() {
     assert_eq!(with_status(&[("grpc-status", "0"), ("grpc-status", "5")]).code(), Code::NotFound);
@@ -186,7 +186,7 @@ fn details_that_are_not_base64_are_dropped() {
     }
 }
 
-/// RFC 9113, 8.1.1: "Clients MUST NOT accept a malformed response", also where its status says that all is well.
+/// RFC 9113, 8.1.1: "Clients MUST NOT accept a malformed response", even if its status is OK.
 #[test]
 fn a_response_whose_content_length_is_wrong_has_failed() {
     let trailers = headers(1, &STATUS_OK).end_stream();

@@ -1,4 +1,4 @@
-//! Requests that match no service, and go to `Server::routes`.
+//! Requests that match no service, and are passed to `Server::routes`.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -28,7 +28,7 @@ impl<B> Service<http::Request<B>> for Metrics {
     }
 }
 
-/// Routes of axum get what is for none of the services, and are asked whatever it is.
+/// Routes of axum receive every request that matches no service, whether it is gRPC or not.
 #[test]
 fn routes_get_what_is_not_of_grpc() {
     let router = Routes::default().into_axum_router().route_service("/metrics", Metrics);

@@ -47,7 +47,7 @@ fn a_reset_is_the_status_of_its_code() {
             peer.expect_message(1).await;
             peer.send(rst_stream(1, reset)).await;
             assert_eq!(unary.await.unwrap().unwrap_err().code(), code, "{reset}");
-            // In the middle, too: what came before is there.
+            // Even in the middle. Earlier messages arrive.
             let call = tokio::spawn(async move { download.exchange(stream::pending()).await });
             peer.expect_on(3).await;
             peer.send_all(&[headers(3, &OK), data(3, message(b"x")), rst_stream(3, reset)]).await;
@@ -126,8 +126,8 @@ fn calls_on_a_connection_that_breaks_are_unavailable() {
     });
 }
 
-/// "Calls that cannot be proven to have started will not be retried" is turned around here: a call that may have started is
-/// not made again.
+/// "Calls that cannot be proven to have started will not be retried" is turned around here: a call that may have
+/// started is not retried.
 #[test]
 fn a_call_that_may_have_started_is_not_made_again() {
     client(async |mut peers, mut client| {
@@ -145,7 +145,7 @@ fn a_runtime_error_is_delivered_in_trailers() {
     server(async |mut peer, _| {
         peer.send_all(&[headers(1, &call(ECHO)), data(1, [0, 0, 0, 0, 1, 0xff]).end_stream()]).await;
         assert_eq!(peer.expect_response(1).await.field("grpc-status"), "13");
-        // Between messages, too.
+        // Between messages as well.
         peer.send_all(&[headers(3, &call(EXCHANGE)), data(3, message(b"x"))]).await;
         assert_eq!(peer.expect_on(3).await.kind, kind::HEADERS);
         assert_eq!(peer.expect_on(3).await.payload, message(b"x"));
@@ -154,7 +154,7 @@ fn a_runtime_error_is_delivered_in_trailers() {
     });
 }
 
-/// Not a rule of gRPC, but what happens to an address behind which something else listens.
+/// Not a rule of gRPC: another program listens on the address.
 #[test]
 fn a_server_of_another_protocol_is_unavailable_and_called_so() {
     for (octets, text) in [

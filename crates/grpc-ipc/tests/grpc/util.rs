@@ -1,4 +1,4 @@
-//! A channel and a server whose peer is the one that tests the engine.
+//! A channel and a server, with the peer that also tests the engine.
 
 #[path = "../../../grpc-ipc-http2/tests/util/frame.rs"]
 #[expect(dead_code, reason = "the tests of RFC 9113 use the rest")]
@@ -12,12 +12,12 @@ pub(crate) mod raw;
 #[path = "../../../grpc-ipc-http2/tests/util/unary.rs"]
 mod unary;
 
-/// What the peer asks of the engine under test.
+/// The peer's requirements on the engine under test.
 mod engine {
     pub(crate) const TELLS_ERRORS_APART: bool = true;
 }
 
-/// What the peer asks of the service under test.
+/// The peer's requirements on the service under test.
 mod service {
     pub(crate) const STILL_SERVES: &str = "/not.Used/Here";
     pub(crate) const LARGE: usize = usize::MAX;
@@ -44,7 +44,7 @@ use tower_layer::layer_fn;
 
 const BUFFER: usize = 4 << 20;
 
-/// The fields of a call of `method`.
+/// The fields of a call to `method`.
 pub(crate) const fn call(method: &str) -> [(&str, &str); 6] {
     [
         (":method", "POST"),
@@ -60,16 +60,16 @@ pub(crate) const ECHO: &str = "/ipc.bench.Bench/Echo";
 pub(crate) const UPLOAD: &str = "/ipc.bench.Bench/Upload";
 pub(crate) const EXCHANGE: &str = "/ipc.bench.Bench/Exchange";
 
-/// The fields of a response that is one of gRPC.
+/// The fields of a gRPC response.
 pub(crate) const OK: [(&str, &str); 2] = [(":status", "200"), ("content-type", "application/grpc")];
 pub(crate) const STATUS_OK: [(&str, &str); 1] = [("grpc-status", "0")];
 
-/// `fields` and more behind them.
+/// `fields`, followed by more.
 pub(crate) fn and<'a>(fields: &[(&'a str, &'a str)], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [fields, more].concat()
 }
 
-/// A chunk as it is on the wire.
+/// A chunk on the wire.
 pub(crate) fn message(payload: &[u8]) -> Vec<u8> {
     let length = u8::try_from(payload.len()).unwrap();
     assert!(length < 0x80);
@@ -82,7 +82,7 @@ pub(crate) fn chunk(payload: &'static str) -> Chunk {
 
 pub(crate) const FAILURE: &str = "100 % \u{20ac}\r\n";
 
-/// What the service has seen.
+/// The service's observations.
 #[derive(Debug)]
 pub(crate) enum Seen {
     /// A call with this metadata.
@@ -92,10 +92,10 @@ pub(crate) enum Seen {
     End(Option<MetadataMap>),
 }
 
-/// - `Echo` answers with what it is sent, or, if that is `fail`, with [`FAILURE`];
-/// - `Download` answers with as many chunks;
-/// - `Upload` reads in a task that goes on when the call is over, and answers after it;
-/// - `Exchange` echoes, and goes on after an error of a request.
+/// - `Echo` answers with its request, or with [`FAILURE`] if that is `fail`;
+/// - `Download` answers with the requested number of chunks;
+/// - `Upload` reads in a task that continues after the call, and answers after it;
+/// - `Exchange` echoes, and continues after an error of a request.
 struct TestBench(UnboundedSender<Seen>);
 
 #[tonic::async_trait]
@@ -105,7 +105,7 @@ impl Bench for TestBench {
         if chunk.payload == "fail" {
             return Err(Status::aborted(FAILURE));
         }
-        // What came may be sent back.
+        // Received metadata may be sent back.
         let mut response = Response::new(chunk);
         *response.metadata_mut() = metadata.clone();
         self.tell(Seen::Call(metadata));
@@ -162,12 +162,12 @@ impl Bench for TestBench {
 
 impl TestBench {
     fn tell(&self, seen: Seen) {
-        // A test that does not look has dropped the receiver.
+        // A test that does not need it has dropped the receiver.
         _ = self.0.send(seen);
     }
 }
 
-/// One connection, and no more.
+/// A listener with one connection.
 struct RawListener(Option<DuplexStream>, Address);
 
 impl Listener for RawListener {
@@ -185,14 +185,14 @@ impl Listener for RawListener {
     }
 }
 
-/// Runs a test against a server, with a look at what its service sees: prefaces and settings have been exchanged. It runs
-/// twice: calls go the direct way, as far as they can, and none does.
+/// Runs a test against a server, with the service's observations. Prefaces and settings have been exchanged. It runs
+/// twice: with direct calls where possible, and with none.
 #[track_caller]
 pub(crate) fn server(test: impl AsyncFnMut(RawPeer, UnboundedReceiver<Seen>)) {
     server_with(|server| server, test);
 }
 
-/// The same, with what `build` adds to the server.
+/// The same, with additions of `build` to the server.
 #[track_caller]
 pub(crate) fn server_with(
     build: impl Fn(Server) -> Server,
@@ -241,19 +241,19 @@ fn address() -> Address {
     Address::local(format!("raw-{}", NUMBER.fetch_add(1, Ordering::Relaxed))).unwrap()
 }
 
-/// The other ends of the connections that a channel makes.
+/// The other ends of a channel's connections.
 pub(crate) struct Peers {
     pub(crate) channel: Channel,
     connections: UnboundedReceiver<DuplexStream>,
 }
 
 impl Peers {
-    /// That of the next one, on which nothing has been said.
+    /// The other end of the next connection, before any bytes.
     pub(crate) async fn accept(&mut self) -> RawPeer {
         RawPeer::new(self.connections.recv().await.expect("a connection"))
     }
 
-    /// That of the next one, after the preface. Calls that the channel has made are still to be read.
+    /// The other end of the next connection, after the preface. The channel's calls are still to be read.
     pub(crate) async fn next(&mut self) -> RawPeer {
         let mut peer = self.accept().await;
         peer.expect_preface().await;
@@ -273,8 +273,8 @@ pub(crate) fn client(test: impl AsyncFnOnce(Peers, BenchClient<Channel>)) {
     });
 }
 
-/// The response to a unary call, which is answered with these frames of stream 1. There are two such calls: one that goes
-/// the general way, as the first one of a connection, and one that goes the direct way.
+/// The response to a unary call that is answered with these frames of stream 1. There are two such calls: the first of
+/// a connection takes the general path, and the second is direct.
 #[track_caller]
 pub(crate) fn answer(frames: &[frame::Frame], mut test: impl AsyncFnMut(Result<Response<Chunk>, Status>)) {
     for is_direct in [false, true] {
@@ -303,7 +303,7 @@ pub(crate) fn answer(frames: &[frame::Frame], mut test: impl AsyncFnMut(Result<R
     }
 }
 
-/// The status that a unary call ends with that is answered with these frames.
+/// The status of a unary call that is answered with these frames.
 #[track_caller]
 pub(crate) fn status(frames: &[frame::Frame]) -> Status {
     let mut statuses = Vec::new();

@@ -1,7 +1,7 @@
-//! In a process where SIGPIPE has its default action, as where this library is part of a program in C, C++ or Swift, a
-//! peer that goes away ends nothing.
+//! In a process where SIGPIPE has its default action, as in a program in C, C++ or Swift with this library, a peer that
+//! disconnects does not end the process.
 //!
-//! The test runs itself once more: the inner run is the one that gives SIGPIPE its default action.
+//! The test runs itself again. The inner run restores the default action of SIGPIPE.
 #![cfg(all(unix, feature = "uds"))]
 
 mod sys;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
-/// What tells the inner run that it is one.
+/// Set in the inner run.
 const INSIDE: &str = "GRPC_IPC_TEST_INSIDE";
 const PEERS: usize = 200;
 
@@ -55,7 +55,7 @@ fn a_peer_that_goes_away_does_not_end_the_process() {
     });
 }
 
-/// Drops one end, and has the other write until it is told so, and once more; then it shuts down.
+/// Drops one end, and lets the other write until it fails, and once more. Then shuts it down.
 async fn go_away(leaves: impl AsyncRead, mut stays: impl AsyncWrite + Unpin, vectored: bool) {
     drop(leaves);
     assert!(stays.is_write_vectored());
@@ -63,7 +63,7 @@ async fn go_away(leaves: impl AsyncRead, mut stays: impl AsyncWrite + Unpin, vec
         true => stays.write_vectored(&[IoSlice::new(b"hello "), IoSlice::new(b"you")]).await,
         false => stays.write(b"hello").await,
     };
-    // Over TCP the first write may still be taken, and the answer to it is that nobody is there.
+    // Over TCP, the first write may succeed, and its answer reports that the peer has disconnected.
     let error = loop {
         if let Err(error) = write().await {
             break error;

@@ -48,7 +48,7 @@ impl Authority {
         Certified::new(&certificate, key)
     }
 
-    /// The certificate of an authority with a name, as `openssl req -x509` makes it.
+    /// The certificate of a named authority, as `openssl req -x509` makes it.
     pub(crate) fn self_as(name: &str) -> Certified {
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -62,12 +62,12 @@ impl Authority {
         self.certify(name).identity()
     }
 
-    /// A server for `localhost` that asks clients for nothing.
+    /// A server for `localhost` that requests no certificate.
     pub(crate) fn server(&self) -> ServerTls {
         ServerTls::new(self.identify("localhost"))
     }
 
-    /// A client that trusts this authority, and shows nothing.
+    /// A client that trusts this authority, and presents no certificate.
     pub(crate) fn client(&self) -> ClientTls {
         ClientTls::new(self.trust())
     }
@@ -75,7 +75,7 @@ impl Authority {
 
 impl Certified {
     fn new(certificate: &Certificate, key: &KeyPair) -> Self {
-        // The lines end as the tests know them, on Windows, too.
+        // The tests need Unix line endings, even on Windows.
         let unix = |pem: String| pem.replace("\r\n", "\n");
         Self { certificate: unix(certificate.pem()), key: unix(key.serialize_pem()) }
     }
@@ -85,7 +85,7 @@ impl Certified {
     }
 }
 
-/// A certificate of nobody's but its own.
+/// A self-signed certificate.
 pub(crate) fn self_signed() -> Certified {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new([]).unwrap().self_signed(&key).unwrap();

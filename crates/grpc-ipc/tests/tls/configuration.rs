@@ -1,4 +1,4 @@
-//! What is wrong with certificates, keys and names is told, and where.
+//! Errors about certificates, keys and names report the problem and the line.
 
 use grpc_ipc::tls::{ClientTls, Identity, TlsError, Trust};
 
@@ -78,7 +78,7 @@ fn a_key_of_another_certificate() {
     let (one, other) = (authority.certify("localhost"), authority.certify("localhost"));
     let error = Identity::from_pem(&one.certificate, &other.key).unwrap_err();
     assert_eq!(error, TlsError::KeyMismatch);
-    // The authority's certificate is not the own one, even if it leads there.
+    // The authority's certificate is not this end's own, even if the chain leads there.
     let reversed = format!("{}{}", authority.pem(), one.certificate);
     assert_eq!(Identity::from_pem(reversed, &one.key).unwrap_err(), TlsError::KeyMismatch);
 }
@@ -119,7 +119,7 @@ fn a_name_that_is_none() {
     assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::InvalidInput);
 }
 
-/// As `openssl` writes them; PKCS#8 is what the other tests have.
+/// The files are from `openssl`. The other tests use PKCS#8.
 #[test]
 fn keys_in_every_format() {
     for (certificate, key) in
@@ -129,7 +129,7 @@ fn keys_in_every_format() {
     }
 }
 
-/// ring has no P-521; what has it can be installed, as the tests of `tls_provider` do.
+/// ring does not support P-521. A provider that does can be installed, as in the tests of `tls_provider`.
 #[test]
 fn a_key_that_needs_another_provider() {
     let error = wrong(include_str!("../tls_provider/plugin.pem"), include_str!("../tls_provider/plugin.key"));
@@ -137,7 +137,7 @@ fn a_key_that_needs_another_provider() {
     assert!(error.ends_with("of rustls; aws-lc-rs accepts P-521)"), "{error}");
 }
 
-/// What `openssl x509 -noout -fingerprint -sha256 -in ec.pem` prints.
+/// The file is the output of `openssl x509 -noout -fingerprint -sha256 -in ec.pem`.
 #[test]
 fn the_fingerprint_is_openssls() {
     let identity = Identity::from_pem(include_str!("ec.pem"), include_str!("ec.key")).unwrap();

@@ -1,5 +1,5 @@
-//! TLS keeps the promises that its transport makes, but for two: to connect to a server that does not accept takes the
-//! handshake, and so does to hear that one is refused.
+//! TLS keeps the promises of its transport, with two exceptions: connecting to a server that does not accept waits for
+//! the handshake, and so does the error of a refused client.
 
 use grpc_ipc::memory::{MemoryConnector, MemoryListener, Network};
 use grpc_ipc::tls::{ClientTls, ServerTls, TlsConnector, TlsListener};

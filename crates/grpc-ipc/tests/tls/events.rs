@@ -1,4 +1,4 @@
-//! What the library logs.
+//! The library's log.
 
 use std::fmt::{Debug, Write as _};
 use std::sync::{Mutex, Once};
@@ -10,13 +10,13 @@ use tracing::{Event, Metadata, Subscriber, span};
 static EVENTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static MORE: Notify = Notify::const_new();
 
-/// Keeps the warnings of all tests of this program from now on.
+/// Records the warnings of all tests of this program from now on.
 pub(crate) fn record() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| tracing::subscriber::set_global_default(Recorder).unwrap());
 }
 
-/// Waits for an event that has all of `parts`.
+/// Waits for an event that contains all of `parts`.
 pub(crate) async fn logged(parts: &[&str]) -> String {
     loop {
         let more = MORE.notified();

@@ -1,4 +1,4 @@
-//! Who gets in.
+//! Accepted clients and servers.
 
 use grpc_ipc::tls::{ClientTls, Fingerprint, ServerTls, Trust};
 use grpc_ipc::{Channel, ConnectOptions, ListenOptions, Peer, Server};
@@ -46,7 +46,7 @@ fn by_address_on_every_transport() {
     });
 }
 
-/// Calls are for whoever has the certificate with this fingerprint.
+/// Accepts calls only from the owner of the certificate with this fingerprint.
 fn only(fingerprint: Fingerprint) -> impl FnMut(Request<()>) -> Result<Request<()>, Status> + Clone {
     move |request| {
         let certificates = request.extensions().get::<Peer>().and_then(Peer::certificates);
@@ -115,7 +115,7 @@ fn pinned_at_both_ends_without_an_authority() {
     run("pinned_at_both_ends_without_an_authority", || async {
         let [server, client] = [self_signed().identity(), self_signed().identity()];
         let pinned = |fingerprint: Fingerprint| {
-            // As a user would keep it.
+            // In the form that a user stores.
             Trust::fingerprints([fingerprint.to_string().parse().unwrap()])
         };
         let (of_server, of_client) = (pinned(server.fingerprint()), pinned(client.fingerprint()));
@@ -125,7 +125,7 @@ fn pinned_at_both_ends_without_an_authority() {
     });
 }
 
-/// Where a server asks for a certificate, and does not insist on one.
+/// If a server requests a certificate but does not require it.
 #[test]
 fn a_client_may_show_nothing() {
     run("a_client_may_show_nothing", || async {

@@ -1,4 +1,4 @@
-//! TLS over local transports: who gets in, who does not, and what both ends are told then.
+//! TLS over local transports: accepted and refused peers, and the errors at both ends.
 
 mod certificates;
 mod configuration;
@@ -18,7 +18,7 @@ use grpc_ipc_conformance::unique_name;
 use tokio::time::{Duration, Instant};
 use util::{DRAIN, MyGreeter, Running};
 
-/// A server in memory, under a name that no other test has.
+/// A server in memory, with a name that no other test uses.
 struct Scene {
     network: Network,
     name: String,
@@ -43,7 +43,7 @@ impl Scene {
         Channel::from_connector(tls.connector(self.plain_connector()))
     }
 
-    /// Why the handshake of a client fails.
+    /// The error of a client whose handshake fails.
     async fn refuse(&self, tls: &ClientTls) -> ConnectError {
         match tls.connector(self.plain_connector()).connect(soon()).await {
             Ok(_) => panic!("connected"),
@@ -52,12 +52,12 @@ impl Scene {
     }
 }
 
-/// Longer than anything here takes, shorter than the watchdog.
+/// Longer than any step here, shorter than the watchdog.
 fn soon() -> Instant {
     Instant::now() + Duration::from_secs(30)
 }
 
-/// What an error says, with all that it comes from.
+/// The text of an error with all of its causes.
 fn text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -40,7 +40,7 @@ fn client(
     tokio_rustls::TlsConnector::from(Arc::new(config))
 }
 
-/// A server of rustls with the certificate of one and the key of another.
+/// A server of rustls, with the certificate of one identity and the key of another.
 fn server(
     certificate: &Certified,
     key: &Certified,
@@ -59,7 +59,7 @@ fn server(
     tokio_rustls::TlsAcceptor::from(Arc::new(config))
 }
 
-/// Our listener's connection, and that of a client of rustls, if they come together.
+/// The connection of our listener and that of a rustls client, if the handshake succeeds.
 async fn accept(
     tls: &ServerTls,
     client: tokio_rustls::TlsConnector,
@@ -82,7 +82,7 @@ async fn accept(
     tokio::join!(connect, accept)
 }
 
-/// Our connector's connection to a server of rustls.
+/// The connection of our connector to a rustls server.
 async fn connect(
     tls: &ClientTls,
     server: tokio_rustls::TlsAcceptor,
@@ -118,7 +118,7 @@ fn versions_1_2_and_1_3() {
     });
 }
 
-/// A client that would resume its session with our server shows, and is shown, everything again.
+/// A client that would resume its session with our server presents and receives all certificates again.
 #[test]
 fn a_server_resumes_no_session() {
     run("a_server_resumes_no_session", || async {
@@ -134,7 +134,7 @@ fn a_server_resumes_no_session() {
                 let (client, mut server) = tokio::join!(connect, listener.accept());
                 let mut client = client.unwrap();
                 assert_eq!(client.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
-                // After the handshake, where TLS 1.3 has its tickets.
+                // After the handshake, where TLS 1.3 sends tickets.
                 server.shutdown().await.unwrap();
                 client.read_to_end(&mut Vec::new()).await.unwrap();
             }
@@ -142,7 +142,7 @@ fn a_server_resumes_no_session() {
     });
 }
 
-/// A server that would resume its session with our client has to show its certificate again.
+/// A server that would resume its session with our client has to present its certificate again.
 #[test]
 fn a_client_resumes_no_session() {
     run("a_client_resumes_no_session", || async {
@@ -206,7 +206,7 @@ fn a_server_without_http2_is_refused() {
     });
 }
 
-/// To have a certificate is not to have its key.
+/// Having a certificate does not imply having its key.
 #[test]
 fn a_pinned_certificate_in_the_wrong_hands() {
     run("a_pinned_certificate_in_the_wrong_hands", || async {
@@ -222,7 +222,7 @@ fn a_pinned_certificate_in_the_wrong_hands() {
     });
 }
 
-/// The clients' side of the same, by their signature in the handshake.
+/// The same for clients, by their signature in the handshake.
 #[test]
 fn a_pinned_client_certificate_in_the_wrong_hands() {
     record();
@@ -270,7 +270,7 @@ fn a_stream_that_is_cut_short_is_no_end() {
 
 #[test]
 fn the_process_need_not_have_a_provider() {
-    // It would be that of any other test or library; none of this program's sets one.
+    // It would belong to another test or library; this program sets none.
     assert!(rustls::crypto::CryptoProvider::get_default().is_none());
     static HANDSHAKES: AtomicUsize = AtomicUsize::new(0);
     run("the_process_need_not_have_a_provider", || async {
@@ -285,7 +285,7 @@ fn the_process_need_not_have_a_provider() {
     assert!(rustls::crypto::CryptoProvider::get_default().is_none());
 }
 
-/// Two ends of a connection, of which the first has written as much as it takes, and how much that is.
+/// Two ends of a connection. The first has written as much as it takes; returns that amount.
 async fn full() -> (impl Connection, impl Connection, usize) {
     let authority = Authority::new();
     let network = Network::new();
@@ -294,7 +294,7 @@ async fn full() -> (impl Connection, impl Connection, usize) {
     let (client, server) = tokio::join!(connector.connect(soon()), listener.accept());
     let mut client = client.unwrap();
     let mut written = 0;
-    // Unconstrained, because the runtime's own budget would make a write pending, too.
+    // Unconstrained, because the runtime's own budget would also make a write pending.
     tokio::task::unconstrained(poll_fn(|cx| {
         while let Poll::Ready(n) = Pin::new(&mut client).poll_write(cx, &[7; 10_000]) {
             written += n.unwrap();
@@ -305,7 +305,7 @@ async fn full() -> (impl Connection, impl Connection, usize) {
     (client, server, written)
 }
 
-/// The other end's system would deliver it without this one's doing anything, if it were not for TLS.
+/// Without TLS, the other end's system would deliver it without any action at this end.
 #[test]
 fn what_was_taken_goes_out_without_a_flush() {
     run("what_was_taken_goes_out_without_a_flush", || async {

@@ -1,4 +1,4 @@
-//! Who does not get in, and what both ends are told.
+//! Refused peers, and the errors at both ends.
 
 use grpc_ipc::memory::Network;
 use grpc_ipc::tls::{ClientTls, ServerTls, Trust};
@@ -13,7 +13,7 @@ use crate::events::logged;
 use crate::util::greet;
 use crate::{Scene, soon, text};
 
-/// The client's error, which both ends know of.
+/// The client's error. The server logs its own.
 async fn refused(server: &ServerTls, client: &ClientTls) -> String {
     let scene = Scene::serve(server).await;
     let error = scene.refuse(client).await;
@@ -88,8 +88,8 @@ fn an_authority_as_a_server() {
     });
 }
 
-/// What the first call of a client ends with that the server does not let in: with TLS 1.3 the handshake is over for the
-/// client before the server has looked at its certificate.
+/// The error of a refused client's first call. With TLS 1.3, the handshake ends for the client before the server has
+/// checked its certificate.
 async fn call_refused(server: &ServerTls, client: &ClientTls, event: &str) -> String {
     let scene = Scene::serve(server).await;
     let status = greet(scene.channel(client), "world").await.unwrap_err();
@@ -199,7 +199,7 @@ fn a_client_that_is_silent_or_slow_holds_up_nobody() {
         let scene = Scene::serve(&authority.server().handshake_timeout(Duration::from_secs(3600))).await;
         let _silent = scene.plain_connector().connect(soon()).await.unwrap();
         let mut slow = scene.plain_connector().connect(soon()).await.unwrap();
-        // A ClientHello of 512 bytes, of which more does not come.
+        // The beginning of a ClientHello of 512 bytes. The rest never arrives.
         slow.write_all(&[0x16, 3, 1, 2, 0, 1, 0]).await.unwrap();
         for name in ["one", "another"] {
             greet(scene.channel(&authority.client()), name).await.unwrap();
@@ -214,7 +214,7 @@ fn a_silent_client_is_given_up_in_time() {
         let limit = Duration::from_millis(100);
         let scene = Scene::serve(&authority.server().handshake_timeout(limit).max_handshakes(1)).await;
         let mut silent = scene.plain_connector().connect(soon()).await.unwrap();
-        // There is room for one handshake at a time; so it waits for the other to be given up.
+        // Only one handshake may run at a time, so it waits until the other is given up.
         greet(scene.channel(&authority.client()), "world").await.unwrap();
         assert_eq!(silent.read(&mut [0]).await.unwrap(), 0, "the connection is closed without a byte");
         let address = format!("memory:{}", scene.name);
@@ -251,7 +251,7 @@ fn the_access_policy_is_asked_before_a_byte_of_tls() {
 
         let plain = network.connector("closed", AccessPolicy::default());
         let mut refused = plain.connect(soon()).await.unwrap();
-        // A ClientHello that is none: TLS would answer it with an alert. The server may be gone already.
+        // An invalid ClientHello, which TLS would answer with an alert. The server may have disconnected already.
         _ = refused.write_all(&[0x16, 3, 1, 0, 1, 0]).await;
         let mut answer = Vec::new();
         _ = refused.read_to_end(&mut answer).await;
@@ -263,7 +263,7 @@ fn the_access_policy_is_asked_before_a_byte_of_tls() {
     });
 }
 
-/// Where the server is behind the system's own accept, and a write fails before the answer is read.
+/// The server is behind the system's own accept, so a write fails before the client reads the answer.
 #[cfg(all(unix, feature = "uds"))]
 #[test]
 fn a_client_that_the_policy_refuses_is_told_so() {

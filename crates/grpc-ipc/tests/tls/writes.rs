@@ -1,4 +1,4 @@
-//! How often a call touches the transport, and what becomes of what that does not take.
+//! How often a call uses the transport, and what happens to data that the transport does not take.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -21,7 +21,7 @@ use crate::util::{DRAIN, MyGreeter, Running, greet};
 #[derive(Clone)]
 struct Writes {
     count: Arc<AtomicUsize>,
-    /// How many there may be; those after them fail.
+    /// The number of writes allowed. Later ones fail.
     limit: Arc<AtomicUsize>,
 }
 
@@ -117,7 +117,7 @@ impl Connector for Counted<MemoryConnector> {
     }
 }
 
-/// On one thread, where turns do not overlap; the same with TLS as without.
+/// On one thread, where turns do not overlap. The number is the same as without TLS.
 #[test]
 fn a_unary_call_is_one_write_at_each_end() {
     const CALLS: usize = 20;
@@ -132,7 +132,7 @@ fn a_unary_call_is_one_write_at_each_end() {
         let _running = Running::start(server.bind().await.unwrap(), DRAIN);
         let connector = Counted(network.connector("writes", AccessPolicy::default()), writes.clone());
         let channel = Channel::from_connector(authority.client().connector(connector));
-        // The connection, and what is said at its beginning.
+        // The connection, and its first messages.
         for _ in 0..5 {
             greet(channel.clone(), "first").await.unwrap();
         }
@@ -144,7 +144,7 @@ fn a_unary_call_is_one_write_at_each_end() {
     });
 }
 
-/// Two ends of a connection with TLS, and what counts their writes.
+/// Two ends of a connection with TLS, and the counter of their writes.
 async fn pair() -> (TlsStream<Stream>, TlsStream<Stream>, Writes) {
     let authority = Authority::new();
     let (network, writes) = (Network::new(), Writes::default());
@@ -160,7 +160,7 @@ fn allow(writes: &Writes, more: usize) {
     writes.limit.store(writes.count.load(Ordering::Relaxed) + more, Ordering::Relaxed);
 }
 
-/// A part of it may have gone, so it is not for the caller to send it again.
+/// A part may have been sent, so the caller must not send it again.
 #[test]
 fn what_was_taken_is_told_also_when_the_rest_fails() {
     run("what_was_taken_is_told_also_when_the_rest_fails", || async {
@@ -204,7 +204,7 @@ impl Wake for Wakes {
     }
 }
 
-/// Its last words are read, though nothing can be written to it.
+/// The peer's last data is read, although nothing can be written to it.
 #[test]
 fn goaway_is_read_after_writing_has_failed() {
     run("goaway_is_read_after_writing_has_failed", || async {

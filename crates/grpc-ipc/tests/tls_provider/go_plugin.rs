@@ -1,6 +1,6 @@
-//! HashiCorp's go-plugin with its automatic mutual TLS (`AutoMTLS`), both ways: a host tells the plug-in its certificate
-//! in `PLUGIN_CLIENT_CERT`, and the plug-in its own in the last field of the line that says where it listens. Each end
-//! trusts exactly the other's. `cargo xtask setup` installs go-plugin; without it these tests are skipped.
+//! HashiCorp's go-plugin with its automatic mutual TLS (`AutoMTLS`), both ways. A host passes its certificate to the
+//! plug-in in `PLUGIN_CLIENT_CERT`. The plug-in prints its own in the last field of the line with its address. Each end
+//! trusts exactly the other's certificate. `cargo xtask setup` installs go-plugin; without it, these tests are skipped.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -17,9 +17,9 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::{PLUGIN, plugin};
 
-/// What go-plugin names its health service.
+/// go-plugin's name for its health service.
 const SERVICE: &str = "plugin";
-/// Where Debian has it.
+/// Debian's path.
 const GOPATH: &str = "/usr/share/gocode";
 
 /// The Go program, both host and plug-in.
@@ -68,7 +68,7 @@ fn a_plugin_in_go() {
         else {
             panic!("{line}");
         };
-        // In base64 without padding; PEM has it.
+        // In base64 without padding, which PEM requires.
         let padding = "=".repeat((4 - certificate.len() % 4) % 4);
         let pem = format!("-----BEGIN CERTIFICATE-----\n{certificate}{padding}\n-----END CERTIFICATE-----\n");
         let tls = ClientTls::new(Trust::certificates(pem).unwrap()).identity(plugin());
@@ -85,7 +85,7 @@ fn a_host_in_go() {
     let _watchdog = Watchdog::start("a_host_in_go", Duration::from_secs(120));
     let directory = TempDir::new().unwrap();
     let Some(program) = build("a_host_in_go", &directory) else { return };
-    // The host reads what the plug-in prints, where this program prints what tests it runs.
+    // The host reads the plug-in's standard output, where this program prints the names of its tests.
     let plugin = r#"exec "$0" --exact go_plugin::this_as_a_plugin --nocapture 3>&1 >/dev/null"#;
     let host = Command::new(program)
         .args(["host", "sh", "-c", plugin])
@@ -97,7 +97,7 @@ fn a_host_in_go() {
     assert_eq!(said, "pong\n", "{}", String::from_utf8_lossy(&host.stderr));
 }
 
-/// What the host in Go starts; it ends it, too. Otherwise there is nothing to do here.
+/// The host in Go starts and ends this. Otherwise it does nothing.
 #[test]
 fn this_as_a_plugin() {
     let Ok(client) = std::env::var("PLUGIN_CLIENT_CERT") else { return };

@@ -1,5 +1,6 @@
-//! TLS with the provider of cryptography that the process has installed, here aws-lc-rs, and keys that ring does not know:
-//! on the curve P-521, as go-plugin makes them. The files are openssl's; `plugin.pem` has the fields of go-plugin's.
+//! TLS with a provider of cryptography that the process has installed (aws-lc-rs), and with keys that ring does not
+//! support: on the curve P-521, as go-plugin creates them. openssl created the files; `plugin.pem` has the same fields
+//! as go-plugin's.
 
 #![cfg(target_os = "linux")]
 
@@ -21,7 +22,7 @@ const AUTHORITY: &str = include_str!("authority.pem");
 const SIGNED: &str = include_str!("signed.pem");
 const PLUGIN: &str = include_str!("plugin.pem");
 
-/// Every test needs it, and a process installs one once.
+/// Every test needs it, and a process installs it once.
 fn install() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| aws_lc_rs::default_provider().install_default().unwrap());
@@ -37,7 +38,7 @@ fn plugin() -> Identity {
     Identity::from_pem(PLUGIN, include_str!("plugin.key")).unwrap()
 }
 
-/// A call, over TLS that both ends have to be content with.
+/// Makes a call over TLS.
 async fn call(server: &ServerTls, client: &ClientTls) -> Result<String, Status> {
     let network = Network::new();
     let listener = server.listener(network.listen("p521", AccessPolicy::default()).unwrap());
@@ -61,7 +62,7 @@ fn an_authority_on_p521_signs_for_both_ends() {
     });
 }
 
-/// Each end has the other's certificate, and nothing else: it says that it is an authority's.
+/// Each end has only the other's certificate, which is marked as an authority.
 #[test]
 fn certificates_as_those_of_go_plugin_at_both_ends() {
     run("certificates_as_those_of_go_plugin_at_both_ends", || async {
@@ -104,7 +105,7 @@ fn certificates_that_are_none() {
     assert!(matches!(error, TlsError::Invalid { line: at, .. } if at == line), "{error}");
 }
 
-/// The provider that is installed is the one that says what is wrong with a key.
+/// The error about a key comes from the installed provider.
 #[test]
 fn a_key_that_it_does_not_take() {
     install();

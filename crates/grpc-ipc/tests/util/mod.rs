@@ -1,4 +1,4 @@
-//! A service that can be told to wait, and a server around it.
+//! A service that waits on request, and a server for it.
 #![allow(
     dead_code,
     unreachable_pub,
@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status};
 
-/// Answers with the name and the peer; for the name "wait" it waits to be told.
+/// Answers with the name and the peer. For the name "wait", it waits until it is told to continue.
 #[derive(Clone, Default)]
 pub struct MyGreeter {
     pub called: Arc<Notify>,
@@ -44,7 +44,7 @@ impl MyGreeter {
     }
 }
 
-/// A server that runs until it is told to stop.
+/// A server that runs until it is stopped.
 pub struct Running {
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<(), ServeError>>,
@@ -57,7 +57,7 @@ impl Running {
         Self { stop, serving: tokio::spawn(server.serve_with_shutdown(signal, drain)) }
     }
 
-    /// Tells it to stop; the returned task ends when it has.
+    /// Stops it. The returned task ends when the server has ended.
     pub fn stop(self) -> JoinHandle<Result<(), ServeError>> {
         self.stop.send(()).unwrap();
         self.serving
@@ -66,7 +66,7 @@ impl Running {
 
 pub const DRAIN: Duration = Duration::from_secs(20);
 
-/// The message that the greeter answers `name` with.
+/// The greeter's answer to `name`.
 pub async fn greet(channel: grpc_ipc::Channel, name: &str) -> Result<String, Status> {
     let request = HelloRequest { name: name.to_owned() };
     Ok(GreeterClient::new(channel).say_hello(request).await?.into_inner().message)

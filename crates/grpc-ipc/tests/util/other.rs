@@ -7,7 +7,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-/// A channel of somebody else.
+/// A channel that is not ours.
 #[derive(Clone, Debug)]
 pub(crate) struct Other(pub(crate) Channel);
 

@@ -1,4 +1,4 @@
-//! Runs a model, and has what the models have in common.
+//! Runs a model, and contains the models' common code.
 
 #![allow(dead_code, unreachable_pub, clippy::allow_attributes, reason = "each model uses a part of it")]
 
@@ -17,15 +17,15 @@ use shuttle::future::{block_on, yield_now};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner};
 
-/// Tries a model in many orders. Half of the time, tasks take turns at random; the other half, they do so in a way that
-/// finds what takes few changes of turn (PCT). A task that waits for ever fails the model.
+/// Tries a model in many orders. Half of the time, tasks take turns at random. Otherwise, the order is chosen to find
+/// bugs that need few task switches (PCT). A task that waits forever fails the model.
 pub fn model<F>(model: fn() -> F)
 where
     F: Future<Output = ()> + 'static,
 {
     let seconds = std::env::var("MODEL_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
     let time = Duration::from_secs(seconds);
-    // Timers belong to a runtime. Nobody runs this one, so no time passes.
+    // Timers need a runtime. Nothing drives this one, so no time passes.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.unwrap();
     let _context = runtime.enter();
@@ -40,7 +40,7 @@ where
     println!("{orders} orders in {:?}", begun.elapsed());
 }
 
-/// Polls a future this often at most, as one that something else may end before.
+/// Polls a future at most this often, as if something else ended it.
 pub async fn give_up_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = Box::pin(future);
     for _ in 0..polls {
@@ -55,10 +55,10 @@ pub async fn give_up_after<F: Future>(polls: usize, future: F) -> Option<F::Outp
 pub type Reply = Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>;
 
 /// Answers by path:
-/// - `/echo`: with the body of the request, as it comes;
-/// - `/collect`: with the body of the request, once it has all of it;
+/// - `/echo`: with the body of the request, as it arrives;
+/// - `/collect`: with the body of the request, once it is complete;
 /// - `/later`: with `hello`, not at once;
-/// - else: with `hello`.
+/// - any other: with `hello`.
 pub async fn answer(request: Request<RecvBody>) -> Result<Response<Reply>, Infallible> {
     if request.uri().path() == "/echo" {
         return Ok(Response::new(Box::pin(request.into_body())));
