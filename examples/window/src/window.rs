@@ -65,7 +65,7 @@ impl Window {
             }
             State::Stopping => (AMBER, "Waiting for the last calls to end".to_owned(), "Stop"),
             State::Stopped => (GRAY, "Stopped".to_owned(), "Start"),
-            State::Failed(error) => (RED, error.to_string(), "Start"),
+            State::Failed(_) => (RED, "Not listening".to_owned(), "Start"),
         };
         ui.horizontal(|ui| {
             let (dot, _) = ui.allocate_exact_size([14.0, 14.0].into(), eframe::egui::Sense::hover());
@@ -81,6 +81,10 @@ impl Window {
                 }
             });
         });
+        if let State::Failed(error) = &self.state {
+            ui.add_space(6.0);
+            ui.colored_label(RED, error.to_string());
+        }
     }
 
     fn footer(&self, ui: &mut Ui) {
