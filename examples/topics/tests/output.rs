@@ -35,7 +35,8 @@ fn each_example_prints_what_it_says() {
     let _watchdog = Watchdog::start("each_example_prints_what_it_says", Duration::from_secs(120));
     // `local:` addresses lie in it.
     let runtime_dir = tempfile::tempdir().unwrap();
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    // A copy of the package has none.
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).ok();
     let mut examples = 0;
     for entry in fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap() {
         let path = entry.unwrap().path();
@@ -48,10 +49,8 @@ fn each_example_prints_what_it_says() {
         let source = fs::read_to_string(&path).unwrap().replace('\r', "");
         let command = format!("//! cargo run -p topics --example {name}\n");
         assert!(source.contains(&command), "{name}.rs does not say {command}");
-        assert!(
-            readme.contains(&format!("(topics/{name}.rs)")),
-            "examples/README.md does not list {name}.rs"
-        );
+        let is_listed = readme.as_ref().is_none_or(|readme| readme.contains(&format!("(topics/{name}.rs)")));
+        assert!(is_listed, "examples/README.md does not list {name}.rs");
         let output = Command::new(program(name)).env("XDG_RUNTIME_DIR", runtime_dir.path()).output();
         assert_eq!(printed(&output.unwrap()), documented(&source), "{name}.rs");
         examples += 1;
