@@ -1,4 +1,4 @@
-//! Generates the Rust code of the services twice: for grpc-ipc, and as tonic's generator writes it.
+//! Generates the Rust code of the services twice: for grpc-ipc, and with tonic's own generator.
 
 use std::env;
 use std::error::Error;
@@ -9,7 +9,7 @@ const FILES: [&str; 3] = ["greet.proto", "bench.proto", "grpc/testing/test.proto
 
 fn main() -> Result<(), Box<dyn Error>> {
     grpc_ipc_build::configure()
-        // `bytes::Bytes`: a payload is cloned without a copy.
+        // `bytes::Bytes`, so that cloning a payload does not copy it.
         .bytes(".")
         .build_blocking_client(true)
         .compile_protos(&FILES, &["."])?;
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out_dir = PathBuf::from(env::var("OUT_DIR")?).join("tonic");
     fs::create_dir_all(&out_dir)?;
     tonic_prost_build::configure()
-        // Clients over any channel; no `connect` of tonic's own transport.
+        // Clients over any channel, without the `connect` of tonic's own transport.
         .build_transport(false)
         .extern_path(".greet", "crate::greet")
         .extern_path(".ipc.bench", "crate::bench")

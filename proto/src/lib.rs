@@ -1,11 +1,8 @@
-//! The services that the examples, the interoperability tests and the benchmarks serve and call, generated from
-//! the `.proto` files of this package: a module a protobuf package.
+//! The services that the examples, the interoperability tests and the benchmarks serve and call, generated from the
+//! `.proto` files of this package: one module per protobuf package.
 
 #![forbid(unsafe_code)]
-#![expect(
-    missing_docs,
-    reason = "messages are documented in the .proto files, where they are documented at all"
-)]
+#![expect(missing_docs, reason = "messages are documented in the .proto files, if at all")]
 #![expect(
     clippy::missing_errors_doc,
     reason = "a client that tonic generates fails with the status of its call"
@@ -21,7 +18,7 @@ pub mod greet {
     tonic::include_proto!("greet");
 }
 
-/// `ipc.bench.Bench`, the calls that are measured.
+/// `ipc.bench.Bench`, the calls of the benchmarks.
 pub mod bench {
     tonic::include_proto!("ipc.bench");
 }
@@ -31,8 +28,8 @@ pub mod testing {
     tonic::include_proto!("grpc.testing");
 }
 
-/// The same services and the same messages, with clients and servers of tonic's own generator: what is compared, and what
-/// has to go on working.
+/// The same services and messages, with clients and servers of tonic's own generator: for comparison, and to test that
+/// such code keeps working.
 pub mod tonic_generated {
     /// `greet.Greeter`
     pub mod greet {

@@ -1,4 +1,4 @@
-//! One implementation and one caller compile against the code of both generators, and each client calls each server.
+//! One implementation and one caller compile with the code of both generators, and each client calls each server.
 
 use std::pin::Pin;
 
@@ -9,7 +9,7 @@ use grpc_ipc_proto::bench::{Chunk, Total, Transfer};
 use tonic::codegen::tokio_stream::{self, Stream, StreamExt as _};
 use tonic::{Code, Request, Response, Status, Streaming};
 
-/// A channel to a server with what `build` adds to it.
+/// Starts a server with the services that `build` adds, and returns a channel to it.
 async fn serve(build: impl FnOnce(Server) -> Server) -> Channel {
     let network = Network::new();
     let listener = network.listen("bench", AccessPolicy::default()).unwrap();
@@ -22,7 +22,7 @@ fn chunk(length: usize) -> Chunk {
     Chunk { payload: vec![1; length].into() }
 }
 
-/// What somebody wrote for tonic, with the generated code in `$generated`.
+/// A program written for tonic, with the generated code in `$generated`.
 macro_rules! written_for_tonic {
     ($module:ident, $generated:path) => {
         mod $module {
@@ -112,7 +112,7 @@ written_for_tonic!(tonics, grpc_ipc_proto::tonic_generated::bench);
 #[test]
 fn each_client_calls_each_server() {
     run("each_client_calls_each_server", || async {
-        // In a task: the futures of calls are `Send`.
+        // In a task, because the futures of calls are `Send`.
         for add in [ours::add, tonics::add] {
             tokio::spawn(ours::call(serve(add).await)).await.unwrap();
             tokio::spawn(tonics::call(serve(add).await)).await.unwrap();

@@ -3,33 +3,33 @@ use std::process::Command;
 
 use crate::{Result, workspace};
 
-/// `cargo`, the one that runs this.
+/// The `cargo` that runs this program.
 pub(crate) fn cargo() -> Command {
     command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// `program`, in the workspace's directory.
+/// Runs `program` in the workspace's directory.
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(workspace::root());
     command
 }
 
-/// Runs it, and fails if it does.
+/// Runs a command, and fails if the command does.
 pub(crate) fn run(command: &mut Command) -> Result {
     println!("$ {}", shown(command));
     let status = command.status().map_err(|error| format!("{}: {error}", shown(command)))?;
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", shown(command)).into()) }
 }
 
-/// The same, for a command whose standard output is for something else.
+/// The same, for a command whose standard output is reserved.
 pub(crate) fn run_quietly(command: &mut Command) -> Result {
     eprintln!("$ {}", shown(command));
     let status = command.status().map_err(|error| format!("{}: {error}", shown(command)))?;
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", shown(command)).into()) }
 }
 
-/// What it prints, if it ends well.
+/// The command's output. Fails if the command does.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.output().map_err(|error| format!("{}: {error}", shown(command)))?;
     if !output.status.success() {
@@ -39,7 +39,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Whether it can be run, and ends well.
+/// Whether the command can be run, and succeeds.
 pub(crate) fn works(command: &mut Command) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }

@@ -1,5 +1,5 @@
-//! Building for other platforms on Debian: its own Rust toolchain comes with the source of the standard library, which
-//! rustup's does not on a machine that cannot fetch more of it.
+//! Builds for other platforms on Debian, with Debian's own Rust toolchain. It includes the source of the standard
+//! library; rustup would have to download it.
 
 use std::ffi::OsString;
 use std::fs;
@@ -18,7 +18,8 @@ pub(crate) fn missing() -> Option<String> {
         .then(|| "Debian's Rust toolchain with its source is missing; run `cargo xtask setup`".to_owned())
 }
 
-/// `cargo` for another target, with a target directory of its own: the two toolchains would rebuild each other's work.
+/// `cargo` for another target, with a separate target directory, because the two toolchains would rebuild each other's
+/// output.
 pub(crate) fn cargo(subcommand: &str, target: &str) -> Command {
     let mut path = OsString::from("/usr/bin:");
     path.push(std::env::var_os("PATH").unwrap_or_default());
@@ -35,7 +36,7 @@ pub(crate) fn cargo(subcommand: &str, target: &str) -> Command {
     command
 }
 
-/// Stands for a compiler of C and for its archiver: nobody links what they would make.
+/// Stands in for the C compiler and the archiver. Their output is never linked.
 const NO_COMPILER: &str = "\
 #!/bin/sh
 for argument; do
@@ -43,7 +44,7 @@ for argument; do
 done
 ";
 
-/// `cargo` for a target for which there is no compiler of C, which build scripts (ring's) ask for.
+/// `cargo` for a target without a C compiler, which some build scripts need (ring's).
 pub(crate) fn cargo_without_c(subcommand: &str, target: &str) -> Result<Command> {
     let directory = workspace::root().join("target/cross");
     fs::create_dir_all(&directory)?;
@@ -66,5 +67,5 @@ fn make_executable(path: &Path) -> Result {
 
 #[cfg(not(unix))]
 fn make_executable(_: &Path) -> Result {
-    Err("this is for Linux only".into())
+    Err("this works only on Linux".into())
 }

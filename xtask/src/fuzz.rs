@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz`: the targets of `crates/grpc-ipc-http2/fuzz`, by libFuzzer, which looks for inputs that reach code
-//! no input has reached before.
+//! `cargo xtask fuzz`: runs the targets of `crates/grpc-ipc-http2/fuzz` with libFuzzer, which looks for inputs that
+//! reach new code.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -15,8 +15,8 @@ use crate::{Result, workspace};
 const PACKAGE: &str = "crates/grpc-ipc-http2/fuzz";
 const TARGETS: [&str; 6] = ["frames", "hpack_decode", "hpack_round_trip", "server", "client", "differential"];
 
-/// Has the compiler count what runs, for libFuzzer. No sanitizer: those need a nightly toolchain, and there is no unsafe
-/// code to look into.
+/// Makes the compiler add coverage counters for libFuzzer. There is no sanitizer: sanitizers need a nightly toolchain,
+/// and there is no unsafe code to check.
 const FLAGS: [&str; 7] = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
@@ -57,10 +57,10 @@ fn parse<'a>(words: &[&'a str]) -> Result<(u64, Vec<&'a str>)> {
     Ok((seconds, targets))
 }
 
-/// The programs, built.
+/// The built programs.
 struct Fuzzer {
     programs: PathBuf,
-    /// Where inputs are kept that are not committed.
+    /// The directory of inputs that are not committed.
     kept: PathBuf,
     time: Duration,
 }
@@ -75,7 +75,7 @@ impl Fuzzer {
         let host = version.lines().find_map(|line| line.strip_prefix("host: "));
         let host = host.ok_or("rustc does not tell its host")?;
         let mut build = cargo();
-        // With a target, the flags are not for what runs at build time.
+        // With a target, the flags do not apply to build scripts.
         build
             .args(["build", "--locked", "--release", "--target", host])
             .arg(format!("--manifest-path={PACKAGE}/Cargo.toml"))
@@ -93,7 +93,7 @@ impl Fuzzer {
         fs::create_dir_all(&corpus)?;
         fs::create_dir_all(&failures)?;
         let mut command = command(self.programs.join(target));
-        // What it finds goes into the first directory.
+        // New inputs go to the first directory.
         command.arg(corpus);
         for committed in ["seeds", "regressions"] {
             let directory = workspace::root().join(PACKAGE).join(committed).join(target);
@@ -123,7 +123,7 @@ impl Fuzzer {
     }
 }
 
-/// What libFuzzer has reported.
+/// libFuzzer's report.
 #[derive(Debug, Default, PartialEq)]
 struct Run {
     executions: u64,
@@ -133,7 +133,7 @@ struct Run {
 }
 
 impl Run {
-    /// Takes a line like `#42 NEW cov: 985 ft: 4483 …`, or the one that names an input; whether it was one.
+    /// Takes a line like `#42 NEW cov: 985 ft: 4483 …`, or one with the path of an input. Returns whether it was one.
     fn take(&mut self, line: &str, first_half: bool) -> bool {
         if let Some((_, path)) = line.split_once("Test unit written to ") {
             self.failure = Some(path.to_owned());
@@ -142,7 +142,7 @@ impl Run {
         let executions = words.next().and_then(|word| word.strip_prefix('#')?.parse().ok());
         let coverage = words.skip_while(|word| *word != "cov:").nth(1).and_then(|word| word.parse().ok());
         let (Some(executions), Some(coverage)) = (executions, coverage) else { return false };
-        // Before that, it repeats what was kept.
+        // Before that, libFuzzer repeats the stored inputs.
         if line.contains("INITED") {
             self.coverage = [coverage; 3];
         }

@@ -1,4 +1,4 @@
-//! The project's commands. `cargo xtask` alone lists them.
+//! The project's commands. `cargo xtask` without a command lists them.
 #![forbid(unsafe_code)]
 
 mod bench;
@@ -23,31 +23,32 @@ use std::sync::LazyLock;
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  test [--require PLATFORM]...   runs every check that this machine can run, and says what it skipped and why;
-                                 with --require linux|macos|windows it fails if that platform was skipped, or
-                                 anything on it that setup would have installed
+  test [--require PLATFORM]...   runs every check that this machine can run, and prints what it skipped and why;
+                                 with --require linux|macos|windows, fails if that platform was skipped, or a check
+                                 whose requirements setup installs
   tidy                           checks the invariants of ARCHITECTURE.md
   bench [--seconds N] [--rounds N] [--profile release|lto] [SECTION]...
-                                 measures grpc-ipc beside other stacks (Linux), and prints a table in Markdown;
+                                 measures grpc-ipc and other stacks (Linux), and prints a table in Markdown;
                                  sections: calls, streams, large, h2load, instructions, syscalls, allocations, memory,
-                                 pipe (all of them)
-  bench --gate [--update]        fails if a call costs more instructions, system calls or allocations than it may
-                                 (xtask/bench-limits.txt); --update writes what it costs as the new limits
-  faults [--short] [SCENARIO]... kills, stops, restarts and overloads servers and clients, and counts what becomes of the
-                                 calls; --help lists the scenarios (all of them)
+                                 pipe (default: all)
+  bench --gate [--update]        fails if a call exceeds its limit of instructions, system calls or allocations
+                                 (xtask/bench-limits.txt); --update writes the current costs as the new limits
+  faults [--short] [SCENARIO]... kills, stops, restarts and overloads servers and clients, and counts the outcomes of
+                                 calls; --help lists the scenarios (default: all)
   fuzz [--seconds N] [TARGET]...
-                                 gives the HTTP/2 engine arbitrary input, for 60 seconds a target; targets: frames,
-                                 hpack_decode, hpack_round_trip, server, client, differential (all of them)
-  models [--seconds N]           tries in what order tasks can run, for 10 seconds a model; and runs Miri, if it is there
-  book                           builds the book of crates/grpc-ipc/docs, with the documentation of the crates, into
-                                 target/book, and checks its links; needs mdbook, and says so where it is missing
-  public-api [--update]          compares the public API of the published crates with crates/*/public-api*.txt, or writes
-                                 them (Linux)
+                                 fuzzes the HTTP/2 engine, for 60 seconds per target; targets: frames, hpack_decode,
+                                 hpack_round_trip, server, client, differential (default: all)
+  models [--seconds N]           explores the orders in which tasks can run, for 10 seconds per model, and runs Miri if it
+                                 is installed
+  book                           builds the book of crates/grpc-ipc/docs and the crates' documentation into target/book,
+                                 and checks the links (requires mdbook)
+  public-api [--update]          compares the public API of the published crates with crates/*/public-api*.txt (Linux);
+                                 --update writes the files
   release [--require-all]        checks the minimum Rust version, dependencies, SemVer, the public API, and a dry run of
-                                 publishing; with --require-all it fails if a tool is missing
-  setup                          installs what tests and benchmarks need beside Rust (Debian, as root; on other systems the
-                                 peers that they can run)
-  wine PROGRAM [ARGUMENT]...     runs a Windows program under the Wine that setup has installed";
+                                 publishing; with --require-all, fails if a tool is missing
+  setup                          installs the requirements of tests and benchmarks besides Rust (on Debian, as root; on
+                                 other systems only the peers that they can run)
+  wine PROGRAM [ARGUMENT]...     runs a Windows program under the Wine that setup installs";
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 

@@ -1,5 +1,5 @@
-//! `cargo xtask models`: the order in which the tasks of grpc-ipc can run, tried out by shuttle
-//! (`crates/grpc-ipc/models`); and the engine's code without I/O, run by Miri.
+//! `cargo xtask models`: explores the orders in which grpc-ipc's tasks can run, with shuttle
+//! (`crates/grpc-ipc/models`), and runs the engine's I/O-free code under Miri.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::command::{cargo, command, run as run_command, works};
 
 pub(crate) const MANIFEST: &str = "crates/grpc-ipc/models/Cargo.toml";
 
-/// The modules of the engine that Miri runs the tests of.
+/// The modules of the engine whose tests run under Miri.
 const PURE: [&str; 5] = ["frame::", "hpack::", "message::", "output::", "pieces::"];
 
 pub(crate) fn run(options: &[&str]) -> Result {
@@ -27,7 +27,7 @@ pub(crate) fn run(options: &[&str]) -> Result {
     }
 }
 
-/// Tries orders for so many seconds a model.
+/// Explores orders for this many seconds per model.
 pub(crate) fn shuttle(seconds: u64) -> Command {
     let mut shuttle = cargo();
     shuttle
@@ -37,9 +37,9 @@ pub(crate) fn shuttle(seconds: u64) -> Command {
     shuttle
 }
 
-/// Miri, or what to do to have it.
+/// Miri, or how to install it.
 fn miri() -> std::result::Result<Command, String> {
-    // Not the cargo that runs this: only rustup knows of toolchains.
+    // Not the cargo that runs this program, because only rustup selects toolchains.
     let miri = || {
         let mut miri = command("cargo");
         miri.args(["+nightly", "miri"]).env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
@@ -54,7 +54,7 @@ fn miri() -> std::result::Result<Command, String> {
     let mut test = miri();
     test.args(["test", "--locked", "--target-dir=target/miri", "--package=grpc-ipc-http2", "--lib", "--"])
         .args(PURE)
-        // What it isolates programs from is the time, among others.
+        // Isolation would hide the clock, among others.
         .env("MIRIFLAGS", "-Zmiri-disable-isolation");
     Ok(test)
 }

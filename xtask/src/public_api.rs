@@ -1,6 +1,6 @@
-//! `cargo xtask public-api`: the public API of each published crate, in `crates/NAME/public-api.txt`, so that a change of it
-//! is seen in a review. The text is made from rustdoc's JSON, which is not stable: what reads it (`xtask/public-api`) knows
-//! one version of it.
+//! `cargo xtask public-api`: the public API of each published crate, in `crates/NAME/public-api.txt`, so that reviews
+//! show changes to it. The text is made from rustdoc's JSON, whose format is unstable: the program that reads it
+//! (`xtask/public-api`) supports a single version.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::{Result, cross, tidy, workspace};
 
 pub(crate) const READER: &str = "xtask/public-api/Cargo.toml";
 const JSON: &str = "-Dwarnings -Zunstable-options --output-format=json";
-/// The crates that have nothing in them elsewhere, and the facade, which has a module of its own there.
+/// The crates that are empty on other platforms, and the facade, which has a Windows module.
 const WINDOWS: [&str; 3] = ["grpc-ipc", "grpc-ipc-named-pipe", "grpc-ipc-win32"];
 const WINDOWS_TARGET: &str = "x86_64-pc-windows-msvc";
 
@@ -31,13 +31,13 @@ pub(crate) fn run(options: &[&str]) -> Result {
     }
 }
 
-/// A crate's API.
+/// The API of a crate.
 pub(crate) struct Api {
     file: PathBuf,
     text: String,
 }
 
-/// The APIs on this machine's platform, which has to be Linux: others have items of their own.
+/// The APIs on this platform, which has to be Linux: other platforms have additional items.
 pub(crate) fn host() -> Result<Vec<Api>> {
     let mut packages = tidy::libraries()?;
     packages.retain(|name| name == "grpc-ipc" || !WINDOWS.contains(&name.as_str()));
@@ -46,7 +46,7 @@ pub(crate) fn host() -> Result<Vec<Api>> {
     read(&packages, &target().join("doc"), "public-api.txt")
 }
 
-/// The APIs on Windows that differ.
+/// The APIs that differ on Windows.
 pub(crate) fn windows() -> Result<Vec<Api>> {
     let mut doc = cross::cargo_without_c("doc", WINDOWS_TARGET)?;
     // Of all packages, as for the documentation: what they depend on is then checked once.
@@ -55,7 +55,7 @@ pub(crate) fn windows() -> Result<Vec<Api>> {
     run_command(doc.env("RUSTDOCFLAGS", JSON))?;
     let documentation = workspace::root().join("target/cross").join(WINDOWS_TARGET).join("doc");
     let mut apis = read(&WINDOWS.map(str::to_owned), &documentation, "public-api-windows.txt")?;
-    // Of the facade, only what no other platform has.
+    // Of the facade, only the items that no other platform has.
     for api in &mut apis {
         if api.file.starts_with("crates/grpc-ipc/") {
             let is_platforms = |line: &&str| line.contains("grpc_ipc::windows::");
@@ -65,7 +65,7 @@ pub(crate) fn windows() -> Result<Vec<Api>> {
     Ok(apis)
 }
 
-/// `cargo doc` with what is not stable, in a target directory of its own: the flag would have build scripts run again.
+/// `cargo doc` with unstable options, in a separate target directory, because the flags would rerun the build scripts.
 pub(crate) fn documentation() -> Command {
     let mut doc = cargo();
     doc.args(["doc", "--locked", "--no-deps", "--all-features", "--target-dir"]).arg(target());
@@ -97,7 +97,7 @@ fn read(packages: &[String], documentation: &Path, name: &str) -> Result<Vec<Api
     Ok(apis)
 }
 
-/// Fails if one of them is not what its file says; or writes them.
+/// Compares the APIs with their files and fails if they differ; with `update`, writes the files.
 pub(crate) fn compare(apis: &[Api], update: bool) -> Result {
     let mut changed = String::new();
     for Api { file, text } in apis {
@@ -120,7 +120,7 @@ pub(crate) fn compare(apis: &[Api], update: bool) -> Result {
         return Ok(());
     }
     Err(format!(
-        "the public API has changed:\n{changed}If that is meant, run `cargo xtask public-api --update` and commit the files."
+        "the public API has changed:\n{changed}If the change is intended, run `cargo xtask public-api --update` and commit the files."
     )
     .into())
 }

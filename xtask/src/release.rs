@@ -1,4 +1,4 @@
-//! `cargo xtask release`: what is checked before a release, beside the tests.
+//! `cargo xtask release`: the checks before a release, besides the tests.
 
 use serde_json::Value;
 
@@ -29,25 +29,25 @@ pub(crate) fn run(options: &[&str]) -> Result {
     if failed { Err("not ready for a release".into()) } else { Ok(()) }
 }
 
-/// Why a subcommand of cargo cannot be run, and what to do about it.
+/// Why a cargo subcommand cannot be run, and how to install it.
 pub(crate) fn missing(subcommand: &str) -> Option<String> {
     let missing =
         || format!("cargo-{subcommand} is missing; run `cargo install --locked cargo-{subcommand}`");
     (!works(cargo().args([subcommand, "--version"]))).then(missing)
 }
 
-/// What can be said about dependencies without the database of advisories, which has to be fetched.
+/// The checks of dependencies that do not need the advisory database, which has to be downloaded.
 pub(crate) fn check_dependencies() -> Result {
     run_command(cargo().args(["deny", "--locked", "check", "bans", "licenses", "sources"]))
 }
 
-/// That the published crates build with the oldest Rust that their manifests promise.
+/// Checks that the published crates build with the minimum Rust version in their manifests.
 fn minimum_rust_version() -> Result {
     let metadata: Value = serde_json::from_str(&tidy::metadata()?)?;
     let facade = tidy::members(&metadata).find(|package| package["name"] == "grpc-ipc");
     let version =
         facade.and_then(|facade| facade["rust_version"].as_str()).ok_or("grpc-ipc has no rust-version")?;
-    // Not the cargo that runs this: only rustup knows of toolchains.
+    // Not the cargo that runs this program, because only rustup selects toolchains.
     let mut check = command("rustup");
     check.args(["run", "--install", version, "cargo", "check", "--locked", "--all-features"]);
     check.args(tidy::published()?.iter().map(|name| format!("--package={name}")));
@@ -55,7 +55,7 @@ fn minimum_rust_version() -> Result {
     run_command(&mut check)
 }
 
-/// That what has changed since the newest tag is compatible, or that the version says that it is not.
+/// Checks that changes since the newest tag are compatible, or that the version is incremented accordingly.
 fn semver(platform: &mut Platform) {
     if let Some(missing) = missing("semver-checks") {
         platform.skipped.push(missing);

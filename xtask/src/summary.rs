@@ -1,19 +1,19 @@
-//! What ran, platform by platform.
+//! The results, platform by platform.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// What became of one platform.
+/// The results of one platform.
 #[derive(Debug, Default)]
 pub(crate) struct Platform {
     pub(crate) name: &'static str,
     pub(crate) passed: u32,
     pub(crate) failed: u32,
-    /// What did not run, each with its reason.
+    /// Skipped tests and checks, with the reasons.
     pub(crate) skipped: Vec<String>,
-    /// What went wrong, each with the command to see it again.
+    /// Failures, with the commands that reproduce them.
     pub(crate) failures: Vec<String>,
-    /// What is worth knowing about how it ran.
+    /// Remarks about the run.
     pub(crate) notes: Vec<String>,
 }
 
@@ -22,7 +22,7 @@ impl Platform {
         Self { name, ..Self::default() }
     }
 
-    /// Counts one check that is no test of its own, such as a build.
+    /// Counts a check that is not a test, such as a build.
     pub(crate) fn check(&mut self, what: &str, result: crate::Result) {
         match result {
             Ok(()) => self.passed += 1,
@@ -33,7 +33,7 @@ impl Platform {
         }
     }
 
-    /// Adds up the lines `test result: …` of what `cargo test` printed.
+    /// Adds up the lines `test result: …` in the output of `cargo test`.
     pub(crate) fn count(&mut self, printed: &str) {
         for line in printed.lines().filter_map(|line| line.trim().strip_prefix("test result: ")) {
             self.passed += number_before(line, "passed");
@@ -55,14 +55,14 @@ fn number_before(line: &str, word: &str) -> u32 {
     0
 }
 
-/// The table, and a last line with the sums.
+/// The table, and a last line with the totals.
 pub(crate) fn show(platforms: &[Platform]) -> String {
     let mut text = String::from("\nplatform    passed  failed  skipped\n");
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for platform in platforms {
         let Platform { name, passed: p, failed: f, .. } = platform;
         let s = platform.skipped.len();
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         _ = writeln!(text, "{name:<10} {p:>7} {f:>7} {s:>8}");
         for note in &platform.notes {
             _ = writeln!(text, "    {note}");
@@ -84,7 +84,7 @@ pub(crate) fn show(platforms: &[Platform]) -> String {
     text
 }
 
-/// The skipped tests of each reason, from lines `TEST: REASON`.
+/// The skipped tests by reason, from lines `TEST: REASON`.
 fn by_reason(skipped: &[String]) -> BTreeMap<&str, Vec<&str>> {
     let mut reasons: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for skip in skipped {

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: every check that this machine can run.
+//! `cargo xtask test`: all checks that this machine can run.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -10,15 +10,15 @@ use crate::summary::{Platform, show};
 use crate::{Result, bench, cross, models, public_api, release, setup, tidy, wine, workspace};
 
 const ALL: [&str; 3] = ["--workspace", "--all-features", "--all-targets"];
-/// Of a platform's own tests: Windows cannot replace a program that runs, so there xtask's are built elsewhere.
+/// Windows cannot replace a running program, so the tests of xtask are built elsewhere there.
 const NO_XTASK: &str = "--exclude=xtask";
-/// On another platform the benchmarks are left out: they need a C compiler for it.
+/// The benchmarks are left out on other platforms, because they need a C compiler for the target.
 const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
 const SECONDS_A_MODEL: u64 = 1;
 const WINDOWS_GNU: &str = "x86_64-pc-windows-gnu";
 const MSVC: &str = "x86_64-pc-windows-msvc";
 const MACOS: &str = "aarch64-apple-darwin";
-/// The RFC 9113 suite of another project. It needs Linux.
+/// The RFC 9113 suite of another project. It requires Linux.
 const HTTPWG: &str = "crates/grpc-ipc-http2/httpwg/Cargo.toml";
 
 pub(crate) fn run(options: &[&str]) -> Result {
@@ -27,7 +27,7 @@ pub(crate) fn run(options: &[&str]) -> Result {
         "linux" => vec![style(), host("linux"), under_wine(), type_checked_macos()],
         "macos" => vec![style(), host("macos"), elsewhere("linux"), elsewhere("windows")],
         "windows" => vec![style(), host("windows"), elsewhere("linux"), elsewhere("macos")],
-        other => return Err(format!("nobody has tried this on {other} yet").into()),
+        other => return Err(format!("{other} is not supported yet").into()),
     };
     println!("{}", show(&platforms));
     let failed = platforms.iter().any(|platform| platform.failed > 0);
@@ -53,11 +53,11 @@ fn required<'a>(options: &[&'a str]) -> Result<Vec<&'a str>> {
         .collect()
 }
 
-/// What does not depend on the platform.
+/// The checks that do not depend on the platform.
 fn style() -> Platform {
     let mut platform = Platform::new("style");
     platform.check("format", run_command(cargo().args(["fmt", "--all", "--check"])));
-    // Workspaces of their own: seen to here as far as they need not be built.
+    // Separate workspaces, which are only formatted here.
     for (what, manifest) in [
         ("the peers of the benchmarks", "benches/peers/Cargo.toml"),
         ("the desktop program", "examples/window/Cargo.toml"),
@@ -91,8 +91,9 @@ fn style() -> Platform {
     platform
 }
 
-/// The default, and six sets that have every combination of any two features among them: the empty one, and five, of which
-/// each feature is in another three. Two triples of five have a set in common, and each has one that the other lacks.
+/// The default set, and six sets that together contain every combination of any two features: the empty one, and five
+/// others. Each feature is in a different triple of those five. Any two triples of five share a set, and each has one that
+/// the other lacks.
 fn feature_sets(features: &[String]) -> Vec<String> {
     let triples = (0_u8..32).filter(|triple| triple.count_ones() == 3);
     let chosen: Vec<_> = features.iter().zip(triples).collect();
@@ -104,14 +105,14 @@ fn feature_sets(features: &[String]) -> Vec<String> {
     ["default".to_owned(), String::new()].into_iter().chain(sets).collect()
 }
 
-/// The documentation of the libraries that are published, as docs.rs builds it.
+/// The documentation of the published libraries, as docs.rs builds it.
 fn documentation() -> Result {
     let mut doc = public_api::documentation();
     doc.args(tidy::libraries()?.iter().map(|name| format!("--package={name}")));
     run_command(doc.env("RUSTDOCFLAGS", "-Dwarnings --cfg docsrs"))
 }
 
-/// The tests of this machine's own platform.
+/// The tests of this machine's platform.
 fn host(name: &'static str) -> Platform {
     let mut platform = Platform::new(name);
     let mut test = cargo();
@@ -138,7 +139,7 @@ fn host(name: &'static str) -> Platform {
     platform
 }
 
-/// The tests of Windows, under Wine.
+/// The Windows tests, under Wine.
 fn under_wine() -> Platform {
     let mut platform = Platform::new("windows");
     if let Some(missing) = cross::missing().or_else(wine::missing) {
@@ -146,7 +147,7 @@ fn under_wine() -> Platform {
         return platform;
     }
     platform.notes.push("ran under Wine 10, not on Windows".to_owned());
-    // Without it each program would start the server of Wine anew, or find the one before about to end.
+    // Otherwise each program would start a new Wine server, or find one that is about to end.
     let _session = match wine::Session::start() {
         Ok(session) => session,
         Err(error) => {
@@ -166,8 +167,8 @@ fn under_wine() -> Platform {
     platform
 }
 
-/// That the greeter under Wine serves until Ctrl-C, which is what SIGINT is to it, and ends well. No program of Windows
-/// can press Ctrl-C for another one alone; so this is not among the tests.
+/// Checks that the greeter under Wine serves until Ctrl-C, which Wine sends for SIGINT, and ends without an error. A
+/// Windows program cannot send Ctrl-C to a single other program, so this is not a test.
 fn ctrl_c_ends_the_greeter() -> Result {
     let greeter = workspace::root().join("target/cross/x86_64-pc-windows-gnu/debug/greeter.exe");
     let greeter = greeter.to_str().ok_or("the path of the greeter is not Unicode")?;
@@ -175,7 +176,7 @@ fn ctrl_c_ends_the_greeter() -> Result {
     let mut server = wine::wine(greeter, &["serve", &address]);
     let mut server = Killed(server.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?);
     let mut lines = BufReader::new(server.0.stdout.take().ok_or("no standard output")?).lines();
-    let ready = lines.next().ok_or("the greeter has ended before it listened")??;
+    let ready = lines.next().ok_or("the greeter ended before it listened")??;
     if !ready.starts_with("listening on") {
         return Err(ready.into());
     }
@@ -186,13 +187,13 @@ fn ctrl_c_ends_the_greeter() -> Result {
         match server.0.try_wait()? {
             Some(status) if status.success() => return Ok(()),
             Some(status) => return Err(format!("the greeter: {status}").into()),
-            None if Instant::now() > deadline => return Err("the greeter goes on after Ctrl-C".into()),
+            None if Instant::now() > deadline => return Err("the greeter did not end after Ctrl-C".into()),
             None => std::thread::sleep(Duration::from_millis(20)),
         }
     }
 }
 
-/// A child process that does not outlive this.
+/// A child process that is killed when this is dropped.
 struct Killed(Child);
 
 impl Drop for Killed {
@@ -202,14 +203,14 @@ impl Drop for Killed {
     }
 }
 
-/// macOS, as far as it goes without one.
+/// The checks for macOS that are possible without one.
 fn type_checked_macos() -> Platform {
     let mut platform = Platform::new("macos");
     if let Some(missing) = cross::missing() {
         platform.skipped.push(missing);
         return platform;
     }
-    platform.notes.push("type-checked only: its tests have not run".to_owned());
+    platform.notes.push("only type-checked; the tests did not run".to_owned());
     let check = || run_command(cross::cargo_without_c("check", MACOS)?.arg(NO_BENCHES).args(ALL));
     platform.check(&format!("type-check for {MACOS}"), check());
     document(&mut platform, MACOS);
@@ -242,7 +243,8 @@ fn elsewhere(name: &'static str) -> Platform {
     platform
 }
 
-/// Runs `cargo test`, shows what it prints, and adds it up, with the tests that said that they were skipped.
+/// Runs `cargo test`, shows its output, and counts the results. Tests that reported themselves as skipped count as
+/// skipped.
 fn run_tests(platform: &mut Platform, command: &mut Command) {
     let skipped = workspace::root().join(format!("target/skipped-{}.txt", platform.name));
     _ = fs::remove_file(&skipped);
@@ -250,7 +252,7 @@ fn run_tests(platform: &mut Platform, command: &mut Command) {
     let result = stream(command).map(|(printed, success)| {
         let failed = platform.failed;
         platform.count(&printed);
-        // A program that does not build, or that the watchdog ended, has no line of results.
+        // A program that does not build, or that the watchdog ended, prints no result line.
         if !success && platform.failed == failed {
             platform.failed += 1;
         }
@@ -263,11 +265,11 @@ fn run_tests(platform: &mut Platform, command: &mut Command) {
     }
     let skipped = fs::read_to_string(&skipped).unwrap_or_default();
     platform.skipped.extend(skipped.lines().map(str::to_owned));
-    // To its harness, a test that says that it was skipped has passed.
+    // The harness counts a skipped test as passed.
     platform.passed = platform.passed.saturating_sub(skipped.lines().count() as u32);
 }
 
-/// What a command printed on standard output, shown on the way, and whether it ended well.
+/// The standard output of a command, which is also shown, and whether the command succeeded.
 fn stream(command: &mut Command) -> Result<(String, bool)> {
     println!("$ {}", shown(command));
     let mut child = command.stdout(Stdio::piped()).spawn()?;

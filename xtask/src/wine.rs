@@ -1,4 +1,4 @@
-//! Wine 10, out of a Debian 13 root: Debian 12's is too old to run Rust programs as they are.
+//! Wine 10, from a Debian 13 root, because Debian 12's version is too old to run Rust programs unmodified.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use crate::Result;
 use crate::command::{command, works};
 
-/// Where `cargo xtask setup` puts it.
+/// The directory where `cargo xtask setup` installs it.
 fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(std::env::home_dir()?.join(".cache")));
@@ -21,12 +21,12 @@ pub(crate) fn root() -> PathBuf {
     cache().join("wine-root")
 }
 
-/// The Windows that the programs see.
+/// The Windows installation that the programs see.
 pub(crate) fn prefix() -> PathBuf {
     cache().join("wine-prefix")
 }
 
-/// What exists once the prefix is complete.
+/// Exists once the prefix is complete.
 pub(crate) fn ready() -> PathBuf {
     prefix().join("ready")
 }
@@ -36,18 +36,18 @@ pub(crate) fn missing() -> Option<String> {
     (!ready().exists()).then(|| "Wine is missing; run `cargo xtask setup`".to_owned())
 }
 
-/// This program. It is asked for when the program starts: later, cargo may have put another file at its path.
+/// This program. The path is read at startup, because cargo may replace the file later.
 pub(crate) static PROGRAM: LazyLock<PathBuf> =
     LazyLock::new(|| std::env::current_exe().unwrap_or_else(|_| "xtask".into()));
 
-/// What cargo is told to run Windows programs with.
+/// The runner for Windows programs, for cargo.
 pub(crate) fn runner() -> OsString {
     let mut runner = PROGRAM.clone().into_os_string();
     runner.push(" wine");
     runner
 }
 
-/// `cargo xtask wine`: becomes the program.
+/// `cargo xtask wine`: replaces this process with the program.
 #[cfg(unix)]
 pub(crate) fn run(program: &str, arguments: &[&str]) -> Result {
     use std::os::unix::process::CommandExt as _;
@@ -59,14 +59,14 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result {
     Err(wine.exec().into())
 }
 
-/// `cargo xtask wine`, which Windows does not need.
+/// `cargo xtask wine`, which is not needed on Windows.
 #[cfg(not(unix))]
 pub(crate) fn run(_: &str, _: &[&str]) -> Result {
     Err("Wine runs on Linux only".into())
 }
 
-/// `program` under Wine. Only `/usr` is swapped for the Debian 13 root's, in a mount namespace of this process's own:
-/// all other paths, the working directory, the environment and the process id stay as they are.
+/// Runs `program` under Wine. Only `/usr` is replaced by that of the Debian 13 root, in a private mount namespace. All
+/// other paths, the working directory, the environment and the process id stay the same.
 pub(crate) fn wine(program: &str, arguments: &[&str]) -> Command {
     const SWAP_AND_RUN: &str = "mount --bind \"$0/usr\" /usr && exec /usr/lib/wine/wine64 \"$@\"";
     let mut unshare = command("unshare");
@@ -82,12 +82,12 @@ pub(crate) fn wine(program: &str, arguments: &[&str]) -> Command {
     unshare
 }
 
-/// Keeps Wine's server alive, which saves each program seconds of starting it. It ends when this is dropped.
+/// Keeps the Wine server running, which saves each program seconds of startup. It ends when this is dropped.
 pub(crate) struct Session(Child);
 
 impl Session {
-    /// Starts it; once more if that fails, because the server of an earlier program may be about to end, and takes a
-    /// program that starts just then with it.
+    /// Starts the server. Retries once on failure, because the server of an earlier program may be about to end, and
+    /// would end a program that starts at that moment.
     pub(crate) fn start() -> Result<Self> {
         Self::start_once().or_else(|_| Self::start_once())
     }

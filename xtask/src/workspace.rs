@@ -3,18 +3,18 @@ use std::path::{Path, PathBuf};
 
 use crate::Result;
 
-/// The directory of the workspace's manifest.
+/// The root directory of the workspace.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// A file of the workspace, as text.
+/// Reads a file of the workspace as text.
 pub(crate) fn read(path: impl AsRef<Path>) -> Result<String> {
     let path = root().join(path);
     Ok(fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
-/// All files below `directory` whose name ends in `extension`, in order, relative to the root.
+/// All files below `directory` whose names end in `extension`, in order, relative to the root.
 pub(crate) fn files(directory: &str, extension: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut directories = vec![root().join(directory)];

@@ -1,4 +1,4 @@
-//! Prints the public API of a crate, an item a line, from the JSON that rustdoc writes: `grpc-ipc-public-api FILE`.
+//! Prints the public API of a crate, one item per line, from rustdoc's JSON: `grpc-ipc-public-api FILE`.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! The allocations of a call, and where they are made.
+//! The allocations of a call, and the code that makes them.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ use crate::Result;
 
 const SECTION: &str = "Allocations";
 
-/// Functions that allocate for the one that is looked for.
+/// Functions that allocate on behalf of others, and are skipped.
 const ALLOCATORS: [&str; 12] = [
     "malloc",
     "calloc",
@@ -41,7 +41,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
             }
             eprintln!("allocations: {}, {}", stack.name(), shape.what);
             let setup = Setup { stack, profile: Profile::Release, placement: ONE_CORE, serve: shape.serve };
-            // They do not differ from round to round.
+            // They are the same in every round.
             for (side, counts) in DHAT_TOTALS.per_call(bench, setup, Runs::CALLS, shape.calls)?.named() {
                 for (unit, count) in ["allocations/call", "bytes/call"].iter().zip(counts) {
                     let row = Row {
@@ -66,7 +66,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     Ok(())
 }
 
-/// The places that allocate in every call.
+/// The code that allocates in every call.
 fn named(stack: Stack, side: &str, short: &Heap, long: &Heap) -> String {
     let mut text = format!("Allocations of {}, {}, {side}, by place:\n", stack.name(), ONE.what);
     let calls = f64::from(Runs::CALLS.long - Runs::CALLS.short);
@@ -82,13 +82,13 @@ fn named(stack: Stack, side: &str, short: &Heap, long: &Heap) -> String {
         .collect();
     places.sort_by(|one, other| other.0.total_cmp(&one.0).then_with(|| one.2.cmp(&other.2)));
     for (blocks, bytes, place) in places {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         _ = write!(text, "\n- {blocks:.2}, {bytes:.0} bytes: {place}");
     }
     text
 }
 
-/// The innermost functions that are not the allocator's.
+/// The innermost functions outside of the allocator.
 fn shown(place: &[String]) -> String {
     let place = place.iter().skip_while(|name| ALLOCATORS.iter().any(|start| name.starts_with(start)));
     let names: Vec<_> = place.take(3).map(|name| format!("`{name}`")).collect();

@@ -1,4 +1,4 @@
-//! The programs, built with each profile.
+//! Builds the programs with each profile.
 
 use std::path::PathBuf;
 
@@ -11,16 +11,16 @@ use crate::command::{cargo, output, run_quietly};
 /// How the programs are built.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Profile {
-    /// What `cargo build --release` does.
+    /// As with `cargo build --release`.
     Release,
     /// `[profile.lto]`.
     Lto,
-    /// `[profile.profiling]`: as `Release`, with the names of functions. Only our own program is built so.
+    /// `[profile.profiling]`: like `Release`, with function names. Only our own program is built this way.
     Profiling,
 }
 
 impl Profile {
-    /// Those that are measured.
+    /// The profiles that are measured.
     pub(super) const ALL: [Self; 2] = [Self::Release, Self::Lto];
 
     pub(super) fn named(name: &str) -> Result<Self> {
@@ -54,7 +54,7 @@ impl Programs {
         Ok(Self { target: target.into() })
     }
 
-    /// Builds our own program alone.
+    /// Builds only our own program.
     pub(super) fn build_ours(profile: Profile) -> Result<Self> {
         let target = target()?;
         build(profile, &target, &OURS)?;
@@ -66,7 +66,7 @@ impl Programs {
     }
 }
 
-/// Our own program, which is tonic's, too.
+/// Our own program, which is also tonic's.
 pub(super) const OURS: [&str; 3] = ["--package=grpc-ipc-examples", "--bin", PEER];
 
 fn target() -> Result<String> {

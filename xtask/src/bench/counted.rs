@@ -1,5 +1,5 @@
-//! What a tool counts, for one call: two runs of different length, and the difference over the difference of their
-//! calls. So what a process does before its first call and after its last one does not count.
+//! Counts a tool's events per call: two runs of different length, and the difference of the counts over the difference
+//! of the calls. Events before the first call and after the last one cancel out.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,7 +11,7 @@ use super::table::Table;
 use crate::command::{command, works};
 use crate::{Result, setup};
 
-/// The commands of the client that are run so often.
+/// The client's command, and the two numbers of repetitions.
 #[derive(Clone, Copy)]
 pub(super) struct Runs {
     /// `calls` or `connections`.
@@ -24,15 +24,15 @@ impl Runs {
     pub(super) const CALLS: Self = Self { command: "calls", short: 1_000, long: 3_000 };
 }
 
-/// A tool that runs a program and writes a report into a file, of which `T` is read.
+/// A tool that runs a program and writes a report to a file, from which a `T` is read.
 pub(super) struct Counter<T> {
-    /// The words before the program's, given the file.
+    /// The command line before the program, given the file.
     pub(super) tool: fn(&Path) -> Vec<OsString>,
-    /// What is in the text of the file.
+    /// Reads the report.
     pub(super) read: fn(&str) -> Result<T>,
 }
 
-/// One thing of each side.
+/// A value for each side.
 #[derive(Clone, Copy)]
 pub(super) struct Sides<T> {
     pub(super) client: T,
@@ -44,14 +44,14 @@ impl<T> Sides<T> {
         Sides { client: map(self.client), server: map(self.server) }
     }
 
-    /// Each with its name.
+    /// Each value with the name of its side.
     pub(super) fn named(self) -> [(&'static str, T); 2] {
         [("client", self.client), ("server", self.server)]
     }
 }
 
 impl<const N: usize> Counter<[u64; N]> {
-    /// What one call costs. `options` are those of the command.
+    /// The cost of one call. `options` are those of the command.
     pub(super) fn per_call(
         &self,
         bench: &Bench,
@@ -72,8 +72,8 @@ impl<const N: usize> Counter<[u64; N]> {
 }
 
 impl<T> Counter<T> {
-    /// The short run and the long one. Both sides are counted at once: if only one of them were slowed down by the tool,
-    /// it would find all the calls in flight waiting for it, or never more than one.
+    /// The short run and the long one. Both sides are counted at once, because a tool that slows down only one of them
+    /// would change how many calls are in flight.
     pub(super) fn both(
         &self,
         bench: &Bench,
@@ -101,14 +101,18 @@ impl<T> Counter<T> {
         let printed = process.client(&(self.tool)(&client), name, &arguments)?;
         process.stop()?;
         if printed.trim() != format!("{count} {name}") {
-            return Err(format!("{} was to make {count} {name}: {printed}", setup.stack.name()).into());
+            return Err(format!(
+                "{} should have made {count} {name}, but printed: {printed}",
+                setup.stack.name()
+            )
+            .into());
         }
         let reports = Sides { client, server }.map(|path| (self.read)(&fs::read_to_string(path)?));
         Ok(Sides { client: reports.client?, server: reports.server? })
     }
 }
 
-/// Why a tool cannot count here, if so.
+/// Why a tool cannot count here, if it cannot.
 pub(super) fn missing(tool: &[&str]) -> Option<String> {
     let name = tool[0];
     if works(command(name).args(&tool[1..]).arg("true")) {
@@ -120,7 +124,7 @@ pub(super) fn missing(tool: &[&str]) -> Option<String> {
     }
 }
 
-/// Whether a section's tool works; if not, the table says so.
+/// Whether a section's tool works. If not, the table says so.
 pub(super) fn has(tool: &[&str], section: &str, table: &mut Table) -> bool {
     let missing = missing(tool);
     if let Some(reason) = &missing {

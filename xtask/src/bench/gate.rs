@@ -1,4 +1,4 @@
-//! `cargo xtask bench --gate`: what a call costs, against limits that are committed. Only what repeats is compared:
+//! `cargo xtask bench --gate`: the cost of a call, against committed limits. Only repeatable figures are compared:
 //! instructions, system calls and allocations, not time.
 
 use std::fs;
@@ -15,11 +15,10 @@ use crate::{Result, workspace};
 
 const FILE: &str = "xtask/bench-limits.txt";
 const STACKS: [Stack; 2] = [Stack::GrpcIpc, Stack::GrpcIpcTonicCode];
-/// Enough calls for what differs between two runs to be less than a hundredth.
+/// Enough calls for runs to differ by less than one hundredth.
 const RUNS: Runs = Runs { command: "calls", short: 500, long: 1_500 };
 
-/// Compares, and returns what could not be measured here, each with its reason. It fails if a call costs more than its
-/// limit.
+/// Compares, and returns what could not be measured here, with the reasons. Fails if a call costs more than its limit.
 pub(crate) fn check() -> Result<Vec<String>> {
     let Measured { mut figures, skipped } = Measured::here()?;
     if figures.is_empty() {
@@ -29,7 +28,7 @@ pub(crate) fn check() -> Result<Vec<String>> {
     let toolchain = toolchain()?;
     let mut verdict = limits.judge(&figures, &toolchain);
     if !verdict.exceeded.is_empty() {
-        // What else the machine did may have decided in what order the two processes ran. It does so once.
+        // The load of the machine may have changed the order in which the two processes ran. That rarely happens twice.
         for (name, again) in Measured::here()?.figures {
             figures.entry(name).and_modify(|(_, count)| *count = count.min(again.1));
         }
@@ -47,18 +46,22 @@ pub(crate) fn check() -> Result<Vec<String>> {
     .into())
 }
 
-/// Writes what a call costs now into the file of the limits.
+/// Writes the current costs to the file of limits.
 pub(super) fn update() -> Result {
     let Measured { figures, skipped } = Measured::here()?;
     if !skipped.is_empty() {
-        return Err(format!("all limits are updated together, but: {}", skipped.join("; ")).into());
+        return Err(format!(
+            "all limits must be updated together, but some cannot be measured: {}",
+            skipped.join("; ")
+        )
+        .into());
     }
     fs::write(workspace::root().join(FILE), Limits::new(toolchain()?, figures).to_string())?;
     println!("wrote {FILE}");
     Ok(())
 }
 
-/// What was measured on this machine.
+/// The figures measured on this machine.
 #[derive(Default)]
 struct Measured {
     figures: Figures,
@@ -148,7 +151,7 @@ fn setup(stack: Stack, serve: &'static [&'static str]) -> Setup {
     Setup { stack, profile: Profile::Release, placement: ONE_CORE, serve }
 }
 
-/// What else decides how many instructions there are.
+/// The toolchain, which also affects the number of instructions.
 fn toolchain() -> Result<String> {
     let version = output(command("rustc").arg("--version"))?;
     Ok(version.split_whitespace().take(2).collect::<Vec<_>>().join(" "))

@@ -1,4 +1,4 @@
-//! A client that nobody here wrote, the same for both servers: what a call costs the server alone.
+//! Measures the server's cost alone, with the same independent client for both servers.
 
 use std::fs;
 use std::path::Path;
@@ -54,7 +54,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     Ok(())
 }
 
-/// What h2load reports of a server, and the seconds of processor time that the server used.
+/// h2load's report about a server, and the processor time in seconds that the server used.
 fn run(bench: &Bench, setup: Setup, streams: &str, body: &Path, ticks: f64) -> Result<(Report, f64)> {
     let server = Server::start(bench, setup, &Vec::new())?;
     let before = cpu_ticks(server.id())?;
@@ -64,7 +64,7 @@ fn run(bench: &Bench, setup: Setup, streams: &str, body: &Path, ticks: f64) -> R
     Ok((report, cpu))
 }
 
-/// A `Chunk` with 100 bytes of payload behind gRPC's prefix of flag and length.
+/// A `Chunk` with 100 bytes of payload, after gRPC's prefix of flag and length.
 fn message() -> Vec<u8> {
     const CHUNK: [u8; 2] = [1 << 3 | 2, 100];
     let mut message = vec![0, 0, 0, 0, 102];
@@ -86,11 +86,11 @@ fn load(bench: &Bench, placement: Placement, socket: &str, streams: &str, body: 
     Report::read(&Process::start(&mut h2load, bench.limit())?.finish()?)
 }
 
-/// What h2load says that it did.
+/// h2load's report.
 #[derive(Debug, PartialEq)]
 struct Report {
     calls: f64,
-    /// Calls a second.
+    /// Calls per second.
     rate: f64,
 }
 
@@ -108,7 +108,7 @@ impl Report {
             number(line, unit).ok_or_else(|| format!("h2load printed no number of {line} {unit}: {printed}"))
         };
         let calls = get("requests:", "done")?;
-        // A call that failed has no data: its status is in the headers.
+        // A failed call has no data, because its status is in the headers.
         let data = get("traffic:", "data")?;
         if calls == 0.0 || get("status codes:", "2xx")? != calls || data != calls * message().len() as f64 {
             return Err(format!("not all calls were answered: {printed}").into());

@@ -1,4 +1,4 @@
-//! What valgrind's DHAT reports of a program's heap.
+//! Reads DHAT's report about a program's heap.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -9,26 +9,26 @@ use serde_json::Value;
 use super::counted::Counter;
 use crate::Result;
 
-/// What tells whether DHAT works.
+/// A command that tests whether DHAT works.
 pub(super) const PROBE: [&str; 4] = ["valgrind", "--quiet", "--tool=dhat", "--dhat-out-file=/dev/null"];
 pub(super) const DHAT: Counter<Heap> = Counter { tool, read: Heap::read };
-/// The same, without the places.
+/// The same, without the call stacks.
 pub(super) const DHAT_TOTALS: Counter<[u64; 2]> =
     Counter { tool, read: |report| Ok(Heap::read(report)?.totals()) };
 
 /// The memory that a program has allocated.
 #[derive(Debug, Default)]
 pub(super) struct Heap {
-    /// The blocks and bytes that were ever allocated, by the functions that asked for them, innermost first.
+    /// All blocks and bytes ever allocated, by call stack, innermost function first.
     pub(super) places: BTreeMap<Vec<String>, [u64; 2]>,
-    /// The bytes that were there at once, when they were most.
+    /// The maximum number of bytes allocated at once.
     pub(super) peak: u64,
 }
 
 impl Heap {
     fn read(report: &str) -> Result<Self> {
         let report: Value = serde_json::from_str(report)?;
-        let unknown = || "DHAT has written what is not known";
+        let unknown = || "the format of DHAT's report is unknown";
         let frames = report["ftbl"].as_array().ok_or_else(unknown)?;
         let mut heap = Self::default();
         for point in report["pps"].as_array().ok_or_else(unknown)? {
@@ -46,7 +46,7 @@ impl Heap {
         Ok(heap)
     }
 
-    /// All blocks and bytes that were ever allocated.
+    /// All blocks and bytes ever allocated.
     fn totals(&self) -> [u64; 2] {
         self.places.values().fold([0, 0], |sum, place| [sum[0] + place[0], sum[1] + place[1]])
     }
@@ -55,14 +55,14 @@ impl Heap {
 fn tool(report: &Path) -> Vec<OsString> {
     let mut file = OsString::from("--dhat-out-file=");
     file.push(report);
-    // Functions that the compiler has put into others have no names that valgrind understands.
+    // valgrind cannot read the names of inlined functions.
     vec!["valgrind".into(), "--quiet".into(), "--tool=dhat".into(), "--read-inline-info=no".into(), file]
 }
 
 /// The function of a frame `ADDRESS: FUNCTION (FILE:LINE)`.
 fn function(frame: &str) -> &str {
     let name = frame.split_once(": ").map_or(frame, |(_, name)| name);
-    // Only the last parenthesis is the file's.
+    // Only the last pair of parentheses contains the file.
     name.rsplit_once(" (").map_or(name, |(name, _)| name)
 }
 

@@ -1,4 +1,4 @@
-//! The instructions of a call, as callgrind counts them. Those of the kernel are not among them.
+//! Counts the instructions of a call with callgrind. It does not include those of the kernel.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,11 +13,11 @@ use crate::Result;
 const SECTION: &str = "Instructions";
 const STACKS: [Stack; 6] = Stack::HERE;
 
-/// What tells whether callgrind works.
+/// A command that tests whether callgrind works.
 pub(super) const PROBE: [&str; 3] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
 pub(super) const CALLGRIND: Counter<[u64; 1]> = Counter { tool, read };
 
-/// Calls, and what the two programs are told to make and to serve them.
+/// A kind of call, and the options of the client and the server for it.
 pub(super) struct Shape {
     pub(super) what: &'static str,
     pub(super) calls: &'static [&'static str],
@@ -77,7 +77,7 @@ fn tool(report: &Path) -> Vec<OsString> {
 
 fn read(report: &str) -> Result<[u64; 1]> {
     let totals = report.lines().find_map(|line| line.strip_prefix("totals: "));
-    Ok([totals.ok_or("callgrind has written no totals")?.trim().parse()?])
+    Ok([totals.ok_or("callgrind wrote no totals")?.trim().parse()?])
 }
 
 #[cfg(test)]

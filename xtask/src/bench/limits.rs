@@ -1,11 +1,11 @@
-//! The file of the limits, and how a figure is compared with its own.
+//! The file of limits, and how a figure is compared with its limit.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter, Write as _};
 
 use crate::Result;
 
-/// What a call costs, by what is counted of which call.
+/// The costs of calls, by kind of cost and call.
 pub(super) type Figures = BTreeMap<String, (Unit, f64)>;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,16 +30,16 @@ impl Unit {
         }
     }
 
-    /// By how much a figure may exceed what was recorded.
+    /// How far a figure may exceed the recorded one.
     fn allowance(self, recorded: f64, same_toolchain: bool) -> f64 {
         match self {
-            // Which of the two processes runs first decides how calls gather, and glibc has a memcpy for each processor.
+            // The scheduling of the two processes affects how calls are batched, and glibc selects memcpy by processor.
             Self::Instructions if same_toolchain => recorded * 0.05,
-            // Each version of the compiler inlines otherwise.
+            // Each compiler version inlines differently.
             Self::Instructions => recorded * 0.1,
-            // They repeat exactly, but for one that begins or ends in only one of the two runs.
+            // They repeat exactly, except for one that begins or ends in only one of the two runs.
             Self::Writes | Self::Reads | Self::Allocations => 0.05,
-            // A process that is late finds in one wait what it would have found in two.
+            // A process that runs late finds in one wait what would otherwise take two.
             Self::Waits => 0.2,
         }
     }
@@ -52,18 +52,18 @@ impl Unit {
     }
 }
 
-/// What was recorded.
+/// The recorded limits.
 #[derive(Debug, PartialEq)]
 pub(super) struct Limits {
     toolchain: String,
     figures: Figures,
 }
 
-/// How figures compare.
+/// The result of the comparison.
 pub(super) struct Verdict {
-    /// A line for each.
+    /// One line per figure.
     pub(super) text: String,
-    /// Those that are too high.
+    /// The figures that exceed their limits.
     pub(super) exceeded: Vec<String>,
 }
 
@@ -88,7 +88,7 @@ impl Limits {
             Some((name.to_owned(), (unit, count.parse().ok()?)))
         };
         let figures =
-            lines.map(|line| figure(line).ok_or_else(|| format!("this is no limit: {line}").into()));
+            lines.map(|line| figure(line).ok_or_else(|| format!("this is not a limit: {line}").into()));
         Ok(Self { toolchain, figures: figures.collect::<Result<_>>()? })
     }
 
@@ -98,7 +98,7 @@ impl Limits {
         for (name, (unit, count)) in figures {
             let shown = unit.shown(*count);
             let line = match self.figures.get(name) {
-                None => Err(format!("{name}: {shown}, which has no limit yet")),
+                None => Err(format!("{name}: {shown}, without a limit")),
                 Some((_, recorded)) => {
                     let limit = recorded + unit.allowance(*recorded, same);
                     let line = format!("{name}: {shown}, limit {}", unit.shown(limit));
@@ -110,7 +110,7 @@ impl Limits {
                     }
                 }
             };
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             _ = match &line {
                 Ok(line) => writeln!(verdict.text, "ok      {line}"),
                 Err(line) => writeln!(verdict.text, "EXCEEDS {line}"),
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_figure_without_a_limit_is_told() {
         let exceeded = judge("grpc-ipc, server, reads", Unit::Reads, 1.0, "rustc 1.95.0");
-        assert_eq!(exceeded, ["grpc-ipc, server, reads: 1.00, which has no limit yet"]);
+        assert_eq!(exceeded, ["grpc-ipc, server, reads: 1.00, without a limit"]);
     }
 
     #[test]

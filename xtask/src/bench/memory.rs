@@ -1,6 +1,6 @@
-//! The heap memory that a connection holds while nothing is in flight: the difference of what many connections and few
-//! have at once, as DHAT counts it. The memory that the system has given to the server is measured beside it; that
-//! includes what the allocator keeps, and it repeats less well.
+//! The heap memory of an idle connection: the difference between many and few open connections, as DHAT counts it. The
+//! server's resident memory is measured beside it. That includes memory that the allocator keeps, and is less
+//! repeatable.
 
 use std::fs;
 
@@ -16,10 +16,10 @@ use crate::Result;
 const SECTION: &str = "Memory";
 const RUNS: Runs = Runs { command: "connections", short: 20, long: 120 };
 
-/// How many connections are had at once to measure what the system gives to the server: more, because it gives pages.
+/// The numbers of open connections for the resident memory. They are larger because the system allocates pages.
 const FEW_AND_MANY: [u32; 2] = [100, 900];
 
-/// What was done with each connection.
+/// The use of each connection.
 const USES: [(&str, &[&str]); 3] = [
     ("idle", &[]),
     ("after a call of 100 bytes", &["--size", "100"]),
@@ -66,7 +66,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     Ok(())
 }
 
-/// The bytes that a server had of the system when it had most, with `count` connections at once.
+/// The peak resident memory of a server with `count` open connections, in bytes.
 fn peak_of_server(bench: &Bench, setup: Setup, count: u32, options: &[&str]) -> Result<f64> {
     let server = Server::start(bench, setup, &Vec::new())?;
     server.client(&Vec::new(), RUNS.command, &[&[&*count.to_string()], options].concat())?;

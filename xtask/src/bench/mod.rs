@@ -1,7 +1,7 @@
-//! `cargo xtask bench`: one table of one run, in which every figure stands beside what ran next to it.
+//! `cargo xtask bench`: one table per run, in which each figure is compared with one measured next to it.
 //!
-//! Server and client are two processes, each pinned to a core: where the system puts them would otherwise decide the
-//! figures. What users run is not pinned; that is measured, too.
+//! Server and client are two processes, each pinned to a core, because otherwise the scheduler would decide the
+//! figures. Users do not pin their programs, so unpinned runs are measured, too.
 
 mod allocations;
 mod build;
@@ -30,35 +30,35 @@ use build::{Profile, Programs};
 use process::placed;
 use table::Table;
 
-/// What a run measures with.
+/// The settings of a run.
 struct Bench {
-    /// Of each shape of call, in seconds.
+    /// The time for each kind of call, in seconds.
     seconds: f64,
-    /// How often each stack has its turn.
+    /// How often each stack is measured.
     rounds: usize,
     programs: Programs,
-    /// Where the sockets are, and what the tools write.
+    /// The directory of the sockets, and of the tools' output.
     directory: TempDir,
     placements: Vec<Placement>,
-    /// What the programs are built with whose time and instructions are measured.
+    /// The build profiles whose time and instructions are measured.
     profiles: Vec<Profile>,
 }
 
 impl Bench {
-    /// What no program of this run takes longer than.
+    /// The maximum time of any program in this run.
     fn limit(&self) -> Duration {
         Duration::from_secs(300) + Duration::from_secs_f64(4.0 * self.seconds)
     }
 }
 
-/// On which cores the two processes are, and what runs their tasks.
+/// The cores of the two processes, and the runtime for their tasks.
 #[derive(Clone, Copy)]
 struct Placement {
     name: &'static str,
-    /// `None`: wherever the system puts it.
+    /// `None`: not pinned.
     server: Option<u32>,
     client: Option<u32>,
-    /// tokio's, of one thread or of many.
+    /// tokio's runtime, single-threaded or multi-threaded.
     runtime: &'static str,
 }
 
@@ -66,16 +66,16 @@ const ONE_CORE: Placement =
     Placement { name: "one core", server: Some(0), client: Some(0), runtime: "current" };
 const TWO_CORES: Placement =
     Placement { name: "two cores", server: Some(0), client: Some(1), runtime: "current" };
-/// What a program with `#[tokio::main]` does.
+/// Like a program with `#[tokio::main]`.
 const NOT_PINNED: Placement =
     Placement { name: "not pinned, multi-thread", server: None, client: None, runtime: "multi" };
 
-/// A part of the table.
+/// A section of the table.
 #[derive(Clone, Copy)]
 struct Section {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     name: &'static str,
-    /// What the programs are built with for it; `None`: with each profile that is measured.
+    /// The profiles for it; `None`: every measured profile.
     profiles: Option<&'static [Profile]>,
     measure: fn(&Bench, &mut Table) -> Result,
 }
@@ -138,7 +138,7 @@ pub(crate) fn run(options: &[&str]) -> Result {
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
 }
 
-/// What the command line asks for.
+/// The options on the command line.
 struct Options {
     seconds: f64,
     rounds: usize,
@@ -171,7 +171,7 @@ impl Options {
 }
 
 impl Section {
-    /// What the programs are built with for it, if these profiles are measured.
+    /// The profiles for it, if these profiles are measured.
     fn profiles<'a>(&self, measured: &'a [Profile]) -> &'a [Profile] {
         self.profiles.unwrap_or(measured)
     }

@@ -1,4 +1,4 @@
-//! Named pipes, as far as Wine tells: ours, tonic's, and those of ASP.NET Core's server and .NET's client.
+//! Named pipes under Wine: ours, tonic's, and ASP.NET Core's server with .NET's client.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +16,7 @@ const SECTION: &str = "pipe";
 const TARGET: &str = "x86_64-pc-windows-gnu";
 const SHAPES: [&str; 2] = ["unary-1", "unary-64"];
 
-/// Names the program of .NET, as it does for the tests.
+/// The variable with the .NET program, as for the tests.
 const KESTREL: &str = "GRPC_IPC_DOTNET_PEER_WINDOWS";
 
 /// The next pipe's number.
@@ -39,7 +39,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     if programs.kestrel.is_some() {
         stacks.insert(0, Stack::Kestrel);
     } else {
-        table.skip("pipe, Kestrel", &format!("{KESTREL} names no .NET peer"));
+        table.skip("pipe, Kestrel", &format!("{KESTREL} is not set to a .NET peer"));
     }
     for runtime in ["multi", "current"] {
         let place = format!("release, Wine, {runtime}-thread");
@@ -47,7 +47,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
             eprintln!("pipe, {place}: round {round} of {}", bench.rounds);
             for stack in &stacks {
                 for figure in programs.bench(bench, *stack, runtime)?.lines().filter_map(Figure::read) {
-                    // The program of .NET knows no shapes to choose from.
+                    // The .NET program does not let the caller choose the kinds of calls.
                     if figure.is_of("Calls") {
                         let row = figure.row(&place);
                         let row = super::table::Row { section: "Pipe", ..row };
@@ -60,7 +60,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     Ok(())
 }
 
-/// The programs for Windows.
+/// The Windows programs.
 struct Programs {
     ours: PathBuf,
     kestrel: Option<PathBuf>,
@@ -73,7 +73,7 @@ impl Programs {
         Ok(Self { ours, kestrel: std::env::var_os(KESTREL).map(PathBuf::from) })
     }
 
-    /// What a stack's client prints when it measures.
+    /// The output of a stack's client when it measures.
     fn bench(&self, bench: &Bench, stack: Stack, runtime: &str) -> Result<String> {
         let address = format!("npipe:bench-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let mut server = self.start(bench, stack, runtime, &["serve", &address])?;
@@ -86,7 +86,8 @@ impl Programs {
         let arguments = [&["bench", &*address, &*seconds], shapes].concat();
         let mut client = self.start(bench, stack, runtime, &arguments)?;
         let mut printed = String::new();
-        // Both are killed: .NET's client would go on with other shapes, and Wine has no signal but Ctrl-C for a server.
+        // Both are killed: .NET's client would continue with other kinds of calls, and the only signal that Wine sends
+        // to a server is Ctrl-C.
         while !printed.lines().last().is_some_and(|line| line.starts_with(SHAPES[1])) {
             printed += &client.line()?;
         }

@@ -1,4 +1,4 @@
-//! Child processes that end: with this one, when they are dropped, and when their time is over.
+//! Child processes that end with this one, when they are dropped, or when their time is over.
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::command::{command, shown, works};
 
-/// What makes a program end when the process ends that has started it.
+/// Makes a program end when its parent ends.
 pub(super) const END_WITH_PARENT: [&str; 3] = ["setpriv", "--pdeathsig", "KILL"];
 
-/// A program on a `core`, or wherever the system puts it.
+/// Runs a program pinned to `core`, or unpinned.
 pub(super) fn placed(core: Option<u32>, program: impl AsRef<OsStr>) -> Command {
     let mut placed = session();
     if let Some(core) = core {
@@ -23,7 +23,7 @@ pub(super) fn placed(core: Option<u32>, program: impl AsRef<OsStr>) -> Command {
     placed
 }
 
-/// The same `command` with its environment, wherever the system puts it.
+/// The same `command` with its environment, unpinned.
 pub(super) fn in_session(command: &Command) -> Command {
     let mut placed = placed(None, command.get_program());
     placed.args(command.get_args());
@@ -36,26 +36,26 @@ pub(super) fn in_session(command: &Command) -> Command {
     placed
 }
 
-/// Runs its arguments in a session of their own, so that all that they start can be signalled at once.
+/// Runs its arguments in a separate session, so that all their processes can be signalled at once.
 fn session() -> Command {
     let mut session = command("setsid");
     session.args(END_WITH_PARENT);
     session
 }
 
-/// One that runs.
+/// A running process.
 pub(super) struct Process {
     child: Child,
     stdout: BufReader<ChildStdout>,
     shown: String,
     started: Instant,
     limit: Duration,
-    /// Dropped with it, which ends the thread that waits for the limit.
+    /// Ends the thread that waits for the limit when this is dropped.
     _ended: Sender<()>,
 }
 
 impl Process {
-    /// Starts a command that [`placed`] or [`in_session`] has made.
+    /// Starts a command from [`placed`] or [`in_session`].
     pub(super) fn start(command: &mut Command, limit: Duration) -> Result<Self> {
         let shown = shown(command);
         let mut child = command
@@ -78,16 +78,16 @@ impl Process {
         self.child.id()
     }
 
-    /// The next line that it prints.
+    /// Reads the next line of its output.
     pub(super) fn line(&mut self) -> Result<String> {
         let mut line = String::new();
         match self.stdout.read_line(&mut line)? {
-            0 => Err(self.failed("it has ended")),
+            0 => Err(self.failed("it ended early")),
             _ => Ok(line),
         }
     }
 
-    /// What else it prints until it ends, if it ends well.
+    /// Reads the rest of its output until it ends. Fails if it ends with an error.
     pub(super) fn finish(mut self) -> Result<String> {
         let mut printed = String::new();
         self.stdout.read_to_string(&mut printed)?;
@@ -95,7 +95,7 @@ impl Process {
         if status.success() { Ok(printed) } else { Err(self.failed(&status.to_string())) }
     }
 
-    /// Asks it to stop, as a service manager does, and waits until it has ended well.
+    /// Asks it to stop, like a service manager, and waits until it has ended. Fails if it ends with an error.
     pub(super) fn stop(self) -> Result {
         signal("TERM", self.id());
         self.finish().map(drop)
@@ -109,7 +109,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // What was waited for has no process any more, and its number may be another one's.
+        // A process that has been waited for is gone, and its id may be reused.
         if matches!(self.child.try_wait(), Ok(None)) {
             signal("KILL", self.id());
             _ = self.child.wait();
@@ -117,7 +117,7 @@ impl Drop for Process {
     }
 }
 
-/// Signals all processes of a session that has one process group.
+/// Signals all processes of a session with a single process group.
 fn signal(name: &str, session: u32) {
     works(command("kill").args(["-s", name, "--", &format!("-{session}")]));
 }
@@ -137,13 +137,13 @@ mod tests {
 
     #[test]
     fn what_a_program_has_started_ends_with_it() {
-        // As under strace, it is a child that holds the output.
+        // As under strace, a child process keeps the output open.
         let mut shell = session();
         shell.args(["sh", "-c", &format!("sleep {LONG} & echo started; wait")]);
         let mut process = Process::start(&mut shell, Duration::from_secs(60)).unwrap();
         assert_eq!(process.line().unwrap(), "started\n");
         signal("KILL", process.id());
-        // Ends only when nobody has the output open any more.
+        // Ends only when no process has the output open any more.
         process.finish().unwrap_err();
     }
 }

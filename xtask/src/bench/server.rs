@@ -1,4 +1,4 @@
-//! A stack's two sides.
+//! The two sides of a stack.
 
 use std::ffi::OsString;
 use std::process::Command;
@@ -13,20 +13,20 @@ use crate::Result;
 /// The next socket's number.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// What runs a program, such as `strace`; nothing: it runs by itself.
+/// The command that runs a program, such as `strace`; empty: the program runs directly.
 pub(super) type Tool = Vec<OsString>;
 
-/// How the two programs of a stack are run.
+/// How to run the two programs of a stack.
 #[derive(Clone, Copy)]
 pub(super) struct Setup {
     pub(super) stack: Stack,
     pub(super) profile: Profile,
     pub(super) placement: Placement,
-    /// What the server is told beside its address.
+    /// The server's options besides its address.
     pub(super) serve: &'static [&'static str],
 }
 
-/// A stack that serves.
+/// A running server of a stack.
 pub(super) struct Server<'a> {
     process: Process,
     path: String,
@@ -35,7 +35,7 @@ pub(super) struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    /// Starts it, and waits until a client can connect.
+    /// Starts the server, and waits until clients can connect.
     pub(super) fn start(bench: &'a Bench, setup: Setup, tool: &Tool) -> Result<Self> {
         let name = format!("{}.sock", NEXT.fetch_add(1, Ordering::Relaxed));
         let path = bench.directory.path().join(name);
@@ -50,7 +50,7 @@ impl<'a> Server<'a> {
         Ok(Self { process, path, bench, setup })
     }
 
-    /// The number of its process, or of the tool's.
+    /// The id of its process, or of the tool's.
     pub(super) fn id(&self) -> u32 {
         self.process.id()
     }
@@ -60,14 +60,14 @@ impl<'a> Server<'a> {
         &self.path
     }
 
-    /// Runs a command of the same stack's client, and returns what it prints.
+    /// Runs a command of the same stack's client, and returns its output.
     pub(super) fn client(&self, tool: &Tool, name: &str, arguments: &[&str]) -> Result<String> {
         let mut command = self.setup.program(self.bench, self.setup.placement.client, tool);
         command.args([name, &format!("unix:{}", self.path)]).args(arguments);
         Process::start(&mut command, self.bench.limit())?.finish()
     }
 
-    /// Waits until it has drained, and its tool has reported.
+    /// Waits until it has drained, and its tool has written the report.
     pub(super) fn stop(self) -> Result {
         self.process.stop()
     }
@@ -80,7 +80,7 @@ impl Setup {
         let mut command = placed(core, words.next().unwrap_or_default());
         command.args(words).args(self.stack.options()).args(["--runtime", self.placement.runtime]);
         if !tool.is_empty() && self.stack.is_ours() {
-            // How often a program polls depends on how long it takes, and the tool decides that.
+            // How often a program polls depends on its speed, which the tool changes.
             command.args(["--busy-poll", "0"]);
         }
         command

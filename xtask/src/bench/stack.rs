@@ -1,16 +1,16 @@
-//! What is measured.
+//! The measured stacks.
 
-/// A way to call another process; each has a program with the command line of `examples/src/peer`.
+/// A way to call another process. Each has a program with the command line of `examples/src/peer`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stack {
-    /// Frames on tokio's socket, and nothing else.
+    /// Bare frames on tokio's socket.
     Raw,
     Tarpc,
     Ttrpc,
-    /// ASP.NET Core's server and .NET's client, of which there is a program for Windows alone.
+    /// ASP.NET Core's server and .NET's client. The program exists only for Windows.
     Kestrel,
     Tonic,
-    /// Ours, called and served by code that tonic's generator writes.
+    /// Ours, with the client and server code that tonic's generator writes.
     GrpcIpcTonicCode,
     GrpcIpc,
 }
@@ -26,11 +26,11 @@ impl Stack {
         Self::GrpcIpc,
     ];
 
-    /// Those that run here, and not under Wine.
+    /// The stacks that run here, not under Wine.
     pub(super) const HERE: [Self; 6] =
         [Self::Raw, Self::Tarpc, Self::Ttrpc, Self::Tonic, Self::GrpcIpcTonicCode, Self::GrpcIpc];
 
-    /// Those that speak gRPC, of them.
+    /// Those of them that speak gRPC.
     pub(super) const GRPC: [Self; 3] = [Self::Tonic, Self::GrpcIpcTonicCode, Self::GrpcIpc];
 
     pub(super) fn name(self) -> &'static str {
@@ -59,7 +59,7 @@ impl Stack {
         }
     }
 
-    /// What its program is told beside the command.
+    /// The program's options besides the command.
     pub(super) fn options(self) -> &'static [&'static str] {
         match self {
             Self::Raw | Self::Tarpc | Self::Ttrpc | Self::Kestrel => &[],

@@ -1,4 +1,4 @@
-//! The system calls of a call that move bytes or wait for them, as strace counts them.
+//! Counts, with strace, the system calls that move bytes or wait for them.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -19,10 +19,10 @@ const WRITES: [&str; 4] = ["write", "writev", "sendto", "sendmsg"];
 const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
 const WAITS: [&str; 3] = ["epoll_wait", "epoll_pwait", "epoll_pwait2"];
 
-/// What is counted, in this order.
+/// The kinds of system calls, in this order.
 pub(super) const KINDS: [&str; 3] = ["writes", "reads", "waits"];
 
-/// What tells whether strace works.
+/// A command that tests whether strace works.
 pub(super) const PROBE: [&str; 4] = ["strace", "-c", "-o", "/dev/null"];
 pub(super) const STRACE: Counter<[u64; 3]> = Counter { tool, read };
 
@@ -59,12 +59,12 @@ fn tool(report: &Path) -> Vec<OsString> {
     let mut strace: Vec<OsString> =
         vec!["strace".into(), "-f".into(), "-c".into(), trace.into(), "-o".into()];
     strace.push(report.into());
-    // A program that is traced goes on if strace is killed, and this one does not see that its parent was.
+    // A traced program continues if strace is killed, and it does not notice that its parent was.
     strace.extend(END_WITH_PARENT.map(Into::into));
     strace
 }
 
-/// The [`KINDS`], of lines `% time, seconds, usecs/call, calls, [errors,] syscall`. A read that finds nothing is one too.
+/// The [`KINDS`], from lines `% time, seconds, usecs/call, calls, [errors,] syscall`. A read without data counts, too.
 fn read(report: &str) -> Result<[u64; 3]> {
     let mut counts = [0; 3];
     for line in report.lines() {
@@ -79,7 +79,7 @@ fn read(report: &str) -> Result<[u64; 3]> {
             }
         }
     }
-    if counts.contains(&0) { Err(format!("strace has counted nothing: {report}").into()) } else { Ok(counts) }
+    if counts.contains(&0) { Err(format!("strace counted nothing: {report}").into()) } else { Ok(counts) }
 }
 
 #[cfg(test)]

@@ -5,12 +5,12 @@ use std::fmt::{self, Display, Formatter};
 
 use super::stack::Stack;
 
-/// What the figures of a row are.
+/// The meaning of a row's figures.
 #[derive(PartialEq)]
 pub(super) struct Row {
     pub(super) section: &'static str,
     pub(super) what: String,
-    /// How the programs were built, and where they ran.
+    /// The build profile and the placement.
     pub(super) place: String,
     pub(super) unit: &'static str,
 }
@@ -18,7 +18,7 @@ pub(super) struct Row {
 /// All figures of a run.
 #[derive(Default)]
 pub(super) struct Table {
-    /// A figure for each round that the stack was in.
+    /// One figure for each round of a stack.
     rows: Vec<(Row, BTreeMap<Stack, Vec<f64>>)>,
     notes: Vec<String>,
 }
@@ -33,7 +33,7 @@ impl Table {
         self.rows[at].1.entry(stack).or_default().push(figure);
     }
 
-    /// Notes what was not measured.
+    /// Notes a measurement that was skipped.
     pub(super) fn skip(&mut self, what: &str, reason: &str) {
         self.note(format!("Skipped: {what}: {reason}"));
     }
@@ -53,7 +53,7 @@ impl Display for Table {
         writeln!(to, "| | built, placed | unit | {} | grpc-ipc ÷ |", names.join(" | "))?;
         writeln!(to, "|---|---|---|{}---|", "---:|".repeat(stacks.len()))?;
         let mut sections: Vec<_> = self.rows.iter().map(|(row, _)| row.section).collect();
-        // A section may have come back for more rows: each is shown once, where it began.
+        // A section may have several parts. It is shown once, where it began.
         let mut shown = Vec::new();
         sections.retain(|section| {
             let first = !shown.contains(section);
@@ -83,7 +83,7 @@ impl Display for Table {
     }
 }
 
-/// grpc-ipc's ratio to each other stack, and how far it went up and down.
+/// grpc-ipc's ratio to each other stack, with its range.
 fn ratios_to_others(figures: &BTreeMap<Stack, Vec<f64>>) -> String {
     let others = figures.keys().filter(|other| **other != Stack::GrpcIpc);
     let shown: Vec<_> =
@@ -101,10 +101,10 @@ fn ratio(figures: &BTreeMap<Stack, Vec<f64>>, other: Stack) -> Option<String> {
     })
 }
 
-/// One stack's figures over another one's, round by round.
+/// The ratio of one stack's figures to another's, round by round.
 fn ratios(figures: &BTreeMap<Stack, Vec<f64>>, stack: Stack, base: Stack) -> Option<Vec<f64>> {
     let rounds = figures.get(&stack)?.iter().zip(figures.get(&base)?);
-    // A stack that does nothing of the kind, such as allocate, has no ratio.
+    // A stack without such events, for example without allocations, has no ratio.
     let ratios: Vec<_> = rounds.filter(|(_, base)| **base != 0.0).map(|(own, base)| own / base).collect();
     (!ratios.is_empty()).then_some(ratios)
 }
@@ -116,7 +116,7 @@ fn median(figures: &[f64]) -> f64 {
     if figures.len() % 2 == 1 { figures[middle] } else { (figures[middle - 1] + figures[middle]) / 2.0 }
 }
 
-/// With two or three significant digits, or all before the point.
+/// Formats a number with two or three significant digits, or all before the decimal point.
 fn number(value: f64) -> String {
     let decimals = match value.abs() {
         value if value < 0.1 && value > 0.0 => 4,

@@ -1,4 +1,4 @@
-//! Latency, throughput, streams and large messages, as the programs themselves measure them.
+//! Latency, throughput, streams and large messages, measured by the programs themselves.
 
 use super::build::Profile;
 use super::server::{Server, Setup};
@@ -7,16 +7,16 @@ use super::table::{Row, Table};
 use super::{Bench, Placement};
 use crate::Result;
 
-/// A section of shapes of call.
+/// A section with several kinds of calls.
 pub(super) struct Plan {
     name: &'static str,
-    /// As the programs call them. A program says nothing of a shape that its stack does not have.
+    /// Their names in the programs. A program prints nothing for a kind that its stack does not have.
     shapes: &'static [&'static str],
     stacks: &'static [Stack],
-    /// Each shape has processes of its own: what a process has allocated decides what large messages cost, and h2 closes
-    /// the connection of a client whose small messages it cannot hand on fast enough.
+    /// Whether each kind runs in separate processes. Earlier allocations in a process change the cost of large
+    /// messages, and h2 closes the connection of a client whose small messages it cannot deliver fast enough.
     alone: bool,
-    /// What share of the time of a shape each of these has.
+    /// The share of the time for each kind.
     share: f64,
 }
 
@@ -58,7 +58,7 @@ impl Plan {
         Ok(())
     }
 
-    /// What the client prints.
+    /// The client's output.
     fn run(&self, bench: &Bench, setup: Setup, shapes: &[&str]) -> Result<String> {
         let server = Server::start(bench, setup, &Vec::new())?;
         let seconds = (bench.seconds * self.share).to_string();
@@ -67,7 +67,7 @@ impl Plan {
         Ok(printed)
     }
 
-    /// One stack after the other, so that a slow time of the machine is one of all stacks.
+    /// Runs one stack after the other, so that a slow phase of the machine affects all stacks.
     fn round(&self, bench: &Bench, profile: Profile, placement: Placement, table: &mut Table) -> Result {
         let place = format!("{}, {}", profile.name(), placement.name);
         let runs: Vec<_> = if self.alone { self.shapes.chunks(1).collect() } else { vec![self.shapes] };
@@ -106,20 +106,20 @@ impl Plan {
     }
 }
 
-/// How many times the least of them the greatest is.
+/// The ratio of the largest to the smallest.
 fn spread(costs: &[f64]) -> Option<f64> {
     let least = costs.iter().copied().reduce(f64::min)?;
     Some(costs.iter().copied().reduce(f64::max)? / least)
 }
 
-/// What of a line `SHAPE VALUE UNIT` goes into the table.
+/// The table's figure in a line `SHAPE VALUE UNIT`.
 #[derive(Debug, PartialEq)]
 pub(super) struct Figure {
     section: &'static str,
     what: String,
     value: f64,
     unit: &'static str,
-    /// What a byte costs, of a call that echoes many.
+    /// The cost of one byte, in a call that echoes many.
     per_byte: Option<f64>,
 }
 

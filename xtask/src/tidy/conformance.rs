@@ -1,4 +1,4 @@
-//! Every transport runs the suite, and every test of it pins a sentence of the documentation.
+//! Every transport runs the suite, and every test in it quotes the documentation.
 
 use super::Findings;
 use crate::Result;
@@ -11,7 +11,7 @@ pub(super) fn check() -> Result<Findings> {
     for path in files("crates", "rs")? {
         let crate_directory = path.iter().take(2).collect::<std::path::PathBuf>();
         let is_transport = read(&path)?.lines().any(|line| line.starts_with("impl Listener for "));
-        // The facade's are TCP and boxed ones: not transports of their own.
+        // The facade's listeners are TCP and boxed ones, not separate transports.
         if !is_transport || crate_directory.ends_with("grpc-ipc") {
             continue;
         }
@@ -34,9 +34,11 @@ pub(super) fn check() -> Result<Findings> {
                 tests += 1;
                 let name = rest.split(['(', '<']).next().unwrap_or(rest);
                 match pinned.take() {
-                    None => findings.push(format!("{name} does not quote the sentence that it pins")),
+                    None => findings.push(format!("{name} does not quote the sentence that it checks")),
                     Some(sentence) if !promises.contains(&sentence) => {
-                        findings.push(format!("{name} pins what no documentation says: {sentence}"));
+                        findings.push(format!(
+                            "{name} quotes a sentence that is not in the documentation: {sentence}"
+                        ));
                     }
                     Some(_) => {}
                 }
@@ -47,7 +49,7 @@ pub(super) fn check() -> Result<Findings> {
         }
     }
     if tests == 0 {
-        findings.push("no test was found: the check does not see them".to_owned());
+        findings.push("no test was found: the check is broken".to_owned());
     }
     Ok(findings)
 }
@@ -65,7 +67,7 @@ fn promises() -> Result<String> {
     Ok(normal(&promises))
 }
 
-/// Without what a line break or a link adds.
+/// Normalizes line breaks.
 fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Which crate may know which.
+//! The dependencies between crates.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use super::Findings;
 use crate::Result;
 use crate::command::{cargo, output};
 
-/// The crates of the workspace that each published crate may depend on, itself excluded.
+/// The workspace crates that each published crate may depend on, besides itself.
 const ALLOWED: [(&str, &[&str]); 9] = [
     ("grpc-ipc-core", &[]),
     ("grpc-ipc-build", &[]),
@@ -24,7 +24,7 @@ const ALLOWED: [(&str, &[&str]); 9] = [
     ),
 ];
 
-/// What must be nowhere below a crate.
+/// The packages that must not be in a crate's dependency tree.
 const FORBIDDEN: [(&str, &[&str]); 7] = [
     (
         "grpc-ipc-core",
@@ -47,7 +47,7 @@ pub(super) fn check() -> Result<Findings> {
             continue;
         }
         let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
-            findings.push(format!("{name} has no place in the table of layers"));
+            findings.push(format!("{name} is missing from the table of layers"));
             continue;
         };
         let local = package["dependencies"].as_array().into_iter().flatten();
@@ -83,7 +83,7 @@ pub(super) fn packages(metadata: &Value) -> impl Iterator<Item = &Value> {
     metadata["packages"].as_array().into_iter().flatten()
 }
 
-/// The names of all packages that `name` is built with, on any platform, without those of its tests.
+/// The names of all packages that `name` is built with, on any platform, without test dependencies.
 fn tree(name: &str) -> Result<BTreeSet<String>> {
     let printed = output(cargo().args([
         "tree",

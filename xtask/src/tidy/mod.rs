@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the invariants of ARCHITECTURE.md, checked.
+//! `cargo xtask tidy`: checks the invariants of ARCHITECTURE.md.
 
 mod book;
 mod conformance;
@@ -14,7 +14,7 @@ pub(crate) use dependencies::{members, metadata};
 pub(crate) use packages::{libraries, published};
 pub(crate) use readme::features;
 
-/// What is wrong, a line each.
+/// The problems, one per line.
 type Findings = Vec<String>;
 type Check = fn() -> Result<Findings>;
 

@@ -4,7 +4,7 @@ use super::Findings;
 use crate::Result;
 use crate::workspace::{files, read};
 
-/// The types of value that make a method of a builder an option, in the files that hold other methods, too.
+/// The parameter types that make a builder's method an option, in files that also have other methods.
 const VALUES: [&str; 5] = ["bool", "u32", "u64", "usize", "Duration"];
 
 pub(super) fn check() -> Result<Findings> {
@@ -22,7 +22,7 @@ pub(super) fn check() -> Result<Findings> {
             if let Some(more) = line.strip_prefix("///") {
                 documentation.push_str(more);
             } else if let Some(name) = option(line, all)
-                // Without any, it implements a trait, which has it; rustc sees to that.
+                // A method without documentation implements a trait that has it, which rustc checks.
                 && !documentation.is_empty()
             {
                 options += 1;
@@ -37,12 +37,12 @@ pub(super) fn check() -> Result<Findings> {
         }
     }
     if options == 0 {
-        findings.push("no option was found: the check does not see them".to_owned());
+        findings.push("no option was found: the check is broken".to_owned());
     }
     Ok(findings)
 }
 
-/// The name of the method on `line`, if it takes a builder and a value and returns the builder.
+/// The name of the method on `line`, if it takes a builder and a value, and returns the builder.
 fn option(line: &str, all: bool) -> Option<&str> {
     let line = line.strip_prefix("pub ").unwrap_or(line);
     let (name, rest) = line

@@ -1,4 +1,4 @@
-//! What each published package contains.
+//! The contents of each published package.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::Result;
 use crate::command::{cargo, output};
 use crate::workspace::{files, read, root};
 
-/// Kept in the repository: keys that are no secret here would be taken for some in a package.
+/// Kept in the repository: test keys, which a scanner would report as secrets in a package.
 const KEYS: [&str; 4] = ["key", "pem", "p12", "pfx"];
 
 pub(super) fn check() -> Result<Findings> {
@@ -59,7 +59,7 @@ pub(super) fn check() -> Result<Findings> {
     Ok(findings)
 }
 
-/// The names of the packages that are published.
+/// The names of the published packages.
 pub(crate) fn published() -> Result<Vec<String>> {
     names(|_| true)
 }
@@ -77,7 +77,7 @@ fn names(wanted: fn(&Value) -> bool) -> Result<Vec<String>> {
     Ok(published.filter_map(|package| package["name"].as_str()).map(str::to_owned).collect())
 }
 
-/// The files that `include_str!` and `include_bytes!` of a package's sources name, each with the source.
+/// The files that a package's sources include with `include_str!` and `include_bytes!`, each with the source.
 fn included(package: &Path) -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     let directory = package.to_str().ok_or("a path that is not Unicode")?;
@@ -94,7 +94,7 @@ fn included(package: &Path) -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-/// `name`, seen from the directory of `source`.
+/// Resolves `name` relative to the directory of `source`.
 fn resolved(source: &Path, name: &str) -> String {
     let mut parts: Vec<&str> =
         source.parent().into_iter().flat_map(Path::iter).filter_map(|part| part.to_str()).collect();

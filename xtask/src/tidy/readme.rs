@@ -1,4 +1,4 @@
-//! What the README and the documentation repeat from the manifests.
+//! Facts that the README and the documentation repeat from the manifests.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::dependencies::{members, metadata, packages};
 use crate::Result;
 use crate::workspace::{files, read};
 
-/// The features of the facade that can be chosen, as its manifest has them.
+/// The facade's public features, from its manifest.
 pub(crate) fn features() -> Result<Vec<String>> {
     let metadata: Value = serde_json::from_str(&metadata()?)?;
     let facade = members(&metadata).find(|package| package["name"] == "grpc-ipc");
@@ -78,7 +78,7 @@ pub(super) fn check() -> Result<Findings> {
     Ok(findings)
 }
 
-/// How many tests hold a section of an RFC against the engine.
+/// The number of tests that check a section of an RFC.
 fn conformance_tests() -> Result<usize> {
     let mut tests = 0;
     for end in ["server", "client"] {

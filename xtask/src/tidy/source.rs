@@ -1,10 +1,10 @@
-//! What may stand in which source file.
+//! Restrictions on the contents of source files.
 
 use super::Findings;
 use crate::Result;
 use crate::workspace::{files, read};
 
-/// The crates that call no operating system and trust no pointer.
+/// The crates without system calls and raw pointers.
 const SAFE: [&str; 5] = [
     "grpc-ipc/src/lib.rs",
     "grpc-ipc-build/src/lib.rs",
@@ -13,7 +13,8 @@ const SAFE: [&str; 5] = [
     "grpc-ipc-core/src/lib.rs",
 ];
 
-/// `unsafe` stands only in a file `sys.rs` or a folder `sys/` of a backend or of the engine; the others forbid it.
+/// `unsafe` is allowed only in a file `sys.rs` or a folder `sys/` of a backend or of the engine. The other crates
+/// forbid it.
 pub(super) fn unsafe_code() -> Result<Findings> {
     let mut findings = Vec::new();
     for name in SAFE {
@@ -32,7 +33,8 @@ pub(super) fn unsafe_code() -> Result<Findings> {
     Ok(findings)
 }
 
-/// `cfg(unix)` and the like stand in the facade's `backend.rs` and `backend/`, and in no other file of facade and core.
+/// `cfg(unix)` and similar conditions are allowed only in the facade's `backend.rs` and `backend/`, and in no other
+/// file of the facade and the core.
 pub(super) fn platforms() -> Result<Findings> {
     let mut findings = Vec::new();
     for path in rust_files(&["crates/grpc-ipc/src", "crates/grpc-ipc-core/src"])? {
@@ -45,11 +47,11 @@ pub(super) fn platforms() -> Result<Findings> {
     Ok(findings)
 }
 
-/// The lines on which something is conditional on the platform, or belongs to one.
+/// The lines with platform-specific conditions or items.
 fn platform_lines(text: &str) -> Vec<usize> {
     const WORDS: [&str; 5] = ["unix", "windows", "target_os", "target_family", "target_vendor"];
     let mut found = Vec::new();
-    // How many parentheses of a condition are open.
+    // The number of open parentheses in a condition.
     let mut open = 0_usize;
     for (number, line) in code(text) {
         let starts = ["cfg(", "cfg!(", "cfg_attr("].iter().any(|start| line.contains(start));
@@ -78,7 +80,7 @@ fn rust_files(directories: &[&str]) -> Result<Vec<std::path::PathBuf>> {
     Ok(found)
 }
 
-/// The lines that are no comment, numbered from 1.
+/// The lines that are not comments, numbered from 1.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines()).filter(|(_, line)| {
         let line = line.trim_start();
