@@ -14,7 +14,7 @@ use tower_service::Service;
 
 type BoxBody = Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>;
 
-/// Answers with the body of the request, as it comes, and with trailers.
+/// Echoes the body of the request as it comes, and sends trailers.
 #[derive(Clone)]
 struct Echo;
 
@@ -70,7 +70,7 @@ fn a_body_of_any_size_comes_back() {
     });
 }
 
-/// Downloads that nobody reads, and uploads that no handler reads, beside a call that is answered.
+/// Unread downloads and uploads, beside a call that is answered.
 #[test]
 fn a_thousand_stalled_streams_hold_up_no_other() {
     run("a_thousand_stalled_streams_hold_up_no_other", || async {
@@ -79,14 +79,14 @@ fn a_thousand_stalled_streams_hold_up_no_other() {
         let body = Bytes::from(vec![7; 1 << 20]);
         let mut stalled = Vec::new();
         for _ in 0..1000 {
-            // The echo of what is not read at this end is not read at the other.
+            // This end does not read the echo, so the other end cannot read the upload.
             stalled.push(send.send(request("/stalled", body.clone())).await.unwrap());
         }
         for size in [0, 100, 1 << 20, 5 << 20] {
             let response = send.send(request("/echo", Bytes::from(vec![1; size]))).await.unwrap();
             assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), size);
         }
-        // Whoever reads in the end gets everything.
+        // A reader still gets everything.
         for response in stalled {
             assert!(response.into_body().collect().await.unwrap().to_bytes() == body);
         }
@@ -97,7 +97,7 @@ fn a_thousand_stalled_streams_hold_up_no_other() {
 fn many_calls_at_a_time_do_not_mix() {
     run("many_calls_at_a_time_do_not_mix", || async {
         let send = connect(&Options::new(), &Options::new().max_concurrent_streams(10));
-        // Calls that are made before the server's limit is known are refused beyond it.
+        // Calls made before the server's limit is known are refused beyond it.
         send.established().await.unwrap();
         let mut calls = tokio::task::JoinSet::new();
         for call in 0..500_usize {

@@ -1,9 +1,9 @@
-//! The bounds of a connection, from both of their sides: a peer that goes beyond one is stopped with the error that
-//! [`Options`](grpc_ipc_http2::Options) or RFC 9113 names, before it costs much memory, and nobody else notices; a peer
-//! that comes near it in good faith is served.
+//! The limits of a connection, from both sides. A peer that exceeds one is stopped with the error that
+//! [`Options`](grpc_ipc_http2::Options) or RFC 9113 names, before it costs much memory, and without an effect on
+//! others. A peer that comes near a limit in good faith is served.
 //!
-//! Each test has a runtime on its own thread, whose clock goes on only when nothing else does, and counts the bytes that
-//! are allocated on that thread.
+//! Each test has a runtime on its own thread. Its clock advances only when nothing else can run, and it counts the
+//! bytes that the thread allocates.
 
 mod bounds {
     mod client;

@@ -1,4 +1,4 @@
-//! A peer that speaks and closes: its last words can still be read when writing to it fails already.
+//! A peer that sends data and closes. Its last data can still be read when writing to it already fails.
 
 use std::io;
 use std::pin::Pin;
@@ -20,19 +20,19 @@ use tokio::time::Instant;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-/// GOAWAY, which has looked at no stream.
+/// GOAWAY that no stream was processed.
 fn goaway(reason: Reason) -> Vec<u8> {
     [&[0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &reason.code().to_be_bytes()].concat()
 }
 
-/// A stream whose writes fail when it is told so, while its reads go on.
+/// A stream whose writes fail on demand, while its reads continue.
 struct Breaking {
     stream: DuplexStream,
     broken: Arc<AtomicBool>,
 }
 
 impl Breaking {
-    /// The other end, and what breaks this one.
+    /// The other end, and the flag that breaks this one.
     fn new() -> (DuplexStream, Self, Arc<AtomicBool>) {
         let (ours, stream) = duplex(1 << 20);
         let broken = Arc::<AtomicBool>::default();
@@ -78,7 +78,7 @@ fn request() -> Request<Full<Bytes>> {
     Request::post("/").body(Full::default()).unwrap()
 }
 
-/// Whatever is under way gets its turn; nothing waits for time.
+/// Lets all tasks run. Nothing waits for time.
 async fn everybody() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -111,7 +111,7 @@ fn goaway_is_read_after_writing_has_failed() {
     });
 }
 
-/// It says nothing: then a call that it was sent may have been processed, and one that it was not has not been.
+/// Without a GOAWAY, a call that was sent may have been processed, and one that was not sent has not been.
 #[test]
 fn without_goaway_only_what_was_not_written_is_unprocessed() {
     run(async || {
@@ -133,7 +133,7 @@ fn without_goaway_only_what_was_not_written_is_unprocessed() {
     });
 }
 
-/// One that has ended only its reading is waited for, but not for ever.
+/// A peer that has only stopped reading is waited for, but not for ever.
 #[test]
 fn a_peer_that_does_not_read_and_does_not_close() {
     run(async || {
@@ -168,18 +168,18 @@ impl tower_service::Service<Request<RecvBody>> for Silent {
     }
 }
 
-/// The same at the other end: a server hears why its client has left.
+/// The same on the server: it learns why its client has left.
 #[test]
 fn a_server_reads_goaway_after_writing_has_failed() {
     run(async || {
         let (mut peer, stream, broken) = Breaking::new();
         let connection = tokio::spawn(server::Connection::new(stream, Silent, Options::new()));
         peer.write_all(&[PREFACE, &SETTINGS].concat()).await.unwrap();
-        // Its settings, its window, and that it has ours.
+        // Its settings, its window, and its acknowledgement of ours.
         peer.read_exact(&mut [0; 9]).await.unwrap();
         everybody().await;
         broken.store(true, Ordering::Relaxed);
-        // It cannot answer.
+        // The server cannot answer.
         peer.write_all(&[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]).await.unwrap();
         everybody().await;
         assert!(!connection.is_finished());

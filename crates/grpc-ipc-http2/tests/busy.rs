@@ -1,4 +1,4 @@
-//! What busy programs do: nobody else on the connection notices, and it goes on.
+//! Busy programs: their connection continues, and other calls on it are not affected.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -40,7 +40,7 @@ impl Service<Request<RecvBody>> for Handlers {
     }
 }
 
-/// A client and a server with their defaults, and a call that is under way all the time.
+/// A client and a server with default options, and a call that is always active.
 struct Scene {
     send: client::SendRequest,
     steady: JoinHandle<Result<Response<RecvBody>, Error>>,
@@ -52,7 +52,7 @@ impl Scene {
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
     }
 
-    /// Nobody else has noticed anything.
+    /// Other calls have not been affected.
     async fn goes_on(self) {
         self.ok().await;
         assert!(!self.steady.is_finished(), "{:?}", self.steady.await);
@@ -60,7 +60,7 @@ impl Scene {
     }
 }
 
-/// The clock goes on when nothing else can be done.
+/// The clock advances when nothing else can run.
 fn busy(name: &str, test: impl AsyncFnOnce(Scene)) {
     let _watchdog = Watchdog::start(name, Duration::from_secs(120));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -83,7 +83,7 @@ fn with_timeout(path: &str, timeout: &str) -> Request<Empty<Bytes>> {
     Request::post(path).header("grpc-timeout", timeout).body(Empty::new()).unwrap()
 }
 
-/// The caller of each gives up as soon as it is sent.
+/// Each caller cancels as soon as its request is sent.
 #[test]
 fn twenty_thousand_calls_that_are_given_up_at_once() {
     busy("twenty_thousand_calls_that_are_given_up_at_once", async |scene| {
@@ -91,7 +91,7 @@ fn twenty_thousand_calls_that_are_given_up_at_once() {
             let mut call = Box::pin(scene.send.send(request("/never")));
             assert!(std::future::poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx).is_pending())).await);
             drop(call);
-            // Many of them in each write, and now and then one of its own.
+            // Many of them in each write, and sometimes one in a separate write.
             if round % 100 == 0 {
                 scene.ok().await;
             }
@@ -100,7 +100,7 @@ fn twenty_thousand_calls_that_are_given_up_at_once() {
     });
 }
 
-/// The caller of each gives up when its handler runs.
+/// Each caller cancels when its handler runs.
 #[test]
 fn twenty_thousand_calls_that_are_given_up_later() {
     busy("twenty_thousand_calls_that_are_given_up_later", async |scene| {
@@ -116,7 +116,7 @@ fn twenty_thousand_calls_that_are_given_up_later() {
     });
 }
 
-/// Both ends end the calls at the same time: answers and resets cross.
+/// Both ends end the calls at the same time, so answers and resets cross.
 #[test]
 fn three_thousand_deadlines_in_a_burst() {
     busy("three_thousand_deadlines_in_a_burst", async |scene| {
@@ -137,7 +137,7 @@ fn three_thousand_deadlines_in_a_burst() {
     });
 }
 
-/// Those beyond the server's limit wait for their turn.
+/// Calls beyond the server's limit wait for their turn.
 #[test]
 fn five_thousand_calls_at_once() {
     busy("five_thousand_calls_at_once", async |scene| {
@@ -152,14 +152,14 @@ fn five_thousand_calls_at_once() {
     });
 }
 
-/// Windows of any size: small ones make many frames, and no attack.
+/// Windows of any size. Small ones cause many frames, but are not an attack.
 #[test]
 fn small_windows() {
     for (here, there) in [(1, 1), (255, 1 << 20), (1 << 20, 255), (1024, 1024)] {
         let _watchdog = Watchdog::start("small_windows", Duration::from_secs(120));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
         runtime.unwrap().block_on(async {
-            // Neither time nor other calls allow for more frames.
+            // Neither time nor other calls allow more frames.
             let options = Options::new().max_control_frames(20, 0);
             let (ours, theirs) = tokio::io::duplex(4096);
             let echo = Echo;

@@ -1,5 +1,5 @@
-//! How often the tasks of connections run when nothing comes. The windows are so long or so short that
-//! the clock does not matter.
+//! How often the tasks of connections run when nothing comes. The windows are so long or so short that the clock does
+//! not matter.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -60,7 +60,7 @@ fn run(test: &str, act: impl AsyncFnOnce()) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(act());
 }
 
-/// How often both tasks of a connection are polled in 100 turns of the runtime, some turns after a call.
+/// The number of polls of both tasks of a connection in 100 turns of the runtime, some turns after a call.
 async fn polls_after_a_call(options: &Options) -> [usize; 2] {
     let (here, there) = tokio::io::duplex(10_000);
     let served = spawn(server::Connection::new(there, Answers, options.clone()));
@@ -97,7 +97,7 @@ fn within_the_window_a_connection_is_polled_once_a_turn() {
     });
 }
 
-/// Both threads of the clients' runtime wait in place, each for longer than the test may take.
+/// Both threads of the clients' runtime poll in place, each for longer than the test may take.
 #[test]
 fn tasks_run_while_connections_wait_in_place() {
     let _watchdog = Watchdog::start("tasks_run_while_connections_wait_in_place", LIMIT);

@@ -1,4 +1,4 @@
-//! How calls are run: in how many writes and reads, where their handlers are polled, and how they end early.
+//! How calls run: the number of writes and reads, where handlers are polled, and how calls end early.
 
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::sync::Notify;
 use tower_service::Service;
 
-/// Counts the reads and the writes that move something.
+/// Counts the reads and writes that move data.
 struct Counted {
     stream: DuplexStream,
     counts: Arc<Counts>,
@@ -30,7 +30,7 @@ struct Counts {
 }
 
 impl Counts {
-    /// Those since the last time.
+    /// The counts since the last time.
     fn take(&self) -> (usize, usize) {
         (self.writes.swap(0, Ordering::Relaxed), self.reads.swap(0, Ordering::Relaxed))
     }
@@ -60,7 +60,7 @@ impl AsyncWrite for Counted {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // A stream in memory takes one slice at a time; a socket takes all of them.
+        // An in-memory stream takes one slice at a time; a socket takes all of them.
         let all: Vec<u8> = bufs.iter().flat_map(|buf| buf.iter().copied()).collect();
         let written = Pin::new(&mut self.stream).poll_write(cx, &all);
         if written.is_ready() {
@@ -85,7 +85,7 @@ impl AsyncWrite for Counted {
 type BoxFuture =
     Pin<Box<dyn Future<Output = Result<Response<UnsyncBoxBody<Bytes, Error>>, Infallible>> + Send>>;
 
-/// Does what the path says.
+/// Behaves as the path says.
 #[derive(Clone, Default)]
 struct Handlers(Arc<Shared>);
 
@@ -156,7 +156,7 @@ fn connect(options: Options) -> Pair {
 }
 
 impl Pair {
-    /// Counts anew.
+    /// Resets the counts.
     fn forget(&self) {
         self.client.take();
         self.server.take();
@@ -169,7 +169,7 @@ impl Pair {
     }
 }
 
-/// Where turns do not overlap, so that reads and writes can be counted.
+/// Runs on one thread, where turns do not overlap, so that reads and writes can be counted.
 fn run_on_one_thread(name: &str, test: impl AsyncFnOnce()) {
     let _watchdog = Watchdog::start(name, LIMIT);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -181,7 +181,7 @@ fn a_unary_call_up_to_16_kib_is_one_write_and_one_read_at_each_end() {
     run_on_one_thread("a_unary_call_up_to_16_kib_is_one_write_and_one_read_at_each_end", async || {
         let pair = connect(Options::new());
         for _ in 0..3 {
-            // Settings and the first header blocks are through then.
+            // After this, settings and the first header blocks have been exchanged.
             pair.call("/echo", 1).await.unwrap();
         }
         for size in [0, 1, 100, 1024, 1025, 10_000, 16_000, 16_384] {
@@ -205,7 +205,7 @@ fn calls_of_one_turn_share_a_write() {
         for result in futures_util::future::join_all(calls).await {
             assert_eq!(result.unwrap(), 100);
         }
-        // The first caller writes at once; what the others add leaves together, and so do the answers.
+        // The first caller writes at once. The data of the others is written together, and so are the answers.
         let (client, server) = (pair.client.take(), pair.server.take());
         assert!(client.0 <= 2 && server.0 <= 2, "{client:?} {server:?}");
     });
@@ -237,7 +237,7 @@ fn a_handler_that_panics_ends_its_call_only() {
             let reset = matches!(error, Error::Reset { by: Side::Peer, reason: Reason::INTERNAL_ERROR });
             assert!(reset, "{error:?}");
             assert_eq!(pair.call("/echo", 3).await.unwrap(), 3);
-            // gRPC has a status for it.
+            // For gRPC, there is a status.
             let request = Request::post("/panic").header("content-type", "application/grpc+proto");
             let response = pair.calls.send(request.body(Full::new(Bytes::new())).unwrap()).await.unwrap();
             assert_eq!(response.headers()["grpc-status"], "2");
@@ -276,7 +276,7 @@ fn a_connection_that_is_dropped_drops_its_handlers() {
         server.abort();
         shared.dropped.notified().await;
         let error = call.await.unwrap().unwrap_err();
-        // It has been taken, so it may have been acted upon.
+        // It was accepted, so it may have been acted upon.
         assert!(matches!(error, Error::GoAway { by: Side::Peer, reason: Reason::NO_ERROR, .. }), "{error:?}");
     });
 }
@@ -289,7 +289,7 @@ fn a_deadline_is_kept_by_both_ends() {
             let request = Request::post(path).header("grpc-timeout", "1m");
             request.body(Full::<Bytes>::default()).unwrap()
         };
-        // Whichever end notices first.
+        // Either end may notice first.
         let error = match pair.calls.send(request("/wait")).await {
             Ok(response) => {
                 assert_eq!(response.headers()["grpc-status"], "4");
@@ -321,7 +321,7 @@ fn a_call_that_the_server_never_saw_can_be_made_again() {
         let mut server = Box::pin(server::Connection::new(there, Handlers::default(), Options::new()));
         let (calls, connection) = client::handshake(here, &Options::new());
         let mut connection = Box::pin(connection);
-        // Both ends know each other; then the server goes, and nobody looks whether it is there.
+        // The handshake is complete. Then the server goes away, and the client does not check.
         let both = futures_util::future::join(&mut server, &mut connection);
         tokio::select! {
             _ = both => unreachable!("an idle connection"),

@@ -1,7 +1,7 @@
-//! Direct calls ([`grpc_ipc_http2::direct`]): that they are as all others on the wire and to whoever makes or answers
-//! them, that whatever is unusual about one takes it to the general way, and that they keep every bound.
+//! Direct calls ([`grpc_ipc_http2::direct`]). On the wire and for callers and handlers, they are like all other calls.
+//! Anything unusual moves a call to the general path, and every limit applies.
 //!
-//! Each test has a runtime on its own thread, whose clock goes on only when nothing else does.
+//! Each test has a runtime on its own thread, whose clock advances only when nothing else can run.
 
 mod direct {
     mod both_ends;

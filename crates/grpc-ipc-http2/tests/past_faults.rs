@@ -1,4 +1,4 @@
-//! Faults that the engine had, each with a test that failed then.
+//! Faults that the engine once had, each with a test that failed then.
 
 #[expect(dead_code, reason = "the tests of RFC 9113 use the rest")]
 mod util;
@@ -71,8 +71,8 @@ impl Wake for Woken {
     }
 }
 
-/// Before the server has said anything, there is room for a hundred calls. The next one waits behind a task that waits for
-/// the server and needs no room.
+/// Before the server has sent anything, there is room for a hundred calls. The next call waits behind a task that waits
+/// for the server and needs no room.
 #[test]
 fn room_goes_to_a_call_and_not_to_a_task_that_waits_for_the_server() {
     run("room_goes_to_a_call_and_not_to_a_task_that_waits_for_the_server", || async {
@@ -185,7 +185,7 @@ fn the_end_of_a_body_needs_no_window() {
     });
 }
 
-/// Answers once it is told to.
+/// Answers when told to.
 #[derive(Clone, Default)]
 struct WhenTold(Arc<Notify>);
 
@@ -207,7 +207,7 @@ impl Service<Request<RecvBody>> for WhenTold {
     }
 }
 
-/// On one thread, with a clock that stands still while anybody has something to do.
+/// On one thread, with a clock that stands still while any task can run.
 #[test]
 fn an_answer_that_is_ready_when_its_deadline_passes_is_sent() {
     let _watchdog = Watchdog::start("an_answer_that_is_ready_when_its_deadline_passes_is_sent", LIMIT);
@@ -221,7 +221,7 @@ fn an_answer_that_is_ready_when_its_deadline_passes_is_sent() {
         let fields = [(":method", "POST"), (":scheme", "http"), (":path", "/"), ("grpc-timeout", "1S")];
         peer.send(headers(1, &fields).end_stream()).await;
         peer.still_answers().await;
-        // It passes now for the server, too.
+        // Now the deadline passes for the server, too.
         tokio::time::sleep(Duration::from_secs(1)).await;
         service.0.notify_one();
         assert_eq!(peer.expect_response(1).await.body, b"hello");

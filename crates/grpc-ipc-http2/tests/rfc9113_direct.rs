@@ -1,8 +1,8 @@
-//! The tests of `rfc9113` for servers, against one with a service for direct calls
-//! ([`grpc_ipc_http2::direct`]): what the RFC asks for holds on both ways.
+//! The server tests of `rfc9113`, with a service for direct calls ([`grpc_ipc_http2::direct`]): the RFC applies to both
+//! paths.
 //!
-//! Requests of a test that are plain become unary calls of gRPC on the wire (`util/unary.rs`), and those that are complete
-//! and answered have to go the direct way. All that breaks a rule is sent as the test says.
+//! Plain requests of a test become unary gRPC calls on the wire (`util/unary.rs`). Those that are complete and answered
+//! must be direct. Requests that break a rule are sent unchanged.
 
 mod server;
 #[expect(dead_code, reason = "the tests of the bounds and of clients use the rest")]

@@ -1,9 +1,9 @@
-//! `httpwg`, the RFC 9113 suite of the HTTP implementation loona, against the engine with a service that reads the body
-//! of a request and sends it back. Each case passes, or [`DIFFERENT`] names the sentence that allows what the engine does.
+//! `httpwg`, the RFC 9113 suite of the HTTP implementation loona, against the engine with a service that echoes the
+//! body of a request. Each case passes, or [`DIFFERENT`] quotes the sentence that allows the engine's behavior.
 //!
-//! The clock stands still while anything runs. So a case never fails because the machine is busy, and the time that it
-//! took tells whether the engine left it waiting. The suite itself does not tell: its reader gives up after the same time
-//! as the case does, and the case takes that for the end of the connection, which passes for an error of any kind.
+//! The clock stands still while anything runs. So a case never fails because the machine is busy, and its elapsed time
+//! shows whether the engine left it waiting. The suite itself cannot tell: its reader gives up after the same time as
+//! the case does, and the case takes that for the end of the connection, which counts as any error.
 
 #![cfg(target_os = "linux")]
 
@@ -34,7 +34,7 @@ mod suite {
     httpwg_macros::gen_catalog!(catalog);
 }
 
-/// The cases in which the engine does something else, each with the sentence that allows it.
+/// The cases in which the engine behaves differently, each with the sentence that allows it.
 const DIFFERENT: [(&str, &str); 2] = [
     (
         "8. expressing http semantics in http2: sends headers frame with leading space in field value",
@@ -46,11 +46,11 @@ const DIFFERENT: [(&str, &str); 2] = [
     ),
 ];
 
-/// RFC 9113 calls such a request malformed (8.2.1); gRPC does not, and clients send such metadata.
+/// RFC 9113 calls such a request malformed (8.2.1). gRPC does not, and clients send such metadata.
 const WHITESPACE: &str =
     "gRPC, PROTOCOL-HTTP2: if it contains leading or trailing whitespace, it may be stripped";
 
-/// How many cases the suite has.
+/// The number of cases in the suite.
 const CASES: usize = 107;
 
 struct Client(DuplexStream);
@@ -89,18 +89,19 @@ fn every_case_passes_or_is_named_with_its_reason() {
     assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// Runs a case on a connection of its own.
+/// Runs a case on a separate connection.
 fn run(case: BoxedTest<Client>) -> Result<(), String> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, async {
         let (client, server) = duplex(1 << 20);
-        // The suite takes frames of more than 16 KiB to be too large, the least that RFC 9113 allows (section 6.5.2).
+        // The suite considers frames of more than 16 KiB too large, the lowest limit that RFC 9113 allows (section
+        // 6.5.2).
         let options = Options::new().max_frame_size(16 * 1024);
         tokio::spawn(Connection::new(server, service_fn(|request| Box::pin(echo(request))), options));
         let conn = Conn::new(Rc::new(Config::default()), Client(client));
         let begun = Instant::now();
-        // In a task, because some of the cases panic when they fail.
+        // In a task, because some cases panic when they fail.
         let result = tokio::task::spawn_local(case(conn)).await;
         match result.map_err(|panic| panic.to_string()) {
             Ok(Ok(())) if begun.elapsed() == Duration::ZERO => Ok(()),
@@ -111,7 +112,7 @@ fn run(case: BoxedTest<Client>) -> Result<(), String> {
     })
 }
 
-/// Answers with the body of the request, and with some of its own if that is empty: the suite waits for DATA.
+/// Answers with the body of the request, or with a body of its own if that is empty, because the suite waits for DATA.
 async fn echo(request: Request<RecvBody>) -> Result<Response<Full<Bytes>>, Error> {
     let body = request.into_body().collect().await?.to_bytes();
     let body = if body.is_empty() { Bytes::from_static(b"hello") } else { body };

@@ -24,7 +24,7 @@ fn options() -> Options {
     Options::new().max_control_frames(BURST, 0)
 }
 
-/// A client of two servers.
+/// One client of two servers.
 struct Scene {
     peer: RawPeer,
     send: client::SendRequest,
@@ -103,7 +103,7 @@ impl Scene {
     }
 }
 
-/// Frames like these, while the client waits for an answer (on stream 1), end the connection; the caller hears why.
+/// These frames end the connection while the client waits for an answer (on stream 1), and the caller gets the reason.
 #[track_caller]
 fn is_a_flood(frames: &[Frame]) {
     is_a_flood_after(&[], frames);
@@ -121,7 +121,7 @@ fn is_a_flood_after(before: &[Frame], frames: &[Frame]) {
             Ok(response) => response.into_body().collect().await.unwrap_err(),
             Err(error) => error,
         };
-        // A server that says it goes has been believed.
+        // After a server's GOAWAY, its stated reason counts.
         if !frames.iter().any(|frame| frame.kind == kind::GOAWAY) {
             assert_eq!(code_of(&error), Some(code::ENHANCE_YOUR_CALM), "{error:?}");
         }
@@ -180,7 +180,7 @@ fn continuations_without_end() {
     });
 }
 
-/// One call fails, and tells the server to calm down; the others go on.
+/// One call fails, and its stream is reset with ENHANCE_YOUR_CALM; other calls continue.
 #[test]
 fn headers_that_are_too_large() {
     client(options(), async |mut scene| {
@@ -226,7 +226,7 @@ fn an_index_again_and_again() {
 fn windows_that_overflow() {
     client(options(), async |mut scene| {
         let (id, failed) = scene.call().await;
-        // Still open: the response has not come.
+        // Still open, because the response has not come.
         scene.peer.send(window_update(id, (1 << 31) - 1)).await;
         let error = failed.await.unwrap().unwrap_err();
         assert_eq!(code_of(&error), Some(code::FLOW_CONTROL_ERROR), "{error:?}");
@@ -236,7 +236,7 @@ fn windows_that_overflow() {
     });
 }
 
-/// A body that nobody reads, up to the windows and not beyond.
+/// An unread body, up to the windows and not beyond.
 #[test]
 fn a_body_that_is_not_read() {
     let options = options().initial_stream_window(65_535);
@@ -258,7 +258,7 @@ fn a_body_that_is_not_read() {
     });
 }
 
-/// Hundreds of downloads that nobody reads, and calls that are answered all the same.
+/// Hundreds of unread downloads, and calls that are still answered.
 #[test]
 fn unread_downloads_do_not_stop_other_calls() {
     for count in [5, 100, 1000] {
@@ -268,7 +268,7 @@ fn unread_downloads_do_not_stop_other_calls() {
                 let (id, call) = scene.call().await;
                 scene.peer.send(headers(id, &OK)).await;
                 unread.push(call.await.unwrap().unwrap());
-                // Five fill all that their windows are opened to, the others what they begin with.
+                // Five fill their grown windows, the others their initial windows.
                 let at_most = if count == 5 { usize::MAX } else { 1 << 16 };
                 let mut sent = 0;
                 while scene.peer.window(id) > 0 && sent < at_most {
@@ -297,7 +297,7 @@ fn unread_downloads_do_not_stop_other_calls() {
     }
 }
 
-/// DATA for calls that were given up, as often as the server likes: it is told once, or once in a while.
+/// DATA for abandoned calls, as often as the server likes. The client answers once, or once in a while.
 #[test]
 fn data_on_cancelled_calls() {
     client(options(), async |mut scene| {
@@ -315,7 +315,7 @@ fn data_on_cancelled_calls() {
     });
 }
 
-/// DATA and trailers for a call that has ended long ago, or just now.
+/// DATA and trailers for a call that ended long ago, or just now.
 #[test]
 fn frames_on_streams_that_are_over() {
     for others in [0, 100] {
@@ -362,7 +362,7 @@ fn a_server_that_reads_nothing() {
     });
 }
 
-/// The server makes the client answer, and does not read it.
+/// The server causes answers, and does not read them.
 #[test]
 fn answers_that_are_not_read() {
     client(Options::new().max_control_frames(u32::MAX, 0), async |mut scene| {
@@ -371,7 +371,7 @@ fn answers_that_are_not_read() {
     });
 }
 
-/// Calls that wait for a stream, and a server that wakes them all to no end.
+/// Calls that wait for a stream, and a server that keeps waking them without making room.
 #[test]
 fn waiting_calls_are_woken_to_no_end() {
     let settings_of = |streams| settings(&[(setting::MAX_CONCURRENT_STREAMS, streams)]);
@@ -385,7 +385,7 @@ fn waiting_calls_are_woken_to_no_end() {
         assert!(calls.iter().all(|call| !call.is_finished()));
         let octets = scene.peak.octets();
         assert!(octets <= BASE + 5000 * 2048, "{octets} octets");
-        // One stream after the other, everybody gets one.
+        // One stream at a time, every call gets one.
         scene.peer.send(settings_of(1)).await;
         for _ in 0..calls.len() {
             let id = scene.peer.expect("a request", |frame| frame.kind == kind::HEADERS).await.stream;

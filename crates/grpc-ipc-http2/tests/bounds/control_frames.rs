@@ -1,4 +1,4 @@
-//! Frames that move no message forward (`Options::max_control_frames`): CVE-2019-9511 to 9518 and the like.
+//! Frames that move no message forward (`Options::max_control_frames`): CVE-2019-9511 to 9518 and similar attacks.
 
 use grpc_ipc_http2::Options;
 
@@ -10,15 +10,15 @@ use crate::util::frame::{
 };
 
 const BURST: u32 = 50;
-/// How many frames a flood has.
+/// The number of frames in a flood.
 const FLOOD: usize = 2000;
 
-/// A few frames and no more, so that no test depends on time.
+/// A low limit that does not refill, so that no test depends on time.
 fn options() -> Options {
     Options::new().max_control_frames(BURST, 0)
 }
 
-/// These frames over and over end the connection. Stream 1 is open, stream 3 is over.
+/// Repeating these frames ends the connection. Stream 1 is open, stream 3 has ended.
 #[track_caller]
 fn is_a_flood(frames: &[Frame]) {
     server(options(), async |mut scene| {
@@ -40,7 +40,7 @@ fn pings_as_many_as_the_burst_are_answered() {
                 _ => assert_eq!((frame.kind, frame.u32(4)), (kind::GOAWAY, code::ENHANCE_YOUR_CALM)),
             }
         }
-        // Its SETTINGS, and that it has ours, count too.
+        // Its SETTINGS and its acknowledgement of ours count, too.
         assert!((BURST - 2..=BURST).contains(&answers), "{answers}");
         scene.other.still_serves().await;
     });
@@ -92,7 +92,7 @@ fn empty_frames() {
     is_a_flood(&[data(1, []).padded(255)]);
 }
 
-/// What it says goes on; the block stands for no message.
+/// A block that continues; it carries no message.
 #[test]
 fn empty_blocks_of_headers_are_no_requests() {
     server(Options::new().max_resets(BURST, 0), async |mut scene| {
@@ -126,7 +126,7 @@ fn goaways() {
     is_a_flood(&[goaway(0, code::NO_ERROR)]);
 }
 
-/// What comes for a stream that was reset is passed over, and allows for nothing.
+/// Frames for a stream that was reset are ignored, and allow no further frames.
 #[test]
 fn frames_on_a_reset_stream_do_not_pay_for_others() {
     server(options(), async |mut scene| {
@@ -142,13 +142,13 @@ fn frames_on_a_reset_stream_do_not_pay_for_others() {
     });
 }
 
-/// DATA and HEADERS on streams that are over: some may have been under way, but not more than the windows let through.
+/// DATA and HEADERS on streams that have ended. Some may have been on their way, but not more than the windows allow.
 #[test]
 fn frames_on_streams_that_are_over() {
     let trailers = |id| headers(id, &[("x-trailer", "late")]).end_stream();
     for (how, resets) in [("ended", false), ("reset by the client", true)] {
         for late in [data(1, "late"), data(1, vec![0; 1000]), data(1, []).end_stream(), trailers(1)] {
-            // Right after its end, and when it is forgotten.
+            // Right after the end, and after the stream has been forgotten.
             for others in [0, 200] {
                 server(options().max_resets(BURST, 0), async |mut scene| {
                     scene.peer.send(post(1, if resets { "/wait" } else { "/hello" })).await;
@@ -177,7 +177,7 @@ fn frames_on_streams_that_are_over() {
     }
 }
 
-/// What was under way when the server reset a stream is passed over, as far as the window let it through.
+/// Frames that were on their way when the server reset a stream are ignored, within its window.
 #[test]
 fn what_was_under_way_is_no_flood() {
     server(options(), async |mut scene| {
@@ -195,7 +195,7 @@ fn what_was_under_way_is_no_flood() {
     });
 }
 
-/// CVE-2019-9511: the window is opened by one octet at a time.
+/// CVE-2019-9511: the window is opened one octet at a time.
 #[test]
 fn data_dribble() {
     for stream in [0, 1] {
@@ -203,7 +203,7 @@ fn data_dribble() {
         server_with(options(), &settings, async |mut scene| {
             scene.peer.send(post(1, "/pieces/10/100000").end_stream()).await;
             if stream == 0 {
-                // All of the connection's window is used up.
+                // The connection's window is used up completely.
                 let mut left = 65_535;
                 while left > 0 {
                     left -= scene.peer.expect("DATA", |frame| frame.kind == kind::DATA).await.payload.len();
@@ -225,13 +225,13 @@ fn data_dribble() {
     }
 }
 
-/// What the peer makes the server say, and does not read, is not kept for long.
+/// Output that the peer causes and does not read is kept only up to a limit.
 #[test]
 fn answers_that_are_not_read() {
     for frame in [ping([0; 8]), settings(&[])] {
         server(Options::new().max_control_frames(u32::MAX, 0), async |mut scene| {
             scene.repeat(&[frame], 100_000).await;
-            // The pipe takes 64 KiB, the server keeps about as much.
+            // The pipe takes 64 KiB, and the server keeps about as much.
             scene.calms_down(0).await;
         });
     }
@@ -245,7 +245,7 @@ fn the_default_burst_ends_too() {
     });
 }
 
-/// An attack in the smallest pieces is none the less one.
+/// An attack in small pieces is an attack all the same.
 #[test]
 fn frames_that_come_by_the_octet() {
     server(options(), async |mut scene| {
@@ -259,7 +259,7 @@ fn frames_that_come_by_the_octet() {
     });
 }
 
-/// What a peer has not used of what its calls allow for is not saved up.
+/// Unused allowances of earlier calls do not accumulate.
 #[test]
 fn messages_allow_for_no_more_than_the_burst() {
     server(options(), async |mut scene| {
@@ -272,7 +272,7 @@ fn messages_allow_for_no_more_than_the_burst() {
     });
 }
 
-/// A peer that says nothing wrong, but nothing else either, costs no more than its connection.
+/// A peer that sends only valid but useless frames costs no more than its connection.
 #[test]
 fn a_thousand_connections() {
     run(async || {

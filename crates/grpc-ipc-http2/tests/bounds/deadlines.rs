@@ -24,7 +24,7 @@ fn request(timeout: &str) -> Request<Empty<bytes::Bytes>> {
     Request::post("/").header("grpc-timeout", timeout).body(Empty::new()).unwrap()
 }
 
-/// A client, and its server.
+/// A client and its server.
 async fn connect_client() -> (RawPeer, client::SendRequest) {
     let (ours, theirs) = duplex(64 << 10);
     let (send, connection) = client::handshake(theirs, &Options::new());
@@ -89,7 +89,7 @@ fn a_call_that_the_server_cancels_at_the_deadline_has_failed_because_of_that() {
 struct Flood {
     beginning: Vec<u8>,
     at: usize,
-    /// A frame at a time, not as much as there is room for.
+    /// One frame at a time, instead of filling the buffer.
     by_frames: bool,
 }
 
@@ -141,7 +141,7 @@ async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
     poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
-/// Polls a connection that has always something to do, and lets others run.
+/// Polls a connection that always has something to do, and lets other tasks run.
 async fn poll_often<F: Future>(mut connection: Pin<&mut F>) {
     for _ in 0..10 {
         assert!(poll_once(connection.as_mut()).await.is_pending(), "the connection is over");

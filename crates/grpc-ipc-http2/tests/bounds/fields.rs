@@ -8,16 +8,16 @@ use crate::util::hpack::{integer, literals, string};
 
 /// The default limit, in octets.
 const LIMIT: usize = 32 << 10;
-/// The most frames of a block.
+/// The maximum number of frames in a block.
 const FRAMES: usize = 32;
 
-/// The fields of a request, and what they count.
+/// The fields of a request, and their size.
 fn request() -> (Vec<u8>, usize) {
     let fields = [(":method", "POST"), (":scheme", "http"), (":path", "/hello"), (":authority", "localhost")];
     (literals(&fields), fields.iter().map(|(name, value)| name.len() + value.len() + 32).sum())
 }
 
-/// The call ends with RESOURCE_EXHAUSTED, without a handler, and the connection goes on.
+/// The call ends with RESOURCE_EXHAUSTED, without a handler, and the connection continues.
 async fn is_too_large(mut scene: Scene, block: Vec<u8>) {
     assert!(block.len() <= 2 * LIMIT);
     scene.peer.send(headers_of(1, block).end_stream()).await;
@@ -62,7 +62,7 @@ fn one_large_value() {
 fn a_value_that_grows_when_it_is_decoded() {
     server(Options::new(), async |scene| {
         let (mut block, _) = request();
-        // 'a' is five bits long: eight of them are five octets.
+        // 'a' is five bits long, so eight of them are five octets.
         let coded = [0b0001_1000, 0b1100_0110, 0b0011_0001, 0b1000_1100, 0b0110_0011].repeat(8000);
         block.extend([0, 1, b'x']);
         block.extend(integer(0x80, 7, coded.len()));
@@ -71,7 +71,7 @@ fn a_value_that_grows_when_it_is_decoded() {
     });
 }
 
-/// An octet that stands for 4 KB, 60 000 times: 240 MB.
+/// One octet that stands for 4 KB, 60 000 times: 240 MB.
 #[test]
 fn an_index_again_and_again() {
     server(Options::new(), async |scene| {
@@ -83,7 +83,7 @@ fn an_index_again_and_again() {
     });
 }
 
-/// Below the limit, on as many streams as there may be: what an index stands for is there once.
+/// Below the limit, on as many streams as allowed: an indexed value exists only once.
 #[test]
 fn an_index_on_every_stream() {
     server(Options::new(), async |mut scene| {
@@ -120,7 +120,7 @@ fn fields_of_exactly_the_limit() {
     });
 }
 
-/// Handlers hold their metadata: what it takes is in proportion to the limit.
+/// Handlers hold their metadata, whose memory is proportional to the limit.
 #[test]
 fn as_much_as_is_allowed_on_every_stream() {
     server(Options::new().max_concurrent_streams(100), async |mut scene| {
@@ -137,7 +137,7 @@ fn as_much_as_is_allowed_on_every_stream() {
     });
 }
 
-/// CVE-2024-27316: a block that does not end.
+/// CVE-2024-27316: a block without an end.
 #[test]
 fn a_block_of_more_than_twice_the_limit() {
     server(Options::new(), async |mut scene| {
@@ -155,7 +155,7 @@ fn a_block_of_more_than_twice_the_limit() {
     });
 }
 
-/// The bound is of the block, not of what is beside it in the frame.
+/// The limit applies to the block, not to the other parts of the frame.
 #[test]
 fn a_block_of_exactly_twice_the_limit() {
     server(Options::new().max_frame_size(1 << 20), async |mut scene| {
@@ -192,7 +192,7 @@ fn empty_continuations() {
     });
 }
 
-/// Also where no message can be: on a stream that was reset, whose blocks have to be decoded nevertheless.
+/// Even where no message is possible: on a stream that was reset, whose blocks must still be decoded.
 #[test]
 fn continuations_on_a_reset_stream() {
     server(Options::new(), async |mut scene| {
@@ -204,7 +204,7 @@ fn continuations_on_a_reset_stream() {
     });
 }
 
-/// However many fields the peer has us remember, there is room for 4096 octets of them, or for none.
+/// However many fields the peer indexes, the table holds at most 4096 octets.
 #[test]
 fn what_is_remembered_is_bounded() {
     for size in [0, 100, 4096, 16_384] {
@@ -238,7 +238,7 @@ fn a_table_larger_than_allowed() {
     }
 }
 
-/// One that is too long is refused before it is here, and one of the limit is not.
+/// A frame that is too long is refused before it has come; one of exactly the limit is not.
 #[test]
 fn a_frame_longer_than_allowed() {
     for (kind, stream) in [(kind::DATA, 1_u32), (kind::HEADERS, 3), (kind::PING, 0), (0xfa, 1)] {

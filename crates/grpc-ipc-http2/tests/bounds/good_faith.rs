@@ -1,5 +1,5 @@
-//! What looks like a flood and is none: how gRPC's implementations behave. The bursts are small and do not come back
-//! with time, so what a peer may do is what its messages allow for.
+//! Behavior of gRPC implementations that looks like a flood but is not one. The bursts are small and do not refill, so
+//! a peer is limited to what its messages allow.
 
 use grpc_ipc_http2::Options;
 
@@ -10,7 +10,7 @@ fn options() -> Options {
     Options::new().max_control_frames(100, 0).max_resets(10, 0)
 }
 
-/// C-core measures the bandwidth with a PING after what it sends.
+/// C-core measures the bandwidth with a PING after its data.
 #[test]
 fn a_ping_after_each_frame_of_a_long_upload() {
     server(options(), async |mut scene| {
@@ -26,7 +26,7 @@ fn a_ping_after_each_frame_of_a_long_upload() {
     });
 }
 
-/// Reads the answer to a call; says so after each frame of DATA, and for each of these streams opens the window again.
+/// Reads the answer to a call. After each DATA frame, it pings and opens the windows of these streams again.
 async fn download(scene: &mut Scene, streams: &[u32], pings: usize) -> usize {
     let (mut frames, mut unanswered) = (0, 0);
     loop {
@@ -51,7 +51,7 @@ async fn download(scene: &mut Scene, streams: &[u32], pings: usize) -> usize {
     frames
 }
 
-/// C-core pings for each frame that it reads, at most; and everybody opens windows.
+/// C-core pings at most once for each frame that it reads, and every client opens windows.
 #[test]
 fn a_ping_and_window_updates_after_each_frame_of_a_long_download() {
     // Small pieces share a frame.
@@ -65,7 +65,7 @@ fn a_ping_and_window_updates_after_each_frame_of_a_long_download() {
     }
 }
 
-/// grpc-go and .NET tell of each small message that they have read.
+/// grpc-go and .NET acknowledge each small message that they read.
 #[test]
 fn a_window_update_after_each_tiny_message_of_a_long_download() {
     server(options(), async |mut scene| {
@@ -123,7 +123,7 @@ fn ten_thousand_calls_with_a_ping_and_a_window_update_each() {
     });
 }
 
-/// Padding hides the length of a message, which is one all the same.
+/// Padding hides the length of a message, which still counts as a message.
 #[test]
 fn padded_messages() {
     server(options(), async |mut scene| {
@@ -135,7 +135,7 @@ fn padded_messages() {
     });
 }
 
-/// A window of a few octets is small, and no attack, as long as messages fit.
+/// A window of a few octets is small but not an attack, as long as messages fit.
 #[test]
 fn windows_of_one_message() {
     server_with(options(), &[(setting::INITIAL_WINDOW_SIZE, 10)], async |mut scene| {
@@ -145,7 +145,7 @@ fn windows_of_one_message() {
     });
 }
 
-/// Windows that are smaller than a message: what the peer has asked for.
+/// Windows smaller than a message: the peer asked for them.
 #[test]
 fn windows_of_less_than_a_message() {
     for window in [64, 100, 1000] {
@@ -157,8 +157,7 @@ fn windows_of_less_than_a_message() {
     }
 }
 
-/// A peer that reads more slowly than the server writes: there is always something that it has not read, but no answer
-/// waits for long.
+/// A peer that reads more slowly than the server writes always has unread data, but no answer waits for long.
 #[test]
 fn pings_while_there_is_always_something_to_write() {
     let settings = [(setting::INITIAL_WINDOW_SIZE, (1 << 31) - 1)];
@@ -180,7 +179,7 @@ fn pings_while_there_is_always_something_to_write() {
     });
 }
 
-/// The server answers before the requests are complete; what was on its way then is no fault of the client's.
+/// The server answers before the requests are complete. The client is not to blame for data that was on its way.
 #[test]
 fn early_answers_to_many_uploads() {
     server(options(), async |mut scene| {
@@ -188,7 +187,7 @@ fn early_answers_to_many_uploads() {
         let requests: Vec<_> = ids.iter().map(|id| post(*id, "/early")).collect();
         scene.peer.send_all(&requests).await;
         scene.other.still_serves().await;
-        // Nothing of the answers is read yet.
+        // The answers have not been read yet.
         for _ in 0..4 {
             let bodies: Vec<_> = ids.iter().map(|id| data(*id, vec![0; 100])).collect();
             scene.peer.send_all(&bodies).await;
@@ -216,7 +215,7 @@ fn resets_after_early_answers() {
     });
 }
 
-/// As many calls as are allowed at a time end, and as many begin.
+/// As many calls as allowed at a time end, and as many begin.
 #[test]
 fn a_hundred_calls_at_a_time() {
     server(options().max_concurrent_streams(100), async |mut scene| {
@@ -228,7 +227,7 @@ fn a_hundred_calls_at_a_time() {
                 scene.peer.send(data(*id, "x").end_stream()).await;
             }
             for id in ids {
-                // In the order in which they came, since nobody waits for anything.
+                // In the order of arrival, because nothing waits.
                 scene.peer.expect_response(*id).await;
             }
         }

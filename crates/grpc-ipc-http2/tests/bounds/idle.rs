@@ -1,4 +1,4 @@
-//! What a connection keeps that has nothing to do.
+//! The memory of an idle connection.
 
 use grpc_ipc_http2::{Options, server};
 use tokio::io::duplex;
@@ -10,13 +10,13 @@ use crate::util::frame::{data, window_update};
 use crate::util::raw::RawPeer;
 
 const CONNECTIONS: usize = 50;
-/// What the test itself keeps for each connection: a stream in memory, and its other end.
+/// The memory of the test itself for each connection: an in-memory stream and its other end.
 const TEST: usize = 5 << 10;
 
-/// How many octets each of many connections keeps after the same calls.
+/// The number of octets that each of many connections keeps after the same calls.
 async fn kept_after(calls: impl AsyncFn(&mut RawPeer)) -> usize {
     let service = CountingService::default();
-    // What the thread keeps is there.
+    // Allocates the thread's own caches.
     let mut peers = Vec::with_capacity(CONNECTIONS + 1);
     let mut peak = Peak::start();
     for connection in 0..=CONNECTIONS {

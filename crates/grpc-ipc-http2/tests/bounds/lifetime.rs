@@ -1,5 +1,5 @@
-//! How long a connection lasts (`Options::header_timeout`, `stall_timeout`, `max_connection_idle`,
-//! `max_connection_age`), and how long its end does.
+//! The lifetime of a connection (`Options::header_timeout`, `stall_timeout`, `max_connection_idle`,
+//! `max_connection_age`), and the duration of its shutdown.
 
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ fn in_two(stream: u32) -> [Frame; 2] {
     [head, continuation(stream, second.to_vec()).with(flag::END_HEADERS)]
 }
 
-/// Within this time, and not before.
+/// Checks that about this time has passed, and not less.
 fn assert_about(start: Instant, expected: Duration) {
     let elapsed = start.elapsed();
     assert!((expected..expected + 2 * SECOND).contains(&elapsed), "{elapsed:?}, not {expected:?}");
 }
 
-/// What a client begins and does not end.
+/// Frames that a client begins and does not finish.
 #[test]
 fn a_block_of_headers_that_does_not_end() {
     let [head, _] = in_two(1);
@@ -54,7 +54,7 @@ fn a_block_of_headers_that_does_not_end() {
     }
 }
 
-/// Byte by byte it is always on its way.
+/// Byte by byte, so that it never stops.
 #[test]
 fn a_block_of_headers_at_one_byte_a_second() {
     server(Options::new().header_timeout(5 * SECOND), async |mut scene| {
@@ -91,7 +91,7 @@ fn a_response_whose_headers_do_not_end() {
     });
 }
 
-/// Whoever needs most of the time for each of many blocks is served, and whoever sends a body slowly.
+/// A client is served even if it needs most of the time for each of many blocks, or sends a body slowly.
 #[test]
 fn slow_peers_are_served() {
     server(Options::new(), async |mut scene| {
@@ -115,7 +115,7 @@ fn slow_peers_are_served() {
     });
 }
 
-/// A server that does not read, because its client does not, cannot tell whether a block goes on.
+/// A server that is not reading, because its client does not, cannot tell whether a block continues.
 #[test]
 fn headers_that_are_not_read_are_not_late() {
     server(Options::new(), async |mut scene| {
@@ -138,7 +138,7 @@ fn headers_that_are_not_read_are_not_late() {
     });
 }
 
-/// GOAWAY with a reason, and then the end, once the peer has answered the ping.
+/// Expects GOAWAY with a reason, and the end of the connection after the peer has answered the ping.
 async fn goes_away(peer: &mut RawPeer, why: &str) {
     let goaway = peer.expect_going_away().await;
     assert_eq!(&goaway.payload[8..], why.as_bytes());
@@ -148,7 +148,7 @@ async fn goes_away(peer: &mut RawPeer, why: &str) {
 #[test]
 fn an_idle_connection_is_ended() {
     server(Options::new().max_connection_idle(60 * SECOND), async |mut scene| {
-        // What is no call makes it no less idle.
+        // Frames that are not calls do not interrupt idleness.
         for _ in 0..5 {
             sleep(10 * SECOND).await;
             scene.peer.send(ping([0; 8])).await;
@@ -162,7 +162,7 @@ fn an_idle_connection_is_ended() {
     });
 }
 
-/// A call, and one that is done now and then: neither is idle.
+/// A long call, and regular calls: neither connection is idle.
 #[test]
 fn a_busy_connection_is_not_idle() {
     server(Options::new().max_connection_idle(60 * SECOND), async |mut scene| {
@@ -176,7 +176,7 @@ fn a_busy_connection_is_not_idle() {
         scene.peer.send(crate::util::frame::rst_stream(1001, code::CANCEL)).await;
         sleep(59 * SECOND).await;
         assert!(!scene.connection.is_finished());
-        // The other end of its time, and of the drain.
+        // The idle time and the drain both end.
         sleep(63 * SECOND).await;
         assert!(scene.connection.is_finished());
         goes_away(&mut scene.peer, "max_idle").await;
@@ -195,7 +195,7 @@ fn an_old_connection_finishes_its_calls() {
         scene.peer.still_answers().await;
         sleep(22 * SECOND).await;
         assert_eq!(scene.peer.expect_going_away().await.payload[8..], *b"max_age");
-        // However long that takes.
+        // However long the call takes.
         sleep(3600 * SECOND).await;
         assert!(!scene.connection.is_finished());
         scene.peer.send(data(1, "x").end_stream()).await;
@@ -219,7 +219,7 @@ fn the_grace_of_an_old_connection_ends() {
     });
 }
 
-/// A peer that still speaks, but reads nothing.
+/// A peer that still sends, but does not read.
 #[test]
 fn a_stalled_peer_is_ended() {
     let settings = [(setting::INITIAL_WINDOW_SIZE, 1 << 30)];
@@ -243,7 +243,7 @@ async fn stall(scene: &mut Scene) {
     scene.other.still_serves().await;
 }
 
-/// One that reads a little is not stalled, and nobody is by default.
+/// A peer that reads a little is not stalled, and by default there is no limit.
 #[test]
 fn a_slow_reader_is_not_stalled() {
     let settings = [(setting::INITIAL_WINDOW_SIZE, 1 << 30)];
@@ -265,7 +265,7 @@ fn a_slow_reader_is_not_stalled() {
     });
 }
 
-/// A connection whose server shuts down.
+/// A connection whose server is shutting down.
 async fn shut_down(service: &CountingService) -> (RawPeer, server::Handle, JoinHandle<Result<(), Error>>) {
     let (ours, theirs) = duplex(64 << 10);
     let connection = server::Connection::new(theirs, service.clone(), Options::new());
@@ -276,7 +276,7 @@ async fn shut_down(service: &CountingService) -> (RawPeer, server::Handle, JoinH
     (peer, handle, connection)
 }
 
-/// Its client is in a debugger, say.
+/// For example, because its client is in a debugger.
 #[test]
 fn a_client_that_does_not_answer_holds_up_no_shutdown() {
     run(async || {
@@ -292,7 +292,7 @@ fn a_client_that_does_not_answer_holds_up_no_shutdown() {
     });
 }
 
-/// A call that has come before that is answered, one that comes later is said to be unprocessed.
+/// A call that came before is answered, and a later one is reported as unprocessed.
 #[test]
 fn calls_of_a_client_that_does_not_answer_are_told_apart() {
     run(async || {
@@ -316,7 +316,7 @@ fn calls_of_a_client_that_does_not_answer_are_told_apart() {
     });
 }
 
-/// Whatever is set, nothing happens without a reason.
+/// With all options set, nothing happens without a reason.
 #[test]
 fn limits_of_any_length() {
     let options = Options::new()

@@ -1,11 +1,11 @@
-//! Bodies that come and are not read (`Options::initial_stream_window`, `max_stream_window`, `max_unread`).
+//! Received bodies that are not read (`Options::initial_stream_window`, `max_stream_window`, `max_unread`).
 
 use grpc_ipc_http2::Options;
 
 use super::scene::{BASE, Scene, post, server, streams};
 use crate::util::frame::{Frame, code, data, rst_stream, window_update};
 
-/// The window of a stream, in octets, and how many streams there are.
+/// The window of a stream, in octets, and the number of streams.
 const STREAM: usize = 128 << 10;
 const STREAMS: u32 = 4;
 const ALL: usize = STREAMS as usize * STREAM;
@@ -14,12 +14,12 @@ fn options() -> Options {
     Options::new().initial_stream_window(STREAM as u32)
 }
 
-/// Fills the windows of some streams with frames like these, which nobody reads. They may say something besides.
+/// Fills the windows of some streams with frames of this length, which are not read. `besides` is sent as well.
 async fn fill(scene: &mut Scene, length: usize, besides: &[Frame]) {
     for id in streams(STREAMS) {
         scene.peer.send(post(id, "/unread")).await;
         let piece = [&[data(id, vec![0; length])], besides].concat();
-        // Not all at once: the measure would count what is to be sent.
+        // Not all at once, because the measurement would include the data to send.
         let at_once = (4096 / length).max(1);
         for _ in 0..STREAM / length / at_once {
             scene.peer.send_all(&vec![&piece[..]; at_once].concat()).await;
@@ -30,7 +30,7 @@ async fn fill(scene: &mut Scene, length: usize, besides: &[Frame]) {
     }
 }
 
-/// Sends as much of each of these bodies as the windows let through, and more when they are opened; how much that is.
+/// Sends as much of each body as the windows allow, and more when they are opened. Returns the total.
 async fn fill_all(scene: &mut Scene, ids: &[u32], octet: u8) -> usize {
     let mut sent = 0;
     loop {
@@ -50,13 +50,13 @@ async fn fill_all(scene: &mut Scene, ids: &[u32], octet: u8) -> usize {
     }
 }
 
-/// The windows of all streams together are opened by no more than `max_unread`.
+/// The windows of all streams together grow by at most `max_unread`.
 #[test]
 fn what_is_not_read_is_bounded_and_holds_up_nobody() {
     what_is_not_read_is_bounded(0);
 }
 
-/// Whatever length the messages are said to have.
+/// Whatever length the messages announce.
 #[test]
 fn messages_that_are_announced_are_bounded_and_hold_up_nobody() {
     what_is_not_read_is_bounded(0xff);
@@ -76,7 +76,7 @@ fn what_is_not_read_is_bounded(octet: u8) {
         assert!(sent >= UNREAD / 2 + ids.len() * INITIAL, "windows are opened: {sent} octets");
         scene.goes_on().await;
         assert!(scene.peak.octets() <= BASE + 2 * sent, "{} octets for {sent}", scene.peak.octets());
-        // What is given up makes room for others.
+        // Abandoned streams make room for others.
         for id in &ids {
             scene.peer.send(rst_stream(*id, code::CANCEL)).await;
         }
@@ -88,7 +88,7 @@ fn what_is_not_read_is_bounded(octet: u8) {
     });
 }
 
-/// A body that is read as it comes needs no larger window, one that comes faster gets one; and each only once.
+/// A body that is read as it comes needs no larger window. One that comes faster gets it, but only once.
 #[test]
 fn windows_are_opened_for_bodies_that_fill_them() {
     server(Options::new(), async |mut scene| {
@@ -105,12 +105,12 @@ fn windows_are_opened_for_bodies_that_fill_them() {
     });
 }
 
-/// The head of a message of gRPC.
+/// The prefix of a gRPC message.
 fn head(length: u32) -> Vec<u8> {
     [&[0], &length.to_be_bytes()[..]].concat()
 }
 
-/// A window is opened for a message as soon as its length is known, and not further.
+/// A window is opened for a message as soon as its length is known, and no further.
 #[test]
 fn a_window_is_opened_for_the_message_that_comes() {
     server(Options::new(), async |mut scene| {
@@ -120,14 +120,14 @@ fn a_window_is_opened_for_the_message_that_comes() {
             let room = scene.peer.window(id) - i64::from(length);
             assert!((0..16 << 10).contains(&room), "{length} octets, and room for {room} more");
         }
-        // What is announced is not taken for granted.
+        // The announced length is not trusted.
         scene.peer.send_all(&[post(7, "/unread"), data(7, head(u32::MAX))]).await;
         scene.peer.still_answers().await;
         assert_eq!(scene.peer.window(7), (4 << 20) + (64 << 10) - 5);
     });
 }
 
-/// A message that fits needs no WINDOW_UPDATE; what comes after it does.
+/// A message that fits needs no WINDOW_UPDATE; the data after it does.
 #[test]
 fn a_message_that_fits_opens_no_window() {
     const PIECE: usize = 16_000;
@@ -153,7 +153,7 @@ fn a_message_that_fits_opens_no_window() {
     });
 }
 
-/// Hundreds of uploads that no handler reads, and one call that is answered all the same.
+/// Hundreds of uploads that no handler reads, and one call that is still answered.
 #[test]
 fn unread_uploads_do_not_stop_other_calls() {
     for count in [5, 100, 999] {
@@ -166,7 +166,7 @@ fn unread_uploads_do_not_stop_other_calls() {
             if count == 5 {
                 fill_all(&mut scene, &ids, 0).await;
             }
-            // Else the window that each has without being opened.
+            // Otherwise, the initial window of each.
             for id in ids.iter().filter(|_| count > 5) {
                 for _ in 0..4 {
                     scene.peer.send_within_windows(data(*id, vec![0; 16_384])).await;
@@ -200,7 +200,7 @@ fn not_one_octet_more_than_the_window_of_a_stream_is_accepted() {
     });
 }
 
-/// Padding is no way around it.
+/// Padding does not evade the limit.
 #[test]
 fn padding_counts() {
     server(options(), async |mut scene| {
@@ -214,7 +214,7 @@ fn padding_counts() {
     });
 }
 
-/// What a body takes does not depend on how it was cut.
+/// The memory of a body does not depend on how it was split.
 #[test]
 fn frames_of_one_octet() {
     server(options(), async |mut scene| {
@@ -233,8 +233,8 @@ fn frames_of_a_few_octets() {
     });
 }
 
-/// RUSTSEC-2026-0258: small frames of DATA cost as much as their octets, also when there are as many as the windows let
-/// through, and end with the stream.
+/// RUSTSEC-2026-0258: small DATA frames take as much memory as their octets, even with as many frames as the windows
+/// allow, and the memory is freed with the stream.
 #[test]
 fn floods_of_small_data() {
     for length in [1, 7, 100] {
@@ -245,13 +245,13 @@ fn floods_of_small_data() {
                 scene.peer.send_all(&vec![data(1, vec![0; length as usize]); 1000]).await;
                 sent += 1000 * length as usize;
                 scene.peer.still_answers().await;
-                // Enough to show what each costs.
+                // Enough to show the cost of each.
                 if sent > 2 << 20 {
                     break;
                 }
             }
             scene.goes_on().await;
-            // What is copied piece by piece is in a buffer that grows by doubling.
+            // Copied pieces are in a buffer that doubles as it grows.
             let octets = scene.peak.octets();
             assert!(octets <= BASE + 3 * sent, "{octets} octets for {sent}");
             scene.peer.send(rst_stream(1, code::CANCEL)).await;
@@ -261,7 +261,7 @@ fn floods_of_small_data() {
     }
 }
 
-/// A piece of a buffer keeps no more than itself, whatever came with it.
+/// A piece of a buffer keeps only itself, whatever came with it.
 #[test]
 fn small_pieces_of_large_buffers() {
     for length in [1024, 4096, 16_384] {
@@ -275,7 +275,7 @@ fn small_pieces_of_large_buffers() {
     }
 }
 
-/// A frame that comes by the octet is not as many pieces.
+/// A frame that comes octet by octet is not stored as many pieces.
 #[test]
 fn a_frame_that_comes_by_the_octet() {
     server(options(), async |mut scene| {
@@ -289,7 +289,7 @@ fn a_frame_that_comes_by_the_octet() {
     });
 }
 
-/// What came for a stream that is over is gone, and so is the room for it.
+/// Data for an ended stream is freed, and so is its share of the limit.
 #[test]
 fn nothing_is_left_of_streams_that_were_reset() {
     for (length, count) in [(1, 3), (1024, 50)] {
@@ -310,7 +310,7 @@ fn nothing_is_left_of_streams_that_were_reset() {
     }
 }
 
-/// A body that is dropped counts as read, also what comes of it later.
+/// A dropped body counts as read, including data that comes later.
 #[test]
 fn a_dropped_body_gives_its_window_back() {
     server(options(), async |mut scene| {
@@ -326,7 +326,7 @@ fn a_dropped_body_gives_its_window_back() {
     });
 }
 
-/// So does that of a stream that is reset.
+/// The same for a stream that is reset.
 #[test]
 fn a_reset_stream_gives_its_window_back() {
     server(options(), async |mut scene| {
@@ -342,7 +342,7 @@ fn a_reset_stream_gives_its_window_back() {
     });
 }
 
-/// A handler has a small body that is complete in its hands, and not in the window; there are as many as handlers.
+/// Each handler holds a small complete body, which no longer counts against the window. There are as many as handlers.
 #[test]
 fn small_bodies_are_bounded_by_the_streams() {
     server(options().max_concurrent_streams(200), async |mut scene| {
@@ -357,7 +357,7 @@ fn small_bodies_are_bounded_by_the_streams() {
     });
 }
 
-/// A body that is read is not bounded.
+/// A body that is read has no limit.
 #[test]
 fn a_body_that_is_read_may_be_of_any_length() {
     server(options(), async |mut scene| {

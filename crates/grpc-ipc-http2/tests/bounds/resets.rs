@@ -1,4 +1,4 @@
-//! Streams that are reset, by the peer or because of it (`Options::max_resets`): CVE-2023-44487 and CVE-2025-8671.
+//! Streams that the peer resets or causes to be reset (`Options::max_resets`): CVE-2023-44487 and CVE-2025-8671.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn options() -> Options {
     Options::new().max_resets(BURST, 0).initial_stream_window(65_535)
 }
 
-/// Streams like this one, again and again, end the connection, whether they come in one piece or in many.
+/// Repeating streams like this one ends the connection, whether they come in one piece or in many.
 #[track_caller]
 fn is_an_attack(stream: impl Fn(u32) -> Vec<Frame>) {
     is_an_attack_on(options(), &stream);
@@ -27,7 +27,7 @@ fn is_an_attack(stream: impl Fn(u32) -> Vec<Frame>) {
 fn is_an_attack_on(options: Options, stream: &dyn Fn(u32) -> Vec<Frame>) {
     for in_pieces in [false, true] {
         server(options.clone(), async |mut scene| {
-            // As many as are allowed.
+            // As many as allowed.
             let mut ids = streams(10 * BURST);
             for id in ids.by_ref().take(BURST as usize) {
                 scene.peer.send_all(&stream(id)).await;
@@ -43,10 +43,10 @@ fn is_an_attack_on(options: Options, stream: &dyn Fn(u32) -> Vec<Frame>) {
             } else {
                 scene.peer.send_all(&frames.concat()).await;
             }
-            // Those that were let in, and what asked whether the connections still serve.
+            // The accepted streams, and those that test whether the connections still serve.
             let frames = frames.concat();
             let (service, asked) = (scene.service.clone(), frames.len() + 4);
-            // The test holds what it sends.
+            // The test itself holds the frames that it sends.
             scene.calms_down(8 * frames.iter().map(|frame| frame.payload.len()).sum::<usize>()).await;
             assert!(service.started() <= BURST as usize + asked, "{}", service.started());
             assert!(service.most_alive() <= BURST as usize + 2, "{}", service.most_alive());
@@ -54,7 +54,7 @@ fn is_an_attack_on(options: Options, stream: &dyn Fn(u32) -> Vec<Frame>) {
     }
 }
 
-/// Streams may have been reset, but the connection goes on.
+/// Streams may have been reset, but the connection continues.
 async fn still_answers(peer: &mut RawPeer) {
     peer.send(ping([0; 8])).await;
     loop {
@@ -66,10 +66,10 @@ async fn still_answers(peer: &mut RawPeer) {
     }
 }
 
-/// How many streams that are reset before their handler was called count as one that breaks a rule.
+/// The number of early resets that count as one broken rule.
 const EARLY: u32 = 32;
 
-/// A request and its reset, in one piece: no handler sees it.
+/// A request and its reset, in one piece: its handler is never called.
 fn reset_at_once(id: u32) -> [Frame; 2] {
     [post(id, "/unread"), rst_stream(id, code::CANCEL)]
 }
@@ -110,7 +110,7 @@ fn rapid_reset_with_the_defaults() {
     });
 }
 
-/// A call that is given up has cost what a call costs, however many there are. Its handler is gone at once.
+/// A cancelled call has cost as much as any call, so there is no limit. Its handler is dropped at once.
 #[test]
 fn calls_that_are_given_up_are_no_attack() {
     server(options().max_control_frames(BURST, 0), async |mut scene| {
@@ -126,7 +126,7 @@ fn calls_that_are_given_up_are_no_attack() {
     });
 }
 
-/// A thousand at once are fine: somebody has given up all that was under way.
+/// A thousand at once are fine: a client has cancelled everything.
 #[test]
 fn as_many_as_the_default_burst() {
     server(Options::new(), async |mut scene| {
@@ -141,7 +141,7 @@ fn as_many_as_the_default_burst() {
     });
 }
 
-/// No time of the peer's is lost to a stream that was over before it was reset.
+/// Time is not charged to the peer for a stream that had ended before it was reset.
 #[test]
 fn resets_of_answered_calls_are_not_counted() {
     server(options().max_control_frames(BURST, 0), async |mut scene| {
@@ -217,8 +217,8 @@ fn malformed_trailers() {
     });
 }
 
-/// A burst of calls beyond the limit is refused call by call, and is no attack. Nor is it that the client gives up calls
-/// of which it does not know yet that they are refused.
+/// A burst of calls beyond the limit is refused call by call, and is not an attack. The client may also cancel calls
+/// before it learns that they were refused.
 #[test]
 fn refused_streams() {
     server(options().max_concurrent_streams(1), async |mut scene| {
@@ -248,7 +248,7 @@ fn refused_streams() {
     });
 }
 
-/// A client that does not read its refusals is not read.
+/// The server stops reading from a client that does not read its refusals.
 #[test]
 fn refusals_that_are_not_read() {
     server(options().max_concurrent_streams(1), async |mut scene| {
@@ -266,7 +266,7 @@ fn refusals_that_are_not_read() {
         }
         assert!(asked < 100_000, "{asked} refusals are written for nobody");
         assert!(scene.peak.octets() <= 3 * BASE, "{} octets", scene.peak.octets());
-        // Once it reads, it goes on.
+        // When the client reads, the server continues.
         for _ in 1..asked {
             let frame = scene.peer.next().await.unwrap();
             assert_eq!((frame.kind, frame.u32(0)), (kind::RST_STREAM, code::REFUSED_STREAM));
@@ -275,7 +275,7 @@ fn refusals_that_are_not_read() {
     });
 }
 
-/// All ways at once have one bound.
+/// All kinds together share one limit.
 #[test]
 fn all_ways_together() {
     is_an_attack(|id| match id % 6 {

@@ -1,4 +1,4 @@
-//! A server with two connections: one for an attack, one for somebody else.
+//! A server with two connections: one for an attack, one for another client.
 
 use std::panic::Location;
 use std::time::Duration;
@@ -17,11 +17,11 @@ use crate::util::raw::RawPeer;
 /// How much either end can write before it has to wait, in octets.
 const BUFFER: usize = 64 << 10;
 
-/// What a connection and a test need besides that which is measured, in octets: buffers for reading and writing, tables,
-/// and what the peer holds.
+/// The memory of a connection and a test besides what is measured, in octets: read and write buffers, tables, and the
+/// peer's data.
 pub(super) const BASE: usize = 1 << 20;
 
-/// Runs a test on this thread. When nothing else can be done, the clock goes on to the next timer.
+/// Runs a test on this thread. When nothing else can run, the clock advances to the next timer.
 #[track_caller]
 pub(super) fn run(test: impl AsyncFnOnce()) {
     let _watchdog = Watchdog::start(&Location::caller().to_string(), Duration::from_secs(120));
@@ -42,14 +42,14 @@ pub(super) fn server_with(options: Options, settings: &[(u16, u32)], test: impl 
 }
 
 pub(super) struct Scene {
-    /// The one to misbehave.
+    /// The attacker.
     pub(super) peer: RawPeer,
     /// Another connection to the same service.
     pub(super) other: RawPeer,
     pub(super) service: CountingService,
     /// The server's end of the peer's connection.
     pub(super) connection: JoinHandle<Result<(), Error>>,
-    /// From the moment when both connections are established.
+    /// Measured from the moment when both connections are established.
     pub(super) peak: Peak,
 }
 
@@ -63,7 +63,7 @@ impl Scene {
         Self { peer, other, service, connection, peak: Peak::start() }
     }
 
-    /// Sends octets over and over, and looks after the others meanwhile.
+    /// Sends octets repeatedly, and runs the other tasks in between.
     pub(super) async fn repeat(&mut self, frames: &[Frame], times: usize) {
         let octets: Vec<u8> = frames.iter().flat_map(Frame::encode).collect();
         let at_once = (16_usize << 10).div_ceil(octets.len());
@@ -77,7 +77,7 @@ impl Scene {
         }
     }
 
-    /// The connection ends with this code; the other goes on, and no handler is left over.
+    /// The connection ends with this code. The other continues, and no handler is left.
     pub(super) async fn ends_with(mut self, code: u32) -> Peak {
         self.other.still_serves().await;
         self.peer.expect_goaway(&[code]).await;
@@ -89,7 +89,7 @@ impl Scene {
         self.peak
     }
 
-    /// The connection ends with ENHANCE_YOUR_CALM, and has not needed more memory than this beside [`BASE`].
+    /// The connection ends with ENHANCE_YOUR_CALM, and has needed no more than this much memory besides [`BASE`].
     #[track_caller]
     pub(super) fn calms_down(self, memory: usize) -> impl Future<Output = ()> {
         let caller = Location::caller();
@@ -99,7 +99,7 @@ impl Scene {
         }
     }
 
-    /// Both connections go on.
+    /// Both connections continue.
     pub(super) async fn goes_on(&mut self) {
         self.peer.still_serves().await;
         self.other.still_serves().await;
@@ -122,7 +122,7 @@ pub(super) fn post(stream: u32, path: &str) -> Frame {
     headers(stream, &fields)
 }
 
-/// The ids of a client's streams: this many, after those of [`RawPeer::still_serves`].
+/// This many ids of a client's streams, after those of [`RawPeer::still_serves`].
 pub(super) fn streams(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|index| index * 2 + 1)
 }

@@ -1,4 +1,4 @@
-//! A service that counts.
+//! A service that counts its calls.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -38,22 +38,22 @@ struct Counters {
 }
 
 impl CountingService {
-    /// How many handlers were called.
+    /// The number of handlers that were called.
     pub(super) fn started(&self) -> usize {
         self.counters.started.load(Relaxed)
     }
 
-    /// How many handlers have neither returned nor been dropped.
+    /// The number of handlers that have neither returned nor been dropped.
     pub(super) fn alive(&self) -> usize {
         self.counters.alive.load(Relaxed)
     }
 
-    /// How many there were at most.
+    /// The maximum number of them.
     pub(super) fn most_alive(&self) -> usize {
         self.counters.most_alive.load(Relaxed)
     }
 
-    /// How many octets were taken from `/pieces`.
+    /// The number of octets taken from `/pieces`.
     pub(super) fn taken(&self) -> usize {
         self.counters.taken.load(Relaxed)
     }

@@ -1,12 +1,12 @@
-//! Small DATA (RUSTSEC-2026-0258, where a queue had a place for each empty frame): what a flood of it costs, and that many
-//! calls of small messages are no flood.
+//! Small DATA frames (RUSTSEC-2026-0258, where a queue had an entry for each empty frame): the cost of a flood of them.
+//! Many calls with small messages are not a flood.
 
 use grpc_ipc_http2::Options;
 
 use super::scene::{BASE, Scene, post, server, streams};
 use crate::util::frame::{Frame, data, flag, kind, window_update};
 
-/// How many streams nobody reads.
+/// The number of unread streams.
 const UNREAD: u32 = 100;
 
 async fn unread(scene: &mut Scene) -> Vec<u32> {
@@ -26,7 +26,7 @@ fn empty_frames_on_many_unread_streams_are_a_flood() {
     });
 }
 
-/// One octet allows for some empty frames. They take no memory; the windows bound how many octets there are.
+/// One octet allows some empty frames. They take no memory, and the windows limit the octets.
 #[test]
 fn empty_frames_among_small_ones_cost_nothing() {
     const OCTETS: usize = 128 << 10;
@@ -42,8 +42,8 @@ fn empty_frames_among_small_ones_cost_nothing() {
     });
 }
 
-/// Hundreds of calls at a time, each with hundreds of messages of a few octets in either direction. Nothing comes back
-/// with time.
+/// Hundreds of concurrent calls, each with hundreds of messages of a few octets in either direction. The budgets do not
+/// refill.
 #[test]
 fn many_calls_of_small_messages_are_served() {
     const MESSAGES: usize = 300;

@@ -1,4 +1,4 @@
-//! Peers that do not take what they asked for (`Options::max_output`, keepalive): CVE-2019-9517.
+//! Peers that do not take what they requested (`Options::max_output`, keepalive): CVE-2019-9517.
 
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use tokio::time::timeout;
 use super::scene::{BASE, Scene, post, server, server_with, streams};
 use crate::util::frame::{Frame, code, data, kind, rst_stream, setting, window_update};
 
-/// How much of a body is taken ahead, in octets, and what one of its pieces is here.
+/// How much of a body is taken in advance, in octets, and the size of its pieces here.
 const AHEAD: usize = 64 << 10;
 const PIECE: usize = 16 << 10;
 const MAX_OUTPUT: usize = 256 << 10;
 /// Calls with an answer of 1 MiB each.
 const CALLS: u32 = 100;
 
-/// Sends octets as long as the server reads them; whether all of them are sent. The clock goes on when it does not.
+/// Sends octets as long as the server reads them, and returns whether all were sent. The clock advances when it does
+/// not.
 async fn send_unless_stuck(scene: &mut Scene, octets: &[u8]) -> bool {
     let sent = timeout(Duration::from_secs(5), scene.peer.io.write_all(octets)).await;
     matches!(sent, Ok(Ok(())))
@@ -42,22 +43,22 @@ fn a_window_that_is_never_opened() {
         call(&mut scene).await;
         check(&scene, 0);
         scene.peer.still_answers().await;
-        // Calls that need no window go on.
+        // Calls that need no window continue.
         scene.peer.send(post(1001, "/early").end_stream()).await;
         scene.peer.expect_response(1001).await;
         check(&scene, 0);
     });
 }
 
-/// Windows are open, but the bytes are not read.
+/// The windows are open, but the bytes are not read.
 #[test]
 fn a_socket_that_is_never_read() {
     server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 1 << 30)], async |mut scene| {
         scene.peer.send(window_update(0, 1 << 30)).await;
         call(&mut scene).await;
-        // The pipe takes 64 KiB more, and a frame may begin below the limit.
+        // The pipe takes another 64 KiB, and a frame may begin below the limit.
         check(&scene, MAX_OUTPUT + 2 * (64 << 10));
-        // It reads after all.
+        // The peer reads in the end.
         let mut left = CALLS as usize;
         while left > 0 {
             let frame = scene.peer.expect("DATA", |frame| frame.kind == kind::DATA).await;
@@ -67,7 +68,7 @@ fn a_socket_that_is_never_read() {
     });
 }
 
-/// With keepalive the connection ends, and all that it holds is free.
+/// With keepalive, the connection ends, and all its memory is freed.
 #[test]
 fn keepalive_ends_a_stalled_connection() {
     for window in [0, 1 << 30] {
@@ -78,7 +79,7 @@ fn keepalive_ends_a_stalled_connection() {
             let start = tokio::time::Instant::now();
             let error = (&mut scene.connection).await.unwrap().unwrap_err();
             assert!(matches!(error, Error::KeepAlive), "{error:?}");
-            // It has just been heard of when the first interval ends, at worst.
+            // In the worst case, data came just before the end of the first interval.
             assert!(start.elapsed() <= Duration::from_secs(30 + 30 + 20 + 1), "{:?}", start.elapsed());
             assert_eq!(scene.service.alive(), 0);
             assert!(scene.peak.left() <= BASE, "{} octets are left", scene.peak.left());
@@ -86,7 +87,7 @@ fn keepalive_ends_a_stalled_connection() {
     }
 }
 
-/// A connection that has failed does not wait for its peer to read that.
+/// A failed connection does not wait for its peer to read the error.
 #[test]
 fn an_error_that_nobody_reads() {
     server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 1 << 30)], async |mut scene| {
@@ -98,14 +99,13 @@ fn an_error_that_nobody_reads() {
     });
 }
 
-/// Answers without a body are not held up by windows, nor do they keep their streams: the peer may ask for as many as it
-/// reads.
+/// Answers without a body need no window and keep no stream. The peer may request as many as it reads.
 #[test]
 fn answers_without_a_body_that_are_never_read() {
     server(Options::new(), async |mut scene| {
         let mut id = 1;
         let mut asked = 0;
-        // 100 MB of answers, if nothing stops it.
+        // 100 MB of answers, if nothing limits them.
         for _ in 0..10_000 {
             let ids = (id..).step_by(2).take(100);
             let calls: Vec<u8> = ids.flat_map(|id| post(id, "/early").end_stream().encode()).collect();
@@ -139,7 +139,7 @@ fn refusals_that_are_never_read() {
     });
 }
 
-/// What is read makes room again.
+/// Reading makes room again.
 #[test]
 fn a_peer_that_reads_late_gets_everything() {
     server(Options::new(), async |mut scene| {
@@ -195,7 +195,7 @@ fn nothing_is_left_of_streams_that_waited_to_send() {
     });
 }
 
-/// One octet of window for each octet of a body: that is all there is, and nobody reads what it makes us say.
+/// One octet of window for each octet of a body, and nobody reads the answers that this causes.
 #[test]
 fn windows_that_are_given_back_and_not_read() {
     let options = Options::new().initial_stream_window(1).max_control_frames(u32::MAX, 0);
@@ -212,14 +212,14 @@ fn windows_that_are_given_back_and_not_read() {
     });
 }
 
-/// Whatever a peer says after its connection has failed is not kept, and asks for nothing.
+/// Data that a peer sends after its connection has failed is discarded, and causes no answers.
 #[test]
 fn a_peer_that_goes_on_after_the_end() {
     server(Options::new(), async |mut scene| {
         scene.peer.send(post(1, "/pieces/64/16384").end_stream()).await;
         scene.other.still_serves().await;
         let started = scene.service.started();
-        // DATA on stream 0 ends the connection; the peer reads neither that nor what it has asked for.
+        // DATA on stream 0 ends the connection. The peer reads neither the error nor the answers that it requested.
         let calls: Vec<u8> =
             streams(1000).flat_map(|id| post(id + 2, "/hello").end_stream().encode()).collect();
         scene.peer.send_octets(&[data(0, []).encode(), calls].concat()).await;
@@ -233,7 +233,7 @@ fn a_peer_that_goes_on_after_the_end() {
     });
 }
 
-/// Its server waits a while for it to read, and does nothing else meanwhile: were it busy, the clock would stand still.
+/// The server waits a while for the peer to read, without doing anything else; otherwise the clock would stand still.
 #[test]
 fn a_peer_that_closes_and_does_not_read() {
     server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 1 << 30)], async |mut scene| {

@@ -1,4 +1,4 @@
-//! How many calls there are at a time (`Options::max_concurrent_streams`).
+//! The number of concurrent calls (`Options::max_concurrent_streams`).
 
 use grpc_ipc_http2::Options;
 
@@ -29,7 +29,7 @@ fn one_more_is_refused_and_the_others_go_on() {
     });
 }
 
-/// As many as are allowed, over and over.
+/// As many as allowed, repeatedly.
 #[test]
 fn the_limit_is_of_those_at_a_time() {
     server(Options::new().max_concurrent_streams(LIMIT), async |mut scene| {
@@ -47,7 +47,7 @@ fn the_limit_is_of_those_at_a_time() {
     });
 }
 
-/// Also when they are reset, and others come in their place: handlers may take their time.
+/// Also when streams are reset and replaced, because handlers may take time to end.
 #[test]
 fn handlers_are_bounded_when_streams_are_reset_and_opened_again() {
     let options = Options::new().max_concurrent_streams(LIMIT).max_resets(u32::MAX, 0);

@@ -1,6 +1,6 @@
-//! How much memory a thread has allocated.
+//! Measures the memory that a thread has allocated.
 
-#![expect(unsafe_code, reason = "an allocator is made of unsafe functions")]
+#![expect(unsafe_code, reason = "the functions of an allocator are unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -9,23 +9,23 @@ use std::cell::Cell;
 static ALLOCATOR: Counting = Counting;
 
 thread_local! {
-    /// What this thread has allocated and not freed, in octets.
+    /// The octets that this thread has allocated and not freed.
     static LIVE: Cell<isize> = const { Cell::new(0) };
-    /// The most that there was since the last [`Peak::start`].
+    /// The maximum since the last [`Peak::start`].
     static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 struct Counting;
 
 fn count(octets: isize) {
-    // Not while a thread ends.
+    // Does nothing while the thread is ending.
     _ = LIVE.try_with(|live| {
         live.set(live.get() + octets);
         _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
     });
 }
 
-// SAFETY: everything is left to the system's allocator; the counters neither allocate nor panic.
+// SAFETY: all work is left to the system's allocator; the counters neither allocate nor panic.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size() as isize);
@@ -40,7 +40,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Measures what the thread allocates from now on.
+/// Measures the thread's allocations from now on.
 pub(super) struct Peak {
     before: isize,
 }
@@ -52,12 +52,12 @@ impl Peak {
         Self { before }
     }
 
-    /// The most that was allocated at a time since the start, in octets.
+    /// The maximum allocated at once since the start, in octets.
     pub(super) fn octets(&self) -> usize {
         (PEAK.get() - self.before).try_into().unwrap_or(0)
     }
 
-    /// What is still allocated, in octets.
+    /// The octets that are still allocated.
     pub(super) fn left(&self) -> usize {
         (LIVE.get() - self.before).try_into().unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! Peers that do not begin, and peers that have stopped (`Options::handshake_timeout`, `keepalive`).
+//! Peers that never start, and peers that stop (`Options::handshake_timeout`, `keepalive`).
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::util::raw::{PREFACE, RawPeer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A client's end, to which nothing has been sent; the sender keeps it.
+/// A client to which nothing has been sent. The sender keeps it alive.
 fn connect_client(options: &Options) -> (RawPeer, client::SendRequest, JoinHandle<Result<(), Error>>) {
     let (ours, theirs) = duplex(64 << 10);
     let (send, connection) = client::handshake(theirs, options);
@@ -76,7 +76,7 @@ fn a_peer_that_begins_late_is_in_time() {
 }
 
 fn keepalive() -> Options {
-    // Their budgets know no paused clock.
+    // The budgets do not use the paused clock.
     Options::new().keepalive(4 * SECOND).keepalive_timeout(2 * SECOND).max_control_frames(u32::MAX, 0)
 }
 
@@ -84,7 +84,7 @@ async fn expect_ping(peer: &mut RawPeer) -> Frame {
     peer.expect("PING", |frame| frame.kind == kind::PING && !frame.has(flag::ACK)).await
 }
 
-/// Answers for a long time, and then no more.
+/// Answers for a long time, and then stops.
 async fn stops(mut peer: RawPeer, connection: JoinHandle<Result<(), Error>>) {
     for _ in 0..1000 {
         let frame = expect_ping(&mut peer).await;
@@ -120,7 +120,7 @@ fn a_server_that_stops() {
     });
 }
 
-/// However long a peer may take to answer, it is pinged one interval after the last that was heard of it.
+/// However long a peer may take to answer, it is pinged one interval after its last data.
 #[test]
 fn pings_come_an_interval_apart() {
     run(async || {
@@ -134,14 +134,14 @@ fn pings_come_an_interval_apart() {
             last = Instant::now();
             peer.send(frame.with(flag::ACK)).await;
         }
-        // It is given up when it has not been heard of for an interval and the time for an answer.
+        // It is given up after one interval and the time for an answer.
         let error = connection.await.unwrap().unwrap_err();
         assert!(matches!(error, Error::KeepAlive), "{error:?}");
         assert!((21 * SECOND..23 * SECOND).contains(&last.elapsed()), "{:?}", last.elapsed());
     });
 }
 
-/// Whoever says something else is alive, too.
+/// A peer that sends other data is alive, too.
 #[test]
 fn anything_that_comes_is_a_sign_of_life() {
     run(async || {
@@ -158,7 +158,7 @@ fn anything_that_comes_is_a_sign_of_life() {
     });
 }
 
-/// Unless it is asked to, a connection waits for ever.
+/// Without options, a connection waits for ever.
 #[test]
 fn nobody_is_pinged_by_default() {
     run(async || {

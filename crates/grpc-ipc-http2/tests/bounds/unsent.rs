@@ -1,4 +1,4 @@
-//! Responses that a client has asked for and does not take (`Options::max_unsent`, `max_unsent_together`).
+//! Responses that a client requested and does not take (`Options::max_unsent`, `max_unsent_together`).
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn call(peer: &mut RawPeer, path: &str, calls: u32) {
     peer.still_answers().await;
 }
 
-/// The calls that end with gRPC's RESOURCE_EXHAUSTED, until as many have.
+/// Collects calls that end with gRPC's RESOURCE_EXHAUSTED, until there are `count`.
 async fn expect_refused(peer: &mut RawPeer, count: usize) {
     for _ in 0..count {
         let refused = peer.expect("a refusal", |frame| {
@@ -44,7 +44,8 @@ fn check(scene: &Scene) {
     assert!(octets <= BASE + MAX + 3 * PIECE, "{octets} octets");
 }
 
-/// A client that takes nothing: the server keeps as much as it may, then calls no more handlers, and says so in the end.
+/// A client that takes nothing. The server keeps data up to its limit, then calls no more handlers, and finally refuses
+/// calls.
 #[test]
 fn a_client_that_takes_nothing() {
     server_with(options(), &SHUT, async |mut scene| {
@@ -54,13 +55,13 @@ fn a_client_that_takes_nothing() {
         let kept = MAX / PIECE + 1;
         assert_eq!(scene.service.started(), kept + 1);
         expect_refused(&mut scene.peer, CALLS as usize - kept).await;
-        // The next one at once.
+        // The next one is refused at once.
         scene.peer.send(post(1001, "/early").end_stream()).await;
         expect_refused(&mut scene.peer, 1).await;
         scene.other.still_serves().await;
         check(&scene);
         assert_eq!(scene.service.started(), kept + 2);
-        // It takes one after all: then there is room for more.
+        // The client takes one response in the end, which makes room for more.
         scene.peer.send_all(&[window_update(0, 1 << 30), window_update(1, 2 << 20)]).await;
         let is_end = |frame: &Frame| frame.kind == kind::DATA && frame.has(flag::END_STREAM);
         assert_eq!(scene.peer.expect("the end of a body", is_end).await.stream, 1);
@@ -85,14 +86,14 @@ fn bodies_that_come_later() {
     });
 }
 
-/// Bodies that are under way: each is taken no further than it can be sent.
+/// Bodies that have begun: each is taken only as far as it can be sent.
 #[test]
 fn bodies_that_go_on() {
     server_with(options().max_control_frames(u32::MAX, 0), &SHUT, async |mut scene| {
         call(&mut scene.peer, "/pieces/100/30000", 1000).await;
         scene.other.still_serves().await;
         check(&scene);
-        // A little window for each makes no difference.
+        // A small window for each makes no difference.
         let ids: Vec<_> = streams(1000).collect();
         scene.peer.send(window_update(0, 1 << 30)).await;
         for _ in 0..10 {
@@ -105,7 +106,7 @@ fn bodies_that_go_on() {
     });
 }
 
-/// All but the last octet of each body: the memory of the whole is not free.
+/// All but the last octet of each body, which keeps its whole memory allocated.
 #[test]
 fn bodies_of_which_little_is_left() {
     server_with(options(), &[(setting::INITIAL_WINDOW_SIZE, PIECE as u32 - 1)], async |mut scene| {
@@ -124,7 +125,7 @@ fn bodies_of_which_little_is_left() {
     });
 }
 
-/// What is given up makes room for those that wait.
+/// Abandoned calls make room for waiting ones.
 #[test]
 fn calls_that_are_given_up_make_room() {
     server_with(options(), &SHUT, async |mut scene| {
@@ -139,7 +140,7 @@ fn calls_that_are_given_up_make_room() {
     });
 }
 
-/// A client that reads gets everything, however much it is, with windows of any size; it is only not hurried.
+/// A client that reads gets everything, however much it is and whatever its windows. It only has to wait.
 #[test]
 fn a_client_that_reads() {
     for window in [65_535, 1 << 30] {
@@ -161,14 +162,14 @@ fn a_client_that_reads() {
                 }
             }
             scene.goes_on().await;
-            // What goes on may be as much again as what is begun; and there are the frames that end messages.
+            // Bodies in progress may be as large again as those that are kept, plus the frames that end messages.
             let octets = scene.peak.octets();
             assert!(octets <= 2 * BASE + 2 * MAX + 16 * PIECE, "{octets} octets");
         });
     }
 }
 
-/// Many connections take nothing. What they keep together is bounded, and another one notices nothing.
+/// Many connections take nothing. Their total is limited, and another connection is not affected.
 #[test]
 fn clients_that_take_nothing_together() {
     let options = Options::new().max_unsent(16 << 20).max_unsent_together(16 << 20);
@@ -191,7 +192,7 @@ fn clients_that_take_nothing_together() {
             scene.other.send(window_update(1000 + id, 1 << 20)).await;
             scene.other.expect_response(1000 + id).await;
         }
-        // It is free when they are gone.
+        // It is freed with the connections.
         drop(peers);
         scene.other.still_serves().await;
         call(&mut scene.peer, "/pieces/1/60000", 10).await;
@@ -200,14 +201,14 @@ fn clients_that_take_nothing_together() {
     });
 }
 
-/// However a connection ends on which requests wait, nothing of them counts as a handler that still runs.
+/// However a connection with waiting requests ends, none of them counts as a running handler.
 #[test]
 fn requests_that_wait_when_the_connection_ends() {
     let second = Duration::from_secs(1);
     let ends = [
         options().max_connection_age(second).max_connection_age_grace(second),
         options().keepalive(second).keepalive_timeout(second),
-        // Closed, or not run any more.
+        // Closed, or no longer run.
         options(),
         options(),
     ];

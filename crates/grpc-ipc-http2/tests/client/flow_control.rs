@@ -49,7 +49,7 @@ fn rfc9113_6_9_2_the_initial_window_holds_for_open_streams() {
         let _call = post(&client, vec![0; 1000]);
         expect_request(&mut peer, 1).await;
         receive(&mut peer, 10).await;
-        // 10 were sent of 4: -6.
+        // 10 octets were sent in a window that is now 4: -6.
         peer.send(settings(&[(setting::INITIAL_WINDOW_SIZE, 4)])).await;
         peer.expect_settings_ack().await;
         peer.send(window_update(1, 6)).await;
@@ -114,7 +114,7 @@ fn rfc9113_6_9_2_an_initial_window_that_takes_a_stream_above_the_maximum_is_a_co
 fn rfc9113_6_9_1_data_beyond_the_streams_window_is_an_error() {
     let options = Options::new().initial_stream_window(65_535);
     client_with(options, &[], async |mut peer, client| {
-        // Nobody reads the response's body.
+        // The response's body is not read.
         let calling = tokio::spawn(async move {
             let request = http::Request::get("http://localhost/").body(Default::default()).unwrap();
             client.send(request).await
@@ -139,7 +139,7 @@ fn rfc9113_6_9_1_windows_grow_as_the_caller_reads() {
         expect_request(&mut peer, 1).await;
         peer.send(headers(1, &OK)).await;
         for _ in 0..100 {
-            // Padding counts, and returns.
+            // Padding counts, and is given back.
             peer.send_within_windows(data(1, [1; 2000]).padded(200)).await;
         }
         peer.send(data(1, "").end_stream()).await;

@@ -1,4 +1,4 @@
-//! RFC 9113, 4, 6 and RFC 7541: frames that are wrong by themselves.
+//! RFC 9113, 4, 6 and RFC 7541: frames that are invalid by themselves.
 
 use super::{OK, expect_request, failed, failed_with, get, still_calls};
 use crate::util::client;
@@ -19,7 +19,7 @@ fn connection_error(frames: &[Frame], code: u32) {
     });
 }
 
-/// Frames that are nothing to a client.
+/// Frames that a client ignores.
 fn ignored(frames: &[Frame]) {
     client(async |mut peer, client| {
         let call = get(&client);

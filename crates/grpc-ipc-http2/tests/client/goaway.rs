@@ -1,4 +1,4 @@
-//! RFC 9113, 6.8: GOAWAY of a server, and which calls it leaves.
+//! RFC 9113, 6.8: a server's GOAWAY, and the calls that continue.
 
 use super::{OK, expect_request, failed, get};
 use crate::util::client;

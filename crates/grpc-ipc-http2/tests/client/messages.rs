@@ -9,13 +9,13 @@ use crate::util::frame::{Frame, code, data, headers};
 use crate::util::raw::Outcome;
 use crate::util::service::TestBody;
 
-/// A malformed response on stream 1: the client must not accept it (8.1.1). It comes at once, so that it is known to be
-/// malformed before anybody sees any of it.
+/// A malformed response on stream 1. The client must not accept it (8.1.1). It comes at once, so that the client knows
+/// this before the caller sees any of it.
 fn malformed(frames: &[Frame]) {
     malformed_as(frames, &[]);
 }
 
-/// A malformed response that ends the stream: what is closed needs no RST_STREAM, but the call fails.
+/// A malformed response that ends the stream. A closed stream needs no RST_STREAM, but the call fails.
 fn malformed_to_its_end(frames: &[Frame]) {
     malformed_as(frames, &[Outcome::Ignored]);
 }
@@ -161,7 +161,7 @@ fn rfc9113_8_1_1_a_content_length_other_than_that_of_the_data_is_malformed() {
     malformed_to_its_end(&[length("1").end_stream()]);
 }
 
-/// Also where the caller has read all of the body by then.
+/// Also if the caller has read the whole body by then.
 #[test]
 fn rfc9113_8_1_1_trailers_of_a_malformed_response_are_not_accepted() {
     client(async |mut peer, client| {

@@ -22,7 +22,7 @@ use crate::util::service::TestBody;
 /// The fields of a response.
 const OK: [(&str, &str); 1] = [(":status", "200")];
 
-/// A response that has arrived as a whole.
+/// A complete response.
 #[derive(Debug)]
 struct Answer {
     head: Response<()>,
@@ -32,12 +32,12 @@ struct Answer {
 
 type Call = JoinHandle<Result<Answer, Error>>;
 
-/// Sends a GET request, and reads all of the response.
+/// Sends a GET request, and reads the whole response.
 fn get(client: &Client) -> Call {
     call(client, Request::get("http://localhost/").body(TestBody::default()).unwrap())
 }
 
-/// Sends a POST request with a body, and reads all of the response.
+/// Sends a POST request with a body, and reads the whole response.
 fn post(client: &Client, body: impl Into<TestBody>) -> Call {
     call(client, Request::post("http://localhost/").body(body.into()).unwrap())
 }
@@ -52,7 +52,7 @@ fn call(client: &Client, request: Request<TestBody>) -> Call {
     })
 }
 
-/// All of a body. Trailers are its end: who has got them does not ask whether it fails afterwards.
+/// Reads a whole body. Trailers end it: a caller that has them does not ask for a later failure.
 async fn read(mut body: RecvBody) -> Result<(Vec<u8>, Option<HeaderMap>), Error> {
     let mut all = Vec::new();
     while let Some(frame) = body.frame().await {
@@ -70,7 +70,7 @@ async fn expect_request(peer: &mut RawPeer, stream: u32) {
     assert_eq!(frame.stream, stream);
 }
 
-/// The client goes on working: a PING gets its answer, and a new call its response.
+/// The client continues to work: a PING is answered, and a new call gets a response.
 async fn still_calls(peer: &mut RawPeer, client: &Client) {
     peer.still_answers().await;
     let call = get(client);
@@ -79,7 +79,7 @@ async fn still_calls(peer: &mut RawPeer, client: &Client) {
     assert_eq!(call.await.unwrap().unwrap().body, b"still");
 }
 
-/// The call ends with the error that its peer is told, or has told.
+/// The call ends with the error that the peer was sent, or has sent.
 async fn failed_with(call: Call, code: u32) {
     let error = failed(call).await;
     assert_eq!(code_of(&error), Some(code), "{error:?}");

@@ -55,7 +55,7 @@ fn rfc9113_3_4_a_server_of_another_protocol_is_a_connection_error() {
         (b"HTTP/1.0 400 Bad Request\r\n\r\n", "the server does not speak HTTP/2"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "the server does not speak HTTP/2"),
         (b"-ERR unknown command 'PRI'\r\n", "the server does not speak HTTP/2"),
-        // Four octets that say how long a message is.
+        // Four octets with the length of a message.
         (b"\0\0\0\x10\0\0\0\0greeting", "the server does not speak HTTP/2"),
     ];
     for (octets, text) in others {
@@ -80,7 +80,7 @@ fn rfc9113_6_5_2_the_client_refuses_pushed_streams() {
     });
 }
 
-/// The alert with which a server of TLS answers a client that does not speak it
+/// The alert that a TLS server sends to a client without TLS
 /// ([RFC 8446, section 6](https://www.rfc-editor.org/rfc/rfc8446#section-6)).
 #[test]
 fn a_server_that_speaks_tls_is_called_so() {
@@ -97,7 +97,7 @@ fn a_server_that_speaks_tls_is_called_so() {
     });
 }
 
-/// One that refuses its client, say.
+/// For example, a server that refuses its client.
 #[test]
 fn a_server_that_closes_at_once_is_called_so() {
     client_without_preface(Options::new(), async |mut peer, client| {

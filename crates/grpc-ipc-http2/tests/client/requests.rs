@@ -1,4 +1,4 @@
-//! RFC 9113, 5.1.1 and 8: what the client sends.
+//! RFC 9113, 5.1.1 and 8: the client's requests.
 
 use http::Request;
 
@@ -96,7 +96,7 @@ fn rfc9113_4_3_a_large_request_goes_into_continuations() {
         let long = "x".repeat(10_000);
         let request = Request::get("http://localhost/").header("x-a", &long).header("x-b", &long);
         let _call = call(&client, request.header("x-c", &long).body(TestBody::default()).unwrap());
-        // The peer watches the length of each frame, and that CONTINUATION follows at once.
+        // The peer checks the length of each frame, and that CONTINUATION follows at once.
         let request = peer.expect_message(1).await;
         assert_eq!(request.field("x-c"), long);
     });

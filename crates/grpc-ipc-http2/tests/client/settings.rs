@@ -5,7 +5,7 @@ use crate::util::engine::Options;
 use crate::util::frame::{code, headers, rst_stream, setting, settings, window_update};
 use crate::util::{client, client_with};
 
-/// One value that no setting of a server may have.
+/// A value that a server's setting must not have.
 fn invalid(id: u16, value: u32, code: u32) {
     client(async |mut peer, client| {
         let call = get(&client);

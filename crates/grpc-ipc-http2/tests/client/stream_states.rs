@@ -1,4 +1,4 @@
-//! RFC 9113, 5.1 and 6.4: what may come on a stream in which state.
+//! RFC 9113, 5.1 and 6.4: the frames allowed in each state of a stream.
 
 use super::{OK, expect_request, failed, failed_with, get, post, still_calls};
 use crate::util::client;
@@ -93,13 +93,13 @@ fn rfc9113_5_1_frames_on_a_stream_that_the_client_gave_up_are_discarded() {
         expect_request(&mut peer, 1).await;
         call.abort();
         peer.expect_reset(1, code::CANCEL).await;
-        // The server has not heard of it yet. The field goes into the dynamic table, where the next response finds it.
+        // The server does not know yet. The field goes into the dynamic table, where the next response refers to it.
         let block = [literals(&OK), b"\x40\x07x-field\x05value".to_vec()].concat();
         peer.send_all(&[headers_of(1, block), data(1, "late"), window_update(1, 1)]).await;
         peer.send(headers(1, &[("x-trailer", "late")]).end_stream()).await;
         let call = get(&client);
         expect_request(&mut peer, 3).await;
-        // Of the two that were added first, `x-field` is the newest: index 62.
+        // Of the first two fields, `x-field` is the newest: index 62.
         let block = [literals(&OK), vec![0x80 | 62]].concat();
         peer.send(headers_of(3, block).end_stream()).await;
         assert_eq!(call.await.unwrap().unwrap().head.headers()["x-field"], "value");

@@ -24,7 +24,7 @@ fn a_method_that_the_service_does_not_know_goes_the_general_way() {
     both(async |client, handle, _| {
         let answered = client.call(&OTHER, b"message").await.unwrap();
         let Answered::Direct(message, metadata) = answered else { panic!("{answered:?}") };
-        // The response is a usual one, wherever it comes from.
+        // The response is an ordinary one, whichever service sent it.
         assert_eq!((&message[..], &metadata["x-way"]), (&b"message"[..], &"general".parse().unwrap()));
         assert_eq!((client.0.direct_calls(), handle.direct_calls()), (1, 0));
     });
@@ -49,7 +49,7 @@ fn windows_that_are_small_change_nothing_but_the_way() {
 fn metadata_goes_both_ways_on_the_direct_one() {
     both(async |client, handle, mut seen| {
         for call in 0..20 {
-            // The same for some calls, and another one for each.
+            // The same metadata in some calls, and different metadata in each call.
             let id = call.to_string();
             let sent =
                 fields(&[("x-same", "value"), ("x-id", &id), ("x-two-bin", "AQID"), ("x-same", "again")]);
@@ -136,7 +136,7 @@ fn a_handler_that_is_not_ready_answers_later() {
             assert!(matches!(seen.recv().await, Some(Seen::Direct(..))));
             let Some(Seen::Waits(answer)) = seen.recv().await else { panic!("no handler") };
             assert_eq!(handle.running(), 1);
-            // Others are not held up.
+            // Other calls are not held up.
             client.call(&ECHO, b"other").await.unwrap().direct();
             assert!(matches!(seen.recv().await, Some(Seen::Direct(..))));
             answer.send(()).unwrap();
@@ -210,7 +210,7 @@ fn many_calls_at_a_time_do_not_mix() {
                 assert_eq!(call.await.unwrap().unwrap().message(), message);
             }
         }
-        // One that a read ends in goes the general way.
+        // A call that is split between two reads takes the general path.
         let calls = (client.0.direct_calls(), handle.direct_calls());
         assert!(calls.0 > 980 && calls.1 > 980, "{calls:?}");
     });

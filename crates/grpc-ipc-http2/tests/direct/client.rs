@@ -1,4 +1,4 @@
-//! What a client sends.
+//! A client's output.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -90,7 +90,7 @@ fn metadata_comes_last_and_a_timeout_first() {
     });
 }
 
-/// A caller can say who it is; but what the message is, the engine knows.
+/// A caller can set its user agent, but the engine sets the fields that describe the message.
 #[test]
 fn the_protocols_own_fields_are_not_taken_from_metadata() {
     client(async |mut peer, client| {
@@ -137,7 +137,7 @@ fn messages_of_all_sizes_are_framed() {
     });
 }
 
-/// Its caller has let go of it: nobody is left who could call, and the connection ends.
+/// The caller has dropped the last handle, so the connection ends.
 #[test]
 fn the_last_answer_ends_a_connection_that_nobody_uses() {
     client(async |mut peer, client| {
@@ -151,7 +151,7 @@ fn the_last_answer_ends_a_connection_that_nobody_uses() {
     });
 }
 
-/// What is encoded is longer than was said, and than a frame can be.
+/// The encoded message is longer than announced, and than a frame can be.
 #[test]
 fn a_length_that_is_wrong_breaks_no_frame() {
     client(async |mut peer, client| {
@@ -181,10 +181,10 @@ fn a_length_that_is_wrong_breaks_no_frame() {
     });
 }
 
-/// What is secret is sent so that nobody on the way may put it into a table, also after it was sent as what is not.
+/// Secret values are sent in a form that no intermediary may index, even after they were sent in another form.
 #[test]
 fn a_secret_is_never_indexed() {
-    // `x-secret` and `value`, in Huffman's code.
+    // `x-secret` and `value`, Huffman-encoded.
     const NAME: [u8; 7] = [0x86, 0xf2, 0xb2, 0x0a, 0x4b, 0x0a, 0x9f];
     const VALUE: [u8; 5] = [0x84, 0xee, 0x3a, 0x2d, 0x2f];
     client(async |mut peer, client| {
@@ -197,7 +197,8 @@ fn a_secret_is_never_indexed() {
                 };
                 let call = tokio::spawn(answer(call));
                 let head = peer.expect("a request", |frame| frame.kind == kind::HEADERS).await;
-                // The field is the last one: a literal, with its name or the index of that, if it is not an index itself.
+                // The field is the last one. It is a literal, with its name or the index of that, unless it is an index
+                // itself.
                 let before_value = head.payload.strip_suffix(&VALUE);
                 let is_never = before_value.is_some_and(|before| match before.strip_suffix(&NAME) {
                     Some(before) => before.last() == Some(&0x10),
@@ -211,7 +212,7 @@ fn a_secret_is_never_indexed() {
     });
 }
 
-/// A call that nothing was written of when the connection ends can be made again.
+/// A call of which nothing was written when the connection ended can be made again.
 #[test]
 fn a_call_that_was_not_written_is_unprocessed() {
     run(async || {

@@ -1,4 +1,4 @@
-//! Requests that go the general way because something about them is unusual, and those that only look so.
+//! Requests that take the general path because something about them is unusual, and requests that only look unusual.
 
 use http::HeaderMap;
 
@@ -9,7 +9,7 @@ use crate::util::frame::{
 };
 use crate::util::hpack::literals;
 
-/// The frames are those of one request on stream 1, in one piece, which goes the general way with this body.
+/// These frames are one request on stream 1, in one piece. It takes the general path with this body.
 #[track_caller]
 fn is_demoted(frames: &[Frame], body: &[u8]) {
     server(async |mut served| {
@@ -23,7 +23,7 @@ fn is_demoted(frames: &[Frame], body: &[u8]) {
     });
 }
 
-/// They go the direct way.
+/// These requests stay direct.
 #[track_caller]
 fn is_direct(frames: &[Frame]) {
     server(async |mut served| {
@@ -59,7 +59,7 @@ fn padding() {
     }
 }
 
-/// What would be a message with the octet that tells how much padding there is.
+/// A message, if the padding length were part of it.
 #[test]
 fn padding_that_looks_like_a_part_of_something() {
     let body = &message(b"message")[1..];
@@ -78,7 +78,7 @@ fn padding_that_looks_like_a_part_of_something() {
     });
 }
 
-/// A body that has whole calls in it, as octets, is a body.
+/// A body that contains whole calls, as octets, is just a body.
 #[test]
 fn calls_within_a_frame_of_others() {
     server(async |mut served| {
@@ -98,10 +98,10 @@ fn calls_within_a_frame_of_others() {
         assert_eq!(served.expect_general().await.unwrap().0, [&inner[..], &inner[..]].concat());
         served.peer.expect_response(7).await;
         assert_eq!(served.handle.direct_calls(), 3);
-        // Between the frames of a header block, nothing else may come.
+        // Between the frames of a header block, no other frame may come.
         let unfinished = head(9, &OTHER).unfinished();
         served.peer.send_all(&[&[unfinished][..], &call(11, &ECHO, b"message")].concat()).await;
-        // Before anything else comes.
+        // Before other frames come.
         for _ in 0..5 {
             tokio::task::yield_now().await;
         }
@@ -184,7 +184,7 @@ fn trailers() {
         assert_eq!(all, message(b"message"));
         assert_eq!(trailers.unwrap()["x-trailer"], "yes");
         served.peer.expect_response(1).await;
-        // Without a message, too.
+        // Also without a message.
         let trailers = headers(3, &[("x-trailer", "yes")]).end_stream();
         served.peer.send_all(&[head(3, &ECHO), trailers]).await;
         let (all, trailers) = served.expect_general().await.unwrap();
@@ -194,7 +194,7 @@ fn trailers() {
     });
 }
 
-/// What has been read goes the general way at once, so that a handler that streams can begin.
+/// A request that has been read takes the general path at once, so that a streaming handler can begin.
 #[test]
 fn a_message_that_comes_after_its_head() {
     server(async |mut served| {
@@ -226,7 +226,7 @@ fn a_message_that_is_cut_by_the_end_of_what_is_read() {
     }
 }
 
-/// As clients send that have many to send: all heads first (h2load does).
+/// Like clients with many requests, which send all heads first (h2load does).
 #[test]
 fn requests_that_are_mixed_are_direct() {
     server(async |mut served| {
@@ -245,7 +245,7 @@ fn requests_that_are_mixed_are_direct() {
     });
 }
 
-/// Frames of others do not end the read.
+/// Frames of other streams do not end the read.
 #[test]
 fn other_frames_between_are_passed_by() {
     server(async |mut served| {
@@ -265,7 +265,7 @@ fn other_frames_between_are_passed_by() {
     });
 }
 
-/// The answers of requests that go the general way, among others that do not, have their handlers called in order.
+/// Requests on the general path, among direct ones, have their handlers called in order.
 #[test]
 fn demoted_requests_keep_their_order() {
     server(async |mut served| {
@@ -325,7 +325,7 @@ fn a_content_length_has_to_be_that_of_the_data() {
         }
         assert_eq!((served.handle.direct_calls(), served.handle.running()), (0, 0));
         served.still_serves(101).await;
-        // The handlers of those that went the general way may have been called; no body of theirs was whole.
+        // The handlers of those on the general path may have been called, but none of their bodies was complete.
         while let Ok(seen) = served.seen.try_recv() {
             assert!(!matches!(seen, super::service::Seen::General(Ok(_))), "{seen:?}");
         }

@@ -1,4 +1,4 @@
-//! Responses that go the general way because something about them is unusual, and those that only look so.
+//! Responses that take the general path because something about them is unusual, and responses that only look unusual.
 
 use grpc_ipc_http2::direct::Begun;
 use grpc_ipc_http2::{Error, Reason, Side};
@@ -17,7 +17,7 @@ pub(super) fn response(stream: u32, payload: &[u8]) -> [Frame; 3] {
     [headers(stream, &OK), data(stream, message(payload)), headers(stream, &DONE).end_stream()]
 }
 
-/// Takes a request, answers with frames that `answer` makes for its stream, and returns how the call ends.
+/// Takes a request, answers with the frames from `answer`, and returns how the call ends.
 pub(super) async fn answered(
     peer: &mut RawPeer,
     client: &Client,
@@ -30,13 +30,13 @@ pub(super) async fn answered(
     call.await.unwrap()
 }
 
-/// A call goes the direct way.
+/// A call stays direct.
 pub(super) async fn still_calls(peer: &mut RawPeer, client: &Client) {
     let answered = answered(peer, client, |stream| response(stream, b"still").into()).await;
     assert_eq!(answered.unwrap().direct(), b"still");
 }
 
-/// The frames are those of a response, in one piece, which goes the general way with this body.
+/// These frames are one response, in one piece. It takes the general path with this body.
 #[track_caller]
 fn is_demoted(answer: impl Fn(u32) -> Vec<Frame>, expected: &[u8]) {
     client(async |mut peer, client| {
@@ -49,7 +49,7 @@ fn is_demoted(answer: impl Fn(u32) -> Vec<Frame>, expected: &[u8]) {
     });
 }
 
-/// They go the direct way, with this metadata.
+/// These responses stay direct, with this metadata.
 #[track_caller]
 fn is_direct(answer: impl Fn(u32) -> Vec<Frame>, metadata: &[(&str, &str)]) {
     client(async |mut peer, client| {
@@ -163,7 +163,7 @@ fn metadata_is_that_of_the_head_and_the_trailers() {
     );
 }
 
-/// A caller is not woken for a part of a response, and gets it however it was cut.
+/// A caller is not woken for a part of a response, and gets it however it was split.
 #[test]
 fn a_response_that_comes_in_pieces_is_direct() {
     client(async |mut peer, client| {
@@ -184,7 +184,7 @@ fn a_response_that_comes_in_pieces_is_direct() {
     });
 }
 
-/// What had come before a reset is what the general way has then.
+/// The general path gets what had come before a reset.
 #[test]
 fn a_reset_in_a_response() {
     client(async |mut peer, client| {
@@ -257,7 +257,7 @@ fn a_response_before_the_end_of_the_request() {
     );
 }
 
-/// What comes behind the end of a response breaks the rules, and does not get to the caller.
+/// Frames after the end of a response break the rules, and do not reach the caller.
 #[test]
 fn a_response_that_goes_on_after_its_end() {
     client(async |mut peer, client| {

@@ -1,4 +1,4 @@
-//! Services, encoders and decoders that panic, or do not do what they have to: their call fails, and others go on.
+//! Services, encoders and decoders that panic or misbehave: their call fails, and others continue.
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -70,11 +70,11 @@ fn a_handler_drops_its_reply() {
 fn the_encoder_of_an_answer_panics() {
     let expected = "the handler of /test.Test/PanicEncoding panicked";
     panics(&PANIC_ENCODING, b"a part of a message", expected);
-    // One that is not encoded in place.
+    // A message that is not encoded in place.
     panics(&PANIC_ENCODING, &[7; 10_000], expected);
 }
 
-/// The part of a message that an encoder has appended is not sent.
+/// The part of a message that an encoder has appended before it panics is not sent.
 #[test]
 fn the_encoder_of_a_request_panics() {
     client(async |mut peer, client| {
@@ -124,7 +124,7 @@ fn a_decoder_panics() {
     });
 }
 
-/// A call that was answered cannot be asked again.
+/// A call that was answered must not be polled again.
 #[test]
 fn a_call_is_polled_after_it_was_answered() {
     both(async |client, _, _| {
@@ -133,13 +133,13 @@ fn a_call_is_polled_after_it_was_answered() {
         };
         poll_fn(|cx| call.poll(cx, |_, _| ())).await.unwrap();
         assert!(poll_fn(|cx| call.poll(cx, |_, _| ())).await.is_err());
-        // Nor is it cancelled.
+        // It is not cancelled either.
         drop(call);
         assert_eq!(client.call(&ECHO, b"more").await.unwrap().direct(), b"more");
     });
 }
 
-/// A handler is told to answer once nobody listens any more.
+/// A handler is told to answer after the caller has gone.
 #[test]
 fn an_answer_to_a_call_that_was_cancelled() {
     super::scene::server(async |mut served| {
@@ -165,7 +165,7 @@ fn an_answer_to_a_call_that_was_cancelled() {
     });
 }
 
-/// Asks of it come while a connection receives, which goes on; the requests go the general way.
+/// The service panics while a connection receives. The connection continues, and the requests take the general path.
 #[test]
 fn a_service_panics_when_it_is_asked_for_a_method() {
     struct Panics;
@@ -188,7 +188,7 @@ fn a_service_panics_when_it_is_asked_for_a_method() {
         tokio::spawn(connection);
         let mut peer = RawPeer::new(ours);
         peer.greet_server(&[]).await;
-        // A request that has come before is asked about elsewhere.
+        // The route of a request that has come before is looked up elsewhere.
         for round in 0..5 {
             let stream = 2 * round + 1;
             peer.send_all(&super::scene::call(stream, &ECHO, b"message")).await;

@@ -20,12 +20,12 @@ use crate::util::frame::{Frame, code, data, flag, headers, kind, ping, rst_strea
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A message of this many octets, without two pieces that are alike.
+/// A message of this many octets, in which no two pieces are alike.
 fn large(length: usize) -> Vec<u8> {
     (0..length as u32).flat_map(|at| (at.wrapping_mul(0x9e37_79b9) >> 7).to_be_bytes()).take(length).collect()
 }
 
-/// The DATA of a message with its prefix, in frames of at most so many octets.
+/// The DATA of a message with its prefix, in frames of at most this many octets.
 fn frames(stream: u32, message: &[u8], at_most: usize) -> Vec<Frame> {
     message.chunks(at_most).map(|piece| data(stream, piece)).collect()
 }
@@ -41,7 +41,7 @@ fn request(stream: u32, payload: &[u8]) -> Vec<Frame> {
     [vec![head(stream, &ECHO)], ended(frames(stream, &message(payload), 16_384))].concat()
 }
 
-/// A response with one.
+/// A response with a large message.
 fn response(stream: u32, payload: &[u8]) -> Vec<Frame> {
     let frames = frames(stream, &message(payload), 16_384);
     [vec![headers(stream, &OK)], frames, vec![headers(stream, &DONE).end_stream()]].concat()
@@ -51,7 +51,7 @@ fn octets(frames: &[Frame]) -> Vec<u8> {
     frames.iter().flat_map(Frame::encode).collect()
 }
 
-/// Lets the other end read what there is.
+/// Lets the other end read the available data.
 async fn yields() {
     for _ in 0..10 {
         tokio::task::yield_now().await;
@@ -88,7 +88,7 @@ fn they_are_direct_however_little_is_read_at_once() {
             send.established().await.unwrap();
             let client = Client(send);
             let message = large(100_000);
-            // Its beginning comes with the head, or the call goes the general way.
+            // The beginning of the message comes with the head, or the call takes the general path.
             let answer = client.call(&ECHO, &message).await.unwrap();
             assert!(answer.message() == message, "{at_once}");
             if at_once > 300 {
@@ -111,7 +111,7 @@ fn a_request_is_direct_however_it_is_cut_into_frames() {
             assert!(served.expect_direct().await == payload, "{at_most}");
             assert!(served.peer.expect_response(id).await.body == whole);
         }
-        // With an end of its own.
+        // With a separate end of the stream.
         let end = vec![data(101, []).end_stream()];
         served.peer.send_all(&[vec![head(101, &ECHO)], frames(101, &whole, 16_384), end].concat()).await;
         assert!(served.expect_direct().await == payload);
@@ -120,7 +120,7 @@ fn a_request_is_direct_however_it_is_cut_into_frames() {
     });
 }
 
-/// Wherever what is read ends.
+/// Wherever a read ends.
 #[test]
 fn a_request_is_direct_wherever_it_is_cut() {
     server(async |mut served| {
@@ -142,7 +142,7 @@ fn a_request_is_direct_wherever_it_is_cut() {
     });
 }
 
-/// The rest of what is unusual takes it to the general way, with all of its body.
+/// If the rest is unusual, the call moves to the general path, with its whole body.
 #[test]
 fn a_request_that_does_not_end_with_its_message() {
     let whole = message(&large(20_000));
@@ -196,7 +196,7 @@ fn a_message_that_is_compressed_goes_the_general_way() {
     });
 }
 
-/// The window of a stream does not let it come: it is not waited for.
+/// The window of the stream is too small for it, so it is not gathered.
 #[test]
 fn a_message_that_is_larger_than_its_window_goes_the_general_way() {
     both(async |client, handle, _| {
@@ -222,13 +222,13 @@ fn two_requests_that_are_mixed_are_direct() {
         served.peer.send_all(&mixed).await;
         assert!(served.expect_direct().await == one);
         assert!(served.expect_direct().await == two);
-        // The answers are mixed, too: those to the first one are passed by.
+        // The answers are interleaved, too. Frames of the first one are skipped.
         assert!(served.peer.expect_response(3).await.body == message(&two));
         served.still_serves(5).await;
     });
 }
 
-/// A small one behind the first half of a large one does not wait for it.
+/// A small message after the first half of a large one does not wait for it.
 #[test]
 fn other_calls_pass_it_by() {
     server(async |mut served| {
@@ -293,7 +293,7 @@ fn a_connection_that_ends_in_the_middle_fails_the_call() {
     }
 }
 
-/// The time of a call runs while its message comes, and goes on in its handler.
+/// The deadline of a call runs while its message comes, and continues in its handler.
 #[test]
 fn the_deadline_of_a_request_passes_in_the_middle_of_it() {
     server(async |mut served| {
@@ -308,7 +308,7 @@ fn the_deadline_of_a_request_passes_in_the_middle_of_it() {
             assert!(end.fields.contains(&("grpc-status".into(), "4".into())), "{end:?}");
             assert!((5 * SECOND..6 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
             served.peer.expect_reset(id, code::NO_ERROR).await;
-            // What was under way.
+            // Frames that were on their way.
             served.peer.send_all(&frames[3..]).await;
             served.peer.still_answers().await;
             served.handle.finished().await;
@@ -357,7 +357,7 @@ fn a_content_length_has_to_be_that_of_the_data() {
 /// No stream has a window for answers.
 const SHUT: [(u16, u32); 1] = [(setting::INITIAL_WINDOW_SIZE, 0)];
 
-/// Asks for two answers. The first is more than is kept for the client.
+/// Requests two answers. The first exceeds the limit of data kept for the client.
 async fn ask_for_much(served: &mut Served) {
     let frames = [request(1, &large(100_000)), request(3, &large(90_000))].concat();
     served.peer.send_all(&frames).await;
@@ -387,7 +387,7 @@ fn requests_wait_while_much_is_kept_for_the_client() {
         served.peer.send_all(&request(5, &large(30_000))).await;
         assert_eq!(served.expect_direct().await.len(), 30_000);
     });
-    // The client takes nothing for long.
+    // The client takes nothing for a long time.
     server_with(options(), &SHUT, async |mut served| {
         ask_for_much(&mut served).await;
         let is_refused = |frame: &Frame| frame.stream == 3 && frame.has(flag::END_STREAM);
@@ -427,7 +427,7 @@ fn a_response_is_direct_wherever_it_is_cut() {
     });
 }
 
-/// What is unusual, the DATA and the end of a response, and its body.
+/// The unusual property, the DATA and the end of a response, and its body.
 type Case<'a> = (&'static str, &'a dyn Fn(u32) -> Vec<Frame>, &'a [u8]);
 
 #[test]
@@ -490,7 +490,7 @@ fn a_reset_in_a_response() {
     });
 }
 
-/// A call that is given up takes nothing any more, and what comes of it holds up nobody.
+/// A cancelled call takes no more data, and its late frames hold up nothing.
 #[test]
 fn a_call_that_is_dropped_in_the_middle_of_its_response() {
     client(async |mut peer, client| {
@@ -539,7 +539,7 @@ fn a_decoder_panics() {
     });
 }
 
-/// A client that reads slowly gets all of it.
+/// A client that reads slowly gets everything.
 #[test]
 fn an_answer_to_a_client_that_reads_slowly() {
     server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 1000)], async |mut served| {

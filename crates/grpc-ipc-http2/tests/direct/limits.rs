@@ -1,4 +1,4 @@
-//! The bounds of a connection hold for direct calls.
+//! The limits of a connection apply to direct calls.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::util::raw::Outcome;
 const SHUT: [(u16, u32); 1] = [(setting::INITIAL_WINDOW_SIZE, 0)];
 const MAX: usize = 1 << 20;
 const PIECE: usize = 100_000;
-/// So many answers are kept: the last one goes beyond the limit.
+/// The number of answers that are kept. The last one exceeds the limit.
 const KEPT: usize = MAX / PIECE + 1;
 const CALLS: u32 = 50;
 
@@ -32,7 +32,7 @@ fn ids(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|index| 2 * index + 1)
 }
 
-/// Asks for more than is kept for a client; none of it can be sent.
+/// Requests more than is kept for a client. None of it can be sent.
 async fn ask_for_much(served: &mut Served) {
     let frames: Vec<Frame> = ids(CALLS).flat_map(|id| call(id, &SIZE, b"100000")).collect();
     served.peer.send_all(&frames).await;
@@ -56,7 +56,7 @@ async fn expect_whole(served: &mut Served, count: usize) {
 fn handlers_are_not_called_while_much_is_kept_for_the_client() {
     server_with(Options::new().max_unsent(MAX), &SHUT, async |mut served| {
         ask_for_much(&mut served).await;
-        // It takes what it has asked for.
+        // The client takes what it requested.
         let open = ids(CALLS).map(|id| window_update(id, 1 << 20));
         served.peer.send_all(&[window_update(0, 1 << 30)]).await;
         served.peer.send_all(&open.collect::<Vec<_>>()).await;
@@ -81,7 +81,7 @@ fn calls_of_a_client_that_takes_nothing_are_refused() {
     });
 }
 
-/// Those that wait are forgotten when their client does not want them any more, or the connection ends.
+/// Waiting requests are dropped when their client cancels them, or the connection ends.
 #[test]
 fn calls_that_wait_are_dropped() {
     server_with(Options::new().max_unsent(MAX), &SHUT, async |mut served| {
@@ -108,7 +108,7 @@ async fn ask_for_more(served: &mut Served) {
     served.peer.expect_response(1001).await;
 }
 
-/// The answers of handlers that were called before are not encoded.
+/// The answers of handlers that were called earlier are not encoded.
 #[test]
 fn answers_are_not_encoded_while_much_is_kept_for_the_client() {
     for takes in [true, false] {
@@ -153,7 +153,7 @@ fn streams_beyond_the_limit_are_refused() {
     });
 }
 
-/// Those whose handlers go on after a reset count, too.
+/// Handlers that continue after a reset count, too.
 #[test]
 fn handlers_that_outlive_their_streams_are_bounded() {
     const LIMIT: u32 = 3;
@@ -163,7 +163,7 @@ fn handlers_that_outlive_their_streams_are_bounded() {
             frames.extend(call(id, &LATER, b"message"));
             frames.push(rst_stream(id, code::CANCEL));
         }
-        // What is reset in the same read is not handed out.
+        // Requests that are reset in the same read are not passed on.
         served.peer.send_all(&frames).await;
         served.peer.still_answers().await;
         assert_eq!((served.handle.direct_calls(), served.handle.running()), (0, 0));
@@ -191,7 +191,7 @@ fn resets_before_a_handler_was_called_are_counted() {
     }
 }
 
-/// Any number of calls, with any frames that calls have.
+/// Any number of calls, with any frames that calls consist of.
 #[test]
 fn calls_in_good_faith_go_on() {
     server_with(Options::new().max_resets(10, 0).max_control_frames(20, 0), &[], async |mut served| {
@@ -209,7 +209,7 @@ fn calls_in_good_faith_go_on() {
     });
 }
 
-/// The windows are given back: both ends pass many times as much as they are.
+/// The windows are given back: both ends pass many times their size.
 #[test]
 fn windows_are_given_back() {
     server(async |mut served| {
@@ -249,7 +249,7 @@ fn a_request_that_goes_on_after_its_end() {
             assert_eq!((served.handle.direct_calls(), served.handle.running()), (0, 0));
             served.still_serves(3).await;
         });
-        // Once it is answered: the first time, and when what is sent is known.
+        // After the answer: the first time, and when the sent blocks are known.
         for before in [0, 5] {
             server(async |mut served| {
                 for id in (3..).step_by(2).take(before) {
@@ -292,7 +292,7 @@ fn a_connection_that_goes_away_takes_no_more_calls() {
         }
         served.handle.graceful_shutdown();
         served.peer.expect_going_away().await;
-        // Until the client has heard of it.
+        // Until the client knows.
         served.peer.send_all(&call(11, &LATER, b"message")).await;
         served.expect_direct_after(5).await;
         let Some(Seen::Waits(told)) = served.seen.recv().await else { panic!("no handler") };
@@ -332,19 +332,19 @@ fn metadata_that_the_client_does_not_take() {
         for id in ids(5) {
             served.still_serves(id).await;
         }
-        // What a response has at least is more than that.
+        // The minimum size of a response exceeds this.
         served.peer.send(settings(&[(setting::MAX_HEADER_LIST_SIZE, 90)])).await;
         served.peer.send_all(&call(11, &ECHO, b"message")).await;
         served.peer.expect_reset(11, code::INTERNAL_ERROR).await;
         served.handle.finished().await;
-        // Enough for that, but not for what is sent.
+        // Enough for that, but not for the metadata.
         served.peer.send(settings(&[(setting::MAX_HEADER_LIST_SIZE, 250)])).await;
         let large = "x".repeat(200);
         let head = head_with(13, &ECHO, &[("x-large", &large)]);
         served.peer.send_all(&[head, data(13, message(b"message")).end_stream()]).await;
         let response = served.peer.expect_response(13).await;
         assert_eq!((response.field("grpc-status"), &response.body[..]), ("8", &b""[..]));
-        // Nor is what was sent before.
+        // Nor is an earlier block sent again.
         let head = |id| head_with(id, &ECHO, &[("x-same", "value"), ("x-other", "value")]);
         for id in (15..25).step_by(2) {
             served.peer.send_all(&[head(id), data(id, message(b"message")).end_stream()]).await;
@@ -386,7 +386,7 @@ fn metadata_that_the_server_does_not_take() {
     });
 }
 
-/// The tables of the compression change while the same is sent again and again.
+/// The compression tables change while the same blocks are sent repeatedly.
 #[test]
 fn a_peer_that_changes_its_table() {
     server(async |mut served| {
@@ -414,7 +414,7 @@ fn a_peer_that_changes_its_table() {
     });
 }
 
-/// Nothing is sent on a connection that has not been established, or that the server has closed.
+/// Nothing is sent on a connection that is not established, or that the server has closed.
 #[test]
 fn a_connection_that_is_not_there() {
     super::scene::run(async || {
@@ -433,7 +433,7 @@ fn a_connection_that_is_not_there() {
     });
 }
 
-/// The end of a connection ends its calls, with what the server has said of them.
+/// The end of a connection ends its calls, with the server's reason.
 #[test]
 fn a_connection_that_ends() {
     client(async |mut peer, client| {
@@ -449,7 +449,7 @@ fn a_connection_that_ends() {
     });
 }
 
-/// A DATA frame beyond the window of a stream is no direct one.
+/// A DATA frame beyond the window of a stream is not handled directly.
 #[test]
 fn a_server_that_sends_more_than_the_window() {
     client_with(Options::new().initial_stream_window(65_535), &[], async |mut peer, client| {
@@ -533,7 +533,7 @@ fn a_request_that_waits_for_a_window() {
     });
 }
 
-/// Whatever has been used of the window of the connection counts for calls, to the octet.
+/// Every use of the connection's window counts for direct calls, to the octet.
 #[test]
 fn calls_keep_to_the_window_of_the_connection() {
     const WINDOW: usize = 65_535;
@@ -575,7 +575,7 @@ fn calls_keep_to_the_window_of_the_connection() {
     });
 }
 
-/// Calls that are answered make up for those that are given up early.
+/// Answered calls offset calls that are cancelled early.
 #[test]
 fn calls_give_back_what_resets_cost() {
     server_with(Options::new().max_resets(1, 0), &[], async |mut served| {
@@ -588,7 +588,7 @@ fn calls_give_back_what_resets_cost() {
     });
 }
 
-/// A block that refers to the table means something else when the table has changed.
+/// A block that refers to the table has another meaning after the table has changed.
 #[test]
 fn a_block_that_comes_again_in_another_table() {
     server(async |mut served| {
@@ -615,7 +615,7 @@ fn a_block_that_comes_again_in_another_table() {
     });
 }
 
-/// A client that goes on has not begun a frame and left it there.
+/// A client that continues has not left an unfinished frame.
 #[test]
 fn frames_that_each_read_cuts_are_no_frame_that_does_not_end() {
     let options = Options::new().header_timeout(Duration::from_secs(10));
@@ -638,7 +638,7 @@ fn frames_that_each_read_cuts_are_no_frame_that_does_not_end() {
     });
 }
 
-/// A peer may reset each stream, also one that is over: it may not have known.
+/// A peer may reset each stream, even one that has ended, because it may not know.
 #[test]
 fn streams_that_are_reset_once_they_are_over() {
     const CALLS: u32 = 200;

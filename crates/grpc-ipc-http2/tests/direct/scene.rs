@@ -1,4 +1,4 @@
-//! Connections whose ends are the engine, or a raw peer that sends whatever a test wants.
+//! Connections whose ends are the engine, or a raw peer that sends whatever a test needs.
 
 use std::future::poll_fn;
 use std::panic::Location;
@@ -21,7 +21,7 @@ use crate::util::raw::RawPeer;
 /// How much either end can write before it has to wait, in octets.
 const BUFFER: usize = 4 << 20;
 
-/// Runs a test on this thread. When nothing else can be done, the clock goes on to the next timer.
+/// Runs a test on this thread. When nothing else can run, the clock advances to the next timer.
 #[track_caller]
 pub(super) fn run(test: impl AsyncFnOnce()) {
     let _watchdog = Watchdog::start(&Location::caller().to_string(), Duration::from_secs(120));
@@ -59,7 +59,7 @@ pub(super) fn server_with(options: Options, settings: &[(u16, u32)], test: impl 
 }
 
 impl Served {
-    /// The next call that a service has seen was a direct one.
+    /// The next call that a service saw was direct.
     pub(super) async fn expect_direct(&mut self) -> Vec<u8> {
         match self.seen.recv().await {
             Some(Seen::Direct(_, message)) => message,
@@ -67,7 +67,7 @@ impl Served {
         }
     }
 
-    /// The same, after others that were.
+    /// The same, after other direct calls.
     pub(super) async fn expect_direct_after(&mut self, others: usize) -> Vec<u8> {
         for _ in 0..others {
             self.expect_direct().await;
@@ -75,7 +75,7 @@ impl Served {
         self.expect_direct().await
     }
 
-    /// The next call that a service has seen went the general way; its body.
+    /// The next call that a service saw took the general path. Returns its body.
     pub(super) async fn expect_general(&mut self) -> Result<(Vec<u8>, Option<HeaderMap>), String> {
         match self.seen.recv().await {
             Some(Seen::General(body)) => body,
@@ -83,7 +83,7 @@ impl Served {
         }
     }
 
-    /// The connection goes on, and takes direct calls.
+    /// The connection continues, and takes direct calls.
     pub(super) async fn still_serves(&mut self, stream: u32) {
         let calls = self.handle.direct_calls();
         self.peer.send_all(&call(stream, &super::service::ECHO, b"still")).await;
@@ -115,7 +115,7 @@ pub(super) fn head(stream: u32, method: &Method) -> Frame {
     headers(stream, &request(method))
 }
 
-/// The same with more fields.
+/// The same with additional fields.
 pub(super) fn head_with(stream: u32, method: &Method, more: &[(&str, &str)]) -> Frame {
     headers(stream, request(method).iter().chain(more))
 }
@@ -176,12 +176,12 @@ pub(super) fn both_with(
 #[derive(Clone)]
 pub(super) struct Client(pub(super) client::SendRequest);
 
-/// How a call was answered.
+/// The answer to a call.
 #[derive(Debug)]
 pub(super) enum Answered {
     /// With a message and metadata.
     Direct(Vec<u8>, HeaderMap),
-    /// The general way: with all of the body, or why it failed.
+    /// On the general path: with the whole body, or the reason why it failed.
     General { head: http::Response<()>, body: Result<Vec<u8>, Error>, trailers: Option<HeaderMap> },
 }
 
@@ -203,7 +203,7 @@ impl Answered {
         }
     }
 
-    /// The message, however it came.
+    /// The message, whichever path it took.
     #[track_caller]
     pub(super) fn message(self) -> Vec<u8> {
         match self {
@@ -226,7 +226,7 @@ pub(super) fn fields(fields: &[(&str, &str)]) -> HeaderMap {
 }
 
 impl Client {
-    /// Begins a call. It is not polled by the task that begins it.
+    /// Begins a call. The task that begins it does not poll it.
     pub(super) async fn begin(
         &self,
         method: &'static Method,
@@ -261,7 +261,7 @@ impl Client {
         }
     }
 
-    /// A call in a task of its own, which is under way when this returns.
+    /// Runs a call in a new task. It has begun when this returns.
     pub(super) async fn spawn(
         &self,
         method: &'static Method,
@@ -274,7 +274,7 @@ impl Client {
     }
 }
 
-/// All of the answer to a call.
+/// The whole answer to a call.
 pub(super) async fn answer(mut call: UnaryCall) -> Result<Answered, Error> {
     let read = |message: Message<'_>, metadata: Metadata<'_>| {
         Answered::Direct(message.as_slice().to_vec(), metadata.with_trailers().unwrap_or_default())

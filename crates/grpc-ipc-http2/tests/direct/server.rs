@@ -1,4 +1,4 @@
-//! What a server sends.
+//! A server's output.
 
 use super::scene::{call, head_with, message, server, server_with};
 use super::service::{ECHO, FAIL, SIZE};
@@ -81,7 +81,7 @@ fn a_response_waits_for_the_windows() {
             assert!(served.peer.expect_on(stream).await.has(flag::END_STREAM));
         }
         served.handle.finished().await;
-        // One that its client does not want any more.
+        // A call that its client has cancelled.
         served.peer.send_all(&call(101, &ECHO, b"message")).await;
         served.peer.expect_on(101).await;
         served.peer.send(rst_stream(101, code::CANCEL)).await;
@@ -109,7 +109,7 @@ fn responses_of_all_sizes_are_framed() {
     });
 }
 
-/// A path is looked up for a block that is not known, and for a known one once.
+/// The path of an unknown block is looked up each time, that of a known one once.
 #[test]
 fn routes_are_resolved_once() {
     server(async |mut served| {
@@ -141,7 +141,7 @@ fn handlers_run_in_tasks_of_their_own_if_they_have_to() {
     }
 }
 
-/// Asks whether handlers are to be polled in place, now and later.
+/// Records whether handlers may be polled in place, now and later.
 #[derive(Clone, Default)]
 struct Asked(std::sync::Arc<std::sync::Mutex<Vec<bool>>>);
 

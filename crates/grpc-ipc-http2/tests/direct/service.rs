@@ -18,7 +18,7 @@ use crate::util::service::TestBody;
 
 /// Answers with the message and the metadata of the request.
 pub(super) static ECHO: Method = Method::new("/test.Test/Echo");
-/// The same, once the test says so; see [`Seen::Waits`].
+/// The same, when the test says so; see [`Seen::Waits`].
 pub(super) static LATER: Method = Method::new("/test.Test/Later");
 /// Answers with status 5.
 pub(super) static FAIL: Method = Method::new("/test.Test/Fail");
@@ -26,39 +26,39 @@ pub(super) static FAIL: Method = Method::new("/test.Test/Fail");
 pub(super) static PANIC: Method = Method::new("/test.Test/Panic");
 /// Drops the reply.
 pub(super) static SILENT: Method = Method::new("/test.Test/Silent");
-/// Says a length of 3, and encodes more: the message of the request.
+/// Announces a length of 3, and encodes more: the message of the request.
 pub(super) static WRONG: Method = Method::new("/test.Test/Wrong");
-/// Panics once a part of the message is encoded.
+/// Panics after a part of the message is encoded.
 pub(super) static PANIC_ENCODING: Method = Method::new("/test.Test/PanicEncoding");
-/// Answers with as many bytes as the request says.
+/// Answers with the number of bytes given in the request.
 pub(super) static SIZE: Method = Method::new("/test.Test/Size");
-/// The same as [`SIZE`], once the test says so.
+/// The same as [`SIZE`], when the test says so.
 pub(super) static LATER_SIZE: Method = Method::new("/test.Test/LaterSize");
-/// Panics in a task of its own.
+/// Panics in its own task.
 pub(super) static LATER_PANIC: Method = Method::new("/test.Test/LaterPanic");
-/// The direct service does not know it.
+/// Unknown to the direct service.
 pub(super) static OTHER: Method = Method::new("/test.Test/Other");
 
 const METHODS: [&Method; 10] =
     [&ECHO, &LATER, &FAIL, &PANIC, &SILENT, &WRONG, &PANIC_ENCODING, &SIZE, &LATER_SIZE, &LATER_PANIC];
 
-/// What a service has seen.
+/// An event in a service.
 #[derive(Debug)]
 pub(super) enum Seen {
     /// A direct call.
     Direct(Arc<Head>, Vec<u8>),
-    /// A call that has gone the general way, and its body as far as it has come, with trailers.
+    /// A call on the general path, and the received part of its body, with trailers.
     General(Result<(Vec<u8>, Option<HeaderMap>), String>),
     /// A handler that waits until it is told to answer.
     Waits(oneshot::Sender<()>),
-    /// It is gone.
+    /// That handler was dropped.
     Dropped,
 }
 
 #[derive(Clone)]
 pub(super) struct TestService {
     seen: UnboundedSender<Seen>,
-    /// The paths that were asked for.
+    /// The paths that were looked up.
     pub(super) routed: Arc<Mutex<Vec<String>>>,
     /// How many bytes of [`LATER_SIZE`] were encoded.
     pub(super) encoded: Arc<AtomicUsize>,
@@ -70,7 +70,7 @@ impl TestService {
         (Self { seen, routed: Arc::default(), encoded: Arc::default() }, receiver)
     }
 
-    /// What a handler waits for.
+    /// The event that a handler waits for.
     fn wait(&self) -> impl Future<Output = ()> + Send + 'static {
         let (sender, told) = oneshot::channel();
         self.tell(Seen::Waits(sender));
@@ -84,7 +84,7 @@ impl TestService {
     }
 
     fn tell(&self, seen: Seen) {
-        // A test that does not look has dropped the receiver.
+        // If the test does not check, it has dropped the receiver.
         _ = self.seen.send(seen);
     }
 }
@@ -172,7 +172,7 @@ impl Service for TestService {
     }
 }
 
-/// Answers as the other one does to [`ECHO`], which the field `x-way` tells.
+/// Answers like the other service to [`ECHO`], and says so in the field `x-way`.
 impl tower_service::Service<Request<RecvBody>> for TestService {
     type Response = Response<TestBody>;
     type Error = Infallible;

@@ -17,7 +17,7 @@ const SECOND: Duration = Duration::from_secs(1);
 #[test]
 fn a_call_whose_deadline_passes_is_cancelled() {
     client(async |mut peer, client| {
-        // Nothing has come, or a part of the response.
+        // Nothing has come, or only a part of the response.
         for parts in 0..3 {
             let begun = client.begin(&ECHO, &HeaderMap::new(), Some(5 * SECOND), b"message").await;
             let Begun::Call(call) = begun else { panic!("{begun:?}") };
@@ -58,7 +58,7 @@ fn deadlines_are_kept_in_any_order() {
             let passed = start.elapsed();
             assert!((seconds * SECOND..(seconds + 1) * SECOND).contains(&passed), "{seconds}: {passed:?}");
         }
-        // One that was answered has none left.
+        // A call that was answered has no deadline left.
         let begun = client.begin(&ECHO, &HeaderMap::new(), Some(5 * SECOND), b"message").await;
         let Begun::Call(call) = begun else { panic!("{begun:?}") };
         let call = tokio::spawn(answer(call));
@@ -73,7 +73,7 @@ fn deadlines_are_kept_in_any_order() {
     });
 }
 
-/// A server whose clock is first cancels the call.
+/// A server whose timer fires first cancels the call.
 #[test]
 fn a_call_that_the_server_cancels_at_the_deadline_has_failed_because_of_that() {
     client(async |mut peer, client| {
@@ -107,7 +107,7 @@ fn a_handler_is_dropped_at_the_deadline() {
     });
 }
 
-/// The time of a request whose message is late counts from its head.
+/// If the message comes late, the deadline counts from the head.
 #[test]
 fn a_deadline_counts_from_the_head_of_a_request() {
     server(async |mut served| {
@@ -120,7 +120,7 @@ fn a_deadline_counts_from_the_head_of_a_request() {
     });
 }
 
-/// What is ready at once, or in time, counts.
+/// An answer that is ready at once, or in time, counts.
 #[test]
 fn a_handler_that_is_ready_is_in_time() {
     server(async |mut served| {
@@ -148,10 +148,10 @@ fn a_handler_that_is_ready_is_in_time() {
     });
 }
 
-/// As on the general way: what the client does not let through is cancelled then.
+/// As on the general path: the call is cancelled if flow control still blocks the answer.
 #[test]
 fn an_answer_that_the_client_does_not_let_through_ends_with_its_deadline() {
-    // At once, from a task of its own, and from one that has waited for some time.
+    // At once, from a separate task, and from one that has waited for some time.
     for (method, waits) in [(&SIZE, None), (&LATER_SIZE, Some(0)), (&LATER_SIZE, Some(4))] {
         for takes in [true, false] {
             server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 0)], async |mut served| {

@@ -1,4 +1,4 @@
-//! RFC 9113, 8.5: CONNECT, which this server need not support, but must not take for another request.
+//! RFC 9113, 8.5: CONNECT. This server need not support it, but must not take it for another request.
 
 use super::fields::malformed;
 use crate::util::frame::headers;

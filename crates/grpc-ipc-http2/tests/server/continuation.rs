@@ -136,7 +136,7 @@ fn rfc9113_10_5_1_continuations_without_end_are_cut_off() {
         for _ in 0..20_000 {
             peer.send(continuation(1, &*field).unfinished()).await;
         }
-        // 20 MB of fields; a PING here is a connection error of its own, but it is too late for that.
+        // 20 MB of fields. A PING here is a connection error of its own, but comes too late for that.
         let codes = [code::ENHANCE_YOUR_CALM, code::PROTOCOL_ERROR, code::COMPRESSION_ERROR];
         let goaway = peer.expect_goaway(&codes).await;
         assert_eq!(goaway.u32(0), 0, "the request was not received");

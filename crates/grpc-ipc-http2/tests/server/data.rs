@@ -41,7 +41,7 @@ fn rfc9113_6_1_padding_longer_than_the_payload_is_a_connection_error() {
     });
 }
 
-/// Small windows, which are soon used up.
+/// Small windows, which are used up quickly.
 fn small_windows() -> Options {
     Options::new().initial_stream_window(65_535)
 }
@@ -93,7 +93,7 @@ fn rfc9113_6_1_data_of_closed_streams_returns_to_the_connections_window() {
         peer.send_all(&[headers(1, &request("POST", "/wait")), rst_stream(1, code::CANCEL)]).await;
         let first = peer.window(0);
         for _ in 0..=3 * first / 10_000 {
-            // An endpoint may treat this as an error of the connection (5.1), which ends the matter.
+            // An endpoint may treat this as an error of the connection (5.1), which ends the test.
             while peer.window(0) < 10_000 {
                 if peer.next().await.is_none_or(|frame| frame.kind == kind::GOAWAY) {
                     return;

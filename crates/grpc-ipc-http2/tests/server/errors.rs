@@ -94,7 +94,7 @@ fn rfc9113_7_an_unknown_code_of_goaway_is_nothing_special() {
         peer.send(headers(1, &request("POST", "/echo"))).await;
         peer.send(goaway(0, 0xff)).await;
         peer.send(data(1, "body").end_stream()).await;
-        // The server may have no more use for the connection, and may not.
+        // The server may or may not keep the connection.
         loop {
             match peer.next().await {
                 None => break,

@@ -9,7 +9,7 @@ use crate::util::hpack::literals;
 use crate::util::raw::Outcome;
 use crate::util::server;
 
-/// The first octets of a field block, and a frame in the middle of it.
+/// The first octets of a field block, interrupted by a frame.
 fn interrupted_by(frame: Frame) {
     server(async |mut peer| {
         peer.send_all(&[headers(1, &GET).end_stream().unfinished(), frame.clone()]).await;
@@ -104,7 +104,7 @@ fn rfc9113_4_3_a_field_may_be_cut_anywhere() {
 #[test]
 fn rfc9113_4_3_a_block_of_a_refused_stream_is_decompressed() {
     server(async |mut peer| {
-        // Malformed, and its field is the first of the dynamic table; the next request uses it (index 62).
+        // Malformed, and its field is the first in the dynamic table. The next request refers to it (index 62).
         let block = [literals(&GET[..1]), b"\x40\x03x-a\x01b".to_vec()].concat();
         peer.send(headers_of(1, block).end_stream()).await;
         if peer.stream_error(1, code::PROTOCOL_ERROR).await == Outcome::Reset(code::PROTOCOL_ERROR) {

@@ -7,7 +7,7 @@ use crate::util::raw::Outcome;
 use crate::util::service::{Event, STILL_SERVES};
 use crate::util::{server, server_and_service};
 
-/// A request on stream 1 whose fields make it malformed: no service gets to see it.
+/// A request on stream 1 whose fields make it malformed. The service never sees it.
 pub(super) fn malformed(frame: Frame) {
     server_and_service(async |mut peer, mut events| {
         peer.send(frame).await;
@@ -176,7 +176,7 @@ fn rfc9113_8_2_1_malformed_fields_still_enter_the_dynamic_table() {
 fn rfc9113_8_2_2_connection_specific_fields_of_the_service_are_not_sent() {
     server(async |mut peer| {
         peer.send(headers(1, &super::request("GET", "/connection-specific")).end_stream()).await;
-        // The peer watches the fields; whether there is a response without them, or none, is up to the server.
+        // The peer checks the fields. Whether the server responds without them, or not at all, is up to the server.
         while peer.next().await.unwrap().stream != 1 {}
         peer.still_answers().await;
     });

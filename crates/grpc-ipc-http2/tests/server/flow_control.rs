@@ -49,7 +49,7 @@ fn rfc9113_6_9_window_update_of_a_wrong_size_is_a_connection_error() {
     }
 }
 
-/// How much DATA comes on a stream until the server has nothing more to send, and whether it ends the stream.
+/// The amount of DATA on a stream until the server has nothing more to send, and whether it ends the stream.
 async fn data_until_quiet(peer: &mut RawPeer, stream: u32) -> (usize, bool) {
     let mut received = 0;
     for mark in [*b"quiet..1", *b"quiet..2"] {
@@ -72,7 +72,7 @@ async fn data_until_quiet(peer: &mut RawPeer, stream: u32) -> (usize, bool) {
     (received, false)
 }
 
-/// Asks for a path, and waits for the head of the response.
+/// Requests a path, and waits for the head of the response.
 async fn ask(peer: &mut RawPeer, stream: u32, path: &str) {
     peer.send(headers(stream, &request("GET", path)).end_stream()).await;
     assert_eq!(peer.expect_on(stream).await.kind, kind::HEADERS);
@@ -126,7 +126,7 @@ fn rfc9113_6_9_1_the_streams_window_is_respected_to_the_octet() {
     });
 }
 
-/// Receives this much DATA, and tells how much more comes without more window.
+/// Receives this much DATA, and returns how much more comes without more window.
 async fn received(peer: &mut RawPeer, stream: u32, octets: usize) -> (usize, bool) {
     let mut rest = octets;
     while rest > 0 {
@@ -212,8 +212,8 @@ fn rfc9113_6_9_1_the_largest_window_is_accepted() {
     });
 }
 
-/// A request that fills the window of its stream, which nobody reads: 65535 octets, so that it is the same before and
-/// after the client has the server's settings.
+/// A request that fills the window of its stream, and is not read: 65535 octets, the same before and after the client
+/// has the server's settings.
 async fn fill_window(peer: &mut RawPeer) {
     assert_eq!(peer.setting(setting::INITIAL_WINDOW_SIZE, 65_535), 65_535);
     peer.send(headers(1, &request("POST", "/unread"))).await;
@@ -253,7 +253,7 @@ fn rfc9113_6_9_1_data_beyond_the_connections_window_is_a_connection_error() {
     server_with(options, &[], async |mut peer| {
         peer.send(headers(1, &request("POST", "/unread"))).await;
         peer.still_answers().await;
-        // It is given back as DATA comes, so that one frame alone can be longer.
+        // It is given back as DATA comes, so a single frame can be longer.
         let window = peer.window(0) as usize;
         peer.send(data(1, vec![0; window + 1])).await;
         peer.connection_error(code::FLOW_CONTROL_ERROR).await;
@@ -296,7 +296,7 @@ fn rfc9113_6_9_2_a_window_can_become_negative() {
     server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 3)], async |mut peer| {
         ask(&mut peer, 1, "/").await;
         assert_eq!(received(&mut peer, 1, 3).await, (0, false));
-        // 3 were sent of a window that is 2 now: -1.
+        // 3 octets were sent in a window that is now 2: -1.
         peer.send(settings(&[(setting::INITIAL_WINDOW_SIZE, 2)])).await;
         peer.expect_settings_ack().await;
         peer.send(window_update(1, 1)).await;

@@ -62,7 +62,7 @@ fn rfc9113_4_1_the_reserved_bit_is_ignored() {
         frame.stream = 1 << 31;
         peer.send(frame).await;
         peer.expect("the answer", |frame| frame.kind == kind::PING && frame.payload == b"reserved").await;
-        // Encoded by itself, so that the peer does not take the bit for a part of the number.
+        // Encoded separately, so that the peer does not treat the bit as part of the number.
         let mut frame = headers(1, &GET).end_stream();
         frame.stream |= 1 << 31;
         peer.send_octets(&frame.encode()).await;
@@ -151,7 +151,7 @@ fn rfc9113_4_2_a_frame_of_unknown_type_that_is_too_long_is_an_error() {
 #[test]
 fn rfc9113_4_2_a_length_alone_is_enough_for_the_error() {
     server(async |mut peer| {
-        // The head of a frame of 16 MiB: a server that waits for the rest would wait for ever.
+        // The head of a frame of 16 MiB. A server that waits for the rest would wait for ever.
         peer.send_octets(&[0xff, 0xff, 0xff, kind::HEADERS, 0, 0, 0, 0, 1]).await;
         peer.expect_goaway(&[code::FRAME_SIZE_ERROR]).await;
     });

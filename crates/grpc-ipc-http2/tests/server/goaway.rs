@@ -35,7 +35,7 @@ fn rfc9113_6_8_requests_from_before_goaway_are_served() {
         peer.send(data(1, "body").end_stream()).await;
         let mut body: Vec<u8> = Vec::new();
         loop {
-            // The server can announce its own end.
+            // The server can announce its own shutdown.
             let frame = peer.next().await.expect("the response");
             if frame.stream == 1 && frame.kind == kind::DATA {
                 body.extend(&frame.payload);
@@ -48,8 +48,8 @@ fn rfc9113_6_8_requests_from_before_goaway_are_served() {
     });
 }
 
-/// The next GOAWAY of a server that shuts down: its last stream. PING is answered on the way, as a server may use it to
-/// learn what the client has sent so far.
+/// The next GOAWAY of a server that is shutting down: returns its last stream. PING is answered on the way, because a
+/// server may use it to learn what the client has sent so far.
 async fn expect_shutdown(peer: &mut RawPeer) -> u32 {
     loop {
         let frame = peer.next().await.expect("GOAWAY");

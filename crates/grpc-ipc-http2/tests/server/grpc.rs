@@ -1,4 +1,4 @@
-//! What clients of gRPC over local sockets send, which no RFC asks for and every one of them needs.
+//! Requests of gRPC clients over local sockets. No RFC requires support for them, but every client needs it.
 
 use super::{and, request};
 use crate::util::engine::Options;
@@ -81,7 +81,7 @@ fn grpc_a_call_with_all_its_fields_is_served() {
 
 #[test]
 fn grpc_requests_that_are_reset_at_once_do_not_pile_up() {
-    // CVE-2023-44487, "rapid reset": the server goes on, or asks the client to calm down; it must not take the memory.
+    // CVE-2023-44487, "rapid reset": the server continues, or sends ENHANCE_YOUR_CALM. It must not run out of memory.
     server_with(Options::new().max_concurrent_streams(10), &[], async |mut peer| {
         for stream in (1..20_000).step_by(2) {
             peer.send_all(&[headers(stream, &request("POST", "/wait")), rst_stream(stream, code::CANCEL)])
@@ -104,7 +104,7 @@ fn grpc_the_settings_of_a_server_are_those_of_its_options() {
     });
 }
 
-/// A timeout of nothing is none of the grammar, but some clients send what is left of a deadline.
+/// A timeout of zero is not in the grammar, but some clients send the rest of a deadline.
 #[test]
 fn grpc_a_handler_that_is_ready_at_once_answers_however_short_the_timeout() {
     for (in_place, timeout) in [(true, "0S"), (false, "0S"), (true, "0n"), (false, "0n"), (false, "1n")] {
@@ -131,7 +131,7 @@ fn grpc_a_handler_that_is_not_ready_ends_with_its_deadline() {
 }
 
 /// "When the server detects the client's deadline has expired [...] the server should locally cancel the RPC and send
-/// RST_STREAM with CANCEL error code": where something is left that the client does not let through.
+/// RST_STREAM with CANCEL error code": if flow control still blocks a part of the response.
 #[test]
 fn grpc_an_answer_that_the_client_does_not_read_ends_with_its_deadline() {
     server(async |mut peer| {
@@ -152,7 +152,7 @@ fn grpc_a_short_answer_that_the_client_does_not_let_through_ends_with_its_deadli
     });
 }
 
-/// The fields of a status that is [`LONG_STATUS`], for a client that takes `size` bytes of metadata.
+/// The fields of the status [`LONG_STATUS`], for a client that accepts `size` bytes of metadata.
 fn long_status(path: &str, size: u32) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     server_with(Options::new(), &[(setting::MAX_HEADER_LIST_SIZE, size)], async |mut peer| {
@@ -179,9 +179,9 @@ fn grpc_a_status_that_is_too_long_keeps_its_code_and_what_fits_of_its_text() {
                 );
             }
         }
-        // Without its metadata, the text fits here.
+        // Without its metadata, the message fits here.
         assert_eq!(long_status(path, 300)[1].1, LONG_STATUS[1].1);
     }
-    // No character is cut in two.
+    // No character is split.
     assert_eq!(long_status("/status", 214)[1].1, "there is no such thing");
 }

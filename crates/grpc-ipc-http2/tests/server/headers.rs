@@ -66,7 +66,7 @@ fn rfc9113_6_2_end_stream_ends_the_request() {
     });
 }
 
-/// A request with fields of this size as SETTINGS_MAX_HEADER_LIST_SIZE counts it, in as many frames as it takes.
+/// A request with fields of this size for SETTINGS_MAX_HEADER_LIST_SIZE, in as many frames as necessary.
 async fn send_fields_of(peer: &mut RawPeer, size: usize) {
     let so_far: usize = GET.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
     let long = "x".repeat(size - so_far - "x-long".len() - 32);
@@ -96,7 +96,7 @@ fn rfc9113_10_5_1_a_field_section_beyond_the_servers_limit_does_not_reach_the_se
             peer.greet_server(&[]).await;
             send_fields_of(&mut peer, size).await;
             match peer.outcome(1).await {
-                // Of the server's own, such as 431 (RFC 6585), or 200 with a status of gRPC.
+                // The server's own response, such as 431 (RFC 6585), or 200 with a gRPC status.
                 Outcome::Answered(_) | Outcome::Reset(_) => peer.still_serves().await,
                 Outcome::ConnectionError(code) => assert_eq!(code, code::ENHANCE_YOUR_CALM),
                 other => panic!("{other:?}"),

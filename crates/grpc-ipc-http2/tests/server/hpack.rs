@@ -7,7 +7,7 @@ use crate::util::hpack::{integer, literals, string};
 use crate::util::service::Event;
 use crate::util::{server, server_and_service, server_with};
 
-/// A request whose field block goes on with these octets.
+/// A request whose field block continues with these octets.
 fn undecodable(octets: &[u8]) {
     server(async |mut peer| {
         peer.send(headers_of(1, [&literals(&GET)[..], octets].concat()).end_stream()).await;
@@ -15,7 +15,7 @@ fn undecodable(octets: &[u8]) {
     });
 }
 
-/// A request whose field block goes on with these octets, which say `x-field: value`.
+/// A request whose field block continues with these octets, which encode `x-field: value`.
 fn decodable(octets: &[u8]) {
     server_and_service(async |mut peer, mut events| {
         peer.send(headers_of(1, [&literals(&GET)[..], octets].concat()).end_stream()).await;
@@ -41,7 +41,7 @@ fn rfc7541_2_3_3_a_name_index_beyond_the_tables_is_an_error() {
 
 #[test]
 fn rfc7541_2_3_3_an_index_of_an_evicted_field_is_an_error() {
-    // The size of the table goes to 0 and back; the field that was added is gone.
+    // The size of the table changes to 0 and back, so the added field is gone.
     server(async |mut peer| {
         let first = [literals(&GET), b"\x40\x07x-field\x05value".to_vec()].concat();
         peer.send(headers_of(1, first).end_stream()).await;
@@ -202,7 +202,7 @@ fn rfc7541_6_3_a_larger_table_can_be_used_when_the_setting_allows_it() {
 fn rfc9113_4_3_1_a_block_that_does_not_take_notice_of_a_reduced_table_is_an_error() {
     server_with(Options::new().header_table_size(0), &[], async |mut peer| {
         assert_eq!(peer.setting(setting::HEADER_TABLE_SIZE, 4096), 0);
-        // The table was never used, so an encoder can leave the update out; with it all must be well.
+        // The table was never used, so an encoder may omit the update. Sending it must work, too.
         peer.send(headers_of(1, [integer(0x20, 5, 0), literals(&GET)].concat()).end_stream()).await;
         peer.expect_response(1).await;
         peer.send(headers_of(3, [literals(&GET), b"\x40\x03x-a\x01b\xbe".to_vec()].concat()).end_stream())

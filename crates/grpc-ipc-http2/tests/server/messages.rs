@@ -6,8 +6,8 @@ use crate::util::raw::Outcome;
 use crate::util::service::{Event, STILL_SERVES};
 use crate::util::{server, server_and_service};
 
-/// A malformed request on stream 1: an error of the stream, or a response of the server itself (8.1.1). It comes
-/// at once, so that it is known to be malformed before the service sees any of it.
+/// A malformed request on stream 1: an error of the stream, or a response of the server itself (8.1.1). It comes at
+/// once, so that the server knows this before the service sees any of it.
 fn malformed(frames: &[Frame]) {
     let accepted = [
         Outcome::Reset(code::PROTOCOL_ERROR),
@@ -73,7 +73,7 @@ fn rfc9113_8_1_1_a_content_length_that_trailers_cut_short_is_malformed() {
     malformed(&[with_length("5"), data(1, "four"), headers(1, &[("x-trailer", "1")]).end_stream()]);
 }
 
-/// Also where the service has read all of the body by then, in a task that does not end with the call.
+/// Also if the service has read the whole body by then, in a task that outlives the call.
 #[test]
 fn rfc9113_8_1_1_the_end_of_a_malformed_request_is_not_accepted() {
     let ends = [data(1, "").end_stream(), headers(1, &[("x-trailer", "1")]).end_stream()];
@@ -107,7 +107,7 @@ fn rfc9113_8_1_1_content_lengths_that_differ_are_malformed() {
 fn rfc9113_8_1_1_a_content_length_that_holds_is_served() {
     server(async |mut peer| {
         let fields = and(&request("POST", "/echo"), &[("content-length", "8")]);
-        // Padding is no content.
+        // Padding is not content.
         peer.send_all(&[headers(1, &fields), data(1, "four").padded(7), data(1, "four").end_stream()]).await;
         assert_eq!(peer.expect_response(1).await.body, b"fourfour");
         let fields = and(&GET, &[("content-length", "0")]);

@@ -32,7 +32,7 @@ const fn request<'a>(method: &'a str, path: &'a str) -> [(&'a str, &'a str); 4] 
     [(":method", method), (":scheme", "http"), (":path", path), (":authority", "localhost")]
 }
 
-/// `fields` and more behind them.
+/// `fields`, followed by more.
 fn and<'a>(fields: &[(&'a str, &'a str)], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [fields, more].concat()
 }

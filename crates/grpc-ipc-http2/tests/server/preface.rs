@@ -42,7 +42,7 @@ fn rfc9113_3_4_the_prefaces_settings_are_acknowledged() {
     server(async |mut peer| peer.still_serves().await);
 }
 
-// GOAWAY may be left out in these.
+// GOAWAY may be omitted in these cases.
 
 #[test]
 fn rfc9113_3_4_a_wrong_preface_ends_the_connection() {

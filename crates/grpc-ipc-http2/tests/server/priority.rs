@@ -1,4 +1,4 @@
-//! RFC 9113, 5.3 and 6.3: priorities, which nobody needs to heed any more.
+//! RFC 9113, 5.3 and 6.3: priorities, which are deprecated.
 
 use super::{GET, request};
 use crate::util::frame::{Frame, code, headers, kind, priority};

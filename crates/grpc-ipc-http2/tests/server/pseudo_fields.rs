@@ -10,7 +10,7 @@ fn malformed_request(fields: &[(&str, &str)]) {
     malformed(headers(1, fields).end_stream());
 }
 
-/// The fields of a request, with one left out.
+/// The fields of a request, without one of them.
 fn without(name: &str) -> Vec<(&'static str, &'static str)> {
     GET.into_iter().filter(|field| field.0 != name).collect()
 }
@@ -140,7 +140,7 @@ fn rfc9113_8_3_1_a_host_that_is_the_authority_is_served() {
     });
 }
 
-/// RFC 9110, 7.2: a request has one.
+/// RFC 9110, 7.2: a request has exactly one.
 #[test]
 fn rfc9113_8_3_1_more_than_one_host_is_malformed() {
     malformed_request(&and(&GET, &[("host", "localhost"), ("host", "localhost")]));

@@ -53,7 +53,7 @@ fn rfc9113_6_4_a_body_that_is_cut_off_by_rst_stream_has_failed() {
             peer.still_serves().await;
             drop(peer);
             while let Some(event) = events.recv().await {
-                // The server may as well not have called the service, or have dropped its future.
+                // The server may not have called the service, or may have dropped its future.
                 assert!(
                     !matches!(event, Event::Body(Ok((body, _))) if body == "part"),
                     "the body looks whole"

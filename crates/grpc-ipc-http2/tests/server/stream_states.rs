@@ -1,4 +1,4 @@
-//! RFC 9113, 5.1: what may come on a stream in which state.
+//! RFC 9113, 5.1: the frames allowed in each state of a stream.
 
 use super::{GET, POST, request};
 use crate::util::frame::{
@@ -7,8 +7,8 @@ use crate::util::frame::{
 use crate::util::raw::{Outcome, RawPeer};
 use crate::util::{server, server_and_service};
 
-/// What becomes of a frame on a stream that is closed: an error of the stream or of the connection, or nothing, since an
-/// endpoint can minimally process and discard.
+/// The outcome of a frame on a closed stream: an error of the stream or of the connection, or nothing, because an
+/// endpoint may minimally process and discard frames.
 const CLOSED: [Outcome; 4] = [
     Outcome::Reset(code::STREAM_CLOSED),
     Outcome::ConnectionError(code::STREAM_CLOSED),
@@ -68,7 +68,7 @@ fn rfc9113_5_1_priority_on_an_idle_stream_is_accepted() {
     });
 }
 
-/// A frame after END_STREAM, while the response is to come.
+/// A frame after END_STREAM, before the response.
 fn half_closed_remote(frame: Frame) {
     server(async |mut peer| {
         peer.send(headers(1, &request("GET", "/wait")).end_stream()).await;
@@ -132,7 +132,7 @@ fn rfc9113_5_1_rst_stream_on_a_half_closed_stream_is_accepted() {
     });
 }
 
-/// A frame on a stream that END_STREAM of both ends has closed.
+/// A frame on a stream that both ends have closed with END_STREAM.
 fn closed(frame: Frame) {
     server(async |mut peer| {
         get(&mut peer, 1).await;
@@ -187,7 +187,7 @@ fn reset(frame: Frame) {
             .await;
         peer.expect_outcome(1, &STREAM_CLOSED).await;
     });
-    // Also while a handler has it, and long after.
+    // Also while a handler runs, and long after.
     for between in [0, 200] {
         server(async |mut peer| {
             peer.send(headers(1, &request("POST", "/wait"))).await;
@@ -206,7 +206,7 @@ fn reset(frame: Frame) {
     }
 }
 
-/// What RFC 9113 has for frames after RST_STREAM.
+/// The outcomes that RFC 9113 allows for frames after RST_STREAM.
 const STREAM_CLOSED: [Outcome; 2] =
     [Outcome::Reset(code::STREAM_CLOSED), Outcome::ConnectionError(code::STREAM_CLOSED)];
 
@@ -241,7 +241,7 @@ fn rfc9113_5_1_window_update_and_priority_after_rst_stream_are_accepted() {
 #[test]
 fn rfc9113_5_1_frames_that_cross_the_servers_rst_stream_are_discarded() {
     server(async |mut peer| {
-        // The second frame makes the request malformed; the client has not heard of it when it sends the others.
+        // The second frame makes the request malformed. The client does not know that yet when it sends the others.
         let request = headers(1, &super::and(&request("POST", "/wait"), &[("content-length", "1")]));
         let late = [data(1, "late"), headers(1, &[("x-trailer", "late")]).end_stream(), window_update(1, 1)];
         peer.send_all(&[request, data(1, "too long")]).await;
@@ -261,7 +261,7 @@ fn rfc9113_5_1_a_response_can_come_before_the_request_ends() {
         let response = peer.expect_response(1).await;
         assert_eq!(response.body, b"hello");
         assert_eq!(response.trailers.unwrap(), [("x-trailer".to_owned(), "yes".to_owned())]);
-        // What is left of the request may be refused (NO_ERROR), but is no error.
+        // The rest of the request may be refused (NO_ERROR), but is not an error.
         peer.send(data(1, "rest").end_stream()).await;
         let accepted = [Outcome::Ignored, Outcome::Reset(code::NO_ERROR), Outcome::Reset(code::CANCEL)];
         peer.expect_outcome(1, &[&accepted[..], &[Outcome::Reset(code::STREAM_CLOSED)]].concat()).await;
@@ -277,7 +277,7 @@ fn rfc9113_5_1_nothing_is_sent_on_a_stream_that_the_client_has_reset() {
         peer.send(rst_stream(1, code::CANCEL)).await;
         peer.still_answers().await;
         events.recv().await.unwrap();
-        // The connection's window is full of what came before.
+        // The connection's window is used up.
         peer.send(window_update(0, 1_000_000)).await;
         peer.send(headers(3, &GET).end_stream()).await;
         loop {

@@ -1,4 +1,4 @@
-//! RFC 9113, 5.1.1 and 5.1.2: the numbers of streams, and how many there can be.
+//! RFC 9113, 5.1.1 and 5.1.2: stream identifiers and concurrency.
 
 use super::{GET, POST, request};
 use crate::util::engine::Options;
@@ -46,8 +46,8 @@ fn rfc9113_5_1_1_a_skipped_stream_is_closed() {
     });
 }
 
-/// A GET on a stream of this number, or a later one, gets its response: REFUSED_STREAM is allowed at any time (8.7), and
-/// a server may want to see the handler of an earlier stream gone.
+/// A GET on a stream of this number, or a later one, gets its response. REFUSED_STREAM is allowed at any time (8.7),
+/// and a server may wait for the handler of an earlier stream to end.
 async fn serves_again(peer: &mut RawPeer, first: u32) {
     for stream in (first..).step_by(2) {
         peer.send(headers(stream, &GET).end_stream()).await;

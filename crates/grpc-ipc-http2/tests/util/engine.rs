@@ -1,4 +1,4 @@
-//! The engine under test: everything that the tests know of it.
+//! The engine under test. Only this file depends on it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -19,11 +19,10 @@ use super::unary::{WAY, is_direct};
 
 pub(crate) use grpc_ipc_http2::{Error, Options, RecvBody};
 
-/// Whether an error has the code that its section names. An engine may as well use a generic one (RFC 9113, 5.4).
+/// Whether an error has the code that its section names. An engine may also use a generic one (RFC 9113, 5.4).
 pub(crate) const TELLS_ERRORS_APART: bool = true;
 
-/// Serves a connection until it ends; whether by an error is for the other end to see. It shuts down gracefully when told
-/// to.
+/// Serves a connection until it ends. The other end sees whether that was an error. Shuts down gracefully when told to.
 pub(crate) fn serve(
     io: DuplexStream,
     service: TestService,
@@ -93,7 +92,7 @@ impl Client {
     }
 }
 
-/// The code of the RST_STREAM or GOAWAY that is behind an error.
+/// The code of the RST_STREAM or GOAWAY behind an error.
 pub(crate) fn code_of(error: &Error) -> Option<u32> {
     match error {
         Error::Reset { reason, .. } | Error::GoAway { reason, .. } => Some(reason.code()),

@@ -1,4 +1,4 @@
-//! Frames as octets, built without any of the checks of an engine.
+//! Frames as octets, built without an engine's checks.
 
 use super::hpack::{Fields, literals};
 
@@ -55,8 +55,7 @@ pub(crate) struct Frame {
     /// With the reserved bit.
     pub(crate) stream: u32,
     pub(crate) payload: Vec<u8>,
-    /// The field section of a HEADERS frame: what it was made of, or, of one that was received, with that of its CONTINUATION
-    /// frames.
+    /// The field section of a HEADERS frame. For a received one, it includes that of its CONTINUATION frames.
     pub(crate) fields: Fields,
 }
 
@@ -69,7 +68,7 @@ impl Frame {
         self.flags & flag != 0
     }
 
-    /// With these flags too.
+    /// Adds flags.
     pub(crate) fn with(mut self, flags: u8) -> Self {
         self.flags |= flags;
         self
@@ -91,7 +90,7 @@ impl Frame {
         self.with(flag::PADDED)
     }
 
-    /// With the fields that the PRIORITY flag announces.
+    /// Adds the fields that the PRIORITY flag announces.
     pub(crate) fn prioritized(mut self, dependency: u32, weight: u8) -> Self {
         let fields = [&dependency.to_be_bytes()[..], &[weight]].concat();
         self.payload.splice(..0, fields);
@@ -123,7 +122,7 @@ pub(crate) fn headers<'a>(stream: u32, fields: impl IntoIterator<Item = &'a (&'a
     Frame { fields: fields.iter().map(owned).collect(), ..headers_of(stream, literals(&fields)) }
 }
 
-/// HEADERS with a field block that is encoded already.
+/// HEADERS with an encoded field block.
 pub(crate) fn headers_of(stream: u32, block: impl Into<Vec<u8>>) -> Frame {
     Frame::new(kind::HEADERS, flag::END_HEADERS, stream, block)
 }

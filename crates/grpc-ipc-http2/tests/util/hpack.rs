@@ -1,4 +1,4 @@
-//! HPACK as far as a test needs it: an encoder that does nothing clever, and a decoder.
+//! A minimal HPACK for tests: a simple encoder, and a decoder.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::LazyLock;
@@ -24,7 +24,7 @@ pub(crate) fn string(text: &str) -> Vec<u8> {
     octets
 }
 
-/// `value` behind the pattern of `first`, in an integer whose prefix has `bits` bits (RFC 7541, 5.1).
+/// `value` after the pattern of `first`, as an integer with a prefix of `bits` bits (RFC 7541, 5.1).
 pub(crate) fn integer(first: u8, bits: u32, value: usize) -> Vec<u8> {
     let limit = (1 << bits) - 1;
     if value < limit {
@@ -40,12 +40,12 @@ pub(crate) fn integer(first: u8, bits: u32, value: usize) -> Vec<u8> {
     octets
 }
 
-/// Decodes what an engine sends; panics at anything that is no HPACK.
+/// Decodes an engine's output, and panics if it is not valid HPACK.
 pub(crate) struct Decoder {
     dynamic: VecDeque<(String, String)>,
-    /// What the encoder has set, in octets.
+    /// The size that the encoder has set, in octets.
     size: usize,
-    /// What the encoder may set at most, in octets: SETTINGS_HEADER_TABLE_SIZE.
+    /// The maximum size, in octets: SETTINGS_HEADER_TABLE_SIZE.
     pub(crate) limit: usize,
 }
 
@@ -78,7 +78,7 @@ impl Decoder {
         fields
     }
 
-    /// How many fields the dynamic table holds.
+    /// The number of fields in the dynamic table.
     pub(crate) fn entries(&self) -> usize {
         self.dynamic.len()
     }
@@ -136,7 +136,8 @@ fn take<'a>(block: &mut &'a [u8], length: usize) -> &'a [u8] {
     taken
 }
 
-/// Decodes Huffman-coded octets. The code is canonical: codes of one length count up, in the order of the symbols.
+/// Decodes Huffman-encoded octets. The code is canonical: codes of one length are consecutive, in the order of the
+/// symbols.
 fn huffman(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
     let (mut code, mut length) = (0_u32, 0_u8);
@@ -166,7 +167,7 @@ static SYMBOLS: LazyLock<HashMap<(u8, u32), usize>> = LazyLock::new(|| {
     symbols
 });
 
-/// How long the code of each symbol is, in bits; the last one is EOS (RFC 7541, appendix B).
+/// The length of each symbol's code, in bits; the last one is EOS (RFC 7541, appendix B).
 #[rustfmt::skip]
 const CODE_LENGTHS: [u8; 257] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28, 28,

@@ -1,4 +1,4 @@
-//! What the tests of the server and of the client share.
+//! Utilities for the tests of the server and of the client.
 
 pub(crate) mod engine;
 pub(crate) mod frame;
@@ -16,7 +16,7 @@ use tokio::io::duplex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
-/// How much either end can write before it has to wait, in octets: more than any test does.
+/// How much either end can write before it has to wait, in octets: more than any test writes.
 const BUFFER: usize = 4 << 20;
 /// The server under test has a service for direct calls.
 const SERVES_DIRECTLY: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"rfc9113_direct");
@@ -36,7 +36,7 @@ pub(crate) fn server_with(options: Options, settings: &[(u16, u32)], test: impl 
     });
 }
 
-/// The same with a look at what the service sees.
+/// The same, with access to what the service sees.
 #[track_caller]
 pub(crate) fn server_and_service(test: impl AsyncFnOnce(RawPeer, UnboundedReceiver<Event>)) {
     server_without_preface(Options::new(), async |mut peer, events| {
@@ -54,7 +54,7 @@ pub(crate) fn server_without_preface(
     server_to_shut_down(options, async |peer, events, _shut_down| test(peer, events).await);
 }
 
-/// The same with what tells the server to shut down gracefully.
+/// The same, with a handle that shuts the server down gracefully.
 #[track_caller]
 pub(crate) fn server_to_shut_down(
     options: Options,

@@ -1,4 +1,5 @@
-//! The other end of an engine's connection: sends whatever a test wants, and watches that the engine keeps the rules.
+//! The other end of an engine's connection. It sends whatever a test needs, and checks that the engine follows the
+//! rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,11 +13,11 @@ use super::unary::{self, Unary};
 
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// After this time without a frame, or without reading one, the test has failed. It is no rule of HTTP/2: it fails one test where the watchdog
-/// would end them all.
+/// A test fails after this time without a frame, or without a read. HTTP/2 has no such rule; without it, the watchdog
+/// would end all tests.
 const SILENCE: Duration = Duration::from_secs(10);
 
-/// What the engine made of what it was sent.
+/// The engine's reaction.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Outcome {
     /// Nothing.
@@ -32,7 +33,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// Whether this stands for `other` with a generic code, and the engine under test is one that uses those.
+    /// Whether this is `other` with a generic code, and the engine under test uses those.
     fn is_generic(self, other: Self) -> bool {
         let generic = match other {
             Self::Reset(_) => {
@@ -55,7 +56,7 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The value of this field, which is there once.
+    /// The value of this field, which must occur once.
     pub(crate) fn field(&self, name: &str) -> &str {
         let values: Vec<_> = self.fields.iter().filter(|field| field.0 == name).collect();
         assert_eq!(values.len(), 1, "{name} in {:?}", self.fields);
@@ -66,9 +67,9 @@ impl Message {
 pub(crate) struct RawPeer {
     pub(crate) io: DuplexStream,
     pub(crate) decoder: Decoder,
-    /// The engine's settings, as far as it sent any.
+    /// The settings that the engine has sent.
     settings: BTreeMap<u16, u32>,
-    /// What may be sent to the engine, by stream; 0 is the connection.
+    /// How much may be sent to the engine, by stream; 0 is the connection.
     windows: BTreeMap<u32, i64>,
     /// The longest payload that the engine may send.
     max_frame_size: usize,
@@ -76,7 +77,7 @@ pub(crate) struct RawPeer {
     reset: BTreeSet<u32>,
     /// The highest stream on which HEADERS were sent.
     highest_stream: u32,
-    /// Requests are made unary calls.
+    /// Set if requests are converted to unary calls.
     unary: Option<Unary>,
 }
 
@@ -94,7 +95,7 @@ impl RawPeer {
         }
     }
 
-    /// Makes unary calls of requests.
+    /// Converts requests to unary calls.
     pub(crate) fn unary(mut self) -> Self {
         self.unary = Some(Unary::default());
         self
@@ -123,7 +124,7 @@ impl RawPeer {
         assert_eq!(&octets, PREFACE);
     }
 
-    /// The engine's first frame, which is acknowledged.
+    /// Expects SETTINGS as the engine's first frame, and acknowledges them.
     pub(crate) async fn expect_settings(&mut self) {
         let first = self.next().await.expect("SETTINGS");
         assert!(
@@ -137,7 +138,7 @@ impl RawPeer {
         self.expect("SETTINGS with ACK", |frame| frame.kind == kind::SETTINGS && frame.has(flag::ACK)).await;
     }
 
-    /// What stands in the DATA of a response with this body.
+    /// The DATA of a response with this body.
     pub(crate) fn as_data(&self, body: &[u8]) -> Vec<u8> {
         if self.unary.is_some() { unary::message(body) } else { body.into() }
     }
@@ -147,13 +148,13 @@ impl RawPeer {
         self.settings.get(&id).copied().unwrap_or(default)
     }
 
-    /// How much DATA the engine takes now on this stream; 0 is the connection.
+    /// How much DATA the engine accepts now on this stream; 0 is the connection.
     pub(crate) fn window(&self, stream: u32) -> i64 {
         let initial = self.setting(setting::INITIAL_WINDOW_SIZE, 65_535);
         self.windows.get(&stream).copied().unwrap_or(initial.into())
     }
 
-    /// How long a payload may be that the engine sends from now on.
+    /// The maximum payload that the engine may send from now on.
     pub(crate) fn allow_frames_of(&mut self, octets: usize) {
         self.max_frame_size = octets;
     }
@@ -162,7 +163,7 @@ impl RawPeer {
         self.send_all(&[frame]).await;
     }
 
-    /// Sends frames in one piece. That the engine has closed shows when reading.
+    /// Sends frames in one piece. If the engine has closed the connection, reading shows that.
     pub(crate) async fn send_all(&mut self, frames: &[Frame]) {
         let unary = self.unary.take().map(|mut unary| {
             let frames = unary.of(frames, |stream| self.window(stream).min(self.window(0)));
@@ -205,12 +206,12 @@ impl RawPeer {
         }
     }
 
-    /// The end of what is sent; the engine can go on sending.
+    /// Ends the sending direction; the engine may continue to send.
     pub(crate) async fn close(&mut self) {
         self.io.shutdown().await.unwrap();
     }
 
-    /// The next frame, if the engine has not closed. HEADERS come with the CONTINUATION frames that follow them.
+    /// The next frame, or `None` if the engine has closed. HEADERS include the CONTINUATION frames that follow them.
     pub(crate) async fn next(&mut self) -> Option<Frame> {
         let mut frame = self.read_frame().await?;
         match frame.kind {
@@ -237,7 +238,7 @@ impl RawPeer {
                 self.grow_window(frame.stream, frame.u32(0).into());
             }
             kind::RST_STREAM if !self.reset.insert(frame.stream) => {
-                // A second one, after more frames on the stream: 5.4.2 allows it.
+                // A second RST_STREAM after more frames on the stream: 5.4.2 allows it.
                 return Box::pin(self.next()).await;
             }
             _ => {}
@@ -268,8 +269,7 @@ impl RawPeer {
         self.windows.insert(stream, window);
     }
 
-    /// The next frame that is one of those asked for. An error is not passed over: GOAWAY, or RST_STREAM with a code
-    /// that tells of one.
+    /// The next frame for which `is` returns `true`. An error is not skipped: GOAWAY, or RST_STREAM with an error code.
     pub(crate) async fn expect(&mut self, what: &str, is: impl Fn(&Frame) -> bool) -> Frame {
         loop {
             let frame = self.next().await.unwrap_or_else(|| panic!("the end instead of {what}"));
@@ -323,14 +323,14 @@ impl RawPeer {
         response
     }
 
-    /// RST_STREAM on a stream; what comes before it is passed over.
+    /// Expects RST_STREAM on a stream, and skips frames before it.
     pub(crate) async fn expect_reset(&mut self, stream: u32, code: u32) {
         let is_reset = |frame: &Frame| frame.kind == kind::RST_STREAM && frame.stream == stream;
         let reset = self.expect("RST_STREAM", is_reset).await;
         assert_eq!(reset.u32(0), code);
     }
 
-    /// GOAWAY and then the end: RFC 9113, 5.4.1. That GOAWAY comes first is a SHOULD, with nothing in its way here.
+    /// Expects GOAWAY and then the end: RFC 9113, 5.4.1. GOAWAY is a SHOULD, and nothing prevents it here.
     pub(crate) async fn expect_goaway(&mut self, codes: &[u32]) -> Frame {
         loop {
             let frame = self.next().await.expect("the end instead of GOAWAY");
@@ -367,7 +367,7 @@ impl RawPeer {
         while self.next().await.is_some() {}
     }
 
-    /// The engine has closed its end: what is sent now cannot be read by anybody.
+    /// The engine has closed its end, so it cannot read what is sent now.
     pub(crate) async fn expect_broken_pipe(&mut self) {
         let octets = [0; 16_384];
         while let Ok(written) = tokio::time::timeout(SILENCE, self.io.write_all(&octets)).await {
@@ -378,9 +378,9 @@ impl RawPeer {
         panic!("the engine neither reads nor closes");
     }
 
-    /// What the engine makes of the frames sent so far, as far as they concern a stream.
+    /// The engine's reaction to the frames sent so far, on one stream.
     pub(crate) async fn outcome(&mut self, stream: u32) -> Outcome {
-        // The answer to a PING may overtake what was to be sent before it; that of the next one may not overtake it too.
+        // The answer to a PING may overtake earlier data, but that of a second PING may not.
         for mark in [*b"outcome1", *b"outcome2"] {
             self.send(ping(mark)).await;
             loop {
@@ -403,9 +403,9 @@ impl RawPeer {
         Outcome::Ignored
     }
 
-    /// Nothing comes on a stream, as long as the peer sends nothing that changes it.
+    /// Nothing comes on a stream while the peer sends nothing that changes it.
     pub(crate) async fn expect_silence_on(&mut self, stream: u32) {
-        // The answer to a PING may overtake what was to be sent before it; that of the next one may not overtake it too.
+        // The answer to a PING may overtake earlier data, but that of a second PING may not.
         for mark in [*b"silence1", *b"silence2"] {
             self.send(ping(mark)).await;
             let answer = self.expect("the answer to a PING", |frame| {
@@ -434,7 +434,7 @@ impl RawPeer {
         self.expect_outcome(stream, &[Outcome::Reset(code), Outcome::ConnectionError(code)]).await
     }
 
-    /// A PING gets its answer; nothing has gone wrong until then.
+    /// A PING is answered, and nothing has failed until then.
     pub(crate) async fn still_answers(&mut self) {
         let mark = *b"answers?";
         self.send(ping(mark)).await;
@@ -444,7 +444,7 @@ impl RawPeer {
         .await;
     }
 
-    /// A server's connection goes on working: a PING gets its answer, a request on a new stream its response.
+    /// A server's connection continues to work: a PING is answered, and a request on a new stream gets a response.
     pub(crate) async fn still_serves(&mut self) {
         self.still_answers().await;
         let stream = (self.highest_stream | 1) + 2;
@@ -480,7 +480,7 @@ async fn read_frame(io: &mut DuplexStream) -> Option<Frame> {
     Some(Frame::new(head[3], head[4], stream, payload))
 }
 
-/// What RFC 9113, 8.2 and 8.3 ask of whoever sends fields.
+/// The requirements of RFC 9113, 8.2 and 8.3, for sent fields.
 fn check_fields(fields: &Fields) {
     let mut regular = false;
     for (name, value) in fields {

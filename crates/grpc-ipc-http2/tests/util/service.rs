@@ -15,13 +15,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 /// The path of the requests that [`RawPeer::still_serves`](super::raw::RawPeer::still_serves) sends.
 pub(crate) const STILL_SERVES: &str = "/still-serves";
 
-/// What the service has seen.
+/// An event in the service.
 #[derive(Debug)]
 pub(crate) enum Event {
     Request(request::Parts),
-    /// The whole body and the trailers, or that the body failed.
+    /// The whole body and the trailers, or the reason why the body failed.
     Body(Result<(Bytes, Option<HeaderMap>), String>),
-    /// The future of a request to `/wait` or `/unread` is gone.
+    /// The future of a request to `/wait` or `/unread` was dropped.
     Dropped,
 }
 
@@ -29,12 +29,12 @@ pub(crate) enum Event {
 /// - `/echo`: with the body and the trailers of the request, once it has all of them;
 /// - `/large`: with 200 000 octets, at once;
 /// - `/trailers`: with `hello` and a trailer;
-/// - `/status`: with a status whose text is long, without a body;
-/// - `/status-in-trailers`: with that after `hello`;
-/// - `/connection-specific`: with fields that HTTP/2 does not have;
+/// - `/status`: with a status with a long message, without a body;
+/// - `/status-in-trailers`: with the same after `hello`;
+/// - `/connection-specific`: with fields that HTTP/2 does not allow;
 /// - `/wait`: never, but reads the body;
 /// - `/unread`: never, and does not read the body;
-/// - `/detached`: never; the body is read in a task that goes on when the call is over;
+/// - `/detached`: never; the body is read in a task that outlives the call;
 /// - else: with `hello`, once it has the whole body.
 #[derive(Clone)]
 pub(crate) struct TestService(UnboundedSender<Event>);
@@ -91,7 +91,7 @@ impl TestService {
         Response::new(TestBody::from("hello"))
     }
 
-    /// Answers a unary call as [`answer`](Self::answer) would, with a message instead of a body; or with a future that is
+    /// Answers a unary call like [`answer`](Self::answer), with a message instead of a body, or with a future that is
     /// never ready.
     pub(crate) fn answer_unary(
         self,
@@ -111,7 +111,7 @@ impl TestService {
             });
         }
         if path == "/large" {
-            // With what stands before a message, it is as long.
+            // With the message's prefix, it has the same length.
             return Ok(vec![b'x'; LARGE - 5].into());
         }
         self.tell(Event::Body(Ok((message.clone(), None))));
@@ -128,12 +128,12 @@ impl TestService {
     }
 
     fn tell(&self, event: Event) {
-        // A test that does not look has dropped the receiver.
+        // If the test does not check, it has dropped the receiver.
         _ = self.0.send(event);
     }
 }
 
-/// All of a body. Trailers are its end: who has got them does not ask whether it fails afterwards.
+/// Reads a whole body. Trailers end it: a caller that has them does not ask for a later failure.
 async fn read<B>(mut body: B) -> Result<(Bytes, Option<HeaderMap>), B::Error>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -156,10 +156,10 @@ impl Drop for TellDropped {
     }
 }
 
-/// How long the body of `/large` is, in octets: more than the windows a connection starts with.
+/// The length of the body of `/large`, in octets: more than the initial windows of a connection.
 pub(crate) const LARGE: usize = 200_000;
 
-/// A call that has failed, with more to say than every client takes.
+/// A failed call, with more metadata than some clients accept.
 pub(crate) const LONG_STATUS: [(&str, &str); 3] = [
     ("grpc-status", "5"),
     (
@@ -176,7 +176,7 @@ fn field((name, value): (&str, &str)) -> (HeaderName, HeaderValue) {
     (name.parse().unwrap(), value.parse().unwrap())
 }
 
-/// A body of the frames it was made of.
+/// A body that consists of given frames.
 #[derive(Default)]
 pub(crate) struct TestBody(VecDeque<Frame<Bytes>>);
 

@@ -1,4 +1,4 @@
-//! Requests of the tests as unary calls of gRPC, for a server that has a service for direct calls.
+//! Converts the tests' requests to unary gRPC calls, for a server with a service for direct calls.
 
 use std::collections::BTreeSet;
 
@@ -7,28 +7,29 @@ use super::hpack::Fields;
 use super::raw::Message;
 use super::service::LARGE;
 
-/// What stands before a message: a flag, and its length.
+/// The prefix of a message: a flag, and its length.
 const PREFIX: usize = 5;
-/// What is longer may come in more than one read, and so goes the general way.
+/// A longer message may come in more than one read, and then takes the general path.
 const MAX_LENGTH: usize = 4096;
-/// In the responses of the direct service.
+/// A field in the responses of the direct service.
 pub(crate) const WAY: (&str, &str) = ("x-way", "direct");
 
-/// Makes unary calls of requests, and their responses as if there was no message.
+/// Converts requests to unary calls, and restores their responses as if there was no message.
 #[derive(Default)]
 pub(crate) struct Unary {
-    /// The streams of calls that go the direct way, if they are answered.
+    /// The streams whose calls must be direct if they are answered.
     direct: BTreeSet<u32>,
 }
 
-/// Whether the direct service answers requests for a path. It has no trailers but the status, and nothing that gRPC has not.
+/// Whether the direct service answers requests for a path. It sends no trailers except the status, and nothing that
+/// gRPC lacks.
 pub(crate) fn is_direct(path: &str) -> bool {
     !["/trailers", "/status", "/status-in-trailers", "/connection-specific", "/detached"].contains(&path)
 }
 
 impl Unary {
-    /// The same frames, where each request with nothing unusual has the fields of gRPC. If its whole body comes with it, in
-    /// a frame or none, that is a message. `window` is how much DATA a stream takes.
+    /// Returns the same frames, where each ordinary request has the fields of gRPC. If its whole body comes with it, in
+    /// one frame or none, that becomes a message. `window` is how much DATA a stream accepts.
     pub(crate) fn of(&mut self, frames: &[Frame], window: impl Fn(u32) -> i64) -> Vec<Frame> {
         let length = frames.iter().map(|frame| frame.payload.len()).sum::<usize>();
         let mut unary = Vec::new();
@@ -73,16 +74,16 @@ impl Unary {
         unary
     }
 
-    /// Makes the response to a call that of the request which the call was made of.
+    /// Converts the response of a call to that of the original request.
     pub(crate) fn restore(&self, stream: u32, response: &mut Message) {
-        // What is as long with its prefix as the body it stands for is left so.
+        // A body that already has the length of its prefixed message is left unchanged.
         if self.is_direct(stream, &response.fields) && response.body.len() < LARGE {
             response.body.drain(..PREFIX);
             response.trailers = None;
         }
     }
 
-    /// Whether a response is that of a call that went the direct way, which the call has to have done if it can.
+    /// Whether a response belongs to a direct call. A call that can be direct must be.
     fn is_direct(&self, stream: u32, response: &Fields) -> bool {
         let is_direct = response.iter().any(|(name, value)| (name.as_str(), value.as_str()) == WAY);
         let is_answer = response.contains(&(":status".into(), "200".into()))
@@ -105,7 +106,7 @@ fn of_fields(stream: u32, fields: &Fields) -> Frame {
     headers(stream, &fields)
 }
 
-/// The fields of a request in a frame that is nothing but one, as gRPC has them.
+/// The fields of a plain request in a single frame, converted to gRPC's.
 fn plain_request(frame: &Frame) -> Option<Fields> {
     let names = frame.fields.iter().map(|(name, _)| name.as_str());
     let is_plain = frame.kind == kind::HEADERS
