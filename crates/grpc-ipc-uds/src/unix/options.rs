@@ -139,10 +139,10 @@ impl ListenOptions {
     ///
     /// If the server that listens there is not restartable, binding fails after one second with [`BindError::InUse`].
     /// If it is handing over to another server that has bound but does not accept yet, binding fails after 10 seconds.
-    /// Sockets that are [given](Self::listen_on) are not handed over. The path may be 9 bytes shorter than without this
-    /// option.
+    /// Sockets that are [given](Self::listen_on) are not handed over. The maximum length of the path is 9 bytes less
+    /// than without this option.
     ///
-    /// A service manager does not know a new server that the old one did not start through it: systemd ends all
+    /// If the old server runs under a service manager, the manager does not know the new one: systemd ends all
     /// processes of a service when its main process ends. A systemd service should take its sockets from systemd
     /// instead (`systemd:NAME`). Default: `false`, an address that is served is in use.
     pub fn restartable(self, restartable: bool) -> Self {
