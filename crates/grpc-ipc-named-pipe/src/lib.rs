@@ -1,13 +1,13 @@
-//! Windows named pipes as a transport of grpc-ipc.
+//! Windows named pipes for grpc-ipc.
 //!
-//! `ListenOptions::listen` and `ConnectOptions::connector` make the listener and the connector; what they promise is
-//! written at `grpc_ipc_core::Listener` and `grpc_ipc_core::Connector`.
+//! `ListenOptions::listen` creates a listener and `ConnectOptions::connector` a connector. `grpc_ipc_core::Listener`
+//! and `grpc_ipc_core::Connector` describe their behavior.
 //!
-//! Its tests have run under Wine 10 only, not on Windows itself. Wine does not enforce security descriptors,
-//! `FILE_FLAG_FIRST_PIPE_INSTANCE` or protected prefixes: tests check what is handed to the system, and skip what the system
-//! would have to refuse.
+//! The tests have run only under Wine 10, not on Windows itself. Wine does not enforce security descriptors,
+//! `FILE_FLAG_FIRST_PIPE_INSTANCE` or protected prefixes. The tests check the arguments of the system calls, and skip
+//! checks that the system would have to enforce.
 //!
-//! On other platforms than Windows this crate is empty.
+//! On other platforms this crate is empty.
 
 #[cfg(windows)]
 mod windows;

@@ -6,9 +6,9 @@ use grpc_ipc_core::{Process, ProcessHandle};
 
 use grpc_ipc_win32 as win32;
 
-/// The process of a client by its handle, as [`Peer::process`](grpc_ipc_core::Peer::process) has it on Windows.
+/// A handle to a client's process: the handle behind [`Peer::process`](grpc_ipc_core::Peer::process) on Windows.
 ///
-/// It can be waited for, and be asked what it is (`SYNCHRONIZE`, `PROCESS_QUERY_LIMITED_INFORMATION`), by
+/// To wait for the process or query it (`SYNCHRONIZE`, `PROCESS_QUERY_LIMITED_INFORMATION`), use
 /// `peer.process()?.downcast_ref::<ClientProcess>()?.as_handle()`.
 #[derive(Debug)]
 pub struct ClientProcess {
@@ -17,9 +17,9 @@ pub struct ClientProcess {
 }
 
 impl ClientProcess {
-    /// The process that has connected as `pid`, if it is certain to be the one that has this id now: if it is older than
-    /// `before`, when nobody had connected yet. An id is nobody else's as long as there is a handle; so that process had
-    /// it when the connection was made. One that came later may have taken it over from the client.
+    /// Opens the process that connected as `pid`, if it is certainly the one that has this id now. That is the case if
+    /// it is older than `before`, when nobody had connected yet: it then had the id when the connection was made, and
+    /// an id is not reused while a handle is open. A younger process may have taken over the client's id.
     pub(super) fn open(pid: u32, before: &Moment) -> io::Result<Option<ProcessHandle>> {
         let handle = win32::open_process(pid)?;
         let certain = before.is_after(win32::creation_time(&handle)?, &Moment::now());
@@ -43,7 +43,7 @@ impl Process for ClientProcess {
     }
 }
 
-/// A moment, on the clock that dates processes, and on one that nobody sets.
+/// A moment on two clocks: the one that dates processes, and one that is never set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment {
     /// In steps of 100 ns.
@@ -56,8 +56,8 @@ impl Moment {
         Self { system: win32::system_time(), monotonic: Instant::now() }
     }
 
-    /// Whether a process that was created at `created` is certain to be older than this moment, although the clock may
-    /// have been set between this moment and `now`.
+    /// Whether a process that was created at `created` is certainly older than this moment, even if the clock was set
+    /// between this moment and `now`.
     fn is_after(&self, created: u64, now: &Self) -> bool {
         let passed = now.monotonic.saturating_duration_since(self.monotonic).as_nanos() / 100;
         let shown = i128::from(now.system) - i128::from(self.system);
@@ -87,7 +87,7 @@ mod tests {
             "at the same moment, for all that is known"
         );
         assert!(!listening.is_after(1030 * SECOND, &at(60, 1060)));
-        // The clock was set back by 100 seconds, and shows 940 when a process comes that shows as older.
+        // The clock was set back by 100 seconds, and shows 940 when a process starts that seems to be older.
         assert!(!listening.is_after(940 * SECOND, &at(60, 960)));
         assert!(listening.is_after(899 * SECOND, &at(60, 960)));
     }

@@ -12,11 +12,11 @@ use super::endpoint::Names;
 use super::stream::PipeStream;
 use super::{ConnectOptions, ImpersonationLevel, LocalStream, identify, sys};
 
-/// Connects to a named pipe. [`ConnectOptions::connector`] makes one.
+/// Connects to a named pipe. Created by [`ConnectOptions::connector`].
 ///
-/// A pipe whose listener is gone, and that has connections left, is to Windows one whose instances all have a client, as the
-/// pipe of a busy server is, and nothing else of it can be asked without a connection. So connecting waits: until
-/// the last of the connections ends, and the name with it, or until the deadline.
+/// If a listener is dropped while it still has connections, Windows reports its pipe as one whose instances are all in
+/// use, the same as for a busy server, and there is no way to find out more without a connection. So connecting waits
+/// until the last of the connections ends, and the name with it, or until the deadline.
 #[derive(Clone, Debug)]
 pub struct LocalConnector {
     options: ConnectOptions,
@@ -49,19 +49,19 @@ impl Connector for LocalConnector {
         loop {
             match open(&client, &paths) {
                 Ok(pipe) if !sys::is_pipe(&pipe) => {
-                    let error = io::Error::new(io::ErrorKind::InvalidData, "what was opened is no pipe");
+                    let error = io::Error::new(io::ErrorKind::InvalidData, "the address is not a pipe");
                     return Err(failed(error));
                 }
                 Ok(pipe) => {
                     let peer = identify::server_of(&pipe, &own);
-                    // A server that is ending may have closed it by now, at any moment.
+                    // A server that is ending may close the pipe at any moment.
                     if peer.user().is_none() && sys::is_closed(&pipe) {
                         return Err(closed(&self.address));
                     }
                     let stream = PeerStream::new(PipeStream::client(pipe), peer);
                     return access.trust(stream, &self.address, deadline).await;
                 }
-                // All instances have clients. WaitNamedPipe would tell when one has not, and block the thread.
+                // All instances have clients. WaitNamedPipe would report a free one, but block the thread.
                 Err(error) if is_busy(&error) => timeout_at(deadline, backoff.wait())
                     .await
                     .map_err(|_| ConnectError::TimedOut { address: self.address.clone() })?,
@@ -70,8 +70,8 @@ impl Connector for LocalConnector {
         }
     }
 
-    /// Looks every 20 ms whether the pipe is there: Windows tells nobody that one is created. `WaitNamedPipe` fails at once
-    /// for a name that has no pipe.
+    /// Checks every 20 ms whether the pipe exists, because Windows does not report the creation of pipes.
+    /// `WaitNamedPipe` fails at once for a name without a pipe.
     async fn appears(&self) {
         let names = Identity::own().ok().and_then(|own| Names::new(&self.address, own.sid()).ok());
         let paths = names.map(|names| names.to_connect()).unwrap_or_default();
@@ -88,10 +88,10 @@ impl Connector for LocalConnector {
     }
 }
 
-/// How long a pipe may be there before a client that waits for it sees it.
+/// How long a new pipe may go unnoticed by a waiting client.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Opens the first of the pipes that there is.
+/// Opens the first pipe that exists.
 fn open(client: &ClientOptions, paths: &[String]) -> io::Result<NamedPipeClient> {
     let mut opened = Err(io::ErrorKind::NotFound.into());
     for path in paths {

@@ -3,19 +3,18 @@ use std::io;
 
 use grpc_ipc_win32::{Descriptor, is_network_logon};
 
-/// Whom Windows itself lets open a pipe: its security descriptor.
+/// The security descriptor of a pipe, which decides who may open it.
 ///
-/// The access policy is asked on top of it, as with the mode of a socket's file. The presets always let in the user
-/// that runs the server and SYSTEM, and never a client over the network. What others are granted is enough to connect,
-/// and not enough to create instances of the pipe, with which they could take connections away
-/// ([Named Pipe Security and Access
-/// Rights](https://learn.microsoft.com/windows/win32/ipc/named-pipe-security-and-access-rights)).
+/// The access policy is applied in addition, as it is with the mode of a socket's file. The presets always allow the
+/// user that runs the server and SYSTEM, and never a client over the network. The rights that they grant to others are
+/// enough to connect, but not to create instances of the pipe, with which they could take over connections ([Named Pipe
+/// Security and Access Rights](https://learn.microsoft.com/windows/win32/ipc/named-pipe-security-and-access-rights)).
 ///
 /// ```no_run
 /// # mod grpc_ipc { pub mod windows { pub use grpc_ipc_named_pipe::*; } }
 /// use grpc_ipc::windows::SecurityDescriptor;
 ///
-/// // A service whose clients are the users that are logged in.
+/// // A service for the users that are logged in.
 /// let descriptor = SecurityDescriptor::current_user().authenticated_users();
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,19 +28,19 @@ enum Kind {
 }
 
 impl SecurityDescriptor {
-    /// The user that runs the server, and SYSTEM.
+    /// Allows the user that runs the server, and SYSTEM.
     pub fn current_user() -> Self {
         Self(Kind::Preset { others: Vec::new(), low_integrity: false })
     }
 
-    /// What `sddl` says, and nothing else. If it names no owner, that is the user that runs the server, which is what
-    /// clients look at. Whoever shall create the pipe's instances, such as the user that runs the
-    /// server, needs `FILE_CREATE_PIPE_INSTANCE` in it, which is part of `GA`. It is checked when the server listens.
+    /// Uses `sddl`, and nothing else. If it names no owner, the owner is the user that runs the server, which clients
+    /// check. The user that creates the pipe's instances, such as the user that runs the server, needs
+    /// `FILE_CREATE_PIPE_INSTANCE`, which is part of `GA`. The text is validated when the server listens.
     pub fn from_sddl(sddl: impl Into<String>) -> Self {
         Self(Kind::Sddl(sddl.into()))
     }
 
-    /// Also the members of the local Administrators group, when they run elevated.
+    /// Also allows members of the local Administrators group, when they run elevated.
     pub fn administrators(self) -> Self {
         self.user("BA")
     }
@@ -70,7 +69,7 @@ impl SecurityDescriptor {
         self.user("AC")
     }
 
-    /// Also a user, a group, or the package of an AppContainer, by its SID.
+    /// Also allows a user, a group, or the package of an AppContainer, by its SID.
     pub fn user(mut self, sid: &str) -> Self {
         if let Kind::Preset { others, .. } = &mut self.0 {
             others.push(sid.to_owned());
@@ -78,8 +77,8 @@ impl SecurityDescriptor {
         self
     }
 
-    /// Also programs of low integrity of the users that are let in, such as sandboxed ones: Windows keeps them from
-    /// writing to what has no label that says otherwise.
+    /// Also allows programs of low integrity that run as allowed users, such as sandboxed ones. Otherwise, Windows
+    /// prevents them from writing to objects without a low-integrity label.
     pub fn low_integrity(mut self) -> Self {
         if let Kind::Preset { low_integrity, .. } = &mut self.0 {
             *low_integrity = true;
@@ -87,21 +86,21 @@ impl SecurityDescriptor {
         self
     }
 
-    /// What Windows makes of it, for a server that runs as the user `own`.
+    /// Converts it to Windows' form, for a server that runs as the user `own`.
     pub(super) fn compile(&self, own: &str) -> io::Result<Descriptor> {
         if let Kind::Sddl(sddl) = &self.0 {
             if !sddl.contains("D:") {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidInput,
-                    "it has no DACL (D:…), and so would let in everyone; D:P(A;;GA;;;WD) says so",
+                    "it has no DACL (D:…), which would allow everyone; if that is intended, write D:P(A;;GA;;;WD)",
                 ));
             }
-            // First as it was given: behind what is put before it, a mistake could look right.
+            // First as given, because a mistake could look valid after the prefix that is added below.
             Descriptor::from_sddl(sddl)?;
         }
         let sddl = self.to_sddl(own);
-        // Whoever is logged on over the network would deny the pipe to himself; that remote clients are rejected keeps
-        // the others out. If it is not known, it is denied.
+        // A user with a network logon would deny access to itself. Others are kept out by rejecting remote clients. If
+        // the kind of logon is unknown, access is denied.
         let is_preset = matches!(self.0, Kind::Preset { .. });
         let sddl = match is_preset && is_network_logon().unwrap_or(false) {
             true => sddl.replace(DENY_NETWORK, ""),
@@ -110,7 +109,7 @@ impl SecurityDescriptor {
         Descriptor::from_sddl(&sddl)
     }
 
-    /// As SDDL, for a server that runs as the user `own`.
+    /// The text in SDDL, for a server that runs as the user `own`.
     pub(super) fn to_sddl(&self, own: &str) -> String {
         match &self.0 {
             Kind::Sddl(sddl) if sddl.starts_with("O:") => sddl.clone(),
@@ -118,7 +117,7 @@ impl SecurityDescriptor {
             Kind::Preset { others, low_integrity } => {
                 let mut sddl = format!("O:{own}D:P{DENY_NETWORK}(A;;GA;;;SY)(A;;GA;;;{own})");
                 for sid in others {
-                    // Writing to a string does not fail.
+                    // Writing to a string cannot fail.
                     _ = write!(sddl, "(A;;{CONNECT};;;{sid})");
                 }
                 if *low_integrity {
@@ -136,11 +135,11 @@ impl Default for SecurityDescriptor {
     }
 }
 
-/// No access for logons over the network.
+/// Denies access to network logons.
 const DENY_NETWORK: &str = "(D;;GA;;;NU)";
 
-/// `FILE_GENERIC_READ | FILE_GENERIC_WRITE` without `FILE_CREATE_PIPE_INSTANCE`, which is the bit of
-/// `FILE_APPEND_DATA`. Windows asks a client that opens a pipe for `GENERIC_WRITE` for all but that bit, too.
+/// `FILE_GENERIC_READ | FILE_GENERIC_WRITE` without `FILE_CREATE_PIPE_INSTANCE`, which is the same bit as
+/// `FILE_APPEND_DATA`. A client that opens a pipe with `GENERIC_WRITE` does not need that bit either.
 const CONNECT: &str = "0x12019b";
 
 #[cfg(test)]

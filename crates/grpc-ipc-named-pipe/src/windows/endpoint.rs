@@ -3,30 +3,29 @@ use std::io;
 use grpc_ipc_core::Address;
 use tracing::warn;
 
-/// Below `ProtectedPrefix\ACCOUNT\` Windows lets only that account create pipes, so that nobody else can take a name there
-/// before the server does. Microsoft does not document it; it is described in "Windows Internals", and at
+/// Windows lets only the account create pipes below `ProtectedPrefix\ACCOUNT\`, so that nobody else can take a name
+/// there before the server does. Microsoft does not document this; "Windows Internals" does, and
 /// <https://www.tiraniddo.dev/2017/11/named-pipe-secure-prefixes.html>.
 const PROTECTED: &str = "ProtectedPrefix";
-/// What stands in the place of the account.
+/// Stands for the account.
 const ANY_ACCOUNT: &str = "*";
 const ACCOUNTS: [&str; 3] = [ADMINISTRATORS, LOCAL_SERVICE, NETWORK_SERVICE];
 const ADMINISTRATORS: &str = "Administrators";
 const LOCAL_SERVICE: &str = "LocalService";
 const NETWORK_SERVICE: &str = "NetworkService";
 
-/// What an [`Address`] of this backend names: the names of pipes without `\\.\pipe\`, each of which is one by
-/// [`Address::named_pipe`].
+/// The pipes of an [`Address`]: names without `\\.\pipe\`, each valid for [`Address::named_pipe`].
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Names {
     One(String),
-    /// This name under a protected prefix, or alone.
+    /// This name under a protected prefix, or without one.
     Protected(String),
 }
 
 impl Names {
-    /// The names, or why there are none.
+    /// The names for an address, or why there are none.
     ///
-    /// `local:NAME` has the SID of the user in it, because all users share the names of pipes.
+    /// `local:NAME` includes the user's SID, because all users share the names of pipes.
     pub(super) fn new(address: &Address, own: &str) -> Result<Self, String> {
         match address {
             Address::NamedPipe { name, .. } => Ok(match unprotected(name) {
@@ -34,11 +33,11 @@ impl Names {
                 None => Self::One(name.clone()),
             }),
             Address::Local { name, .. } => Ok(Self::One(format!("grpc-ipc-{own}-{name}"))),
-            _ => Err("this is no address of a named pipe".to_owned()),
+            _ => Err("this is not the address of a named pipe".to_owned()),
         }
     }
 
-    /// The name that a server takes which runs as the user `own`. With a prefix it may have become too long.
+    /// The name for a server that runs as the user `own`. With a prefix, it may be too long.
     pub(super) fn to_listen(&self, own: &str, is_administrator: impl FnOnce() -> io::Result<bool>) -> String {
         match self {
             Self::One(name) => name.clone(),
@@ -61,7 +60,7 @@ impl Names {
         }
     }
 
-    /// Where a client connects: at the first of these paths that there is.
+    /// The paths for a client, which connects to the first that exists.
     pub(super) fn to_connect(&self) -> Vec<String> {
         match self {
             Self::One(name) => vec![path(name)],
@@ -73,7 +72,7 @@ impl Names {
     }
 }
 
-/// What follows `ProtectedPrefix\*\`.
+/// The part after `ProtectedPrefix\*\`.
 fn unprotected(name: &str) -> Option<&str> {
     let mut parts = name.splitn(3, ['\\', '/']);
     let is_protected = parts.next()?.eq_ignore_ascii_case(PROTECTED) && parts.next()? == ANY_ACCOUNT;
@@ -84,7 +83,7 @@ fn protected(account: &str, name: &str) -> String {
     format!(r"{PROTECTED}\{account}\{name}")
 }
 
-/// What Win32 calls the pipe. Only pipes of this machine can be named so.
+/// The pipe's path in Win32. It can only refer to pipes of this machine.
 pub(super) fn path(name: &str) -> String {
     format!(r"\\.\pipe\{name}")
 }

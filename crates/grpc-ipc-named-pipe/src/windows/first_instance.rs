@@ -1,4 +1,4 @@
-//! The first instance of a pipe, which decides whose the name is.
+//! The first instance of a pipe, which decides who owns the name.
 
 use std::io;
 use std::time::Duration;
@@ -12,10 +12,10 @@ use windows_sys::Win32::Foundation::ERROR_PIPE_BUSY;
 use super::identify;
 use super::instances::Template;
 
-/// How long the pipe of a server that has ended may take to go away.
+/// How long the pipe of an ended server may take to disappear.
 const TAKE_OVER: Duration = Duration::from_secs(2);
 
-/// Creates the first instance. Whoever has it owns the name.
+/// Creates the first instance, whose creator owns the name.
 pub(super) async fn create(
     address: &Address,
     own: &Identity,
@@ -36,20 +36,21 @@ pub(super) async fn create(
     }
 }
 
-/// That the name is taken, and by whom; `None` if what is there may be left of a server that has ended.
+/// The error for a name that is taken, with its owner; `None` if the pipe may be left over from a server that has
+/// ended.
 pub(super) fn in_use(address: &Address, path: &str, own: &Identity) -> Option<BindError> {
     let by = match ClientOptions::new().open(path) {
         Ok(pipe) => Some(identify::server_of(&pipe, own)),
         Err(error) if may_go_away(&error) => return None,
-        // Its owner lets this user know nothing about it.
+        // The owner does not let this user query it.
         Err(_) => None,
     };
     Some(BindError::InUse { address: address.clone(), by })
 }
 
-/// Whether what opening the pipe says may be about what is left of a server: no instance at all, or only those of
-/// connections that clients have not closed yet. (Or the server lives, and all of its instances have a client; then one
-/// will be free again, and tell.)
+/// Whether the error from opening the pipe may be caused by what is left of a server: no instance at all, or only those
+/// of connections that clients have not closed yet. (The server may also be alive, with a client on each instance. An
+/// instance will then become free, and show that.)
 fn may_go_away(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ERROR_PIPE_BUSY as i32)
 }

@@ -11,42 +11,42 @@ use super::hand_over::{Found, HandOver, is_own_pipe};
 use super::instances::{Connected, Instances};
 use super::{ListenOptions, endpoint, first_instance, sys};
 
-/// When to create the instances that are missing while others wait for clients.
+/// How long to wait before the missing instances are created, while others wait for clients.
 const FILL_AGAIN: Duration = Duration::from_secs(1);
 /// How long the runtime may take to notice the client of an instance that this server could not occupy.
 const LAST_MOMENT: Duration = Duration::from_millis(20);
 
-/// How long a server waits to follow another one that does not wait for its successor yet, or is about to end.
+/// How long a server waits to follow one that does not wait for its successor yet, or is about to end.
 const FOLLOW_LIMIT: Duration = Duration::from_secs(2);
-/// The same if a third one is about to follow that server: it has bound, and does not accept yet.
+/// The same if a third server is about to follow that one: it has bound, and does not accept yet.
 const BUSY_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The name of a pipe, which a server has alone, or shares with another one while it takes it over.
+/// The name of a pipe. A server holds it alone, or shares it with another one during a hand-over.
 pub(super) struct HeldName {
     address: Address,
     own: Identity,
     instances: Instances,
     stage: Stage,
-    /// `None` in a server that no other process can follow.
+    /// `None` if the server is not restartable.
     hand_over: Option<HandOver>,
 }
 
-/// A server goes through these from first to last. One that follows no other is never `Following`.
+/// The stages of a server, from first to last. A server that follows no other one is never `Following`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// It has no instance, and follows nobody.
+    /// It has no instance, and follows no server.
     Unbound,
-    /// It has no instance yet. The server before it has.
+    /// It has no instance yet. The previous server has them.
     Following,
     /// It creates an instance for each client.
     Serving,
-    /// It creates no more.
+    /// It creates no more instances.
     Leaving,
 }
 
 impl HeldName {
-    /// Takes the name, and creates all instances; or finds the server that it follows, and leaves it the name for now.
+    /// Takes the name and creates all instances, or finds a server to follow and leaves it the name for now.
     pub(super) async fn take(
         address: &Address,
         name: &str,
@@ -70,7 +70,7 @@ impl HeldName {
         self.instances.security_descriptor()
     }
 
-    /// Waits until another process has the pipe.
+    /// Waits until another process has taken over the pipe.
     pub(super) fn handed_over(&self) -> impl Future<Output = ()> + Send + use<> {
         let handed_over = self.hand_over.as_ref().map(HandOver::handed_over);
         async move {
@@ -81,11 +81,12 @@ impl HeldName {
         }
     }
 
-    /// The next instance that has a client. What took its place exists by then, unless it could not be created. Once
-    /// another process has the pipe, nothing takes its place; when each instance has had a client, this never ends.
+    /// The next instance that has a client. Its replacement exists by then, unless it could not be created. After
+    /// another process has taken over the pipe, instances are not replaced, and when each has had a client, this never
+    /// completes.
     ///
     /// # Errors
-    /// A client could not connect, or the system creates no further instance for clients.
+    /// A client could not connect, or the system refuses to create further instances for clients.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -114,14 +115,14 @@ impl HeldName {
     pub(super) async fn last(&mut self) -> Option<Connected> {
         self.leave();
         if self.instances.can_be_connected_to() {
-            // The descriptor does not let this user connect, for example. A client that connects after this moment finds
-            // its connection closed.
+            // For example, the descriptor does not allow this user to connect. A client that connects after this moment
+            // sees its connection closed.
             return timeout(LAST_MOMENT, self.next_that_is_left()).await.ok()?;
         }
         self.next_that_is_left().await
     }
 
-    /// Creates the first instance, and then the others; or finds the server that this one follows.
+    /// Creates the first instance, and then the others, or finds a server to follow.
     async fn bind(&mut self) -> Result<(), BindError> {
         let Self { address, own, instances, hand_over, .. } = self;
         let start = Instant::now();
@@ -159,25 +160,25 @@ impl HeldName {
     /// Takes over the pipe of the server that this one follows, or finds that it has ended.
     ///
     /// # Cancel safety
-    /// It goes on where a dropped future has been.
+    /// If the future is dropped, the next call continues where it stopped.
     async fn take_over(&mut self) -> io::Result<()> {
         let Self { own, instances, hand_over, .. } = self;
         let Some(hand_over) = hand_over else { return Ok(()) };
         if instances.is_empty() {
             if hand_over.has_ended_before() {
-                // The name may be free, or another server's by now.
+                // The name may be free by now, or belong to another server.
                 self.stage = Stage::Unbound;
                 return Ok(());
             }
             let free = Moment::now();
             let instance = instances.template.create()?;
             if !is_own_pipe(&instance, own) {
-                let reason = "the pipe has become that of another user";
+                let reason = "the pipe now belongs to another user";
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
             }
             instances.add_first(instance, free);
         }
-        // One is enough for now.
+        // One instance is enough for now.
         _ = instances.fill();
         while !hand_over.tell().await {
             // It ended just before the instances were created. Another server may have taken the name first.
@@ -192,7 +193,7 @@ impl HeldName {
         Ok(())
     }
 
-    /// `None` if another process has the pipe now.
+    /// Returns `None` if another process has taken over the pipe.
     async fn next_while_serving(&mut self) -> io::Result<Option<Connected>> {
         let handed_over = self.handed_over();
         tokio::pin!(handed_over);
@@ -208,7 +209,7 @@ impl HeldName {
                     return Ok(None);
                 }
                 Some(connected) = self.instances.next() => {
-                    // Before this one is handed out, or dropped: the name is never without an instance.
+                    // Before this one is returned or dropped, so that the name is never without an instance.
                     _ = self.instances.add();
                     let connected = connected?;
                     if !self.instances.is_occupied(&connected.pipe) {
@@ -220,7 +221,7 @@ impl HeldName {
         }
     }
 
-    /// The next client of the instances that are left; `None` when each has had one.
+    /// The next client of the remaining instances; `None` when each has had one.
     async fn next_that_is_left(&mut self) -> Option<Connected> {
         while let Some(connected) = self.instances.next().await {
             if let Ok(connected) = connected

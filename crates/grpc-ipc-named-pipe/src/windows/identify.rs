@@ -12,23 +12,23 @@ use super::instances::Connected;
 use super::stream::PipeStream;
 use super::{ClientProcess, LocalStream, sys};
 
-/// How long a client that can be identified only by what it sends may take to send something.
+/// How long a client may take to send its first data, if it cannot be identified before that.
 const FIRST_BYTE: Duration = Duration::from_secs(5);
 
-/// The connection, with its client.
+/// Returns the connection with its client.
 ///
-/// A client says at connect who it is, if it was opened with static tracking, as ours are, those of Rust's tokio and of
-/// .NET (but for `TokenImpersonationLevel.None`). One with dynamic tracking, as of programs that do not say, says so with
-/// each write; so the first is waited for. It is not looked at.
+/// A client that was opened with static tracking can be identified when it connects. Ours are, and so are those of
+/// tokio and .NET (except with `TokenImpersonationLevel.None`). A client with dynamic tracking, the default of Win32,
+/// can be identified after its first write, so this waits for that. The data is not read.
 pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &Identity) -> LocalStream {
     let pid = sys::client_process(&pipe);
     let mut peer = process(own, &pid);
-    // Now, before the client can have gone while it is waited for.
+    // Opened now, before the client can disconnect while it is waited for.
     let opened = pid.and_then(|pid| ClientProcess::open(pid, &free));
     match opened {
         Ok(Some(handle)) => peer = peer.with_process(handle),
         Ok(None) => {}
-        Err(error) => debug!(%peer, %error, "the process of the client cannot be opened"),
+        Err(error) => debug!(%peer, %error, "cannot open the client's process"),
     }
     let mut token = Token::of_client(&pipe);
     let waits = |error: &io::Error| error.raw_os_error() == Some(ERROR_CANNOT_IMPERSONATE as i32);
@@ -37,16 +37,17 @@ pub(super) async fn client_of(Connected { pipe, free }: Connected, own: &Identit
     }
     match token {
         Ok(token) => peer = describe(peer, &token),
-        Err(error) => debug!(%peer, %error, "the client does not let itself be identified"),
+        Err(error) => debug!(%peer, %error, "the client does not allow identification"),
     }
     PeerStream::new(PipeStream::server(pipe), peer)
 }
 
-/// Who serves a pipe: its owner, which a squatter cannot choose to be another user.
+/// Identifies the server of a pipe by the owner, which a squatter cannot set to another user.
 ///
-/// Our servers say that they own their pipes. Those of others may not; then their pipes belong to whom everything
-/// belongs that such a process of `own` makes, which an elevated one shares with the other Administrators. They could
-/// become this user anyway; unless it is SYSTEM, which is more than they are.
+/// Our servers set themselves as the owner of their pipes. Other servers may not; their pipes then have the default
+/// owner of the process. For an elevated process of the user `own`, that is the Administrators group, which it shares
+/// with other administrators. They could become this user anyway, so they are trusted, unless this user is SYSTEM,
+/// which has more rights than they do.
 pub(super) fn server_of(pipe: &(impl AsHandle + AsRawHandle), own: &Identity) -> Peer {
     let mut peer = process(own, &sys::server_process(pipe));
     if let Ok(session) = sys::server_session(pipe) {
@@ -68,13 +69,13 @@ pub(super) fn server_of(pipe: &(impl AsHandle + AsRawHandle), own: &Identity) ->
         }
         Ok(owner) => peer.with_user(UserId::Sid(owner.into())),
         Err(error) => {
-            debug!(%peer, %error, "the owner of the pipe is not known");
+            debug!(%peer, %error, "the owner of the pipe is unknown");
             peer
         }
     }
 }
 
-/// A peer with its process id, if Windows tells it.
+/// A peer with its process id, if known.
 fn process(own: &Identity, pid: &io::Result<u32>) -> Peer {
     let peer = own.peer("npipe");
     match pid {

@@ -15,17 +15,17 @@ use windows_sys::Win32::Storage::FileSystem::SECURITY_ANONYMOUS;
 use super::client_process::Moment;
 use super::{ListenOptions, sys};
 
-/// How many instances of other servers this one may meet while it occupies its own.
+/// The maximum number of other servers' instances that this server may connect to while it occupies its own.
 const OTHERS: usize = 256;
 
 /// An instance that has a client.
 pub(super) struct Connected {
     pub(super) pipe: NamedPipeServer,
-    /// A moment at which it had none yet.
+    /// A moment at which it had no client yet.
     pub(super) free: Moment,
 }
 
-/// What all instances of a pipe have in common.
+/// The properties that all instances of a pipe share.
 pub(super) struct Template {
     pub(super) path: String,
     options: ServerOptions,
@@ -33,12 +33,12 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// One more instance.
+    /// Creates one more instance.
     pub(super) fn create(&self) -> io::Result<NamedPipeServer> {
         sys::create(&self.options, &self.path, &self.descriptor)
     }
 
-    /// The first instance, which only one server gets (`FILE_FLAG_FIRST_PIPE_INSTANCE`).
+    /// Creates the first instance, which only one server can do (`FILE_FLAG_FIRST_PIPE_INSTANCE`).
     pub(super) fn create_first(&self) -> io::Result<NamedPipeServer> {
         sys::create(self.options.clone().first_pipe_instance(true), &self.path, &self.descriptor)
     }
@@ -47,18 +47,18 @@ impl Template {
 /// The instances of a pipe that wait for clients.
 pub(super) struct Instances {
     pub(super) template: Template,
-    /// As Windows has it.
+    /// The security descriptor, as reported by Windows.
     described: Option<String>,
     wanted: usize,
     waiting: FuturesUnordered<Waiting>,
-    /// How many clients of its own this server has not met yet.
+    /// The number of this server's own connections that it has not received yet.
     occupied: usize,
-    /// The process of the server before this one, which may have occupied some of its instances.
+    /// The process of the previous server, which may have occupied some of this server's instances.
     pub(super) before: Option<u32>,
 }
 
 impl Instances {
-    /// None yet.
+    /// Creates an empty set.
     pub(super) fn new(path: String, descriptor: Descriptor, listen: &ListenOptions) -> Self {
         let mut options = ServerOptions::new();
         options.in_buffer_size(listen.buffer_size).out_buffer_size(listen.buffer_size);
@@ -95,7 +95,7 @@ impl Instances {
         Ok(())
     }
 
-    /// Creates the instances that are missing.
+    /// Creates the missing instances.
     pub(super) fn fill(&self) -> io::Result<()> {
         while self.is_missing() {
             self.add()?;
@@ -107,7 +107,7 @@ impl Instances {
         self.waiting.len() < self.wanted
     }
 
-    /// The next of the instances that has a client; `None` when each has had one. Nothing takes its place.
+    /// The next instance that has a client; `None` when each has had one. It is not replaced.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -117,9 +117,10 @@ impl Instances {
 
     /// Connects to all instances that wait for a client, so that nobody else can.
     ///
-    /// Windows cannot close an instance to new clients only, and whoever connects to one just before it is closed sees the
-    /// connection end. So each instance has a client before it is closed. Windows gives a client the instance that was
-    /// created first. If that is another server's, it sees a client that says nothing and goes.
+    /// Windows cannot close an instance only to new clients, and a client that connects just before it is closed would
+    /// lose its connection. So each instance gets a client before it is closed. Windows gives a client the oldest
+    /// waiting instance. If that belongs to another server, that server sees a client that disconnects without sending
+    /// anything.
     pub(super) fn occupy(&mut self) {
         let mut options = File::options();
         options.read(true).write(true).security_qos_flags(SECURITY_ANONYMOUS);
@@ -137,7 +138,7 @@ impl Instances {
         pipes.any(sys::is_listening)
     }
 
-    /// Whether the client of an instance only [occupied](Self::occupy) it. It has gone by now.
+    /// Whether the client of an instance only [occupied](Self::occupy) it. That client has disconnected by now.
     pub(super) fn is_occupied(&mut self, pipe: &NamedPipeServer) -> bool {
         if self.occupied == 0 && self.before.is_none() {
             return false;
@@ -152,18 +153,19 @@ impl Instances {
     }
 }
 
-/// Nobody can connect any more once this is dropped.
+/// After this is dropped, nobody can connect any more.
 ///
-/// mio closes an instance that waits for a client only when the runtime comes to it. Until then it would take one.
+/// mio closes an instance that waits for a client only when the runtime processes it. Until then, the instance would
+/// accept one.
 impl Drop for Instances {
     fn drop(&mut self) {
         self.occupy();
     }
 }
 
-/// An instance that waits for a client. It is disconnected if it is dropped before it is handed out.
+/// An instance that waits for a client. It is disconnected if it is dropped before it is returned.
 struct Waiting {
-    /// Until it is handed out.
+    /// Present until it is returned.
     pipe: Option<Arc<NamedPipeServer>>,
     connect: Option<BoxFuture<'static, io::Result<()>>>,
     /// A moment at which it had no client yet.
@@ -186,7 +188,7 @@ impl Future for Waiting {
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         let connect = self.connect.as_mut().ok_or_else(gone)?;
         ready!(connect.poll_unpin(cx))?;
-        // It holds the pipe as well.
+        // This future holds the pipe, too.
         self.connect = None;
         let pipe = self.pipe.take().and_then(Arc::into_inner).ok_or_else(gone)?;
         Poll::Ready(Ok(Connected { pipe, free: self.free }))

@@ -8,7 +8,7 @@ use super::held_name::HeldName;
 use super::instances::Connected;
 use super::{ListenOptions, LocalStream, identify};
 
-/// A named pipe that a server listens on. [`ListenOptions::listen`] makes one.
+/// A listening named pipe. Created by [`ListenOptions::listen`].
 pub struct LocalListener(Acceptor<Pipe>);
 
 struct Pipe {
@@ -18,9 +18,8 @@ struct Pipe {
 
 impl LocalListener {
     pub(super) async fn bind(options: ListenOptions, address: &Address) -> Result<Self, BindError> {
-        let own = Identity::own().map_err(|error| {
-            BindError::from_io(address, "find out which user this process runs as", error)
-        })?;
+        let own = Identity::own()
+            .map_err(|error| BindError::from_io(address, "determine the user of this process", error))?;
         let names = Names::new(address, own.sid())
             .map_err(|reason| BindError::Unsupported { address: address.clone(), reason })?;
         let name = names.to_listen(own.sid(), is_administrator);
@@ -37,18 +36,18 @@ impl LocalListener {
         Ok(Self(Acceptor::new(Pipe { name, own }, pipe, access)))
     }
 
-    /// The pipe's security descriptor as Windows had it when the pipe was created: owner, DACL and mandatory label, in
-    /// SDDL. `None` if it could not be read, and in a server that follows another one ([`ListenOptions::restartable`])
-    /// until it accepts.
+    /// The pipe's security descriptor at its creation, as reported by Windows: owner, DACL and mandatory label, in
+    /// SDDL. `None` if it could not be read. In a server that takes over another one ([`ListenOptions::restartable`]),
+    /// it is also `None` until the server accepts.
     pub fn security_descriptor(&self) -> Option<&str> {
         self.0.source().name.security_descriptor()
     }
 
     /// Waits until another process has taken over the pipe ([`ListenOptions::restartable`]), or forever if none does.
     ///
-    /// From then on this listener creates no instances, and clients connect to the new server.
-    /// [`accept`](Listener::accept) and [`accept_last`](Listener::accept_last) still return the clients that had connected
-    /// here. A server that has finished with them may end.
+    /// From then on, this listener creates no instances, and clients connect to the new server.
+    /// [`accept`](Listener::accept) and [`accept_last`](Listener::accept_last) still return the clients that had
+    /// connected here. A server that has finished with them may end.
     pub fn handed_over(&self) -> impl Future<Output = ()> + Send + use<> {
         self.0.source().name.handed_over()
     }
@@ -71,7 +70,7 @@ impl Listener for LocalListener {
 }
 
 impl Source for Pipe {
-    /// And who this process is.
+    /// A client, and the identity of this process.
     type Client = (Connected, Identity);
     type Connection = LocalStream;
 

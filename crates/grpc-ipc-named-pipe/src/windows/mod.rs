@@ -21,5 +21,5 @@ pub use listener::LocalListener;
 pub use options::{ConnectOptions, ImpersonationLevel, ListenOptions};
 pub use stream::PipeStream;
 
-/// A connected named pipe that knows its peer.
+/// A connected named pipe with its peer.
 pub type LocalStream = grpc_ipc_core::PeerStream<PipeStream>;

@@ -2,7 +2,7 @@ use grpc_ipc_core::{AccessPolicy, Address, BindError};
 
 use super::{LocalConnector, LocalListener, SecurityDescriptor};
 
-/// How to listen on a named pipe.
+/// Options to listen on a named pipe.
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until they are used to listen"]
 pub struct ListenOptions {
@@ -14,7 +14,7 @@ pub struct ListenOptions {
 }
 
 impl ListenOptions {
-    /// The defaults.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self {
             access: AccessPolicy::default(),
@@ -25,35 +25,35 @@ impl ListenOptions {
         }
     }
 
-    /// Who may connect. The user is asked for by impersonation; a client that does not let itself be identified
-    /// (`SECURITY_ANONYMOUS`) has no user. Default: [`AccessPolicy::same_user_or_system`].
+    /// The access policy for clients. The user is determined by impersonation. A client that does not allow
+    /// identification (`SECURITY_ANONYMOUS`) has no user. Default: [`AccessPolicy::same_user_or_system`].
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access, ..self }
     }
 
-    /// Whom Windows lets open the pipe, before [`access`](Self::access) is asked. Default:
-    /// [`SecurityDescriptor::current_user`].
+    /// The security descriptor, which decides who may open the pipe before [`access`](Self::access) is applied.
+    /// Default: [`SecurityDescriptor::current_user`].
     pub fn descriptor(self, descriptor: SecurityDescriptor) -> Self {
         Self { descriptor, ..self }
     }
 
-    /// How many instances of the pipe wait for clients; when each has one, the next client waits and tries again.
-    /// At least 2, so that one is there while the next is created. Default: 16.
+    /// The number of pipe instances that wait for clients. When all of them have a client, the next client waits and
+    /// tries again. The minimum is 2, so that one is there while the next is created. Default: 16.
     pub fn backlog(self, instances: u32) -> Self {
         Self { backlog: instances.max(2), ..self }
     }
 
-    /// How many bytes Windows keeps for a reader, in each direction; a write of more waits for the reader.
-    /// Default: 65536 (64 KiB).
+    /// The size of Windows' buffer in each direction, in bytes. A larger write waits for the reader. Default: 65536 (64
+    /// KiB).
     pub fn buffer_size(self, bytes: u32) -> Self {
         Self { buffer_size: bytes, ..self }
     }
 
-    /// Whether this server takes over the pipe of the server that listens there, if that is restartable as well, and later
-    /// leaves it to the next one in the same way. No client finds the pipe missing, and none loses its connection. If no
-    /// server listens there, this one takes the name.
+    /// Whether this server takes over the pipe of the server that listens there, if that one is restartable too, and
+    /// later hands it to the next server in the same way. No client finds the pipe missing, and none loses its
+    /// connection. If no server listens there, this one takes the name.
     ///
-    /// - The old server goes on until the new one begins to [`accept`](grpc_ipc_core::Listener::accept). If the new
+    /// - The old server continues until the new one begins to [`accept`](grpc_ipc_core::Listener::accept). If the new
     ///   process ends before that, nothing changes.
     /// - Then the old one creates no more instances, and [`LocalListener::handed_over`] completes. It still accepts the
     ///   clients that have connected to its instances, and should call
@@ -64,8 +64,8 @@ impl ListenOptions {
     /// [`descriptor`](Self::descriptor) of the first server stays in force until no server and no client has the pipe
     /// open. The servers find each other by a second pipe, `NAME.handover`, which only their user and SYSTEM can open.
     ///
-    /// If a server listens there that is not restartable, binding fails after two seconds with [`BindError::InUse`]. If
-    /// another process has bound to take over that server and does not accept yet, it fails after 10 seconds.
+    /// If the server that listens there is not restartable, binding fails after two seconds with [`BindError::InUse`].
+    /// If another process has bound to take over that server and does not accept yet, binding fails after 10 seconds.
     /// Default: `false`, a name that is served is in use.
     pub fn restartable(self, restartable: bool) -> Self {
         Self { restartable, ..self }
@@ -83,7 +83,7 @@ impl Default for ListenOptions {
     }
 }
 
-/// How to connect to a named pipe.
+/// Options to connect to a named pipe.
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until they are used to connect"]
 pub struct ConnectOptions {
@@ -92,27 +92,28 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// The defaults.
+    /// Creates the default options.
     pub fn new() -> Self {
         Self { access: AccessPolicy::default(), impersonation: ImpersonationLevel::Identification }
     }
 
-    /// Who the server must be: the owner of the pipe, which with our servers is the user that they run as.
+    /// The access policy for the server. It is applied to the owner of the pipe, which for our servers is the user that
+    /// they run as.
     ///
-    /// The servers of others may not say who owns their pipes. Then it is the user; but of one that runs elevated, or as
-    /// SYSTEM, it is the Administrators group (`S-1-5-32-544`): a client that runs elevated takes it for this user; any
-    /// other, and one that runs as SYSTEM, refuses it unless told to trust
+    /// Other servers may not set the owner. It is then the user, except for servers that run elevated or as SYSTEM,
+    /// whose pipes belong to the Administrators group (`S-1-5-32-544`). An elevated client takes that group for its own
+    /// user. Other clients, and those that run as SYSTEM, refuse it unless the policy allows
     /// [`administrators`](AccessPolicy::administrators). Default: [`AccessPolicy::same_user_or_system`].
     pub fn access(self, access: AccessPolicy) -> Self {
         Self { access, ..self }
     }
 
-    /// What the server may do with the identity of this client. Default: [`ImpersonationLevel::Identification`].
+    /// What the server may do with this client's identity. Default: [`ImpersonationLevel::Identification`].
     pub fn impersonation(self, level: ImpersonationLevel) -> Self {
         Self { impersonation: level, ..self }
     }
 
-    /// A connector to `address`. Whether there is such a pipe is found out when it connects.
+    /// Creates a connector to `address`. Whether the pipe exists is checked when it connects.
     pub fn connector(self, address: &Address) -> LocalConnector {
         LocalConnector::new(self, address.clone())
     }
@@ -124,14 +125,14 @@ impl Default for ConnectOptions {
     }
 }
 
-/// What a server may do with the identity of a client
-/// ([Impersonation Levels](https://learn.microsoft.com/windows/win32/secauthz/impersonation-levels)). That it acts in
-/// the client's name is not offered.
+/// What a server may do with a client's identity ([Impersonation
+/// Levels](https://learn.microsoft.com/windows/win32/secauthz/impersonation-levels)). The levels at which the server
+/// can act as the client are not offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ImpersonationLevel {
-    /// The server does not learn who the client is. A server with the default access policy refuses it.
+    /// The server does not learn the client's identity. A server with the default access policy refuses such a client.
     Anonymous,
-    /// The server learns who the client is.
+    /// The server learns the client's identity.
     Identification,
 }

@@ -8,16 +8,16 @@ use windows_sys::Win32::Foundation::ERROR_PIPE_NOT_CONNECTED;
 
 /// One end of a named pipe.
 ///
-/// - Several slices are written at once: one `WriteFile` for all of them.
-/// - A read takes what the caller's buffer holds, up to 64 KiB: one `ReadFile` for all of it.
-/// - A pipe has no half-close. `shutdown` closes it in both directions, once what was written has been handed over:
-///   then the other end reads that, and the end. What the other end still sends is lost, and a read that is pending
+/// - Several slices are written together, with one `WriteFile`.
+/// - A read fills the caller's buffer with up to 64 KiB, with one `ReadFile`.
+/// - A pipe has no half-close. `shutdown` closes both directions, after the written data has been passed to the system.
+///   The other end reads that data, and then the end. Data that the other end still sends is lost, and a pending read
 ///   ends.
-/// - It is never disconnected (`DisconnectNamedPipe`), which would throw away what the other end has not read.
+/// - `DisconnectNamedPipe` is never called, because it would discard data that the other end has not read.
 #[derive(Debug)]
 pub struct PipeStream {
     end: End,
-    /// Of the last read that was pending: a pipe that is closed does not wake it.
+    /// The waker of the last pending read, which closing the pipe does not wake.
     reader: Option<Waker>,
 }
 
@@ -61,7 +61,7 @@ impl AsyncRead for PipeStream {
 impl AsyncWrite for PipeStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
-            // The other end would take it for the end.
+            // The other end would take an empty write for the end.
             return Poll::Ready(Ok(0));
         }
         match &mut self.end {
@@ -88,18 +88,18 @@ impl AsyncWrite for PipeStream {
         .map_err(explain)
     }
 
-    /// True, although tokio says otherwise of its pipes: mio gathers the slices into one write.
+    /// tokio says `false` for its pipes, but mio combines the slices into one write.
     fn is_write_vectored(&self) -> bool {
         true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // What was written is on its way, and FlushFileBuffers would block until the other end has read it.
+        // Written data is on its way, and FlushFileBuffers would block until the other end has read it.
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // mio keeps the handle until the write that is under way has ended.
+        // mio keeps the handle until the current write has ended.
         self.end = End::Closed;
         if let Some(reader) = self.reader.take() {
             reader.wake();
@@ -108,10 +108,11 @@ impl AsyncWrite for PipeStream {
     }
 }
 
-/// To Windows a pipe whose server has disconnected it, or ended before it took the connection, is "not connected".
+/// If the server has disconnected the pipe, or ended before it accepted the connection, Windows reports "not
+/// connected".
 fn explain(error: io::Error) -> io::Error {
     if error.raw_os_error() == Some(ERROR_PIPE_NOT_CONNECTED as i32) {
-        let reason = "the server has gone: it closed the pipe, perhaps before it took the connection";
+        let reason = "the server closed the pipe, perhaps before it accepted the connection";
         return io::Error::new(io::ErrorKind::ConnectionReset, reason);
     }
     error

@@ -28,12 +28,11 @@ pub(super) fn create(
         lpSecurityDescriptor: descriptor.as_ptr(),
         bInheritHandle: FALSE,
     };
-    // SAFETY: `attributes` is whole, and it and the descriptor that it points to live until the call returns; the
-    // system copies both.
+    // SAFETY: `attributes` and its descriptor live until the call returns; the system copies both.
     unsafe { options.create_with_security_attributes_raw(name, (&raw mut attributes).cast()) }
 }
 
-/// A query of one number about a pipe.
+/// A query for one number about a pipe.
 type Query = unsafe extern "system" fn(HANDLE, *mut u32) -> i32;
 
 /// The process id of a pipe's client.
@@ -53,25 +52,24 @@ pub(super) fn server_session(pipe: &impl AsRawHandle) -> io::Result<u32> {
 
 fn query(pipe: &impl AsRawHandle, query: Query) -> io::Result<u32> {
     let mut number = 0;
-    // SAFETY: all functions of this type take a handle, which is open as long as `pipe` is borrowed, and write one
-    // number.
+    // SAFETY: all functions of this type take a handle, which is open while `pipe` is borrowed, and write one number.
     check(unsafe { query(pipe.as_raw_handle(), &raw mut number) })?;
     Ok(number)
 }
 
-/// Whether there is a pipe with this path, free or busy. If all of its instances are busy, this waits for at most a
+/// Whether a pipe with this path exists, free or busy. If all of its instances are busy, this waits for at most a
 /// millisecond.
 pub(super) fn pipe_exists(path: &str) -> bool {
     let path: Vec<u16> = path.encode_utf16().chain([0]).collect();
-    // SAFETY: the path ends with a NUL, and lives until the call is over.
+    // SAFETY: the path ends with a NUL, and lives until the call returns.
     let free = unsafe { WaitNamedPipeW(path.as_ptr(), 1) } != FALSE;
-    // A missing folder in the name, such as an unused protected prefix, is another error of that kind.
+    // A missing folder in the name, such as an unused protected prefix, causes another error of that kind.
     free || io::Error::last_os_error().kind() != io::ErrorKind::NotFound
 }
 
 /// Whether the other end of a pipe has been closed, and nothing is left to read.
 pub(super) fn is_closed(pipe: &impl AsRawHandle) -> bool {
-    // SAFETY: the handle is open as long as `pipe` is borrowed. PeekNamedPipe accepts null output pointers.
+    // SAFETY: the handle is open while `pipe` is borrowed. PeekNamedPipe accepts null output pointers.
     let peeked =
         unsafe { PeekNamedPipe(pipe.as_raw_handle(), null_mut(), 0, null_mut(), null_mut(), null_mut()) };
     peeked == FALSE && last_error_says_closed()
@@ -79,19 +77,19 @@ pub(super) fn is_closed(pipe: &impl AsRawHandle) -> bool {
 
 /// Whether an instance still waits for its client.
 pub(super) fn is_listening(instance: &impl AsRawHandle) -> bool {
-    // SAFETY: the handle is open as long as `instance` is borrowed. PeekNamedPipe accepts null output pointers.
+    // SAFETY: the handle is open while `instance` is borrowed. PeekNamedPipe accepts null output pointers.
     let peeked =
         unsafe { PeekNamedPipe(instance.as_raw_handle(), null_mut(), 0, null_mut(), null_mut(), null_mut()) };
-    // With a client it succeeds, and with one that has gone it says that.
+    // With a client, the call succeeds. After the client has disconnected, it reports that.
     let gone = [ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED];
     peeked == FALSE && !last_error_is_one_of(&gone)
 }
 
-/// Whether what was opened is a pipe: not a file, a device, or a socket. A pipe whose other end has been closed is one too,
-/// although nothing else can be asked of it.
+/// Whether the opened object is a pipe, not a file, a device, or a socket. A pipe whose other end has been closed
+/// counts, although nothing else can be queried about it.
 pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
     let handle = opened.as_raw_handle();
-    // SAFETY: the handle is open as long as `opened` is borrowed. GetNamedPipeInfo accepts null output pointers.
+    // SAFETY: the handle is open while `opened` is borrowed. GetNamedPipeInfo accepts null output pointers.
     unsafe {
         GetFileType(handle) == FILE_TYPE_PIPE
             && (GetNamedPipeInfo(handle, null_mut(), null_mut(), null_mut(), null_mut()) != FALSE
@@ -99,7 +97,7 @@ pub(super) fn is_pipe(opened: &impl AsRawHandle) -> bool {
     }
 }
 
-/// Whether the call before this one has failed with what only a pipe says that has lost its other end.
+/// Whether the previous call failed with an error that only a pipe without its other end causes.
 fn last_error_says_closed() -> bool {
     last_error_is_one_of(&[ERROR_BAD_PIPE, ERROR_BROKEN_PIPE, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED])
 }
@@ -175,7 +173,7 @@ mod tests {
         assert!(is_pipe(&server) && is_pipe(&client));
     }
 
-    /// A socket, which GetFileType calls a pipe, as a handle.
+    /// A socket's handle. GetFileType reports sockets as pipes.
     struct AsSocketHandle(std::net::UdpSocket);
 
     impl AsRawHandle for AsSocketHandle {

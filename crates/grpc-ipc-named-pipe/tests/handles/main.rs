@@ -1,4 +1,4 @@
-//! What becomes of handles: a test program of its own, because no other test may open or close any meanwhile.
+//! Handle leaks. A separate test program, because no other test may open or close handles in the meantime.
 #![cfg(windows)]
 
 mod sys;
@@ -22,7 +22,7 @@ fn a_thousand_connections_leak_no_handle() {
     run("a_thousand_connections_leak_no_handle", || async {
         let mut listener =
             ListenOptions::new().listen(&Address::named_pipe(unique_name("handles")).unwrap()).await.unwrap();
-        // The load: a stream that is busy all the time.
+        // The load: a stream that is always busy.
         let address = listener.local_address().clone();
         let (mut busy, mut echo) = tokio::join!(connect(&address), listener.accept());
         let echoing = tokio::spawn(async move {
@@ -39,15 +39,15 @@ fn a_thousand_connections_leak_no_handle() {
                 busy.read_exact(&mut bytes).await.unwrap();
             }
         });
-        // What is made once, such as threads, is made by then.
+        // By now, everything that is created only once exists, such as threads.
         cycles(&mut listener, 50).await;
         let before = sys::handles_of_this_process();
-        // The count shows what is looked for: more handles. A few of the connections may still be on their way out.
+        // Checks that the count includes new handles. A few connections may still be closing.
         let more: Vec<_> = (0..100).map(|_| File::open(std::env::current_exe().unwrap()).unwrap()).collect();
         assert!(sys::handles_of_this_process() > before + 50, "{before} before");
         drop(more);
         cycles(&mut listener, 1_000).await;
-        // A few may still be on their way out.
+        // A few connections may still be closing.
         let after = sys::handles_of_this_process();
         assert!(after < before + 50, "{before} handles before, {after} after 1000 connections");
         stop.send(()).unwrap();
@@ -56,7 +56,7 @@ fn a_thousand_connections_leak_no_handle() {
     });
 }
 
-/// Connections that come and go, four at a time, closed by one end and by the other.
+/// Connections that come and go, four at a time, closed by either end.
 async fn cycles(listener: &mut LocalListener, count: u32) {
     let address = listener.local_address().clone();
     let clients: Vec<_> = (0..4)

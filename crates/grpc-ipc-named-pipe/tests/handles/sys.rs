@@ -1,23 +1,23 @@
-//! Which handles a process has.
+//! Counts the handles of a process.
 #![expect(unsafe_code, reason = "no library makes this call safe")]
 
 use windows_sys::Wdk::System::SystemInformation::NtQuerySystemInformation;
 use windows_sys::Win32::Foundation::STATUS_INFO_LENGTH_MISMATCH;
 
-/// How many handles this process has open: all of the system's are looked through, because GetProcessHandleCount says 0
-/// under Wine.
+/// The number of handles that this process has open. It searches all handles of the system, because
+/// GetProcessHandleCount returns 0 under Wine.
 pub(crate) fn handles_of_this_process() -> usize {
     /// `SystemExtendedHandleInformation`: the number of the entries, a reserved number, and the entries.
     const EXTENDED_HANDLES: i32 = 64;
     const HEADER: usize = 2;
-    /// An entry: the object, the process id, the handle, and two numbers more.
+    /// An entry: the object, the process id, the handle, and two more numbers.
     const ENTRY: usize = 5;
     let mut handles = vec![0_u64; 1 << 16];
     loop {
         let bytes = size_of_val(&*handles) as u32;
         let mut needed = 0;
-        // SAFETY: the buffer has as many bytes as is said, and is aligned for what begins with a pointer; the call writes
-        // one more number.
+        // SAFETY: the buffer has the given number of bytes, and is aligned for a pointer; the call writes one more
+        // number.
         let status = unsafe {
             NtQuerySystemInformation(EXTENDED_HANDLES, handles.as_mut_ptr().cast(), bytes, &raw mut needed)
         };

@@ -1,4 +1,4 @@
-//! One server after another on the same pipe, and what becomes of clients when a server gives it up.
+//! One server after another on the same pipe, and the clients of a server that gives up its pipe.
 
 use std::fs::File;
 use std::io;
@@ -17,14 +17,14 @@ async fn restartable(address: &Address) -> LocalListener {
     ListenOptions::new().restartable(true).listen(address).await.unwrap()
 }
 
-/// A client that has said this.
+/// A client that has sent `byte`.
 async fn says(address: &Address, byte: u8) -> LocalStream {
     let mut client = connector(address).connect(soon()).await.unwrap();
     client.write_u8(byte).await.unwrap();
     client
 }
 
-/// What the next client says.
+/// The byte that the next client sends.
 async fn hears(listener: &mut LocalListener) -> u8 {
     listener.accept().await.read_u8().await.unwrap()
 }
@@ -60,7 +60,7 @@ fn the_next_server_takes_over_where_it_begins_to_accept() {
     });
 }
 
-/// As in a server of two addresses, one of which is taken over: it goes on, and accepts nobody on the other.
+/// As in a server with two addresses, one of which is taken over: it continues, but accepts nobody on the other.
 #[test]
 fn no_client_is_left_with_a_server_that_has_been_followed() {
     run("no_client_is_left_with_a_server_that_has_been_followed", || async {
@@ -89,7 +89,7 @@ fn whoever_connects_is_served_by_one_of_the_two() {
             tokio::spawn(async move {
                 if let Ok(byte) = client.read_u8().await {
                     client.write_u8(byte).await.unwrap();
-                    // Open until the client has closed it.
+                    // Stays open until the client has closed it.
                     _ = client.read_u8().await;
                 }
             });
@@ -169,7 +169,7 @@ fn a_server_that_ends_before_it_accepts_changes_nothing() {
     });
 }
 
-/// The server that it has found when it bound has ended by then.
+/// The server that it found when it bound has ended by then.
 #[test]
 fn a_server_follows_whoever_serves_when_it_begins_to_accept() {
     run("a_server_follows_whoever_serves_when_it_begins_to_accept", || async {

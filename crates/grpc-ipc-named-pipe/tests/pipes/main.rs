@@ -1,4 +1,4 @@
-//! What is particular to pipes: instances, names, descriptors and identities.
+//! The specific behavior of pipes: instances, names, descriptors and identities.
 #![cfg(windows)]
 
 mod hand_over;
@@ -62,7 +62,7 @@ fn two_hundred_clients_connect_at_once() {
                 serving.push(tokio::spawn(async move {
                     let i = server.read_u32().await.unwrap();
                     server.write_u32(i).await.unwrap();
-                    // Open until the client has closed it.
+                    // Stays open until the client has closed it.
                     _ = server.read_u8().await;
                 }));
             }
@@ -119,7 +119,7 @@ fn what_is_unread_at_the_close_is_read_after_it() {
             while let Ok(1..) = client.read_buf(&mut received).await {}
             assert!(received == bytes, "{} of {length} bytes", received.len());
         }
-        // More than Windows keeps: the rest is written while the other end reads, and nobody holds the pipe any more.
+        // More than Windows buffers: the rest is written while the other end reads, after the pipe was dropped here.
         let bytes = vec![8; 1_000_000];
         let (mut client, mut server) = pair(&mut listener).await;
         server.write_all(&bytes).await.unwrap();
@@ -174,14 +174,14 @@ fn a_client_that_never_says_who_it_is_is_refused() {
         let mut received = Vec::new();
         let refused = async { while let Ok(1..) = client.read_buf(&mut received).await {} };
         tokio::select! {
-            _ = listener.accept() => panic!("a client was let in that has not said who it is"),
+            _ = listener.accept() => panic!("accepted a client that was not identified"),
             () = refused => {}
         }
         assert_eq!(received, b"");
     });
 }
 
-/// A client with dynamic tracking, as of a program that does not know about it: who it is shows when it sends.
+/// A client with dynamic tracking, the default: it can be identified when it sends.
 fn open_dynamic(address: &Address) -> NamedPipeClient {
     const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
     const SECURITY_CONTEXT_TRACKING: u32 = 0x0004_0000;
@@ -189,7 +189,7 @@ fn open_dynamic(address: &Address) -> NamedPipeClient {
     ClientOptions::new().security_qos_flags(flags).open(path(address)).unwrap()
 }
 
-/// The connection, if it is accepted while its client says nothing, and the runtime has had every chance to.
+/// The connection, if it is accepted before its client sends anything. The runtime gets every chance to do so.
 async fn accept_before_it_sends(listener: &mut LocalListener) -> Option<LocalStream> {
     let mut accept = std::pin::pin!(listener.accept());
     for _ in 0..1_000 {
@@ -243,7 +243,7 @@ fn sixteen_clients_connect_before_one_is_accepted() {
         let connector = connector(listener.local_address());
         let mut clients = Vec::new();
         for _ in 0..16 {
-            // One try.
+            // One attempt.
             clients.push(connector.connect(Instant::now()).await.unwrap());
         }
         let error = connector.connect(Instant::now()).await.unwrap_err();
@@ -259,13 +259,13 @@ fn a_client_that_was_not_accepted_is_told_that_the_server_has_gone() {
         drop(listener);
         let error = client.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-        assert!(error.to_string().starts_with("the server has gone"), "{error}");
+        assert!(error.to_string().starts_with("the server closed the pipe"), "{error}");
         let error = client.write_all(&[0; 10]).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{error}");
     });
 }
 
-/// The same string is the address of the server, whatever prefix it may use, and of its clients.
+/// The server, whatever prefix it may use, and its clients have the same address.
 #[test]
 fn a_protected_name_is_found_before_the_plain_one() {
     run("a_protected_name_is_found_before_the_plain_one", || async {
@@ -275,7 +275,7 @@ fn a_protected_name_is_found_before_the_plain_one() {
         let error = connector(&address).connect(soon()).await.unwrap_err();
         assert!(matches!(error, ConnectError::NotFound { .. }), "{error:?}");
 
-        // Somebody else who has taken the plain name, as anybody can, is not trusted.
+        // Anyone can take the plain name, but another user with it is not trusted.
         let bob = SecurityDescriptor::from_sddl("O:S-1-5-21-1-2-3-1001D:P(A;;GA;;;WD)");
         let squatter = ListenOptions::new().descriptor(bob).listen(&plain).await;
         if squatter.is_ok() {
@@ -311,7 +311,7 @@ fn an_empty_write_is_not_the_end() {
         client.write_all(b"x").await.unwrap();
         assert_eq!(server.read_u8().await.unwrap(), b'x');
 
-        // Nothing is handed to the system, which would say now that the other end has gone.
+        // Nothing is passed to the system, which would now report that the other end has closed.
         drop(server);
         assert_eq!(client.read(&mut [0]).await.unwrap(), 0, "the end");
         assert_eq!(client.write(&[]).await.unwrap(), 0);
@@ -333,7 +333,7 @@ fn a_dropped_listener_can_be_followed_at_once() {
     });
 }
 
-/// Also before the runtime has come to close the instances: here it cannot.
+/// Also before the runtime has closed the instances, which it cannot do here.
 #[test]
 fn nobody_connects_to_a_listener_that_was_dropped() {
     let _watchdog = Watchdog::start("nobody_connects_to_a_listener_that_was_dropped", LIMIT);
@@ -346,12 +346,12 @@ fn nobody_connects_to_a_listener_that_was_dropped() {
         drop(listener);
         for _ in 0..20 {
             let opened = std::fs::File::options().read(true).write(true).open(&path);
-            assert!(opened.is_err(), "an instance has taken a client");
+            assert!(opened.is_err(), "an instance accepted a client");
         }
     });
 }
 
-/// The entries of a DACL: kind, rights, SID. Windows writes the same rights and SIDs in other ways than it was given.
+/// The entries of a DACL: kind, rights, SID. Windows may write the same rights and SIDs in another form.
 fn aces(sddl: &str) -> Vec<(String, String, String)> {
     let dacl = sddl.split("D:P").nth(1).unwrap().split("S:").next().unwrap();
     let entries = dacl.split(['(', ')']).filter(|entry| entry.contains(';'));
@@ -418,7 +418,7 @@ fn a_policy_asks_for_session_and_package() {
         let (client, _server) = tokio::join!(client.connect(soon()), listener.accept());
         drop(client.unwrap());
 
-        // This test runs in no AppContainer.
+        // This test does not run in an AppContainer.
         let packaged = AccessPolicy::same_package().or(AccessPolicy::packages(["S-1-15-2-1"]));
         let client = ConnectOptions::new().access(packaged).connector(listener.local_address());
         let error = client.connect(soon()).await.unwrap_err();
@@ -430,7 +430,7 @@ fn a_policy_asks_for_session_and_package() {
 fn windows_refuses_whom_the_descriptor_does_not_let_in() {
     let test = "windows_refuses_whom_the_descriptor_does_not_let_in";
     run(test, || async {
-        // Nobody but the members of a group that has none: not even this user.
+        // Only the members of an empty group: not even this user.
         let nobody = SecurityDescriptor::from_sddl("D:P(A;;GA;;;S-1-5-32-551)(A;;0x4;;;WD)");
         let listener = ListenOptions::new().backlog(1).descriptor(nobody).listen(&address()).await.unwrap();
         match connector(listener.local_address()).connect(soon()).await {
@@ -450,7 +450,10 @@ fn both_ends_know_user_process_and_session() {
             assert_eq!(peer.user(), Some(&own));
             assert_eq!(peer.pid(), Some(std::process::id()));
             assert!(peer.session().is_some() && peer.is_same_session());
-            assert!(peer.package().is_none() && !peer.is_same_package(), "a test runs in no AppContainer");
+            assert!(
+                peer.package().is_none() && !peer.is_same_package(),
+                "a test does not run in an AppContainer"
+            );
             assert_eq!(peer.to_string(), format!("npipe:{own},pid={}", std::process::id()));
         }
     });
@@ -463,7 +466,7 @@ fn the_client_is_known_by_its_token() {
         let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
         let (client, server) = pair(&mut listener).await;
         let peer = server.peer();
-        // What a system cannot tell is not known, and is not taken for something else.
+        // Facts that a system does not report are unknown, never a default.
         match peer.groups() {
             Some(groups) => {
                 assert!(peer.is_member_of(&EVERYONE), "{groups:?}");
@@ -477,12 +480,12 @@ fn the_client_is_known_by_its_token() {
             Some(level) => {
                 let elevated = peer.is_elevated() == Some(true);
                 assert!(!elevated || level >= IntegrityLevel::HIGH, "{level}");
-                assert!(level > IntegrityLevel::LOW, "a test runs in no sandbox: {level}");
+                assert!(level > IntegrityLevel::LOW, "a test does not run in a sandbox: {level}");
             }
             None => skip(&format!("{test} (integrity)"), "this system has no integrity levels"),
         }
         assert!(peer.is_elevated().is_some());
-        assert_eq!(peer.package(), None, "this is no packaged app");
+        assert_eq!(peer.package(), None, "this is not a packaged app");
 
         let server = client.peer();
         assert!(server.groups().is_none() && server.process().is_none() && server.integrity().is_none());
@@ -525,7 +528,7 @@ fn a_policy_lets_in_by_group_and_by_name() {
 #[test]
 fn the_process_is_known_of_a_client_that_is_older_than_the_pipe() {
     run("the_process_is_known_of_a_client_that_is_older_than_the_pipe", || async {
-        // This process is older; but so little at first that the clock may not tell.
+        // This process is older, but at first the difference may be too small for the clock.
         let (_client, server) = loop {
             let mut listener = ListenOptions::new().listen(&address()).await.unwrap();
             let (client, server) = pair(&mut listener).await;
@@ -541,7 +544,7 @@ fn the_process_is_known_of_a_client_that_is_older_than_the_pipe() {
     });
 }
 
-/// It connects as a child process of this test, which is this program once more.
+/// The client is a child process of this test, which runs this program again.
 #[test]
 fn the_process_is_not_known_of_a_client_that_came_later() {
     const ADDRESS: &str = "GRPC_IPC_TEST_ADDRESS";
@@ -549,7 +552,7 @@ fn the_process_is_not_known_of_a_client_that_came_later() {
     run(test, || async {
         if let Ok(address) = std::env::var(ADDRESS) {
             let mut client = connector(&address.parse().unwrap()).connect(soon()).await.unwrap();
-            // Until the server lets it go.
+            // Until the server closes the connection.
             _ = client.read_u8().await;
             return;
         }
@@ -582,7 +585,7 @@ fn a_policy_refuses_by_sid() {
             received
         };
         tokio::select! {
-            _ = listener.accept() => panic!("a client was let in that the policy refuses"),
+            _ = listener.accept() => panic!("accepted a client that the policy refuses"),
             received = client => assert_eq!(received, b""),
         }
         let error = wary.connector(&address).connect(soon()).await.unwrap_err();
