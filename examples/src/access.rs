@@ -4,7 +4,7 @@ use grpc_ipc::{AccessPolicy, GroupId, UserId};
 
 /// The policies that [`policy`] accepts, for `--help`.
 pub const POLICIES: &str = "same-user-or-system, same-user, system, administrators, user:NAME, group:NAME (or their \
-    numbers), anyone; several with commas between them: whom one of them lets in";
+    numbers), anyone; or several, separated by commas, of which one must match";
 
 /// The policy that `text` names.
 ///

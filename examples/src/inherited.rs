@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! inherited call     one call over a connected socket
-//! inherited serve    answers whoever connects to a listening socket; prints `serving` first
+//! inherited serve    answers the clients of a listening socket; prints `serving` first
 //! ```
 //!
 //! `tests/access_matrix.rs` runs it as another user.

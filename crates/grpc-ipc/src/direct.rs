@@ -102,7 +102,7 @@ impl Method {
                 Some(Err(refused)) => {
                     return Err(refusal(&refused, &MethodPath::of_method(self.served.path())));
                 }
-                None => return Err(Status::internal("a policy that is immediate has to be waited for")),
+                None => return Err(Status::internal("a policy without asynchronous rules is not ready")),
             }
         }
         Ok(is_constant)

@@ -189,7 +189,7 @@ impl Accepting {
 
 /// Sends the reason to a client whose user has too many connections, and closes the connection.
 fn refuse(mut connection: BoxConnection) {
-    tracing::debug!(peer = %connection.peer(), "a connection is refused: its user has too many");
+    tracing::debug!(peer = %connection.peer(), "a connection is refused because its user has too many");
     tokio::spawn(timeout(LAST_WORDS, async move {
         connection.write_all(TOO_MANY_CONNECTIONS).await?;
         connection.flush().await

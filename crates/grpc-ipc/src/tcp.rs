@@ -41,7 +41,10 @@ pub(crate) async fn listen(
     let local = socket.local_addr().map_err(failed)?;
     let address = Address::tcp(local.ip().to_string(), local.port())?;
     let access = access.unwrap_or_else(|| {
-        warn!(%address, "TCP cannot tell who connects: anyone who reaches the port is let in");
+        warn!(
+            %address,
+            "TCP does not identify clients, so anyone who reaches the port can connect; use TLS with client certificates"
+        );
         AccessPolicy::dangerous_allow_anyone()
     });
     let access = access.resolve(&NoNames).map_err(|error| BindError::unknown_name(&address, error))?;

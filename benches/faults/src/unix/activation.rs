@@ -62,7 +62,7 @@ async fn activate(report: &mut Report) -> Result {
             let mut client = Child::start_by(&other, &["role-client", &address(path)])?;
             let connected = client.line().is_ok_and(|line| line == "connected");
             let socket = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let what = if let_in { "a member of the group gets in" } else { "another one does not" };
+            let what = if let_in { "a member of the group is accepted" } else { "another user is refused" };
             report.require(connected == let_in, &format!("{socket}: {what}"));
         }
     }
