@@ -68,7 +68,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         if let Some(deadline) = deadline {
             request.set_timeout(deadline);
         }
-        return until_interrupted(&channel, async || watch(&channel, request, &service).await).await;
+        return until_interrupted(&channel, watch(&channel, request, &service)).await;
     }
     request.set_timeout(deadline.unwrap_or(std::time::Duration::from_secs(10)));
     let health = check(&channel, request).await.map_err(|status| explain(&status, &service))?;

@@ -72,3 +72,15 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Man(arguments) => man::run(&arguments),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+}

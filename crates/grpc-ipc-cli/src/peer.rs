@@ -56,7 +56,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Err(ConnectError::Untrusted { .. }) => {
-            _ = writeln!(text, "trusted   no, this client trusts {words}");
+            _ = writeln!(text, "trusted   no, this client trusts {words}; --access changes that");
             _ = writeln!(text, "let in    not asked: nothing is sent to a server that is not trusted");
             Err(())
         }

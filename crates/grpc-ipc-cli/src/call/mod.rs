@@ -77,28 +77,26 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if let Some(deadline) = arguments.deadline {
         request.set_timeout(deadline);
     }
-    until_interrupted(&channel, async || {
-        Call { channel: channel.clone(), method, arguments: &arguments, schema: &mut schema }
-            .run(request, input)
-            .await
-    })
-    .await
+    let call = Call { channel: channel.clone(), method, arguments: &arguments, schema };
+    until_interrupted(&channel, call.run(request, input)).await
 }
 
-/// Runs a call until it is over or Ctrl-C is pressed, which cancels it.
+/// Runs a call until it is over or Ctrl-C is pressed, which cancels it. No other call may be on the channel: this waits
+/// until the server is told that the call is cancelled.
 pub(crate) async fn until_interrupted(
     channel: &Channel,
-    call: impl AsyncFnOnce() -> Result<(), Failure>,
+    call: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
     let stop = shutdown_signal().map_err(|error| Failure::new(format!("cannot wait for Ctrl-C: {error}")))?;
     let result = tokio::select! {
         biased;
         () = stop => Err(Failure::interrupted()),
-        result = call() => result,
+        result = call => result,
     };
-    // A call that was dropped is cancelled, and the server is told before this process ends.
-    channel.close();
-    _ = timeout(Duration::from_millis(500), channel.closed()).await;
+    if result.is_err() {
+        channel.close();
+        _ = timeout(Duration::from_millis(500), channel.closed()).await;
+    }
     result
 }
 
@@ -106,7 +104,7 @@ struct Call<'a> {
     channel: Channel,
     method: MethodDescriptor,
     arguments: &'a Arguments,
-    schema: &'a mut Schema,
+    schema: Schema,
 }
 
 impl Call<'_> {
@@ -180,6 +178,6 @@ impl Call<'_> {
 
     /// What a failed call says, with the details of its status.
     async fn failure(&mut self, status: &Status) -> Failure {
-        error_details::failure(status, self.schema, self.arguments.format_error).await
+        error_details::failure(status, &mut self.schema, self.arguments.format_error).await
     }
 }

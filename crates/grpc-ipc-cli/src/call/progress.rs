@@ -19,6 +19,8 @@ use tokio::time::{Instant, interval_at};
 /// Shorter calls show nothing.
 const AFTER: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_millis(250);
+/// And so do calls that move less, such as those that watch something.
+const FROM: u64 = 1 << 20;
 
 /// Counts the bytes of a call.
 #[derive(Clone, Default)]
@@ -47,6 +49,9 @@ impl Progress {
             interval.tick().await;
             let (sent, received) = (&self.0.sent, &self.0.received);
             let (sent, received) = (sent.load(Ordering::Relaxed), received.load(Ordering::Relaxed));
+            if sent + received < FROM {
+                continue;
+            }
             eprint!("\r\x1b[K{} sent, {} received", size(sent), size(received));
             _ = io::stderr().flush();
             self.0.is_shown.store(true, Ordering::Relaxed);

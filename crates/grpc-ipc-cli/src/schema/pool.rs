@@ -128,3 +128,52 @@ fn placeholder(name: &str) -> FileDescriptorProto {
         ..Default::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use prost_reflect::prost_types::field_descriptor_proto::Type;
+    use prost_reflect::prost_types::{Any, FieldDescriptorProto};
+
+    use super::*;
+
+    /// A message with a field of the type `of`, in a file that imports `missing.proto`.
+    fn file(of: &str) -> FileDescriptorProto {
+        let field = FieldDescriptorProto {
+            name: Some("field".to_owned()),
+            number: Some(1),
+            r#type: Some(Type::Message as i32),
+            type_name: Some(of.to_owned()),
+            ..Default::default()
+        };
+        let message =
+            DescriptorProto { name: Some("M".to_owned()), field: vec![field], ..Default::default() };
+        FileDescriptorProto {
+            name: Some("m.proto".to_owned()),
+            dependency: vec!["missing.proto".to_owned(), "google/protobuf/any.proto".to_owned()],
+            public_dependency: vec![1],
+            message_type: vec![message],
+            syntax: Some("proto3".to_owned()),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn an_import_that_the_server_does_not_have_is_left_out() {
+        let missing = HashSet::from(["missing.proto".to_owned()]);
+        let add = |of| with_files(&DescriptorPool::global(), vec![file(of)], &missing);
+        assert!(add(".google.protobuf.Any").unwrap().get_message_by_name("M").is_some());
+        let said = add(".other.Type").unwrap_err().to_string();
+        assert!(said.contains("which others import: missing.proto."), "{said}");
+    }
+
+    #[test]
+    fn an_any_of_an_unknown_type_is_shown_without_its_fields() {
+        let any = Any { type_url: "type.googleapis.com/x.Y".to_owned(), value: vec![8, 1] };
+        let descriptor = DescriptorPool::global().get_message_by_name("google.protobuf.Any").unwrap();
+        let message = DynamicMessage::decode(descriptor, any.encode_to_vec().as_slice()).unwrap();
+        let mut schema = Schema::Files(DescriptorPool::global());
+        let complete = complete(&mut schema, message).now_or_never().unwrap().unwrap();
+        assert_eq!(serde_json::to_string(&complete).unwrap(), r#"{"@type":"type.googleapis.com/x.Y"}"#);
+    }
+}

@@ -49,3 +49,13 @@ message greet.HelloReply {
         all.contains("rpc FullDuplexCall(stream grpc.testing.StreamingOutputCallRequest) returns (stream ")
     );
 }
+
+#[test]
+fn completions_and_manual_pages_are_printed() {
+    let _watchdog = watch("completions_and_manual_pages_are_printed");
+    assert!(succeed(&["completions", "bash"]).contains("complete -F _grpc__ipc "));
+    assert!(succeed(&["man"]).contains(".TH grpc-ipc 1"));
+    let directory = tempfile::tempdir().unwrap();
+    succeed(&["man", "--directory", directory.path().to_str().unwrap()]);
+    assert!(directory.path().join("grpc-ipc-call.1").exists());
+}

@@ -1,7 +1,7 @@
 //! Servers in other languages: Python (v1alpha), Node.js, Go and .NET, where they are installed.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use grpc_ipc_conformance::skip;
@@ -122,7 +122,7 @@ fn a_server_on_dotnet_is_called() {
 fn a_server_on_go_is_called() {
     let test = "a_server_on_go_is_called";
     let _watchdog = watch(test);
-    let packages = Path::new("/usr/share/gocode");
+    let packages = std::path::Path::new("/usr/share/gocode");
     if !packages.join("src/google.golang.org/grpc").exists()
         || Command::new("go").arg("version").output().is_err()
     {

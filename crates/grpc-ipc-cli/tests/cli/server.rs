@@ -70,6 +70,7 @@ pub(crate) fn serve_with(reflection: Reflection, more: impl FnOnce(Server) -> Se
     Ours { place, _handle: handle }
 }
 
+#[cfg(not(windows))]
 pub(crate) fn greeter() -> GreeterServer<impl Greeter> {
     GreeterServer::new(Answers)
 }
