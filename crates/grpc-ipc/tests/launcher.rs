@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use grpc_ipc::{Announcement, Channel, LaunchError, Launcher, Server};
+use grpc_ipc::{AccessPolicy, Announcement, Authorize, Channel, LaunchError, Launcher, Server};
 #[cfg(unix)]
 use grpc_ipc::{ConnectError, ConnectOptions};
 use grpc_ipc_conformance::{Watchdog, run};
@@ -19,7 +19,7 @@ use grpc_ipc_proto::greet::greeter_client::GreeterClient;
 use grpc_ipc_proto::greet::greeter_server::{Greeter, GreeterServer};
 use grpc_ipc_proto::greet::{HelloReply, HelloRequest};
 use tempfile::TempDir;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 /// The server's address. If it is set, the program is a server.
 const SERVE: &str = "GRPC_IPC_TEST_SERVE";
@@ -314,6 +314,22 @@ fn a_program_that_ends_is_an_error_with_its_output() {
     });
 }
 
+/// The system then keeps no exit status, and the client must not wait for one until its time is over.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_ends_is_an_error_in_a_process_that_ignores_its_children() {
+    run("a_program_that_ends_is_an_error_in_a_process_that_ignores_its_children", || async {
+        let scene = Scene::new();
+        let program = again("as_client");
+        let mut client = Command::new("env");
+        client.arg("--ignore-signal=CHLD").arg(program.get_program());
+        client.args(program.get_args()).env(CALL, &scene.path).env(INSTEAD, "fail");
+        let output = client.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("Lost {") && said.contains("cannot read the configuration"), "{said}");
+    });
+}
+
 #[test]
 fn a_program_that_does_not_listen_is_ended() {
     run("a_program_that_does_not_listen_is_ended", || async {
@@ -431,6 +447,22 @@ fn a_server_that_does_not_tell_its_version_is_an_error() {
         let error = scene.launcher().version("1").connect().await.unwrap_err();
         assert!(matches!(error, LaunchError::NotAnnounced { .. }), "{error:?}");
         assert!(scene.starts().is_empty());
+    });
+}
+
+#[test]
+fn a_server_that_does_not_let_the_client_ask_is_an_error_of_its_own() {
+    run("a_server_that_does_not_let_the_client_ask_is_an_error_of_its_own", || async {
+        let scene = Scene::new();
+        let nobody = AccessPolicy::users([]);
+        let server = Server::builder()
+            .announce(Announcement::new("who-am-i", "1"))
+            .layer(Authorize::new(nobody))
+            .listen(address(&scene.path));
+        tokio::spawn(server.bind().await.unwrap().serve());
+        let error = scene.launcher().version("1").connect().await.unwrap_err();
+        let LaunchError::NotTold { status, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(status.code(), Code::PermissionDenied);
     });
 }
 

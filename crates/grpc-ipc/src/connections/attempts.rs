@@ -95,7 +95,11 @@ impl Connections {
         let mut this = self;
         let mut backoff = Backoff::accept();
         loop {
-            let opened = AssertUnwindSafe(this.open()).catch_unwind().await;
+            let opening = AssertUnwindSafe(this.open()).catch_unwind();
+            let opened = tokio::select! {
+                opened = opening => opened,
+                () = this.closing() => return,
+            };
             let idle_timeout = this.options.idle_timeout;
             drop(this);
             let opened = opened.ok().and_then(Result::ok).filter(|connection| connection.is_usable());

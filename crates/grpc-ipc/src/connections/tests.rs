@@ -187,6 +187,20 @@ fn a_server_that_does_not_begin_says_why() {
 }
 
 #[test]
+fn a_channel_that_is_closed_waits_for_no_further_connection() {
+    run(async |mut listener, connections| {
+        let growing = tokio::spawn(Arc::clone(&connections).grow());
+        // It does not begin.
+        let _stream = listener.accept().await;
+        let start = Instant::now();
+        connections.close();
+        connections.closed().await;
+        growing.await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    });
+}
+
+#[test]
 fn connections_beyond_the_first_end_when_they_are_idle() {
     run(async |_, _| {
         let network = Network::new();

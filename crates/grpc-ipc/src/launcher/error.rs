@@ -40,6 +40,17 @@ pub enum LaunchError {
         /// ([`Launcher::discard_output`](crate::Launcher::discard_output)).
         output: String,
     },
+    /// The program ended before it listened, and the system does not tell how: this process ignores `SIGCHLD`, or
+    /// something else in it has waited for the program.
+    #[error("the server program {} ended before it listened, with an unknown status{}", .program.display(), said(.output))]
+    Lost {
+        /// The program.
+        program: OsString,
+        /// The operating system's error.
+        source: io::Error,
+        /// The same as in [`Exited`](Self::Exited).
+        output: String,
+    },
     /// The program did not listen in time, so the launcher ended it.
     #[error(
         "the server program {} did not listen within {waited:?} and was ended{}", .program.display(), said(.output)
@@ -76,6 +87,16 @@ pub enum LaunchError {
     )]
     NotAnnounced {
         /// The version that the client requires.
+        required: String,
+        /// The server's answer.
+        #[source]
+        status: Status,
+    },
+    /// The server announces its version, but did not tell it to this client, for example because it does not let the client
+    /// call that method.
+    #[error("this client requires version {required} of the server, which did not tell its version")]
+    NotTold {
+        /// What the client requires.
         required: String,
         /// The server's answer.
         #[source]

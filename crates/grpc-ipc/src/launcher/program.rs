@@ -42,11 +42,16 @@ impl Program {
 }
 
 impl Started {
-    /// The exit status, if the program has ended.
+    /// How the program has ended, if it has.
     pub(super) fn ended(&mut self) -> Option<LaunchError> {
-        let status = self.child.as_mut()?.try_wait().ok()??;
+        let ended = self.child.as_mut()?.try_wait().transpose()?;
         self.child = None;
-        Some(LaunchError::Exited { program: self.program.clone(), status, output: self.log.tail() })
+        let (program, output) = (self.program.clone(), self.log.tail());
+        Some(match ended {
+            Ok(status) => LaunchError::Exited { program, status, output },
+            // ECHILD, waitpid(2): there is no such child any more.
+            Err(source) => LaunchError::Lost { program, source, output },
+        })
     }
 
     /// Ends the program because it took too long.

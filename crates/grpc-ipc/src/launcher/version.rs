@@ -45,7 +45,11 @@ impl Requirement {
             Ok(found) if (self.matches)(&found) => Ok(Found::Right),
             Ok(found) => Ok(Found::Other(found)),
             Err(status) if status.code() == Code::Unavailable => Ok(Found::Gone),
-            Err(status) => Err(LaunchError::NotAnnounced { required: self.required.clone(), status }),
+            // As every server of gRPC answers that does not have the service.
+            Err(status) if status.code() == Code::Unimplemented => {
+                Err(LaunchError::NotAnnounced { required: self.required.clone(), status })
+            }
+            Err(status) => Err(LaunchError::NotTold { required: self.required.clone(), status }),
         }
     }
 
