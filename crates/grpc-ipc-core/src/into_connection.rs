@@ -4,7 +4,7 @@ use crate::Connection;
 
 /// An item of a stream of connections: a connection, or a result with a connection in it.
 ///
-/// An error concerns one connection; the reader of the stream logs it and goes on.
+/// An error concerns one connection; the reader of the stream logs it and continues.
 pub trait IntoConnection: Send + sealed::Sealed {
     /// The connection.
     type Connection: Connection;

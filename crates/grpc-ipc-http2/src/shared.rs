@@ -385,7 +385,7 @@ impl SendStream {
         self.shared.with(|state| state.set_deadlines(self.id, deadlines));
     }
 
-    /// Does something with the stream, and has the result written.
+    /// Changes the stream, and has the output written.
     pub(crate) fn send(&self, act: impl FnOnce(&mut Connection, u32)) {
         self.shared.with(|state| {
             let alone = state.connection.output.is_empty();
@@ -395,11 +395,11 @@ impl SendStream {
     }
 }
 
-/// How it is about more messages of a stream.
+/// The state of a stream for sending more messages.
 pub(crate) enum Part {
-    /// They can be sent.
+    /// More can be sent now.
     HasRoom,
-    /// They have to wait.
+    /// More messages have to wait.
     Waits,
     /// The deadline has passed.
     Late,

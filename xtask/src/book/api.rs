@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::workspace;
 
-/// What rustdoc calls the pages of items.
+/// rustdoc's file names for the pages of items.
 const KINDS: [&str; 8] = ["struct", "enum", "trait", "fn", "type", "constant", "macro", "derive"];
-/// What rustdoc calls the places of members on these pages.
+/// rustdoc's anchors for members on these pages.
 const MEMBERS: [&str; 6] =
     ["method", "variant", "tymethod", "structfield", "associatedtype", "associatedconstant"];
-/// Items of other crates, with their kinds: their documentation is not built here.
+/// Items of other crates, with their kinds. Their documentation is not built here.
 const ELSEWHERE: [(&str, &str, &str); 7] = [
     ("tonic::Code", "https://docs.rs/tonic/latest/tonic/enum.Code.html", "variant"),
     ("tonic::Request", "https://docs.rs/tonic/latest/tonic/struct.Request.html", "method"),
@@ -21,7 +21,7 @@ const ELSEWHERE: [(&str, &str, &str); 7] = [
     ("tonic", "https://docs.rs/tonic/latest/tonic/index.html", "method"),
 ];
 
-/// Whether `target` is a path of Rust and not one of a file or of the web.
+/// Whether `target` is a Rust path, not a file or a URL.
 pub(super) fn is_path(target: &str) -> bool {
     let target = target.strip_suffix("()").unwrap_or(target);
     let is_word = |word: &str| {
@@ -31,8 +31,8 @@ pub(super) fn is_path(target: &str) -> bool {
     target.split("::").all(is_word)
 }
 
-/// The link to the item at `path`, which is written in the documentation of `module`. A link into the facade is relative
-/// to the root of the documentation.
+/// The link to the item at `path`, as written in the documentation of `module`. A link into the facade is relative to
+/// the root of the documentation.
 pub(super) fn link(path: &str, module: &str) -> Option<Link> {
     let path = path.strip_suffix("()").unwrap_or(path);
     for (item, page, member) in ELSEWHERE {
@@ -57,13 +57,13 @@ pub(super) enum Link {
     Elsewhere(String),
 }
 
-/// The page of the item that `names` lead to from `place`, a module.
+/// The page of the item at the path `names`, starting from the module `place`.
 fn page(root: &Path, place: &Path, names: &[&str]) -> Option<String> {
     let [name, members @ ..] = names else {
         let index = place.join("index.html");
         return root.join(&index).exists().then(|| index.display().to_string());
     };
-    // Private modules have folders, too, but no page.
+    // Private modules have folders, too, but no pages.
     if root.join(place).join(name).join("index.html").exists() {
         return page(root, &place.join(name), members);
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::API;
 use crate::Result;
 
-/// The links that lead nowhere, a line each. Those to other sites are not looked at.
+/// The broken links, one per line. Links to other sites are not checked.
 pub(super) fn broken(book: &Path) -> Result<Vec<String>> {
     let mut broken = Vec::new();
     let mut texts = HashMap::new();
@@ -24,7 +24,7 @@ pub(super) fn broken(book: &Path) -> Result<Vec<String>> {
                 target.push("index.html");
             }
             let text = texts.entry(target.clone()).or_insert_with(|| fs::read_to_string(&target).ok());
-            // Pictures and fonts are no text, and are there all the same.
+            // Images and fonts are not text, but they exist.
             let found = match text {
                 Some(text) => id.is_empty() || text.contains(&format!("id=\"{id}\"")),
                 None => id.is_empty() && target.exists(),

@@ -1,18 +1,18 @@
-//! As much of Markdown as the book needs.
+//! The subset of Markdown that the book needs.
 
 /// A part of a page.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Part<'a> {
     /// Lines of text.
     Prose(&'a str),
-    /// A fenced block: what stands behind the opening fence, and the lines between the fences.
+    /// A fenced block: the info string after the opening fence, and the lines between the fences.
     Code { info: &'a str, lines: &'a str },
 }
 
 /// The parts of a page, in order.
 pub(crate) fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
-    // Where the part begins that is being read, and what stands behind its fence if it is code.
+    // The beginning of the current part, and its info string if it is code.
     let (mut begin, mut fence) = (0, None);
     let mut end = 0;
     for line in text.split_inclusive('\n') {
@@ -33,17 +33,17 @@ pub(crate) fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// A link in prose: where its text begins and where all of it ends, and where it leads.
+/// A link in prose: where its text begins, where the link ends, and its target.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Link<'a> {
     pub(crate) begin: usize,
     pub(crate) end: usize,
     pub(crate) label: &'a str,
-    /// `None` if the label is a link by itself: `` [`Server`] ``.
+    /// `None` if the label itself is a link: `` [`Server`] ``.
     pub(crate) target: Option<&'a str>,
 }
 
-/// The links of some prose, in order. What stands between backticks is not searched.
+/// The links in prose, in order. Text between backticks is not searched.
 pub(crate) fn links(prose: &str) -> Vec<Link<'_>> {
     let mut links = Vec::new();
     let mut at = 0;
@@ -70,7 +70,7 @@ pub(crate) fn links(prose: &str) -> Vec<Link<'_>> {
     links
 }
 
-/// The files that a page includes: their paths, and which part of them is meant.
+/// The files that a page includes: their paths, and the names of the included parts.
 pub(crate) fn includes(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     text.split("{{#include ").skip(1).filter_map(|rest| {
         let target = rest.split_once("}}")?.0.trim();
@@ -78,7 +78,7 @@ pub(crate) fn includes(text: &str) -> impl Iterator<Item = (&str, Option<&str>)>
     })
 }
 
-/// The name of a heading in links, as mdBook makes it.
+/// The anchor of a heading, as mdBook generates it.
 pub(crate) fn anchor(heading: &str) -> String {
     let kept = heading.trim().chars().filter_map(|c| match c {
         c if c.is_alphanumeric() || c == '_' || c == '-' => Some(c.to_ascii_lowercase()),

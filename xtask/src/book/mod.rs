@@ -13,9 +13,9 @@ use crate::{Result, workspace};
 
 pub(crate) use preprocessor::run as preprocess;
 
-/// Where the book is, relative to the workspace.
+/// The directory of the book, relative to the workspace.
 pub(crate) const SOURCE: &str = "crates/grpc-ipc/docs";
-/// Where the documentation of the crates is, relative to the book.
+/// The directory of the crates' documentation, relative to the book.
 const API: &str = "api";
 
 pub(crate) fn run() -> Result {

@@ -1,10 +1,10 @@
-//! `cargo xtask book-preprocessor`: what mdBook runs on the pages, which are also documentation of modules.
+//! `cargo xtask book-preprocessor`: mdBook's preprocessor for the pages, which are also documentation of modules.
 //! ([Preprocessors](https://rust-lang.github.io/mdBook/for_developers/preprocessors.html).)
 //!
-//! - Paths of Rust in links become links to the documentation.
-//! - A page without a title gets the one that `SUMMARY.md` gives it, and its headings move down if one of them is of the
-//!   same level: as documentation of a module, the page has the module's name above it.
-//! - Code without a language is Rust, as rustdoc has it. Indented code, from the middle of a program, moves to the left.
+//! - Rust paths in links become links to the documentation.
+//! - A page without a title gets the one in `SUMMARY.md`. Its headings move down one level if one of them has the same
+//!   level as the title. (As documentation of a module, the page is below the module's name.)
+//! - Code without a language is Rust, as in rustdoc. Indented code, from the middle of a program, is unindented.
 
 use std::io::{self, Read as _};
 
@@ -15,7 +15,7 @@ use super::api::{self, Link};
 use super::markdown::{Part, links, parts};
 use crate::Result;
 
-/// Reads the book from the standard input, and prints it.
+/// Reads the book from standard input, and prints it.
 pub(crate) fn run(arguments: &[&str]) -> Result {
     if arguments.first() == Some(&"supports") {
         return Ok(());
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result {
     Ok(())
 }
 
-/// Changes all chapters in `value`. Paths that lead nowhere are added to `unknown`.
+/// Changes all chapters in `value`. Unknown paths are added to `unknown`.
 fn chapters(value: &mut Value, unknown: &mut Vec<String>) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(|value| chapters(value, unknown)),
@@ -83,7 +83,7 @@ impl Page<'_> {
         changed
     }
 
-    /// The prose with links to the documentation in place of paths of Rust.
+    /// The prose, with Rust paths replaced by links to the documentation.
     fn linked(&mut self, prose: &str) -> String {
         let mut changed = String::new();
         let mut at = 0;
@@ -107,7 +107,7 @@ impl Page<'_> {
     }
 
     fn target(&self, path: &str) -> Option<String> {
-        // The pages at the top are those of modules.
+        // The top-level pages document modules.
         let module = self.path.strip_suffix(".md").unwrap_or_default();
         match api::link(path, module)? {
             Link::Elsewhere(link) => Some(link),

@@ -1,4 +1,4 @@
-//! The pages of the book: all of them are listed, their links and includes lead somewhere, and their code is compiled.
+//! The pages of the book: all are listed, their links and includes are valid, and their code is compiled.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -18,7 +18,7 @@ pub(super) fn check() -> Result<Findings> {
     }
     for path in files(SOURCE, "md")? {
         let page = path.strip_prefix(SOURCE)?;
-        // The first is the documentation of the crate, and only that.
+        // The first page is only the documentation of the crate.
         if page == Path::new("lib.md") || page == Path::new("SUMMARY.md") {
             continue;
         }
@@ -37,7 +37,7 @@ pub(super) fn check() -> Result<Findings> {
     Ok(findings)
 }
 
-/// Whether a page has Rust that is not taken from a program.
+/// Whether a page has Rust code that is not included from a program.
 fn has_code_to_compile(text: &str) -> bool {
     parts(text).iter().any(|part| match part {
         Part::Prose(_) => false,
@@ -101,7 +101,7 @@ fn with_includes(page: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// The file at `path` as `page` writes it, from the root of the workspace.
+/// The file at `path`, as written in `page`, relative to the root of the workspace.
 fn beside(page: &Path, path: &str) -> PathBuf {
     let mut found = page.parent().unwrap_or(Path::new("")).to_owned();
     for part in Path::new(path).components() {

@@ -212,7 +212,7 @@ fn a_secret_is_never_indexed() {
     });
 }
 
-/// A call of which nothing was written when the connection ended can be made again.
+/// A call can be made again if none of it was written when the connection ended.
 #[test]
 fn a_call_that_was_not_written_is_unprocessed() {
     run(async || {

@@ -37,7 +37,7 @@ fn rfc9113_6_5_settings_of_a_size_that_6_does_not_divide_are_a_connection_error(
     }
 }
 
-/// One value that no setting may have.
+/// A value that a setting must not have.
 fn invalid(id: u16, value: u32, code: u32) {
     server(async |mut peer| {
         peer.send(settings(&[(id, value)])).await;
@@ -102,7 +102,7 @@ fn rfc9113_6_5_2_frames_are_no_longer_than_the_client_takes() {
     server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 1 << 20)], async |mut peer| {
         peer.send(window_update(0, 1 << 20)).await;
         peer.send(headers(1, &request("GET", "/large")).end_stream()).await;
-        // The peer watches the length of each frame.
+        // The peer checks the length of each frame.
         assert_eq!(peer.expect_response(1).await.body.len(), LARGE);
     });
 }
