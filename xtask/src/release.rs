@@ -20,7 +20,7 @@ pub(crate) fn run(options: &[&str]) -> Result {
     }
     semver(&mut platform);
     if cfg!(target_os = "linux") {
-        platform.check("public API", public_api::run(&[]));
+        public_api::check(&mut platform, public_api::host());
     }
     let publish = ["publish", "--dry-run", "--workspace", "--locked"];
     platform.check("dry run of publishing", run_command(cargo().args(publish)));

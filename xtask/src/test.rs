@@ -74,7 +74,7 @@ fn style() -> Platform {
     platform.check("clippy", run_command(cargo().args(clippy)));
     platform.check("documentation", documentation());
     if cfg!(target_os = "linux") {
-        platform.check("public API", public_api::host().and_then(|apis| public_api::compare(&apis, false)));
+        public_api::check(&mut platform, public_api::host());
     }
     platform.check("tidy", tidy::run());
     match release::missing("deny") {
@@ -162,8 +162,7 @@ fn under_wine() -> Platform {
     platform.check("Ctrl-C ends the greeter", ctrl_c_ends_the_greeter());
     type_check_published(&mut platform, MSVC);
     document(&mut platform, MSVC);
-    let unchanged = public_api::windows().and_then(|apis| public_api::compare(&apis, false));
-    platform.check("public API", unchanged);
+    public_api::check(&mut platform, public_api::windows());
     platform
 }
 
