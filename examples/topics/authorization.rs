@@ -24,7 +24,7 @@ use grpc_ipc::{AccessPolicy, Authorize, Channel, ListenOptions, Peer, PeerStream
 use tokio_stream::{Stream, StreamExt as _};
 
 mod topics {
-    grpc_ipc::tonic::include_proto!("topics");
+    grpc_ipc::include_proto!("topics");
 }
 
 use topics::clock_client::ClockClient;

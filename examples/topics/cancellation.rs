@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio_stream::{Stream, StreamExt as _};
 
 mod topics {
-    grpc_ipc::tonic::include_proto!("topics");
+    grpc_ipc::include_proto!("topics");
 }
 
 use topics::clock_client::ClockClient;

@@ -14,7 +14,7 @@ use grpc_ipc::Server;
 use grpc_ipc::tonic::{Request, Response, Status, Streaming, async_trait};
 
 mod topics {
-    grpc_ipc::tonic::include_proto!("topics");
+    grpc_ipc::include_proto!("topics");
 }
 
 use topics::adder_client::AdderClient;

@@ -18,7 +18,7 @@ use grpc_ipc::tonic::{Code, Request, Response, Status, async_trait};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 mod topics {
-    grpc_ipc::tonic::include_proto!("topics");
+    grpc_ipc::include_proto!("topics");
 }
 
 use topics::greeter_client::GreeterClient;

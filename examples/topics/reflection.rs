@@ -25,7 +25,7 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 mod topics {
-    grpc_ipc::tonic::include_proto!("topics");
+    grpc_ipc::include_proto!("topics");
 }
 
 use topics::greeter_server::{Greeter, GreeterServer};

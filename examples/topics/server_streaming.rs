@@ -21,7 +21,7 @@ use grpc_ipc::tonic::{Request, Response, Status, async_trait};
 use tokio_stream::{Stream, StreamExt as _};
 
 mod topics {
-    grpc_ipc::tonic::include_proto!("topics");
+    grpc_ipc::include_proto!("topics");
 }
 
 use topics::clock_client::ClockClient;

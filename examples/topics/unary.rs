@@ -15,7 +15,7 @@ use grpc_ipc::tonic::{Request, Response, Status, async_trait};
 use grpc_ipc::{Peer, Server};
 
 mod topics {
-    grpc_ipc::tonic::include_proto!("topics");
+    grpc_ipc::include_proto!("topics");
 }
 
 use topics::greeter_client::GreeterClient;

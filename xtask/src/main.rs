@@ -12,6 +12,7 @@ mod public_api;
 mod release;
 mod setup;
 mod summary;
+mod templates;
 mod test;
 mod tidy;
 mod wine;
@@ -48,6 +49,7 @@ cargo xtask COMMAND
                                  publishing; with --require-all, fails if a tool is missing
   setup                          installs the requirements of tests and benchmarks besides Rust (on Debian, as root; on
                                  other systems only the peers that they can run)
+  templates                      makes the templates of `grpc-ipc new` from the examples; tidy reports differences
   wine PROGRAM [ARGUMENT]...     runs a Windows program under the Wine that setup installs";
 
 type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         ["public-api", ref options @ ..] => public_api::run(options),
         ["release", ref options @ ..] => release::run(options),
         ["setup"] => setup::run(),
+        ["templates"] => templates::run(),
         ["book"] => book::run(),
         ["book-preprocessor", ref arguments @ ..] => book::preprocess(arguments),
         ["wine", program, ref arguments @ ..] => wine::run(program, arguments),

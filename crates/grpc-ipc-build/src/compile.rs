@@ -34,7 +34,8 @@ impl Builder {
         self.compile_fds_with_config(fds, Config::new())
     }
 
-    /// Like [`compile_protos`](Self::compile_protos), for options of prost-build that [`Builder`] does not have.
+    /// Like [`compile_protos`](Self::compile_protos), for options of prost-build that [`Builder`] does not have. The option
+    /// `prost_path` is set: generated code uses the prost of `grpc-ipc`.
     ///
     /// # Errors
     ///

@@ -205,7 +205,7 @@ impl Builder {
         self
     }
 
-    /// Makes the `bytes` fields that `path` matches `prost::bytes::Bytes`, whose clones share their memory.
+    /// Makes the `bytes` fields that `path` matches `grpc_ipc::prost::bytes::Bytes`, whose clones share their memory.
     /// Default: a [`Vec<u8>`].
     pub fn bytes(mut self, path: impl AsRef<str>) -> Self {
         self.messages.bytes.push(path.as_ref().to_owned());
@@ -296,6 +296,8 @@ impl MessageOptions {
     }
 
     pub(crate) fn apply(&self, config: &mut Config) {
+        // A program then needs no dependency on prost, nor on the same version of it.
+        config.prost_path("::grpc_ipc::prost");
         // Users cannot act on Clippy's opinion of the names and sizes of generated messages.
         config.type_attribute(".", "#[allow(clippy::all)]");
         if let Some(path) = &self.include_file {

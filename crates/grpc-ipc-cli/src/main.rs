@@ -15,6 +15,7 @@ mod health;
 mod list;
 mod man;
 mod metadata;
+mod new;
 mod output;
 mod peer;
 mod schema;
@@ -48,6 +49,7 @@ enum Command {
     Bridge(bridge::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
+    New(new::Arguments),
 }
 
 #[tokio::main]
@@ -70,6 +72,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Bridge(arguments) => bridge::run(arguments).await,
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man(arguments) => man::run(&arguments),
+        Command::New(arguments) => new::run(&arguments),
     }
 }
 

@@ -29,6 +29,7 @@ mod from_connection;
 mod from_connector;
 mod from_incoming;
 mod hooks;
+mod include_proto;
 #[cfg(feature = "tonic-transport")]
 mod incoming;
 mod intercepted;
@@ -103,6 +104,8 @@ pub use lifecycle::{Announcement, Description};
 pub use listen_options::ListenOptions;
 pub use method_path::MethodPath;
 pub use observer::{ConnectionInfo, Event, Observer, Refusal};
+/// prost, in the version that generated messages use: `prost::Message` encodes and decodes them.
+pub use prost;
 pub use record_calls::{CallRecord, RecordCalls, RecordedBody, RecordedCalls, RecordedFuture};
 pub use serve_error::ServeError;
 pub use server::Server;

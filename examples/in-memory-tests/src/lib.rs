@@ -7,7 +7,7 @@ use grpc_ipc::{Peer, Server, UserId};
 use tokio::time::{Instant, sleep};
 
 pub mod alarm {
-    grpc_ipc::tonic::include_proto!("alarm");
+    grpc_ipc::include_proto!("alarm");
 }
 
 use alarm::alarm_server::{Alarm, AlarmServer};

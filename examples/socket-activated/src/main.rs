@@ -16,7 +16,7 @@ use grpc_ipc::Server;
 use grpc_ipc::tonic::{Request, Response, Status, async_trait};
 
 mod clock {
-    grpc_ipc::tonic::include_proto!("clock");
+    grpc_ipc::include_proto!("clock");
 }
 
 struct MyClock {

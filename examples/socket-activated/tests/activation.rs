@@ -12,7 +12,7 @@ use grpc_ipc::{Channel, ConnectOptions};
 use grpc_ipc_conformance::skip;
 
 mod clock {
-    grpc_ipc::tonic::include_proto!("clock");
+    grpc_ipc::include_proto!("clock");
 }
 
 /// The process ends with the test.

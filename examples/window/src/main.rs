@@ -13,7 +13,7 @@ mod host;
 mod window;
 
 mod greet {
-    grpc_ipc::tonic::include_proto!("greet");
+    grpc_ipc::include_proto!("greet");
 }
 
 fn main() -> eframe::Result {

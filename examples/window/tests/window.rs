@@ -24,7 +24,7 @@ use x11rb::protocol::xtest::ConnectionExt as _;
 use x11rb::rust_connection::RustConnection;
 
 mod greet {
-    grpc_ipc::tonic::include_proto!("greet");
+    grpc_ipc::include_proto!("greet");
 }
 
 const WIDTH: u16 = 760;

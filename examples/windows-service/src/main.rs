@@ -29,7 +29,7 @@ mod service;
 
 #[cfg(windows)]
 pub mod updater {
-    grpc_ipc::tonic::include_proto!("updater");
+    grpc_ipc::include_proto!("updater");
 }
 
 #[cfg(windows)]

@@ -19,7 +19,7 @@ type Findings = Vec<String>;
 type Check = fn() -> Result<Findings>;
 
 pub(crate) fn run() -> Result {
-    let checks: [(&str, Check); 8] = [
+    let checks: [(&str, Check); 9] = [
         ("dependencies point downwards", dependencies::check),
         ("unsafe code is confined", source::unsafe_code),
         ("platforms are told apart in one place", source::platforms),
@@ -28,6 +28,7 @@ pub(crate) fn run() -> Result {
         ("packages are complete, and have no keys in them", packages::check),
         ("the pages of the book are whole", book::check),
         ("the README agrees with the manifests", readme::check),
+        ("the templates of grpc-ipc new agree with the examples", templates),
     ];
     let mut wrong = 0;
     for (what, check) in checks {
@@ -39,4 +40,12 @@ pub(crate) fn run() -> Result {
         wrong += findings.len();
     }
     if wrong == 0 { Ok(()) } else { Err(format!("tidy: {wrong} findings").into()) }
+}
+
+fn templates() -> Result<Findings> {
+    let outdated = crate::templates::outdated()?;
+    Ok(outdated
+        .into_iter()
+        .map(|path| format!("{path} is out of date: run `cargo xtask templates`"))
+        .collect())
 }

@@ -25,7 +25,8 @@ pub(super) fn unsafe_code() -> Result<Findings> {
     for path in rust_files(&["crates", "proto", "examples", "benches"])? {
         let is_sys = path.iter().any(|part| part == "sys" || part == "sys.rs");
         for (number, line) in code(&read(&path)?) {
-            if !is_sys && has_word(line, "unsafe") {
+            // A list of Rust's keywords has the word, too.
+            if !is_sys && has_word(&line.replace("\"unsafe\"", ""), "unsafe") {
                 findings.push(format!("{}:{number}: unsafe code outside of sys", path.display()));
             }
         }

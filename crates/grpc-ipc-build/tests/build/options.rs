@@ -145,22 +145,25 @@ fn attributes_of_messages() {
     assert_eq!(marks(configure().message_attribute(".", MARK)), [true, true, false]);
     assert_eq!(marks(configure().enum_attribute(".", MARK)), [false, false, true]);
     let file = generate(configure().field_attribute("HelloRequest.name", MARK), GREET);
-    assert!(has(&file, "#[marked] pub name: ::prost::alloc::string::String"));
+    assert!(has(&file, "#[marked] pub name: ::grpc_ipc::prost::alloc::string::String"));
 }
 
 #[test]
 fn types_of_fields() {
     let usual = generate(configure(), GREET);
-    assert!(has(&usual, "pub picture: ::prost::alloc::vec::Vec<u8>"));
+    assert!(has(&usual, "pub picture: ::grpc_ipc::prost::alloc::vec::Vec<u8>"));
     assert!(has(&usual, "pub more: ::std::collections::HashMap<"));
     assert!(has(&usual, "pub last: ::core::option::Option<HelloReply>"));
     let chosen = generate(
         configure().bytes("HelloRequest.picture").btree_map(".greet").boxed("HelloRequest.last"),
         GREET,
     );
-    assert!(has(&chosen, "pub picture: ::prost::bytes::Bytes"));
-    assert!(has(&chosen, "pub more: ::prost::alloc::collections::BTreeMap<"));
-    assert!(has(&chosen, "pub last: ::core::option::Option<::prost::alloc::boxed::Box<HelloReply>>"));
+    assert!(has(&chosen, "pub picture: ::grpc_ipc::prost::bytes::Bytes"));
+    assert!(has(&chosen, "pub more: ::grpc_ipc::prost::alloc::collections::BTreeMap<"));
+    assert!(has(
+        &chosen,
+        "pub last: ::core::option::Option<::grpc_ipc::prost::alloc::boxed::Box<HelloReply>>"
+    ));
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn well_known_types() {
     let file = generate(configure(), WELL_KNOWN);
     assert!(has(&file, "request: tonic::Request<()>"));
     assert!(has(&file, "tonic::Response<::prost_types::Timestamp>"));
-    assert!(has(&file, "request: tonic::Request<::prost::alloc::string::String>"));
+    assert!(has(&file, "request: tonic::Request<::grpc_ipc::prost::alloc::string::String>"));
     assert!(has(&file, "tonic::Response<bool>"));
 
     let fixture = Fixture::new(&[("greet.proto", WELL_KNOWN)]);

@@ -93,11 +93,11 @@ fn plain(mut item: TraitItem) -> String {
     dense(&item).replace("tonic::codegen::BoxStream", "BoxStream")
 }
 
-/// Removes formatting.
+/// Removes formatting, and names prost as tonic's generator does.
 fn dense(tokens: &impl ToTokens) -> String {
     let text = tokens.to_token_stream().to_string();
     let text: String = text.chars().filter(|character| !character.is_whitespace()).collect();
-    text.replace(",>", ">").replace(",)", ")")
+    text.replace(",>", ">").replace(",)", ")").replace("::grpc_ipc::prost::", "::prost::")
 }
 
 fn snake(service: &str) -> &str {

@@ -228,7 +228,7 @@ fn stubs_are_unimplemented() {
     run("stubs_are_unimplemented", || async {
         let channel = serve(|server| server.add_service(stubs::kinds_server::KindsServer::new(Stubs))).await;
         let mut client = stubs::kinds_client::KindsClient::new(channel);
-        let number = stubs::Number { value: 5, note: prost::bytes::Bytes::new() };
+        let number = stubs::Number { value: 5, note: grpc_ipc::prost::bytes::Bytes::new() };
         assert_eq!(client.unary(number.clone()).await.unwrap().into_inner(), number);
         assert_eq!(client.count(number.clone()).await.unwrap_err().code(), Code::Unimplemented);
         let numbers = || tokio_stream::iter([number.clone()]);

@@ -21,14 +21,14 @@
 pub mod fixture {
     /// A method of each kind.
     pub mod kinds {
-        grpc_ipc::tonic::include_proto!("fixture.kinds");
+        grpc_ipc::include_proto!("fixture.kinds");
     }
     /// Names that clash with others.
     pub mod names {
-        grpc_ipc::tonic::include_proto!("fixture.names");
+        grpc_ipc::include_proto!("fixture.names");
         /// A nested package.
         pub mod inner {
-            grpc_ipc::tonic::include_proto!("fixture.names.inner");
+            grpc_ipc::include_proto!("fixture.names.inner");
         }
     }
 }
@@ -37,12 +37,12 @@ pub use fixture::kinds;
 
 /// Without a package.
 pub mod alone {
-    grpc_ipc::tonic::include_proto!("_");
+    grpc_ipc::include_proto!("_");
 }
 
 /// Other options.
 pub mod stubs {
-    grpc_ipc::tonic::include_proto!("stubs/fixture.kinds");
+    grpc_ipc::include_proto!("stubs/fixture.kinds");
 }
 
 /// Its own well-known types.
@@ -54,5 +54,5 @@ pub mod well_known {
 
 /// Messages of another module.
 pub mod elsewhere {
-    grpc_ipc::tonic::include_proto!("elsewhere/fixture.elsewhere");
+    grpc_ipc::include_proto!("elsewhere/fixture.elsewhere");
 }

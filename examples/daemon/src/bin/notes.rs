@@ -15,6 +15,7 @@ use std::process::Command;
 
 use clap::{Parser, Subcommand};
 use grpc_ipc::{Channel, Launcher};
+
 use notes_daemon::ADDRESS;
 use notes_daemon::notes::notes_client::NotesClient;
 use notes_daemon::notes::{ListRequest, Note};

@@ -13,12 +13,13 @@ use std::time::Duration;
 use clap::Parser;
 use grpc_ipc::tonic::{Request, Response, Status, async_trait};
 use grpc_ipc::{AccessPolicy, Announcement, ListenOptions, Peer, Server};
-use notes_daemon::ADDRESS;
-use notes_daemon::notes::notes_server::{Notes, NotesServer};
-use notes_daemon::notes::{Added, ListRequest, Note};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::{Stream, StreamExt as _};
+
+use notes_daemon::ADDRESS;
+use notes_daemon::notes::notes_server::{Notes, NotesServer};
+use notes_daemon::notes::{Added, ListRequest, Note};
 
 /// Keeps notes, and serves them to this user and to a group.
 #[derive(Parser)]

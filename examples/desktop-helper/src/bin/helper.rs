@@ -6,14 +6,15 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use desktop_helper::converter::converter_server::{Converter, ConverterServer};
-use desktop_helper::converter::{Document, Progress};
 use grpc_ipc::Server;
 use grpc_ipc::tonic::{Request, Response, Status, async_trait};
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+
+use desktop_helper::converter::converter_server::{Converter, ConverterServer};
+use desktop_helper::converter::{Document, Progress};
 
 struct MyConverter;
 

@@ -13,11 +13,12 @@ use std::error::Error;
 use std::process::Stdio;
 use std::time::Duration;
 
-use desktop_helper::converter::Document;
-use desktop_helper::converter::converter_client::ConverterClient;
 use grpc_ipc::tonic::Status;
 use grpc_ipc::{Channel, ConnectOptions};
 use tokio::process::{Child, Command};
+
+use desktop_helper::converter::Document;
+use desktop_helper::converter::converter_client::ConverterClient;
 
 /// A helper process and the client that calls it.
 struct Helper {

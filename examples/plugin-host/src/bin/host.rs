@@ -29,6 +29,7 @@ mod unix {
     use grpc_ipc::tonic::{Request, Response, Status, async_trait};
     use grpc_ipc::unix::LocalStream;
     use grpc_ipc::{Channel, Server};
+
     use plugin_host::plugin::Text;
     use plugin_host::plugin::host_server::{Host, HostServer};
     use plugin_host::plugin::plugin_client::PluginClient;

@@ -12,6 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     use grpc_ipc::tonic::{Request, Response, Status, async_trait};
     use grpc_ipc::unix::LocalStream;
     use grpc_ipc::{Channel, Server};
+
     use plugin_host::plugin::Text;
     use plugin_host::plugin::host_client::HostClient;
     use plugin_host::plugin::plugin_server::{Plugin, PluginServer};

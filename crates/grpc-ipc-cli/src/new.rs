@@ -1,0 +1,174 @@
+//! `grpc-ipc new`: begins a program.
+
+mod files;
+mod name;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::failure::Failure;
+use crate::output::print;
+use files::Files;
+
+/// Creates a program that builds and runs: a service and its client, or what --template names
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The directory to create; its last part becomes the name of the package
+    directory: PathBuf,
+    /// What the program is
+    #[arg(long, value_enum, default_value_t = Template::Service)]
+    template: Template,
+    /// The name of the package, if it is not that of the directory
+    #[arg(long)]
+    name: Option<String>,
+    /// Uses the crates in this checkout of grpc-ipc instead of those on crates.io
+    #[arg(long, value_name = "DIRECTORY")]
+    grpc_ipc_path: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Template {
+    /// A service and its client
+    Service,
+    /// A daemon, and a command line that starts it when it is needed
+    Daemon,
+    /// A desktop program, and the helper process that works for it
+    Desktop,
+    /// A host that starts plug-ins, calls them, and answers their calls (Unix)
+    Plugin,
+}
+
+impl Template {
+    fn files(self) -> Files {
+        match self {
+            Self::Service => files::SERVICE,
+            Self::Daemon => files::DAEMON,
+            Self::Desktop => files::DESKTOP,
+            Self::Plugin => files::PLUGIN,
+        }
+    }
+
+    /// The first commands to try.
+    fn commands(self) -> &'static [&'static str] {
+        match self {
+            Self::Service => &[
+                "cargo run --bin server       (in one terminal)",
+                "cargo run --bin client Ada   (in another)",
+            ],
+            Self::Daemon => &[
+                "cargo build",
+                "cargo run --bin notes add \"buy milk\"",
+                "cargo run --bin notes list",
+                "cargo run --bin notes stop",
+            ],
+            Self::Desktop => &["cargo build", "cargo run --bin program"],
+            Self::Plugin => &["cargo build", "cargo run --bin host"],
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let Arguments { directory, template, .. } = arguments;
+    let name = match &arguments.name {
+        Some(name) => name.clone(),
+        None => name::of_directory(directory)?,
+    };
+    name::check(&name, template.files())?;
+    let patch = arguments.grpc_ipc_path.as_deref().map(patch).transpose()?;
+
+    create(directory)?;
+    if let Err((path, error)) = write(directory, *template, &name, patch.as_deref()) {
+        // All of it is ours: the directory did not exist.
+        _ = fs::remove_dir_all(directory);
+        return Err(Failure::new(format!("cannot write {}: {error}", path.display()))
+            .hint(format!("{} was removed again.", directory.display())));
+    }
+    print(report(directory, *template, &name).as_bytes())
+}
+
+/// The end of a manifest that uses the crates of a checkout.
+fn patch(checkout: &Path) -> Result<String, Failure> {
+    let checkout = std::path::absolute(checkout)
+        .map_err(|error| Failure::new(format!("{}: {error}", checkout.display())))?;
+    let mut patch = String::from(
+        "\n# Uses a checkout of grpc-ipc instead of the crates on crates.io.\n[patch.crates-io]\n",
+    );
+    for krate in ["grpc-ipc", "grpc-ipc-build"] {
+        let path = checkout.join("crates").join(krate);
+        if !path.join("Cargo.toml").is_file() {
+            return Err(Failure::wrong_input(format!(
+                "{} is not a checkout of grpc-ipc",
+                checkout.display()
+            ))
+            .hint(format!("It has no {}. Name the directory that has the README.", path.display())));
+        }
+        let path = path.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+        _ = writeln!(patch, "{krate} = {{ path = \"{path}\" }}");
+    }
+    Ok(patch)
+}
+
+fn create(directory: &Path) -> Result<(), Failure> {
+    let parent = directory.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(parent).and_then(|()| fs::create_dir(directory)).map_err(|error| {
+        let shown = directory.display();
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => Failure::new(format!("{shown} already exists"))
+                .hint("Choose another directory, or remove this one first."),
+            _ => Failure::new(format!("cannot create {shown}: {error}"))
+                .hint("Choose a directory in which you may write."),
+        }
+    })
+}
+
+fn write(
+    directory: &Path,
+    template: Template,
+    name: &str,
+    patch: Option<&str>,
+) -> Result<(), (PathBuf, io::Error)> {
+    for (path, text) in template.files() {
+        let mut text =
+            text.replace("{{project-name}}", name).replace("{{crate_name}}", &name.replace('-', "_"));
+        if *path == "Cargo.toml" {
+            text += patch.unwrap_or_default();
+        }
+        let path = directory.join(path);
+        let parent = path.parent().unwrap_or(directory);
+        fs::create_dir_all(parent).and_then(|()| fs::write(&path, text)).map_err(|error| (path, error))?;
+    }
+    Ok(())
+}
+
+/// What was created, and what to do next.
+fn report(directory: &Path, template: Template, name: &str) -> String {
+    let mut report = format!("Created the package {name}:\n\n");
+    for (path, _) in template.files() {
+        _ = writeln!(report, "  {}", directory.join(path).display());
+    }
+    _ = writeln!(report, "\nRun it:\n\n  cd {}", directory.display());
+    for command in template.commands().iter().chain(&["cargo test"]) {
+        _ = writeln!(report, "  {command}");
+    }
+    if let Some(workspace) = workspace_around(directory) {
+        _ = writeln!(
+            report,
+            "\n{} is a workspace: unless its `members` include the package already, add it there.",
+            workspace.display()
+        );
+    }
+    report
+}
+
+/// The manifest of a workspace that the directory is in. Cargo wants the package to be a member.
+fn workspace_around(directory: &Path) -> Option<PathBuf> {
+    let directory = std::path::absolute(directory).ok()?;
+    let manifests = directory.ancestors().skip(1).map(|above| above.join("Cargo.toml"));
+    manifests.into_iter().find(|manifest| {
+        fs::read_to_string(manifest).is_ok_and(|text| text.lines().any(|line| line.trim() == "[workspace]"))
+    })
+}

@@ -1,0 +1,15 @@
+use std::time::Duration;
+
+use {{crate_name}}::MyGreeter;
+use {{crate_name}}::greeter_server::GreeterServer;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Ctrl-C or SIGTERM stops the server. Running calls then have five seconds to end.
+    grpc_ipc::Server::builder()
+        .add_service(GreeterServer::new(MyGreeter))
+        .listen("local:{{project-name}}")
+        .serve_with_shutdown(grpc_ipc::shutdown_signal()?, Duration::from_secs(5))
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! What the command writes and says. These tests build nothing.
+
+use std::fs;
+
+use crate::util::{checkout, files, grpc_ipc_new};
+
+/// What the command says when it fails with an exit code.
+fn failure(directory: &std::path::Path, arguments: &[&str], code: i32) -> String {
+    let output = grpc_ipc_new(directory, arguments);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap().replace("\r\n", "\n")
+}
+
+#[test]
+fn a_package_has_the_name_of_its_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = grpc_ipc_new(directory.path(), &["inside/my-greeter"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("Created the package my-greeter"), "{said}");
+    assert!(said.contains("cargo run --bin server"), "{said}");
+
+    let files = files(&directory.path().join("inside/my-greeter"));
+    let text = |path: &str| &files.iter().find(|(found, _)| found == path).expect(path).1;
+    assert!(text("Cargo.toml").contains("name = \"my-greeter\""));
+    assert!(text("src/bin/server.rs").contains("use my_greeter::"));
+    assert!(text("src/bin/server.rs").contains("local:my-greeter"));
+    assert!(!files.iter().any(|(_, text)| text.contains("{{")));
+}
+
+#[test]
+fn a_directory_that_exists_stays_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("hello")).unwrap();
+    let said = failure(directory.path(), &["hello"], 1);
+    assert_eq!(said, "error: hello already exists\nChoose another directory, or remove this one first.\n");
+    assert!(files(directory.path()).is_empty());
+}
+
+#[test]
+fn a_name_that_cargo_refuses_is_refused_before_anything_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = failure(directory.path(), &["my.app"], 2);
+    assert!(
+        said.starts_with("error: a package cannot be called \"my.app\": it has the character '.'\n"),
+        "{said}"
+    );
+    assert!(fs::read_dir(directory.path()).unwrap().next().is_none());
+    assert!(grpc_ipc_new(directory.path(), &["my.app", "--name", "my-app"]).status.success());
+}
+
+#[test]
+fn a_checkout_takes_the_place_of_published_crates() {
+    let directory = tempfile::tempdir().unwrap();
+    let checkout = checkout().to_str().unwrap();
+    assert!(grpc_ipc_new(directory.path(), &["hello", "--grpc-ipc-path", checkout]).status.success());
+    let manifest = fs::read_to_string(directory.path().join("hello/Cargo.toml")).unwrap();
+    let (package, patch) = manifest.split_once("[patch.crates-io]\n").unwrap();
+    assert!(package.contains("\ngrpc-ipc = \"0.1\"\n"));
+    assert!(patch.contains("grpc-ipc-build = { path = "));
+
+    let said = failure(directory.path(), &["other", "--grpc-ipc-path", "hello"], 2);
+    assert!(said.contains("hello is not a checkout of grpc-ipc\nIt has no "), "{said}");
+}
+
+#[test]
+fn a_package_inside_of_a_workspace_has_to_be_a_member() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("Cargo.toml"), "[workspace]\nmembers = []\n").unwrap();
+    let output = grpc_ipc_new(directory.path(), &["hello"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("Cargo.toml is a workspace: "), "{said}");
+}
