@@ -9,7 +9,6 @@ macro_rules! pages {
 
 pages! {
     introduction "../docs/introduction.md",
-    getting_started "../docs/guide/getting-started.md",
     addresses "../docs/guide/addresses.md",
     access "../docs/guide/access.md",
     lifecycle "../docs/guide/lifecycle.md",
