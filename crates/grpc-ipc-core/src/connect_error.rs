@@ -39,7 +39,7 @@ pub enum ConnectError {
         /// The address.
         address: Address,
     },
-    /// No server is at the address, and the client cannot start one.
+    /// No server is at the address, and the client, such as a `Launcher` of `grpc-ipc`, failed to start one.
     #[error("cannot connect to {address}: cannot start a server there")]
     NotStarted {
         /// The address.

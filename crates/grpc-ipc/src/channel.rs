@@ -23,8 +23,8 @@ use crate::status::{deadline_exceeded, status_from_http2, status_from_http2_beca
 use crate::sync::{in_runtime, spawn};
 use crate::{CallError, ConnectOptions, ConnectivityState, StateWatch, WaitForReady};
 
-/// A connection to a server, for any number of clients and calls. If it breaks, the next call opens another one.
-/// Cloning is cheap.
+/// Makes calls to a server, for any number of clients. It connects when a call needs a connection, and again after a
+/// connection has broken. Cloning is cheap.
 ///
 /// A channel goes into any generated client: `GreeterClient::new(channel)`. A call whose deadline
 /// ([`Request::set_timeout`](tonic::Request::set_timeout)) passes ends with
@@ -54,7 +54,7 @@ use crate::{CallError, ConnectOptions, ConnectivityState, StateWatch, WaitForRea
 /// # }
 /// ```
 ///
-/// [`from_tonic`](crate::from_tonic) lists the options of tonic's `Endpoint` and their equivalents here.
+/// [`from_tonic`](crate::from_tonic) lists the options of tonic's `Endpoint` and their equivalents in grpc-ipc.
 #[derive(Clone)]
 pub struct Channel {
     connections: Arc<Connections>,

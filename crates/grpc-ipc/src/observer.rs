@@ -55,9 +55,8 @@ pub enum Event<'a> {
         /// The connection.
         connection: &'a ConnectionInfo,
     },
-    /// The server refuses a client. Three kinds of refusals are logged but not reported here: if the transport cannot
-    /// identify the client, if the TLS handshake fails, and if a [listener](crate::Server::listener) of your own
-    /// refuses.
+    /// The server refuses a client. A refusal is logged, but not reported here, if the transport cannot identify the
+    /// client, if the TLS handshake fails, or if a [listener](crate::Server::listener) of your own refuses the client.
     #[non_exhaustive]
     Refused {
         /// The client.

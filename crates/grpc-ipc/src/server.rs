@@ -47,7 +47,7 @@ use crate::{BoundServer, Http2Options, ListenOptions, ServeError, ServerStats, s
 /// take the *general path*, which costs about three times as much ([`ServerStats::general_calls`] counts them). Options
 /// that take calls off the direct path say so.
 ///
-/// [`from_tonic`](crate::from_tonic) lists tonic's options and their equivalents here.
+/// [`from_tonic`](crate::from_tonic) lists tonic's options and their equivalents in grpc-ipc.
 #[derive(Default)]
 #[must_use = "a server does nothing until it serves"]
 pub struct Server {

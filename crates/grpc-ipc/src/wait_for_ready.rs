@@ -1,6 +1,6 @@
 use tonic::Request;
 
-/// Whether a call waits until its channel has a connection. It belongs into the extensions of the request;
+/// Whether a call waits until its channel has a connection. It is stored in the extensions of the request;
 /// [`RequestExt::set_wait_for_ready`] puts it there.
 ///
 /// With `true`, a call waits for a server that is missing, starting or restarting, until the call's deadline, or

@@ -224,9 +224,9 @@ impl Peer {
     }
 
     /// The process id, from SO_PEERCRED (Linux), LOCAL_PEEREPID (macOS), GetNamedPipeClientProcessId,
-    /// GetNamedPipeServerProcessId or SIO_AF_UNIX_GETPEERPID (Windows). It may already belong to another process;
-    /// [`process`](Self::process) cannot. It is also `None` for a Linux process in a pid namespace that this process
-    /// cannot see, and on macOS when the peer has already exited.
+    /// GetNamedPipeServerProcessId or SIO_AF_UNIX_GETPEERPID (Windows). It may already belong to another process; the
+    /// handle that [`process`](Self::process) returns cannot. It is also `None` for a Linux process in a pid namespace
+    /// that this process cannot see, and on macOS when the peer has already exited.
     pub fn pid(&self) -> Option<u32> {
         self.0.pid
     }
