@@ -1,7 +1,7 @@
 //! Two questions: who may connect (`AccessPolicy`), and who may call which method (`Authorize`).
 //!
 //! ```text
-//! cargo run -p topics --example authorization
+//! cargo run -p topics --bin authorization
 //! ```
 //!
 //! prints

@@ -1,7 +1,7 @@
 //! A stream of requests and a stream of responses, both open at the same time.
 //!
 //! ```text
-//! cargo run -p topics --example bidirectional_streaming
+//! cargo run -p topics --bin bidirectional_streaming
 //! ```
 //!
 //! prints

@@ -1,7 +1,7 @@
 //! A client cancels a call by dropping it. The server then drops the handler and its stream.
 //!
 //! ```text
-//! cargo run -p topics --example cancellation
+//! cargo run -p topics --bin cancellation
 //! ```
 //!
 //! prints

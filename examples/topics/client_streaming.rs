@@ -1,7 +1,7 @@
 //! A stream of requests, one response.
 //!
 //! ```text
-//! cargo run -p topics --example client_streaming
+//! cargo run -p topics --bin client_streaming
 //! ```
 //!
 //! prints

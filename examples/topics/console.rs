@@ -1,7 +1,7 @@
 //! A console program that hosts a server: it shows each call, and ends on Ctrl-C or SIGTERM.
 //!
 //! ```text
-//! cargo run -p topics --example console [ADDRESS]
+//! cargo run -p topics --bin console [ADDRESS]
 //! ```
 //!
 //! prints on Linux, when `greet.py` and then `greet.js` have called it, and it is told to stop:

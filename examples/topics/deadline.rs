@@ -1,7 +1,7 @@
 //! A deadline ends a call that takes too long, in the client and in the server.
 //!
 //! ```text
-//! cargo run -p topics --example deadline
+//! cargo run -p topics --bin deadline
 //! ```
 //!
 //! prints

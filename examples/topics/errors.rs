@@ -1,7 +1,7 @@
 //! Errors with details that a program can read: the standard messages of `google.rpc`, with the crate `tonic-types`.
 //!
 //! ```text
-//! cargo run -p topics --example errors
+//! cargo run -p topics --bin errors
 //! ```
 //!
 //! prints

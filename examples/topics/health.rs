@@ -1,7 +1,7 @@
 //! The standard health service, `grpc.health.v1.Health`: a server says whether it can do its work, and clients watch it.
 //!
 //! ```text
-//! cargo run -p topics --example health
+//! cargo run -p topics --bin health
 //! ```
 //!
 //! prints

@@ -1,7 +1,7 @@
 //! Reflection: a server tells clients which services it has, so that tools can call it without its .proto files.
 //!
 //! ```text
-//! cargo run -p topics --example reflection
+//! cargo run -p topics --bin reflection
 //! ```
 //!
 //! prints

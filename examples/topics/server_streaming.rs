@@ -1,7 +1,7 @@
 //! One request, a stream of responses.
 //!
 //! ```text
-//! cargo run -p topics --example server_streaming
+//! cargo run -p topics --bin server_streaming
 //! ```
 //!
 //! prints

@@ -1,7 +1,7 @@
 //! One server at several addresses, each with an access policy of its own.
 //!
 //! ```text
-//! cargo run -p topics --example several_addresses
+//! cargo run -p topics --bin several_addresses
 //! ```
 //!
 //! prints

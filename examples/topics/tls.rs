@@ -1,7 +1,7 @@
 //! TLS with a certificate on each side. The address stays the same.
 //!
 //! ```text
-//! cargo run -p topics --example tls
+//! cargo run -p topics --bin tls
 //! ```
 //!
 //! prints

@@ -1,7 +1,7 @@
 //! One request, one response, and a handler that knows who calls.
 //!
 //! ```text
-//! cargo run -p topics --example unary
+//! cargo run -p topics --bin unary
 //! ```
 //!
 //! prints

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use grpc_ipc_conformance::Watchdog;
 
-/// `cargo test` builds the examples beside the tests.
+/// Cargo builds the programs of a package before its tests, in the directory above.
 fn program(name: &str) -> PathBuf {
     let tests = std::env::current_exe().unwrap();
     let built = tests.ancestors().nth(2).unwrap();
-    let program = built.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    let program = built.join(name).with_extension(std::env::consts::EXE_EXTENSION);
     assert!(program.exists(), "{} is missing; `cargo test -p topics` builds it", program.display());
     program
 }
@@ -47,7 +47,7 @@ fn each_example_prints_what_it_says() {
             continue;
         }
         let source = fs::read_to_string(&path).unwrap().replace('\r', "");
-        let command = format!("//! cargo run -p topics --example {name}\n");
+        let command = format!("//! cargo run -p topics --bin {name}\n");
         assert!(source.contains(&command), "{name}.rs does not say {command}");
         let is_listed = readme.as_ref().is_none_or(|readme| readme.contains(&format!("(topics/{name}.rs)")));
         assert!(is_listed, "examples/README.md does not list {name}.rs");
