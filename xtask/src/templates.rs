@@ -82,8 +82,12 @@ fn from_example(example: &str) -> Result<Files> {
     let name = name.ok_or_else(|| format!("{directory}/Cargo.toml has no name"))?;
     let mut made = Files::from([(".gitignore".to_owned(), "/target\n".to_owned())]);
     for path in walk(&directory)? {
-        let text = read(&path)?;
         let relative = path.strip_prefix(&format!("{directory}/")).unwrap_or(&path);
+        if relative == "rustfmt.toml" {
+            // It is there only because this repository has rules of its own. A template is formatted by the default rules.
+            continue;
+        }
+        let text = read(&path)?;
         let text = if relative == "Cargo.toml" { published(&text)? } else { text };
         if text.contains("{{") || text.contains("{%") {
             return Err(format!("{path} has {{{{ or {{%, which begins a placeholder in a template").into());

@@ -30,6 +30,12 @@ pub(crate) struct Arguments {
     grpc_ipc_path: Option<PathBuf>,
 }
 
+/// RELEASING.md says when to remove it.
+const UNPUBLISHED: &str = "
+grpc-ipc is not on crates.io yet, so Cargo cannot find it for this package. Remove the directory, clone the
+repository of grpc-ipc, and run this command again: add --grpc-ipc-path DIRECTORY, the directory of the clone.
+";
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Template {
     /// A service and its client
@@ -77,7 +83,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(name) => name.clone(),
         None => name::of_directory(directory)?,
     };
-    name::check(&name, template.files())?;
+    name::check(&name, template.files()).map_err(|problem| match &arguments.name {
+        Some(_) => problem.hint("Choose another NAME."),
+        None => problem.hint(
+            "Use letters, digits, - and _. If only the directory is to have this name, add --name NAME.",
+        ),
+    })?;
     let patch = arguments.grpc_ipc_path.as_deref().map(patch).transpose()?;
 
     create(directory)?;
@@ -87,7 +98,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::new(format!("cannot write {}: {error}", path.display()))
             .hint(format!("{} was removed again.", directory.display())));
     }
-    print(report(directory, *template, &name).as_bytes())
+    print(report(directory, *template, &name, patch.is_some()).as_bytes())
 }
 
 /// The end of a manifest that uses the crates of a checkout.
@@ -145,30 +156,55 @@ fn write(
 }
 
 /// What was created, and what to do next.
-fn report(directory: &Path, template: Template, name: &str) -> String {
+fn report(directory: &Path, template: Template, name: &str, patched: bool) -> String {
     let mut report = format!("Created the package {name}:\n\n");
     for (path, _) in template.files() {
         _ = writeln!(report, "  {}", directory.join(path).display());
+    }
+    if !patched {
+        report += UNPUBLISHED;
+    }
+    if let Some(workspace) = workspace_around(directory) {
+        report += &how_to_join(&workspace, directory, patched);
     }
     _ = writeln!(report, "\nRun it:\n\n  cd {}", directory.display());
     for command in template.commands().iter().chain(&["cargo test"]) {
         _ = writeln!(report, "  {command}");
     }
-    if let Some(workspace) = workspace_around(directory) {
-        _ = writeln!(
-            report,
-            "\n{} is a workspace: unless its `members` include the package already, add it there.",
-            workspace.display()
-        );
-    }
     report
 }
 
-/// The manifest of a workspace that the directory is in. Cargo wants the package to be a member.
+/// How to make the package a member of the workspace that it is in. Otherwise, Cargo refuses to build it.
+fn how_to_join(workspace: &Path, directory: &Path, patched: bool) -> String {
+    let absolute = std::path::absolute(directory).unwrap_or(directory.to_owned());
+    let root = workspace.parent().unwrap_or(Path::new(""));
+    let member = absolute.strip_prefix(root).unwrap_or(directory).to_string_lossy().replace('\\', "/");
+    let mut text = format!(
+        "\nThe directory is inside of a workspace, {}: add \"{member}\" to the `members` there, unless they \
+         include it already.\n",
+        workspace.display()
+    );
+    if patched {
+        text += "Move the section [patch.crates-io] there as well: Cargo ignores it in a member.\n";
+    }
+    _ = writeln!(
+        text,
+        "Or keep the package apart: add the line [workspace] to the end of {}.",
+        directory.join("Cargo.toml").display()
+    );
+    text
+}
+
+/// The manifest of a workspace that the directory is in.
 fn workspace_around(directory: &Path) -> Option<PathBuf> {
     let directory = std::path::absolute(directory).ok()?;
     let manifests = directory.ancestors().skip(1).map(|above| above.join("Cargo.toml"));
     manifests.into_iter().find(|manifest| {
-        fs::read_to_string(manifest).is_ok_and(|text| text.lines().any(|line| line.trim() == "[workspace]"))
+        fs::read_to_string(manifest).is_ok_and(|text| {
+            text.lines().any(|line| {
+                let line = line.trim_start();
+                line.starts_with("[workspace]") || line.starts_with("[workspace.")
+            })
+        })
     })
 }

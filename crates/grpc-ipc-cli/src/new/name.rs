@@ -5,6 +5,9 @@ use std::path::Path;
 use super::Files;
 use crate::failure::Failure;
 
+/// An address `local:NAME` has at most 64, and one template adds the number of a process.
+const LONGEST: usize = 50;
+
 /// Words of Rust, which no crate can be called.
 const KEYWORDS: [&str; 50] = [
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn",
@@ -40,6 +43,8 @@ pub(super) fn check(name: &str, files: Files) -> Result<(), Failure> {
         Some(format!("it has the character {other:?}"))
     } else if !name.starts_with(|first: char| first.is_ascii_alphabetic()) {
         Some("it does not begin with a letter".to_owned())
+    } else if name.len() > LONGEST {
+        Some(format!("it has more than {LONGEST} characters"))
     } else {
         let name = name.replace('_', "-");
         let depends = |line: &str| line.split_once(" = ").is_some_and(|(key, _)| key == name);
@@ -57,10 +62,7 @@ pub(super) fn check(name: &str, files: Files) -> Result<(), Failure> {
     };
     match problem {
         None => Ok(()),
-        Some(problem) => Err(Failure::wrong_input(format!("a package cannot be called {name:?}: {problem}"))
-            .hint(
-                "Use letters, digits, - and _. If only the directory is to have this name, add --name NAME.",
-            )),
+        Some(problem) => Err(Failure::wrong_input(format!("a package cannot be called {name:?}: {problem}"))),
     }
 }
 
@@ -99,6 +101,8 @@ mod tests {
         ] {
             assert!(refused(name).contains(problem), "{name}: {}", refused(name));
         }
+        assert_eq!(refused(&"a".repeat(50)), "");
+        assert!(refused(&"a".repeat(51)).contains("more than 50 characters"));
     }
 
     #[test]

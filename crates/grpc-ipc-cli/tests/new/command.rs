@@ -46,7 +46,13 @@ fn a_name_that_cargo_refuses_is_refused_before_anything_is_written() {
         "{said}"
     );
     assert!(fs::read_dir(directory.path()).unwrap().next().is_none());
+    assert!(said.contains("add --name NAME"), "{said}");
     assert!(grpc_ipc_new(directory.path(), &["my.app", "--name", "my-app"]).status.success());
+    let said = failure(directory.path(), &["app", "--name", "fn"], 2);
+    assert_eq!(
+        said,
+        "error: a package cannot be called \"fn\": it is a keyword of Rust\nChoose another NAME.\n"
+    );
 }
 
 #[test]
@@ -59,15 +65,27 @@ fn a_checkout_takes_the_place_of_published_crates() {
     assert!(package.contains("\ngrpc-ipc = \"0.1\"\n"));
     assert!(patch.contains("grpc-ipc-build = { path = "));
 
+    let output = grpc_ipc_new(directory.path(), &["unpublished"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("not on crates.io yet"), "{said}");
+    assert!(said.contains("add --grpc-ipc-path DIRECTORY"), "{said}");
+
     let said = failure(directory.path(), &["other", "--grpc-ipc-path", "hello"], 2);
     assert!(said.contains("hello is not a checkout of grpc-ipc\nIt has no "), "{said}");
 }
 
 #[test]
 fn a_package_inside_of_a_workspace_has_to_be_a_member() {
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("Cargo.toml"), "[workspace]\nmembers = []\n").unwrap();
-    let output = grpc_ipc_new(directory.path(), &["hello"]);
-    let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("Cargo.toml is a workspace: "), "{said}");
+    for workspace in ["[workspace] # all\nmembers = []\n", "[workspace.package]\nversion = \"1.0.0\"\n"] {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("Cargo.toml"), workspace).unwrap();
+        let said =
+            |arguments: &[&str]| String::from_utf8(grpc_ipc_new(directory.path(), arguments).stdout).unwrap();
+        let hello = said(&["inside/hello"]);
+        assert!(hello.contains("add \"inside/hello\" to the `members`"), "{hello}");
+        assert!(!hello.contains("[patch.crates-io]"), "{hello}");
+        let patched = said(&["patched", "--grpc-ipc-path", checkout().to_str().unwrap()]);
+        assert!(patched.contains("add \"patched\" to the `members`"), "{patched}");
+        assert!(patched.contains("Move the section [patch.crates-io]"), "{patched}");
+    }
 }

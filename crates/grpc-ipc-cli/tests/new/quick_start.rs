@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::process::{Child, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use grpc_ipc::{Channel, ConnectOptions};
@@ -37,12 +39,15 @@ impl QuickStart {
             prose = after;
         }
         let indented = section.lines().filter_map(|line| line.strip_prefix("    "));
-        // A line that is not Rust: those are in blocks.
-        let commands = indented.filter(|line| line.starts_with("cargo ")).map(str::to_owned).collect();
+        // Other indented lines are Rust, in blocks.
+        let commands = indented
+            .filter(|line| line.starts_with("cargo ") || line.starts_with("grpc-ipc "))
+            .map(str::to_owned)
+            .collect();
         Self { blocks, commands }
     }
 
-    /// The words of the only command that begins like this, without `cargo`.
+    /// The words of the only command that begins like this, without the program.
     fn command(&self, start: &str) -> Vec<&str> {
         let found: Vec<_> = self.commands.iter().filter(|line| line.starts_with(start)).collect();
         assert_eq!(found.len(), 1, "{start}: {found:?}");
@@ -86,15 +91,56 @@ fn a_new_package_becomes_a_server_and_a_client() {
     let package = workshop.bring_in(&package);
 
     succeed(workshop.cargo(&package).args(["build", "--quiet"]));
-    let mut server = workshop.cargo(&package);
-    server.args(quick_start.command("cargo run --bin server")).stderr(Stdio::null()).stdout(Stdio::piped());
-    let mut server = Server(server.spawn().unwrap());
+    let run = |start| {
+        let mut command = workshop.cargo(&package);
+        command.args(quick_start.command(start));
+        command
+    };
+    let nobody = run("cargo run --bin client").output().unwrap();
+    assert_failed(
+        &nobody,
+        &format!("Error: cannot connect to {address}: nothing is there; is the server running?"),
+    );
+
+    let mut server = run("cargo run --bin server");
+    let mut server = Server(server.stderr(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap());
     wait_for(&address);
-    let mut client = workshop.cargo(&package);
-    client.args(quick_start.command("cargo run --bin client"));
-    let answer = client.output().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.0.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line.trim(), format!("listening on {address}"));
+    let answer = run("cargo run --bin client").output().unwrap();
     assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "Hello Ada", "{answer:?}");
+
+    let second = run("cargo run --bin server").output().unwrap();
+    assert_failed(&second, &format!("Error: {address} is already in use by "));
     assert!(server.0.try_wait().unwrap().is_none());
+}
+
+/// The program ended with exit code 1 and this message. Lines of Cargo precede it, and a backtrace may follow.
+fn assert_failed(output: &Output, message: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.lines().any(|line| line.starts_with(message)), "{message}\n{said}");
+}
+
+/// The commands of the README are run in the directory that has the clone.
+#[test]
+fn the_commands_that_use_a_template_fit_their_directory() {
+    let quick_start = QuickStart::read();
+    let install = quick_start.command("cargo install --path");
+    let path = install.last().unwrap().strip_prefix("grpc-ipc/").expect("the clone");
+    assert_eq!(checkout().join(path), Path::new(env!("CARGO_MANIFEST_DIR")));
+
+    let directory = tempfile::tempdir().unwrap();
+    for krate in ["grpc-ipc", "grpc-ipc-build"] {
+        let path = directory.path().join("grpc-ipc/crates").join(krate);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("Cargo.toml"), "").unwrap();
+    }
+    // The package of the quick start.
+    fs::create_dir(directory.path().join("hello-grpc")).unwrap();
+    let output = grpc_ipc_new(directory.path(), &quick_start.command("grpc-ipc new")[1..]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// The address of this checkout's server.

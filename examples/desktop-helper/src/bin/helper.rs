@@ -6,6 +6,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use grpc_ipc::Server;
 use grpc_ipc::tonic::{Request, Response, Status, async_trait};
 use tokio::io::AsyncReadExt as _;
@@ -22,7 +23,10 @@ struct MyConverter;
 impl Converter for MyConverter {
     type ConvertStream = Pin<Box<dyn Stream<Item = Result<Progress, Status>> + Send>>;
 
-    async fn convert(&self, request: Request<Document>) -> Result<Response<Self::ConvertStream>, Status> {
+    async fn convert(
+        &self,
+        request: Request<Document>,
+    ) -> Result<Response<Self::ConvertStream>, Status> {
         let Document { name, pages } = request.into_inner();
         if name == "crash.txt" {
             std::process::abort();
@@ -42,8 +46,10 @@ impl Converter for MyConverter {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let address = std::env::args().nth(1).ok_or("the program starts this helper; it is not run by hand")?;
+async fn main() -> anyhow::Result<()> {
+    let address = std::env::args()
+        .nth(1)
+        .context("the program starts this helper; it is not run by hand")?;
     let program_has_gone = async {
         // The program writes nothing to it, so the read ends when the program does.
         _ = tokio::io::stdin().read_u8().await;

@@ -4,9 +4,15 @@ use std::process::Command;
 
 #[test]
 fn it_converts_cancels_and_starts_the_helper_again() {
-    let output = Command::new(env!("CARGO_BIN_EXE_program")).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_program"))
+        .output()
+        .unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{printed}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let lines: Vec<_> = printed.lines().collect();
     assert_eq!(
         lines,

@@ -7,7 +7,10 @@ pub struct MyGreeter;
 
 #[async_trait]
 impl greeter_server::Greeter for MyGreeter {
-    async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+    async fn say_hello(
+        &self,
+        request: Request<HelloRequest>,
+    ) -> Result<Response<HelloReply>, Status> {
         if let Some(peer) = request.extensions().get::<Peer>() {
             println!("called by {peer}");
         }

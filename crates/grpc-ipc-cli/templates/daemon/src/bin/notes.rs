@@ -10,7 +10,6 @@
 //! $ cargo run --bin notes stop
 //! ```
 
-use std::error::Error;
 use std::process::Command;
 
 use clap::{Parser, Subcommand};
@@ -47,17 +46,23 @@ enum Action {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let Arguments { address, action } = Arguments::parse();
     match action {
         Action::Add { text } => {
-            let number =
-                NotesClient::new(start(&address).await?).add(Note { text }).await?.into_inner().number;
+            let number = NotesClient::new(start(&address).await?)
+                .add(Note { text })
+                .await?
+                .into_inner()
+                .number;
             println!("note {number}");
         }
         Action::List { follow } => {
             let channel = start(&address).await?;
-            let mut notes = NotesClient::new(channel).list(ListRequest { follow }).await?.into_inner();
+            let mut notes = NotesClient::new(channel)
+                .list(ListRequest { follow })
+                .await?
+                .into_inner();
             while let Some(note) = notes.message().await? {
                 println!("{}", note.text);
             }
@@ -66,14 +71,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let daemon = Channel::connect(address.as_str()).await?.describe().await?;
             println!("{} {}, process {}", daemon.name, daemon.version, daemon.pid);
         }
-        Action::Stop => Channel::connect(address.as_str()).await?.ask_to_leave(None).await?,
+        Action::Stop => {
+            Channel::connect(address.as_str())
+                .await?
+                .ask_to_leave(None)
+                .await?
+        }
     }
     Ok(())
 }
 
 /// A channel to a daemon of this version. It replaces a daemon of another version, as after an update.
-async fn start(address: &str) -> Result<Channel, Box<dyn Error>> {
-    let daemon = std::env::current_exe()?.with_file_name(format!("notesd{}", std::env::consts::EXE_SUFFIX));
+async fn start(address: &str) -> anyhow::Result<Channel> {
+    let daemon =
+        std::env::current_exe()?.with_file_name(format!("notesd{}", std::env::consts::EXE_SUFFIX));
     let listen = address.to_owned();
     let command = move || {
         let mut command = Command::new(&daemon);

@@ -36,9 +36,11 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .init();
     let stop = grpc_ipc::shutdown_signal()?;
     let mut server = Server::builder()
         .announce(Announcement::new("notesd", env!("CARGO_PKG_VERSION")))
@@ -47,13 +49,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     if !arguments.stay {
         server = server.exit_when_idle(Duration::from_secs(60));
     }
-    Ok(server.serve_with_shutdown(stop, Duration::from_secs(5)).await?)
+    Ok(server
+        .serve_with_shutdown(stop, Duration::from_secs(5))
+        .await?)
 }
 
 fn listen_options(arguments: &Arguments) -> ListenOptions {
     let mut options = ListenOptions::new(arguments.address.as_str());
     if let Some(group) = &arguments.group {
-        options = options.access(AccessPolicy::default().or(AccessPolicy::group_names([group.clone()])));
+        options =
+            options.access(AccessPolicy::default().or(AccessPolicy::group_names([group.clone()])));
         // The system checks the file's permissions before grpc-ipc checks its policy.
         #[cfg(unix)]
         {
@@ -72,37 +77,55 @@ struct Book {
 
 impl Default for Book {
     fn default() -> Self {
-        Self { notes: Arc::default(), added: broadcast::channel(64).0 }
+        Self {
+            notes: Arc::default(),
+            added: broadcast::channel(64).0,
+        }
     }
 }
 
 #[async_trait]
 impl Notes for Book {
     async fn add(&self, request: Request<Note>) -> Result<Response<Added>, Status> {
-        let peer = request.extensions().get::<Peer>().map_or_else(String::new, Peer::to_string);
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .map_or_else(String::new, Peer::to_string);
         let note = request.into_inner();
         if note.text.is_empty() {
             return Err(Status::invalid_argument("a note has a text"));
         }
         println!("{peer} adds {:?}", note.text);
-        let mut notes = self.notes.lock().map_err(|_| Status::internal("a call has panicked"))?;
+        let mut notes = self
+            .notes
+            .lock()
+            .map_err(|_| Status::internal("a call has panicked"))?;
         notes.push(note.clone());
         // Fails if nobody follows.
         _ = self.added.send(note);
-        Ok(Response::new(Added { number: notes.len() as u32 }))
+        Ok(Response::new(Added {
+            number: notes.len() as u32,
+        }))
     }
 
     type ListStream = Pin<Box<dyn Stream<Item = Result<Note, Status>> + Send>>;
 
-    async fn list(&self, request: Request<ListRequest>) -> Result<Response<Self::ListStream>, Status> {
-        let notes = self.notes.lock().map_err(|_| Status::internal("a call has panicked"))?;
+    async fn list(
+        &self,
+        request: Request<ListRequest>,
+    ) -> Result<Response<Self::ListStream>, Status> {
+        let notes = self
+            .notes
+            .lock()
+            .map_err(|_| Status::internal("a call has panicked"))?;
         let present = tokio_stream::iter(notes.clone()).map(Ok);
         if !request.into_inner().follow {
             return Ok(Response::new(Box::pin(present)));
         }
         // Subscribed under the lock, so that no note is missed.
-        let added = BroadcastStream::new(self.added.subscribe())
-            .map(|note| note.map_err(|_| Status::data_loss("notes come faster than they are read")));
+        let added = BroadcastStream::new(self.added.subscribe()).map(|note| {
+            note.map_err(|_| Status::data_loss("notes come faster than they are read"))
+        });
         Ok(Response::new(Box::pin(present.chain(added))))
     }
 }

@@ -10,7 +10,7 @@
 
 #[cfg(unix)]
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     unix::main().await
 }
 
@@ -21,7 +21,6 @@ fn main() {
 
 #[cfg(unix)]
 mod unix {
-    use std::error::Error;
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::process::{Child, Command};
@@ -41,8 +40,12 @@ mod unix {
     impl Host for Dictionary {
         async fn translate(&self, request: Request<Text>) -> Result<Response<Text>, Status> {
             match request.into_inner().text.as_str() {
-                "hello" => Ok(Response::new(Text { text: "bonjour".to_owned() })),
-                other => Err(Status::not_found(format!("the dictionary does not have {other:?}"))),
+                "hello" => Ok(Response::new(Text {
+                    text: "bonjour".to_owned(),
+                })),
+                other => Err(Status::not_found(format!(
+                    "the dictionary does not have {other:?}"
+                ))),
             }
         }
     }
@@ -54,7 +57,7 @@ mod unix {
     }
 
     impl Plugin {
-        fn start() -> Result<Self, Box<dyn Error>> {
+        fn start() -> anyhow::Result<Self> {
             // A connection has one client and one server, so each direction of calls has its own connection.
             let (calls, their_calls) = UnixStream::pair()?;
             let (callbacks, their_callbacks) = UnixStream::pair()?;
@@ -65,20 +68,39 @@ mod unix {
             let callbacks = LocalStream::try_from(callbacks)?;
             // It ends with the plug-in.
             tokio::spawn(
-                Server::builder().add_service(HostServer::new(Dictionary)).serve_connection(callbacks),
+                Server::builder()
+                    .add_service(HostServer::new(Dictionary))
+                    .serve_connection(callbacks),
             );
             let channel = Channel::from_connection(LocalStream::try_from(calls)?);
-            Ok(Self { process, client: PluginClient::new(channel) })
+            Ok(Self {
+                process,
+                client: PluginClient::new(channel),
+            })
         }
     }
 
-    pub(super) async fn main() -> Result<(), Box<dyn Error>> {
+    pub(super) async fn main() -> anyhow::Result<()> {
         let mut plugins = vec![Plugin::start()?, Plugin::start()?];
         for (number, plugin) in (1..).zip(&mut plugins) {
-            let text = plugin.client.transform(Text { text: "Ada".to_owned() }).await?.into_inner().text;
+            let text = plugin
+                .client
+                .transform(Text {
+                    text: "Ada".to_owned(),
+                })
+                .await?
+                .into_inner()
+                .text;
             println!("plug-in {number}: {text}");
         }
-        for (number, Plugin { mut process, client }) in (1..).zip(plugins) {
+        for (
+            number,
+            Plugin {
+                mut process,
+                client,
+            },
+        ) in (1..).zip(plugins)
+        {
             drop(client);
             println!("plug-in {number} has ended: {}", process.wait()?);
         }

@@ -6,7 +6,7 @@
 
 #[cfg(unix)]
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     use std::os::fd::AsFd as _;
 
     use grpc_ipc::tonic::{Request, Response, Status, async_trait};
@@ -24,16 +24,25 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[async_trait]
     impl Plugin for Greeter {
         async fn transform(&self, request: Request<Text>) -> Result<Response<Text>, Status> {
-            let hello = Text { text: "hello".to_owned() };
+            let hello = Text {
+                text: "hello".to_owned(),
+            };
             let greeting = self.host.clone().translate(hello).await?.into_inner().text;
-            Ok(Response::new(Text { text: format!("{greeting} {}", request.into_inner().text) }))
+            Ok(Response::new(Text {
+                text: format!("{greeting} {}", request.into_inner().text),
+            }))
         }
     }
 
     let calls = LocalStream::try_from(std::io::stdin().as_fd().try_clone_to_owned()?)?;
     let host = LocalStream::try_from(std::io::stdout().as_fd().try_clone_to_owned()?)?;
-    let greeter = Greeter { host: HostClient::new(Channel::from_connection(host)) };
-    Ok(Server::builder().add_service(PluginServer::new(greeter)).serve_connection(calls).await?)
+    let greeter = Greeter {
+        host: HostClient::new(Channel::from_connection(host)),
+    };
+    Ok(Server::builder()
+        .add_service(PluginServer::new(greeter))
+        .serve_connection(calls)
+        .await?)
 }
 
 #[cfg(not(unix))]

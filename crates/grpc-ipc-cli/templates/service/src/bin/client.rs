@@ -2,7 +2,7 @@ use {{crate_name}}::HelloRequest;
 use {{crate_name}}::greeter_client::GreeterClient;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> anyhow::Result<()> {
     let name = std::env::args().nth(1).unwrap_or("world".to_owned());
     let mut greeter = GreeterClient::connect("local:{{project-name}}").await?;
     let reply = greeter.say_hello(HelloRequest { name }).await?;
