@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 
 use crate::connection::ConnectionArguments;
 use crate::failure::{Failure, with_sources};
-use crate::output::print;
+use crate::output::{escaped, print};
 use crate::{access, address};
 
 /// Listens on one address, and connects each client to a server at another one
@@ -78,7 +78,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 /// Says whom the bridge lets act as its user.
 fn warn(listen: &Address, server: &Address, remote: bool) -> Result<(), Failure> {
     let Address::Tcp { host, .. } = listen else {
-        eprintln!("warning: to the server at {server}, every client of the bridge is the user of the bridge");
+        eprintln!("warning: the server at {server} sees every client of this bridge as you");
         return Ok(());
     };
     let is_loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
@@ -86,11 +86,8 @@ fn warn(listen: &Address, server: &Address, remote: bool) -> Result<(), Failure>
         return Err(Failure::wrong_input(format!("{listen} can be reached from other machines"))
             .hint("Listen on http://127.0.0.1:PORT, or say --dangerous-allow-remote if that is meant."));
     }
-    let whom = if is_loopback { "every user of this machine" } else { "everyone who reaches this machine" };
-    eprintln!(
-        "warning: TCP does not tell who connects: {whom} can use {listen}, and is the user of the bridge to the \
-         server at {server}"
-    );
+    let whom = if is_loopback { "any user of this machine" } else { "anyone who reaches this machine" };
+    eprintln!("warning: {whom} can connect to {listen}, and reaches the server at {server} as you");
     Ok(())
 }
 
@@ -131,7 +128,7 @@ impl Bridge {
                     }
                 }
             }
-            Err(error) => eprintln!("{peer}: {}", with_sources(&error)),
+            Err(error) => eprintln!("{peer}: {}", escaped(&with_sources(&error))),
         }
     }
 }

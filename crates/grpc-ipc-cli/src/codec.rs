@@ -50,7 +50,7 @@ impl Decoder for DynamicDecoder {
         let message = DynamicMessage::decode(self.0.clone(), buffer);
         message.map(Some).map_err(|error| {
             Status::internal(format!(
-                "a response is no {}: {error}; is the schema the one of the server?",
+                "the response is not a {} ({error}); the schema probably differs from the server's",
                 self.0.full_name()
             ))
         })

@@ -9,6 +9,7 @@ use grpc_ipc::tonic::codegen::http::Uri;
 use grpc_ipc::{AccessPolicy, Address, Channel, ConnectOptions, Http2Options};
 
 use crate::access::POLICIES;
+use crate::deadline::Deadline;
 use crate::failure::{Failure, with_sources};
 use crate::{access, duration};
 
@@ -88,9 +89,10 @@ impl ConnectionArguments {
         self.wait.unwrap_or_default()
     }
 
-    /// Connects, once or for as long as `--wait` says.
-    pub(crate) async fn connect(&self, address: &Address) -> Result<Channel, Failure> {
-        connect(self.options(address)?).await
+    /// Connects, once or for as long as `--wait` says, but not beyond `deadline`.
+    pub(crate) async fn connect(&self, address: &Address, deadline: Deadline) -> Result<Channel, Failure> {
+        let options = self.options(address)?;
+        deadline.end(&format!("cannot connect to {address}"), connect(options)).await
     }
 
     fn tls(&self, authorities: &Path) -> Result<ClientTls, Failure> {

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use grpc_ipc::ConnectError;
 use grpc_ipc::tonic::Code;
 
+use crate::output::escaped_lines;
+
 /// Something else went wrong.
 const OTHER: u8 = 1;
 /// The command line or the input is wrong, as clap has it.
@@ -130,8 +132,8 @@ impl Failure {
     /// Prints the failure on standard error.
     pub(crate) fn report(&self) -> ExitCode {
         match (&self.text, &self.message) {
-            (Some(text), _) => eprintln!("{text}"),
-            (None, Some(_)) => eprintln!("{self}"),
+            (Some(text), _) => eprintln!("{}", escaped_lines(text)),
+            (None, Some(_)) => eprintln!("{}", escaped_lines(&self.to_string())),
             (None, None) => {}
         }
         ExitCode::from(self.code)

@@ -9,6 +9,7 @@ use tonic_prost::ProstCodec;
 
 use crate::call::until_interrupted;
 use crate::connection::ConnectionArguments;
+use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::metadata::MetadataArguments;
 use crate::output::print;
@@ -60,17 +61,20 @@ enum ServingStatus {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { address, service, watch: follow, deadline, connection, metadata } = arguments;
+    let limit = match follow {
+        true => Deadline::new(deadline),
+        false => Deadline::or_default(deadline, connection.wait()),
+    };
     let service = service.unwrap_or_default();
-    let channel = connection.connect(&address).await?;
+    let channel = connection.connect(&address, limit).await?;
     let mut request = Request::new(HealthRequest { service: service.clone() });
     *request.metadata_mut() = metadata.of_call()?;
+    if let Some(left) = limit.left() {
+        request.set_timeout(left);
+    }
     if follow {
-        if let Some(deadline) = deadline {
-            request.set_timeout(deadline);
-        }
         return until_interrupted(&channel, watch(&channel, request, &service)).await;
     }
-    request.set_timeout(deadline.unwrap_or(std::time::Duration::from_secs(10)));
     let health = check(&channel, request).await.map_err(|status| explain(&status, &service))?;
     print(format!("{}\n", name(health)).as_bytes())?;
     if health == ServingStatus::Serving { Ok(()) } else { Err(Failure::no()) }

@@ -8,6 +8,7 @@ mod call;
 mod codec;
 mod completions;
 mod connection;
+mod deadline;
 mod describe;
 mod duration;
 mod failure;
@@ -45,7 +46,11 @@ enum Command {
     Call(Box<call::Arguments>),
     Health(health::Arguments),
     Peer(peer::Arguments),
+    #[command(mut_arg("wait", |arg| arg.hide(true)))]
     Wait(wait::Arguments),
+    #[command(mut_arg("authority", |arg| arg.hide(true)))]
+    #[command(mut_arg("user_agent", |arg| arg.hide(true)))]
+    #[command(mut_arg("keepalive_time", |arg| arg.hide(true)))]
     Bridge(bridge::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),

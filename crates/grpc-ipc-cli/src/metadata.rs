@@ -5,6 +5,19 @@ use grpc_ipc::tonic::codegen::http::{HeaderMap, HeaderName, HeaderValue};
 use grpc_ipc::tonic::metadata::{KeyAndValueRef, MetadataMap};
 
 use crate::failure::Failure;
+use crate::output::escaped;
+
+/// The library sets these itself, or HTTP/2 forbids them.
+const HTTPS_OWN: [&str; 8] = [
+    "te",
+    "content-type",
+    "content-length",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Options for the metadata of requests.
 #[derive(Args)]
@@ -50,6 +63,9 @@ impl MetadataArguments {
             if name.as_str().starts_with("grpc-") {
                 return Err(wrong("names that begin with grpc- are gRPC's own"));
             }
+            if HTTPS_OWN.contains(&name.as_str()) {
+                return Err(wrong("this name is HTTP/2's own"));
+            }
             let value = match self.expand_headers {
                 true => {
                     expand(value.trim(), |name| std::env::var(name).ok()).map_err(|error| wrong(&error))?
@@ -92,10 +108,10 @@ pub(crate) fn show(title: &str, metadata: &MetadataMap) {
     for entry in metadata.iter() {
         match entry {
             KeyAndValueRef::Ascii(name, value) => {
-                eprintln!("  {name}: {}", String::from_utf8_lossy(value.as_encoded_bytes()));
+                eprintln!("  {name}: {}", escaped(&String::from_utf8_lossy(value.as_encoded_bytes())));
             }
             KeyAndValueRef::Binary(name, value) => {
-                eprintln!("  {name}: {}", String::from_utf8_lossy(value.as_encoded_bytes()));
+                eprintln!("  {name}: {}", escaped(&String::from_utf8_lossy(value.as_encoded_bytes())));
             }
         }
     }

@@ -19,8 +19,30 @@ pub(crate) fn print(text: &[u8]) -> Result<(), Failure> {
 }
 
 pub(crate) fn print_lines(lines: &[String]) -> Result<(), Failure> {
-    let text: String = lines.iter().flat_map(|line| [line, "\n"]).collect();
+    let text: String = lines.iter().map(|line| escaped(line) + "\n").collect();
     print(text.as_bytes())
+}
+
+/// `text` that another process has written, on one line: without control characters, which would let it forge lines or
+/// command the terminal.
+pub(crate) fn escaped(text: &str) -> String {
+    escape(text, |_| false)
+}
+
+/// As [`escaped`], for text whose lines are ours.
+pub(crate) fn escaped_lines(text: &str) -> String {
+    escape(text, |c| matches!(c, '\n' | '\t'))
+}
+
+fn escape(text: &str, is_kept: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() && !is_kept(c) {
+            true => escaped.extend(c.escape_debug()),
+            false => escaped.push(c),
+        }
+    }
+    escaped
 }
 
 /// How messages are printed.
@@ -60,5 +82,17 @@ impl OutputArguments {
         written.map_err(|error| Failure::new(format!("a response has no form in JSON: {error}")))?;
         text.push(b'\n');
         print(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_escaped() {
+        let text = "é \"a\"\n\t\x1b[2K\u{9b}\r";
+        assert_eq!(escaped(text), r#"é "a"\n\t\u{1b}[2K\u{9b}\r"#);
+        assert_eq!(escaped_lines(text), "é \"a\"\n\t\\u{1b}[2K\\u{9b}\\r");
     }
 }

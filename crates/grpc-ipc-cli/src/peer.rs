@@ -11,7 +11,7 @@ use tokio::time::{Duration, timeout};
 use crate::address;
 use crate::connection::ConnectionArguments;
 use crate::failure::Failure;
-use crate::output::print;
+use crate::output::{escaped, print};
 
 /// Shows who serves at an address, whether this client trusts that server, and whether the server lets this user in
 #[derive(Args)]
@@ -49,7 +49,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Ok(channel) => {
             // Most servers do not say it.
             if let Ok(Ok(server)) = timeout(Duration::from_secs(2), channel.describe()).await {
-                _ = writeln!(text, "server    {} {}", server.name, server.version);
+                _ = writeln!(text, "server    {}", escaped(&format!("{} {}", server.name, server.version)));
             }
             _ = writeln!(text, "trusted   yes, this client trusts {words}");
             _ = writeln!(text, "let in    yes");
@@ -99,7 +99,7 @@ fn describe(text: &mut String, peer: &Peer) {
         _ = writeln!(text, "session   {session}");
     }
     if let Some(label) = peer.security_label() {
-        _ = writeln!(text, "label     {label}");
+        _ = writeln!(text, "label     {}", escaped(&label.to_string()));
     }
 }
 
@@ -115,5 +115,5 @@ fn whose(peer: &Peer, user: &UserId) -> &'static str {
 /// The program that the process runs now, where the system tells it in its file system.
 fn program(pid: u32) -> String {
     let path = std::fs::read_link(format!("/proc/{pid}/exe"));
-    path.map(|path| format!(" ({})", path.display())).unwrap_or_default()
+    path.map(|path| format!(" ({})", escaped(&path.to_string_lossy()))).unwrap_or_default()
 }

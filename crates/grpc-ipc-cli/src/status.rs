@@ -6,6 +6,7 @@ use grpc_ipc::StatusExt as _;
 use grpc_ipc::tonic::{Code, Status};
 
 use crate::failure::Failure;
+use crate::output::escaped;
 
 /// The failure of a command whose call failed.
 pub(crate) fn failure(status: &Status) -> Failure {
@@ -24,10 +25,11 @@ pub(crate) fn is_of_server(status: &Status) -> bool {
     status.call_error().is_none()
 }
 
-fn said(status: &Status) -> &str {
+/// The status's message. Its lines are indented, so that none looks like one of ours.
+fn said(status: &Status) -> String {
     match status.message() {
-        "" => "the server gives no reason",
-        message => message,
+        "" => "the server gives no reason".to_owned(),
+        message => message.lines().map(escaped).collect::<Vec<_>>().join("\n  "),
     }
 }
 

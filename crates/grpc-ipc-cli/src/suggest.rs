@@ -2,9 +2,12 @@
 
 /// The closest of `names` to `wrong`, if one is close.
 pub(crate) fn closest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let given = wrong;
     let wrong = wrong.to_lowercase();
     names
         .into_iter()
+        // One that is right elsewhere is no better here.
+        .filter(|name| *name != given)
         .filter_map(|name| {
             let lower = name.to_lowercase();
             // The package was left out, or another one was given.

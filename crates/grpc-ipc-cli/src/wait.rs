@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use grpc_ipc::Address;
 use grpc_ipc::tonic::Code;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::connection::{ConnectionArguments, connect};
 use crate::failure::Failure;
@@ -32,18 +32,33 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { address, timeout, healthy, connection } = arguments;
+    // The time limits below end it, also during an attempt to connect.
+    let options = connection.options(&address)?.wait(Duration::MAX);
     let began = Instant::now();
-    let limit = timeout.unwrap_or(Duration::MAX);
-    let channel = connect(connection.options(&address)?.wait(limit)).await?;
+    let channel = within(began, timeout, connect(options)).await.unwrap_or_else(|limit| {
+        Err(Failure::of_call(format!("nothing came up at {address} within {limit:?}"), Code::Unavailable))
+    })?;
     let Some(service) = healthy else { return Ok(()) };
-    while !health::is_serving(&channel, &service).await? {
-        if began.elapsed() > limit {
-            return Err(Failure::of_call(
-                format!("the server at {address} does not say SERVING within {limit:?}"),
-                Code::DeadlineExceeded,
-            ));
+    let serves = async {
+        while !health::is_serving(&channel, &service).await? {
+            sleep(INTERVAL).await;
         }
-        sleep(INTERVAL).await;
+        Ok(())
+    };
+    within(began, timeout, serves).await.unwrap_or_else(|limit| {
+        let message = format!("the server at {address} does not say SERVING within {limit:?}");
+        Err(Failure::of_call(message, Code::DeadlineExceeded))
+    })
+}
+
+/// What `work` returns, or the limit if it is over before.
+async fn within<T>(
+    began: Instant,
+    limit: Option<Duration>,
+    work: impl Future<Output = T>,
+) -> Result<T, Duration> {
+    match limit {
+        Some(limit) => timeout_at(began + limit, work).await.map_err(|_| limit),
+        None => Ok(work.await),
     }
-    Ok(())
 }

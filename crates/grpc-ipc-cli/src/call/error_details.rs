@@ -8,8 +8,9 @@ use prost_reflect::prost::Message as _;
 use prost_reflect::prost_types::Any;
 use serde_json::{Value, json};
 
+use crate::deadline::Deadline;
 use crate::failure::Failure;
-use crate::schema::Schema;
+use crate::schema::{NO_SCHEMA, Schema};
 use crate::status;
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -19,10 +20,15 @@ struct RpcStatus {
 }
 
 /// The failure of a call, in words or as JSON.
-pub(super) async fn failure(status: &Status, schema: &mut Schema, as_json: bool) -> Failure {
+pub(super) async fn failure(
+    status: &Status,
+    schema: &mut Schema,
+    deadline: Deadline,
+    as_json: bool,
+) -> Failure {
     let mut details = Vec::new();
     for detail in RpcStatus::decode(status.details()).unwrap_or_default().details {
-        details.push(shown(&detail, schema).await);
+        details.push(shown(&detail, schema, deadline).await);
     }
     let failure = status::failure(status);
     if as_json && status::is_of_server(status) {
@@ -42,9 +48,10 @@ pub(super) async fn failure(status: &Status, schema: &mut Schema, as_json: bool)
 }
 
 /// A detail as JSON: with its fields if its type is known, and otherwise as it came.
-async fn shown(detail: &Any, schema: &mut Schema) -> Value {
+async fn shown(detail: &Any, schema: &mut Schema, deadline: Deadline) -> Value {
     let decoded = async {
-        let message = schema.message(detail.type_url.rsplit('/').next()?).await?;
+        let name = detail.type_url.rsplit('/').next()?;
+        let message = deadline.end(NO_SCHEMA, async { Ok(schema.message(name).await) }).await.ok()??;
         let message = DynamicMessage::decode(message, detail.value.as_slice()).ok()?;
         let mut value = serde_json::to_value(&message).ok()?;
         if let Value::Object(fields) = &mut value {

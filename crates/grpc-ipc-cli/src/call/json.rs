@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
+use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prost_reflect::{DeserializeOptions, DynamicMessage, Kind, MessageDescriptor};
@@ -55,13 +56,10 @@ impl Messages {
     fn hint(&self, reason: &str) -> Option<String> {
         let wrong = |start: &str| reason.strip_prefix(start)?.strip_suffix('\'');
         if let Some(field) = wrong("unrecognized field name '") {
-            let names = names(&self.message, |message| {
-                message.fields().map(|field| field.json_name().to_owned()).collect()
-            });
-            return did_you_mean(field, names.iter().map(String::as_str)).or_else(|| {
-                let fields: Vec<_> =
-                    self.message.fields().map(|field| field.json_name().to_owned()).collect();
-                let name = self.message.full_name();
+            let message = at_hand(&self.message, &self.line.path())?;
+            let fields: Vec<_> = message.fields().map(|field| field.json_name().to_owned()).collect();
+            return did_you_mean(field, fields.iter().map(String::as_str)).or_else(|| {
+                let name = message.full_name();
                 match fields.as_slice() {
                     [] => Some(format!("{name} has no fields: send {{}}")),
                     fields => Some(format!("The fields of {name} are: {}", fields.join(", "))),
@@ -93,6 +91,23 @@ impl Iterator for Messages {
         self.is_over = message.is_err();
         Some(message.map_err(|error| self.failure(&error)))
     }
+}
+
+/// The message that the object at `path` of the JSON of `outermost` is, if that is known.
+fn at_hand(outermost: &MessageDescriptor, path: &[String]) -> Option<MessageDescriptor> {
+    let mut message = outermost.clone();
+    let mut keys = path.iter();
+    while let Some(key) = keys.next() {
+        let field = message.get_field_by_json_name(key).or_else(|| message.get_field_by_name(key))?;
+        let mut kind = field.kind();
+        if field.is_map() {
+            // The next one is a key of the map.
+            keys.next();
+            kind = kind.as_message()?.map_entry_value_field().kind();
+        }
+        message = kind.as_message()?.clone();
+    }
+    Some(message)
 }
 
 /// What `names` says of a message and of those inside of it.
@@ -129,23 +144,69 @@ impl Read for Recorded {
 }
 
 #[derive(Clone, Default)]
-struct Line(Arc<Mutex<Vec<u8>>>);
+struct Line(Arc<Mutex<Seen>>);
+
+/// What has been read.
+#[derive(Default)]
+struct Seen {
+    line: Vec<u8>,
+    /// The last key of each object that has begun. Arrays have none.
+    keys: Vec<Option<String>>,
+    /// The text that has begun, as far as keys are long.
+    text: Option<Vec<u8>>,
+    is_escaped: bool,
+    last: String,
+}
+
+impl Seen {
+    fn record(&mut self, byte: u8) {
+        if self.line.last() == Some(&b'\n') {
+            self.line.clear();
+        }
+        self.line.push(byte);
+        match (&mut self.text, byte) {
+            (Some(_), b'\\') if !self.is_escaped => self.is_escaped = true,
+            (Some(text), b'"') if !self.is_escaped => {
+                self.last = String::from_utf8_lossy(text).into_owned();
+                self.text = None;
+            }
+            (Some(text), byte) => {
+                self.is_escaped = false;
+                if text.len() < 256 {
+                    text.push(byte);
+                }
+            }
+            (None, b'"') => self.text = Some(Vec::new()),
+            (None, b':') => {
+                if let Some(key) = self.keys.last_mut() {
+                    *key = Some(mem::take(&mut self.last));
+                }
+            }
+            (None, b'{' | b'[') => self.keys.push(None),
+            (None, b'}' | b']') => _ = self.keys.pop(),
+            (None, _) => {}
+        }
+    }
+}
 
 impl Line {
     fn record(&self, bytes: &[u8]) {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for byte in bytes {
-            if line.last() == Some(&b'\n') {
-                line.clear();
-            }
-            line.push(*byte);
-        }
+        let mut read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bytes.iter().for_each(|byte| read.record(*byte));
+    }
+
+    /// The keys of the objects around the one that is being read.
+    fn path(&self) -> Vec<String> {
+        let read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let outer = read.keys.len().saturating_sub(1);
+        read.keys[..outer].iter().flatten().cloned().collect()
     }
 
     /// The line as far as it was read, and a mark below `column`, which counts bytes from 1.
     fn shown(&self, column: usize) -> String {
-        let line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let line = line.strip_suffix(b"\n").unwrap_or(&line);
+        let read = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = &read.line;
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
         let before = String::from_utf8_lossy(&line[..column.min(line.len())]);
         let skipped = before.chars().count().saturating_sub(SHOWN);
         let before: String = before.chars().skip(skipped).collect();

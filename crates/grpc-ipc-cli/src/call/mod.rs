@@ -18,10 +18,11 @@ use tokio::time::timeout;
 
 use crate::codec::DynamicCodec;
 use crate::connection::ConnectionArguments;
+use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::metadata::{self, MetadataArguments};
-use crate::output::OutputArguments;
-use crate::schema::{Schema, SchemaArguments};
+use crate::output::{OutputArguments, escaped};
+use crate::schema::{NO_SCHEMA, Schema, SchemaArguments};
 use crate::{address, duration};
 use input::{Input, InputArguments};
 use progress::Progress;
@@ -65,19 +66,24 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     // Metadata that is wrong is told before anything is sent.
     let metadata = arguments.metadata.of_call()?;
     let files = arguments.schema.files()?;
-    let channel = arguments.connection.connect(&arguments.address).await?;
-    let mut schema = match files {
-        Some(schema) => schema,
-        None => Schema::of_server(channel.clone(), &arguments.metadata).await?,
+    let deadline = Deadline::new(arguments.deadline);
+    let channel = arguments.connection.connect(&arguments.address, deadline).await?;
+    let load = async {
+        let mut schema = match files {
+            Some(schema) => schema,
+            None => Schema::of_server(channel.clone(), &arguments.metadata).await?,
+        };
+        let method = schema.method(&arguments.method).await?;
+        Ok((schema, method))
     };
-    let method = schema.method(&arguments.method).await?;
+    let (schema, method) = deadline.end(NO_SCHEMA, load).await?;
     let input = arguments.input.open(&method)?;
     let mut request = Request::new(());
     *request.metadata_mut() = metadata;
-    if let Some(deadline) = arguments.deadline {
-        request.set_timeout(deadline);
+    if let Some(left) = deadline.left() {
+        request.set_timeout(left);
     }
-    let call = Call { channel: channel.clone(), method, arguments: &arguments, schema };
+    let call = Call { channel: channel.clone(), method, arguments: &arguments, schema, deadline };
     until_interrupted(&channel, call.run(request, input)).await
 }
 
@@ -105,13 +111,14 @@ struct Call<'a> {
     method: MethodDescriptor,
     arguments: &'a Arguments,
     schema: Schema,
+    deadline: Deadline,
 }
 
 impl Call<'_> {
     async fn run(mut self, request: Request<()>, input: Input) -> Result<(), Failure> {
         let path = format!("/{}/{}", self.method.parent_service().full_name(), self.method.name());
         if self.arguments.verbose {
-            eprintln!("calling {path}");
+            eprintln!("calling {}", escaped(&path));
             metadata::show("request metadata", request.metadata());
         }
         let path = PathAndQuery::try_from(path).map_err(|error| Failure::new(error.to_string()))?;
@@ -145,7 +152,7 @@ impl Call<'_> {
                 match responses.message().await {
                     Ok(Some(message)) => {
                         received += 1;
-                        let message = self.schema.complete(message).await?;
+                        let message = self.deadline.end(NO_SCHEMA, self.schema.complete(message)).await?;
                         progress.hide();
                         self.arguments.output.print(&message)?;
                     }
@@ -178,6 +185,6 @@ impl Call<'_> {
 
     /// What a failed call says, with the details of its status.
     async fn failure(&mut self, status: &Status) -> Failure {
-        error_details::failure(status, &mut self.schema, self.arguments.format_error).await
+        error_details::failure(status, &mut self.schema, self.deadline, self.arguments.format_error).await
     }
 }

@@ -3,14 +3,18 @@
 mod proto;
 mod template;
 
+use std::time::Duration;
+
 use clap::Args;
 use prost_reflect::{MessageDescriptor, MethodDescriptor};
 
 use crate::connection::ConnectionArguments;
+use crate::deadline::Deadline;
+use crate::duration;
 use crate::failure::Failure;
 use crate::metadata::MetadataArguments;
-use crate::output::print;
-use crate::schema::{SchemaArguments, Symbol};
+use crate::output::{escaped_lines, print};
+use crate::schema::{NO_SCHEMA, SchemaArguments, Symbol};
 use crate::target::Target;
 
 /// Shows a service, method, message or enumeration as a .proto file has it; without a name, all services
@@ -21,6 +25,9 @@ pub(crate) struct Arguments {
     /// Shows the JSON of a request too, with every field, to begin with
     #[arg(long, visible_alias = "msg-template")]
     template: bool,
+    /// How long the server may take to answer [default: 10s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, visible_alias = "max-time")]
+    deadline: Option<Duration>,
     #[command(flatten)]
     schema: SchemaArguments,
     #[command(flatten)]
@@ -30,23 +37,27 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { target, template, schema, connection, metadata } = arguments;
+    let Arguments { target, template, deadline, schema, connection, metadata } = arguments;
+    let deadline = Deadline::or_default(deadline, connection.wait());
     let (address, symbol) = target.split(&schema)?;
-    let mut schema = schema.load(address.as_ref(), &connection, &metadata).await?;
-    let names = match symbol {
-        Some(name) => vec![name],
-        None => schema.services().await?,
+    let load = async {
+        let mut schema = schema.load(address.as_ref(), &connection, &metadata, deadline).await?;
+        let names = match symbol {
+            Some(name) => vec![name],
+            None => schema.services().await?,
+        };
+        let mut parts = Vec::new();
+        for name in names {
+            let symbol = schema.find(&name).await?;
+            describe(&symbol, template, &mut parts);
+        }
+        Ok(parts)
     };
-    let mut parts = Vec::new();
-    for name in names {
-        let symbol = schema.find(&name).await?;
-        describe(&symbol, template, &mut parts);
-    }
-    let mut text = parts.join("\n");
+    let mut text = deadline.end(NO_SCHEMA, load).await?.join("\n");
     if text.is_empty() {
         text = "there are no services\n".to_owned();
     }
-    print(text.as_bytes())
+    print(escaped_lines(&text).as_bytes())
 }
 
 /// Adds parts, each with a newline at the end.

@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use prost_reflect::DescriptorPool;
+use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::FileDescriptorSet;
 use protox::Compiler;
 
+use super::check::check;
 use crate::connection;
 use crate::failure::Failure;
 
@@ -41,10 +44,16 @@ pub(super) fn read(descriptor_sets: &[PathBuf]) -> Result<DescriptorPool, Failur
     let mut pool = DescriptorPool::global();
     for path in descriptor_sets {
         let bytes = connection::read(path)?;
-        pool.decode_file_descriptor_set(bytes.as_slice()).map_err(|error| {
+        let not_whole = |error: String| {
             Failure::wrong_input(format!("{} is not a complete descriptor set: {error}", path.display()))
                 .hint("Make it with: protoc --include_imports --descriptor_set_out=FILE")
-        })?;
+        };
+        let set = FileDescriptorSet::decode(bytes.as_slice());
+        let set = set.map_err(|error| not_whole(error.to_string()))?;
+        check(&set.file)
+            .map_err(|error| Failure::wrong_input(format!("cannot use {}: {error}", path.display())))?;
+        // Again from the bytes, because options that are extensions are lost above.
+        pool.decode_file_descriptor_set(bytes.as_slice()).map_err(|error| not_whole(error.to_string()))?;
     }
     Ok(pool)
 }

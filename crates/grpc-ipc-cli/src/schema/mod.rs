@@ -1,5 +1,6 @@
 //! The services and messages of a server: from files, or from the server itself.
 
+mod check;
 mod files;
 mod find;
 mod messages;
@@ -13,11 +14,15 @@ use grpc_ipc::{Address, Channel};
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor};
 
 use crate::connection::ConnectionArguments;
+use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::metadata::MetadataArguments;
 
 pub(crate) use find::Symbol;
 use reflection::Reflection;
+
+/// A server that is silent.
+pub(crate) const NO_SCHEMA: &str = "the server has not sent its schema";
 
 /// Options for the schema.
 #[derive(Args)]
@@ -68,6 +73,7 @@ impl SchemaArguments {
         address: Option<&Address>,
         connection: &ConnectionArguments,
         metadata: &MetadataArguments,
+        deadline: Deadline,
     ) -> Result<Schema, Failure> {
         if let Some(schema) = self.files()? {
             return Ok(schema);
@@ -76,7 +82,8 @@ impl SchemaArguments {
             Failure::wrong_input("there is no address, and no file with a schema")
                 .hint("Name the server's address, or a file: --proto FILE")
         })?;
-        Schema::of_server(connection.connect(address).await?, metadata).await
+        let channel = connection.connect(address, deadline).await?;
+        Schema::of_server(channel, metadata).await
     }
 }
 
@@ -99,7 +106,7 @@ impl Schema {
 
     /// The service, method, message or enumeration called `name`.
     pub(crate) async fn find(&mut self, name: &str) -> Result<Symbol, Failure> {
-        let name = name.strip_prefix('.').unwrap_or(name);
+        let name = name.strip_prefix(['.', '/']).unwrap_or(name);
         if let Some(symbol) = self.look_up(name).await? {
             return Ok(symbol);
         }
@@ -116,7 +123,7 @@ impl Schema {
         Err(find::unknown(name, self.is_of_server(), &known, &services))
     }
 
-    /// The method called `name`: `package.Service/Method`, or with a dot.
+    /// The method called `name`: `package.Service/Method`, or with a dot, or with a slash in front as in a path.
     pub(crate) async fn method(&mut self, name: &str) -> Result<MethodDescriptor, Failure> {
         match self.find(name).await? {
             Symbol::Method(method) => Ok(method),
@@ -132,10 +139,17 @@ impl Schema {
         }
     }
 
+    /// The thing called `name`. Some servers do not find methods by their names, so their services are asked for, too.
     async fn look_up(&mut self, name: &str) -> Result<Option<Symbol>, Failure> {
         if let Self::Server(reflection) = self {
             let symbol = name.split_once('/').map_or(name, |(service, _)| service);
             reflection.load(symbol).await?;
+            if find::in_pool(reflection.pool(), name).is_none()
+                && let Some((service, _)) = name.rsplit_once('.')
+                && reflection.has_service(service)
+            {
+                reflection.load(service).await?;
+            }
         }
         Ok(find::in_pool(self.pool(), name))
     }

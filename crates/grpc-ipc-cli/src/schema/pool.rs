@@ -7,7 +7,9 @@ use prost_reflect::prost_types::{DescriptorProto, FileDescriptorProto};
 use prost_reflect::{DescriptorPool, DynamicMessage, MapKey, ReflectMessage as _, Value};
 
 use super::Schema;
+use super::check::check;
 use crate::failure::Failure;
+use crate::output::escaped;
 
 /// `pool` with `files`, without the imports that are `missing`.
 pub(super) fn with_files(
@@ -19,6 +21,7 @@ pub(super) fn with_files(
     for file in &mut files {
         leave_out(file, missing);
     }
+    check(&files).map_err(Failure::new)?;
     let mut pool = pool.clone();
     pool.add_file_descriptor_protos(files).map_err(|error| {
         let failure = Failure::new(format!("the server's schema is not complete: {error}"));
@@ -69,7 +72,8 @@ pub(super) async fn complete(
             if schema.look_up(&name).await?.is_some() {
                 continue;
             }
-            eprintln!("note: the type {name} is not in the schema; its fields are not shown");
+            let shown = escaped(&name);
+            eprintln!("note: the type {shown} is not in the schema; its fields are not shown");
             let placeholder = placeholder(&name);
             let pool = schema.pool_mut();
             *pool = with_files(pool, vec![placeholder], &HashSet::new())?;

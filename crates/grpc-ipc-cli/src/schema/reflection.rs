@@ -17,6 +17,7 @@ use tonic_prost::ProstCodec;
 use super::messages::{Answer, Error, Question, Request, Response};
 use super::pool;
 use crate::failure::Failure;
+use crate::output::escaped;
 use crate::status;
 
 const V1: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
@@ -48,18 +49,21 @@ impl Reflection {
         let (call, answer) = opened.map_err(|status| {
             let failure = status::failure(&status);
             match status.code() {
-                Code::Unimplemented => {
-                    Failure::of_call("the server does not tell its schema (reflection)", Code::Unimplemented)
-                        .hint(
-                            "Name a file that has it: --proto FILE or --protoset FILE. Or add the reflection \
+                Code::Unimplemented => Failure::of_call(
+                    "the server has no reflection service, so its methods are unknown",
+                    Code::Unimplemented,
+                )
+                .hint(
+                    "Name a file that has it: --proto FILE or --protoset FILE. Or add the reflection \
                              service to the server.",
-                        )
-                }
+                ),
                 _ => failure,
             }
         })?;
         let services = match answer {
-            Answer::Services(services) => services.services.into_iter().map(|service| service.name).collect(),
+            Answer::Services(services) => {
+                services.services.iter().map(|service| escaped(&service.name)).collect()
+            }
             other => return Err(unexpected(&other)),
         };
         let (pool, asked) = (DescriptorPool::global(), HashSet::new());
@@ -68,6 +72,10 @@ impl Reflection {
 
     pub(super) fn services(&self) -> Vec<String> {
         self.services.clone()
+    }
+
+    pub(super) fn has_service(&self, name: &str) -> bool {
+        self.services.iter().any(|service| service == name)
     }
 
     pub(super) fn pool(&self) -> &DescriptorPool {
@@ -195,7 +203,7 @@ async fn answer(answers: &mut Streaming<Response>) -> Result<Answer, Status> {
 fn unexpected(answer: &Answer) -> Failure {
     match answer {
         Answer::Error(error) => {
-            let message = format!("the server does not tell its schema: {}", error.message);
+            let message = format!("the server does not tell its schema: {}", escaped(&error.message));
             Failure::of_call(message, Code::from(error.code))
         }
         _ => Failure::new("the server answers another question about its schema than it was asked"),

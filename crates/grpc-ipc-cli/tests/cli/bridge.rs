@@ -12,8 +12,8 @@ fn calls_pass_a_bridge_from_tcp_and_from_another_address() {
     let server = serve(Reflection::V1);
     let place = place();
     for (listen, warning) in [
-        ("http://127.0.0.1:0", "warning: TCP does not tell who connects: every user of this machine can use"),
-        (place.address.as_str(), "every client of the bridge is the user of the bridge"),
+        ("http://127.0.0.1:0", "warning: any user of this machine can connect to http://127.0.0.1:"),
+        (place.address.as_str(), "sees every client of this bridge as you"),
     ] {
         let mut command = cli(&["bridge", listen, server.address()]);
         let mut bridge = Running::start(command.stderr(Stdio::piped()));

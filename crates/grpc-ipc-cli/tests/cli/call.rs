@@ -18,7 +18,9 @@ fn one_message_is_sent_and_one_received() {
         let server = serve(reflection);
         let call = |method, data| succeed(&["call", server.address(), method, "-d", data]);
         assert_eq!(call(GREET, r#"{"name": "Ada"}"#), "{\"message\":\"Hello Ada\"}\n");
-        assert_eq!(call("greet.Greeter.SayHello", "{}"), "{\"message\":\"Hello \"}\n");
+        for name in ["greet.Greeter.SayHello", "/greet.Greeter/SayHello"] {
+            assert_eq!(call(name, "{}"), "{\"message\":\"Hello \"}\n");
+        }
     }
     let server = serve(Reflection::V1);
     assert_eq!(succeed(&["call", server.address(), GREET]), "{\"message\":\"Hello \"}\n");

@@ -46,6 +46,13 @@ fn wrong_json_is_told_with_its_place() {
     assert_eq!(said("{} {}"), "error: greet.Greeter.SayHello takes one message, and the request has 2\n");
     assert!(said(" ").starts_with("error: there is no JSON in the request\n"));
 
+    // Both are fields, but of other messages.
+    let said = |data| fail(&["call", server.address(), "grpc.testing.TestService/UnaryCall", "-d", data], 2);
+    let known = said(r#"{"code": 1}"#);
+    assert!(known.contains("\nThe fields of grpc.testing.SimpleRequest are: "), "{known}");
+    let known = said(r#"{"responseStatus": {"responseSise": "a\"{", "mesage": "b"}}"#);
+    assert!(known.ends_with("\nThe fields of grpc.testing.EchoStatus are: code, message\n"), "{known}");
+
     let ended =
         run(&["call", server.address(), GREET, "-d", r#"{"surname": "A"}"#, "--allow-unknown-fields"]);
     assert_eq!((ended.code, ended.out.as_str()), (0, "{\"message\":\"Hello \"}\n"));
@@ -89,7 +96,57 @@ fn a_server_that_cannot_be_reached_is_told() {
     let said = fail(&["list", "http://127.0.0.1:1"], 64 + 14);
     assert!(said.contains("no server is listening"), "{said}");
     let waited = fail(&["wait", &place.address, "--timeout", "100ms"], 64 + 14);
-    assert!(waited.contains("nothing is there"), "{waited}");
+    let expected = format!("error: nothing came up at {} within 100ms\n", place.address);
+    assert_eq!(waited, expected);
+    let waited = fail(&["wait", &place.address, "--timeout", "100ms", "--healthy"], 64 + 14);
+    assert_eq!(waited, expected);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_deadline_covers_connecting_and_the_schema() {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixListener;
+
+    let _watchdog = watch("a_deadline_covers_connecting_and_the_schema");
+    let place = place();
+    let listener = UnixListener::bind(place.address.strip_prefix("unix:").unwrap()).unwrap();
+    // It does not accept yet.
+    let waited = fail(&["wait", &place.address, "--timeout", "100ms"], 64 + 14);
+    assert!(waited.contains("nothing came up at"), "{waited}");
+    let greet = crate::util::protos().join("greet.proto");
+    for command in [
+        &["health", &place.address][..],
+        &["call", &place.address, GREET, "--proto", greet.to_str().unwrap()],
+    ] {
+        let said = fail(&[command, &["--deadline", "100ms"]].concat(), 64 + 4);
+        assert!(said.contains("cannot connect to unix:"), "{said}");
+    }
+    std::thread::spawn(move || {
+        let mut connections = Vec::new();
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            // SETTINGS, and nothing else. The clients from before have gone.
+            _ = connection.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
+            connections.push(connection);
+        }
+    });
+    for command in
+        [&["list", &place.address][..], &["describe", &place.address], &["call", &place.address, GREET]]
+    {
+        let said = fail(&[command, &["--deadline", "300ms"]].concat(), 64 + 4);
+        assert!(said.starts_with("error: DEADLINE_EXCEEDED (4): "), "{said}");
+    }
+}
+
+#[test]
+fn what_a_server_says_cannot_command_the_terminal() {
+    let _watchdog = watch("what_a_server_says_cannot_command_the_terminal");
+    let server = serve(Reflection::V1);
+    let method = "grpc.testing.TestService/UnaryCall";
+    let data = r#"{"responseStatus": {"code": 5, "message": "a\u001b[2K\nerror: b\u009b"}}"#;
+    let said = fail(&["call", server.address(), method, "-d", data], 69);
+    assert!(said.starts_with("error: NOT_FOUND (5): a\\u{1b}[2K\n  error: b\\u{9b}\n"), "{said:?}");
 }
 
 #[test]
@@ -102,6 +159,10 @@ fn wrong_arguments_are_told_before_anything_is_sent() {
     let address = "local:nobody";
     assert!(said(&["call", address, GREET, "-H", "token"]).contains("there is no colon"));
     assert!(said(&["call", address, GREET, "-H", "grpc-timeout: 1S"]).contains("gRPC's own"));
+    for header in ["te: x", "Content-Type: x", "connection: close"] {
+        assert!(said(&["call", address, GREET, "-H", header]).contains("HTTP/2's own"), "{header}");
+    }
+    assert!(said(&["call", address, GREET, "--deadline", "99999999999h"]).contains("99999999h"));
     assert!(said(&["call", address, GREET, "-H", "a-bin: *"]).contains("base64"));
     assert!(said(&["call", address, GREET, "--deadline", "soon"]).contains("500ms, 5s, 2m or 1h"));
     assert!(said(&["peer", address, "--access", "me"]).contains("expected one of same-user-or-system"));
@@ -115,7 +176,9 @@ fn a_server_without_reflection_is_told() {
     let server = serve(Reflection::None);
     let said = fail(&["call", server.address(), GREET], 64 + 12);
     assert!(
-        said.starts_with("error: the server does not tell its schema (reflection)\nName a file"),
+        said.starts_with(
+            "error: the server has no reflection service, so its methods are unknown\nName a file"
+        ),
         "{said}"
     );
 }

@@ -3,8 +3,9 @@
 use std::fs;
 
 use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
 
-use crate::server::{Reflection, serve};
+use crate::server::{Reflection, serve, serve_with};
 use crate::util::{fail, protos, succeed, watch};
 
 const SHAPES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/shapes.proto");
@@ -85,6 +86,50 @@ fn calls_work_without_reflection() {
         let mut call = vec!["call", server.address(), "greet.Greeter/SayHello"];
         call.extend(schema);
         assert_eq!(succeed(&call), "{\"message\":\"Hello \"}\n", "{schema:?}");
+    }
+}
+
+#[test]
+fn a_schema_that_cannot_be_read_is_told() {
+    let _watchdog = watch("a_schema_that_cannot_be_read_is_told");
+    let directory = tempfile::tempdir().unwrap();
+    let file = FileDescriptorProto {
+        name: Some("ed.proto".to_owned()),
+        package: Some("ed".to_owned()),
+        service: vec![ServiceDescriptorProto { name: Some("Service".to_owned()), ..Default::default() }],
+        ..Default::default()
+    };
+    let named = |name: &str| ServiceDescriptorProto { name: Some(name.to_owned()), ..Default::default() };
+    let of_itself = vec!["ed.proto".to_owned()];
+    for (file, why) in [
+        (
+            FileDescriptorProto { syntax: Some("editions".to_owned()), ..file.clone() },
+            "ed.proto uses editions; grpc-ipc reads proto2 and proto3",
+        ),
+        (
+            FileDescriptorProto { dependency: of_itself, public_dependency: vec![0], ..file.clone() },
+            "ed.proto imports itself, or a file that does",
+        ),
+        (
+            FileDescriptorProto { service: vec![named("Service"), named("a\n\x1b[2K")], ..file },
+            "ed.proto has a name with control characters in it",
+        ),
+    ] {
+        let set = FileDescriptorSet { file: vec![file] };
+        let path = directory.path().join("set.bin");
+        fs::write(&path, set.encode_to_vec()).unwrap();
+        let said = fail(&["list", "--protoset", path.to_str().unwrap()], 2);
+        assert!(said.contains(why), "{said}");
+        let reflection = tonic_reflection::server::Builder::configure().register_file_descriptor_set(set);
+        let reflection = reflection.build_v1().unwrap();
+        let server = serve_with(Reflection::None, |server| server.add_service(reflection));
+        let listed = succeed(&["list", server.address()]);
+        assert!(listed.starts_with("ed.Service\n"), "{listed}");
+        assert!(!listed.contains("a\n") && !listed.contains('\x1b'), "{listed:?}");
+        for command in ["describe", "call"] {
+            let said = fail(&[command, server.address(), "ed.Service"], 1);
+            assert!(said.contains(why), "{said}");
+        }
     }
 }
 

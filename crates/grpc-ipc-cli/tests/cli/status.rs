@@ -48,6 +48,34 @@ fn a_peer_is_shown() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn the_path_of_a_peer_cannot_forge_lines() {
+    let _watchdog = watch("the_path_of_a_peer_cannot_forge_lines");
+    let server = serve(Reflection::None);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x)\ntrusted   yes\x1b[2K");
+    std::fs::copy(env!("CARGO_BIN_EXE_grpc-ipc"), &path).unwrap();
+    let place = place();
+    let mut bridge = std::process::Command::new(&path);
+    bridge.args(["bridge", &place.address, server.address()]).stderr(Stdio::null());
+    let mut bridge = Running::start(&mut bridge);
+    bridge.line();
+    let shown = succeed(&["peer", &place.address]);
+    assert!(shown.contains(r"x)\ntrusted   yes\u{1b}[2K)"), "{shown:?}");
+}
+
+#[test]
+fn options_without_an_effect_are_hidden() {
+    let _watchdog = watch("options_without_an_effect_are_hidden");
+    let said = succeed(&["wait", "--help"]);
+    assert!(said.contains("--timeout") && !said.contains("--wait"), "{said}");
+    let said = succeed(&["bridge", "--help"]);
+    for hidden in ["--authority", "--user-agent", "--keepalive-time"] {
+        assert!(said.contains("--access") && !said.contains(hidden), "{said}");
+    }
+}
+
+#[test]
 fn a_peer_that_is_not_trusted_or_does_not_trust_is_shown() {
     let test = "a_peer_that_is_not_trusted_or_does_not_trust_is_shown";
     let _watchdog = watch(test);
@@ -87,6 +115,6 @@ fn wait_ends_when_the_server_is_up() {
     let server = serve(Reflection::None);
     assert_eq!(succeed(&["wait", server.address(), "--healthy"]), "");
     assert_eq!(succeed(&["wait", server.address(), "--healthy=greet.Greeter"]), "");
-    let said = fail(&["wait", server.address(), "--healthy=sick", "--timeout", "10ms"], 64 + 4);
-    assert!(said.contains("does not say SERVING within 10ms"), "{said}");
+    let said = fail(&["wait", server.address(), "--healthy=sick", "--timeout", "2s"], 64 + 4);
+    assert!(said.contains("does not say SERVING within 2s"), "{said}");
 }
