@@ -99,7 +99,7 @@ fn describe(text: &mut String, peer: &Peer) {
         _ = writeln!(text, "session   {session}");
     }
     if let Some(label) = peer.security_label() {
-        _ = writeln!(text, "label     {}", escaped(&label.to_string()));
+        _ = writeln!(text, "label     {}", escaped(label));
     }
 }
 
