@@ -52,9 +52,10 @@ fn a_peer_is_shown() {
 fn the_path_of_a_peer_cannot_forge_lines() {
     let _watchdog = watch("the_path_of_a_peer_cannot_forge_lines");
     let server = serve(Reflection::None);
-    let directory = tempfile::tempdir().unwrap();
+    // A copy could not be started while another thread's child has it open for writing.
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = directory.path().join("x)\ntrusted   yes\x1b[2K");
-    std::fs::copy(env!("CARGO_BIN_EXE_grpc-ipc"), &path).unwrap();
+    std::fs::hard_link(env!("CARGO_BIN_EXE_grpc-ipc"), &path).unwrap();
     let place = place();
     let mut bridge = std::process::Command::new(&path);
     bridge.args(["bridge", &place.address, server.address()]).stderr(Stdio::null());
