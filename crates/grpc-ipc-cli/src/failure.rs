@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use grpc_ipc::ConnectError;
 use grpc_ipc::tonic::Code;
 
-use crate::output::escaped_lines;
+use crate::output::{escaped_json, escaped_lines};
 
 /// Something else went wrong.
 const OTHER: u8 = 1;
@@ -132,7 +132,7 @@ impl Failure {
     /// Prints the failure on standard error.
     pub(crate) fn report(&self) -> ExitCode {
         match (&self.text, &self.message) {
-            (Some(text), _) => eprintln!("{}", escaped_lines(text)),
+            (Some(text), _) => eprintln!("{}", escaped_json(text)),
             (None, Some(_)) => eprintln!("{}", escaped_lines(&self.to_string())),
             (None, None) => {}
         }

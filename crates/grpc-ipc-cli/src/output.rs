@@ -1,5 +1,6 @@
 //! What is printed on standard output.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::Args;
@@ -32,6 +33,17 @@ pub(crate) fn escaped(text: &str) -> String {
 /// As [`escaped`], for text whose lines are ours.
 pub(crate) fn escaped_lines(text: &str) -> String {
     escape(text, |c| matches!(c, '\n' | '\t'))
+}
+
+/// JSON with its lines, without control characters: JSON itself lets some of them stand.
+pub(crate) fn escaped_json(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, c| {
+        match c.is_control() && c != '\n' {
+            true => _ = write!(escaped, "\\u{:04x}", u32::from(c)),
+            false => escaped.push(c),
+        }
+        escaped
+    })
 }
 
 fn escape(text: &str, is_kept: impl Fn(char) -> bool) -> String {
@@ -81,7 +93,10 @@ impl OutputArguments {
         };
         written.map_err(|error| Failure::new(format!("a response has no form in JSON: {error}")))?;
         text.push(b'\n');
-        print(&text)
+        match String::from_utf8(text) {
+            Ok(text) => print(escaped_json(&text).as_bytes()),
+            Err(error) => print(error.as_bytes()),
+        }
     }
 }
 
@@ -93,6 +108,7 @@ mod tests {
     fn control_characters_are_escaped() {
         let text = "é \"a\"\n\t\x1b[2K\u{9b}\r";
         assert_eq!(escaped(text), r#"é "a"\n\t\u{1b}[2K\u{9b}\r"#);
+        assert_eq!(escaped_json("{\n\"\u{9b}\u{7f}"), "{\n\"\\u009b\\u007f");
         assert_eq!(escaped_lines(text), "é \"a\"\n\t\\u{1b}[2K\\u{9b}\\r");
     }
 }
