@@ -32,6 +32,9 @@ pub(super) fn compile(protos: &[PathBuf], import_paths: &[PathBuf]) -> Result<De
                     "Imports are looked for in {}. Name the directory that they are relative to: -I DIRECTORY",
                     listed(&directories)
                 )),
+                false if format!("{error:?}").contains("but found 'edition'") => {
+                    failure.hint("The file uses editions; grpc-ipc reads proto2 and proto3")
+                }
                 false => failure,
             }
         })?;

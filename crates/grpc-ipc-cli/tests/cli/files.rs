@@ -147,6 +147,9 @@ fn wrong_files_are_told() {
     let broken = write("broken.proto", "syntax = 'proto3'; message {");
     let said = fail(&["list", "--proto", &broken], 2);
     assert!(said.contains("broken.proto:1:28"), "{said}");
+    let edition = write("edition.proto", "edition = '2023';");
+    let said = fail(&["list", "--proto", &edition], 2);
+    assert!(said.ends_with("The file uses editions; grpc-ipc reads proto2 and proto3\n"), "{said}");
     let importing = write("importing.proto", "syntax = 'proto3'; import 'other/x.proto';");
     let said = fail(&["list", "--proto", &importing], 2);
     assert!(said.contains("other/x.proto") && said.contains("-I DIRECTORY"), "{said}");
