@@ -112,7 +112,7 @@ fn a_new_package_becomes_a_server_and_a_client() {
     assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), "Hello Ada", "{answer:?}");
 
     let second = run("cargo run --bin server").output().unwrap();
-    assert_failed(&second, &format!("Error: {address} is already in use by "));
+    assert_failed(&second, &format!("Error: {address} is already in use"));
     assert!(server.0.try_wait().unwrap().is_none());
 }
 

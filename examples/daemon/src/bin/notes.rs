@@ -81,7 +81,8 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A channel to a daemon of this version. It replaces a daemon of another version, as after an update.
+/// A channel to a daemon of this version. It replaces a daemon of another version, as after an
+/// update.
 async fn start(address: &str) -> anyhow::Result<Channel> {
     let daemon =
         std::env::current_exe()?.with_file_name(format!("notesd{}", std::env::consts::EXE_SUFFIX));

@@ -1,8 +1,8 @@
 //! A plug-in: transforms texts, and asks the host for a translation on the way.
 //!
-//! The host calls it over its standard input, and it calls the host over its standard output. Both are sockets, so
-//! messages for people go to standard error. It ends when the host closes the first socket, which also happens when the
-//! host crashes.
+//! The host calls it over its standard input, and it calls the host over its standard output. Both
+//! are sockets, so messages for people go to standard error. It ends when the host closes the first
+//! socket, which also happens when the host crashes.
 
 #[cfg(unix)]
 #[tokio::main]

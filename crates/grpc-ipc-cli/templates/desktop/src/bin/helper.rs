@@ -1,7 +1,8 @@
-//! The helper process: does work that may be slow, may crash, or needs other rights than the program.
+//! The helper process: does work that may be slow, may crash, or needs other rights than the
+//! program.
 //!
-//! The program starts it with the address to listen on. It ends when the program closes its standard input, which also
-//! happens when the program crashes.
+//! The program starts it with the address to listen on. It ends when the program closes its
+//! standard input, which also happens when the program crashes.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -34,7 +35,8 @@ impl Converter for MyConverter {
         let (progress, received) = mpsc::channel(1);
         tokio::spawn(async move {
             for page in 1..=pages {
-                // The work for a page. Once the program has cancelled the call, sending fails, and the work ends.
+                // The work for a page. Once the program has cancelled the call, sending fails, and
+                // the work ends.
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 if progress.send(Ok(Progress { page, pages })).await.is_err() {
                     return;

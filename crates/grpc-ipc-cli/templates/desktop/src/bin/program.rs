@@ -1,5 +1,5 @@
-//! The desktop program, without its windows: starts the helper, converts documents, cancels one, and continues after
-//! the helper has crashed.
+//! The desktop program, without its windows: starts the helper, converts documents, cancels one,
+//! and continues after the helper has crashed.
 //!
 //! ```text
 //! $ cargo build && cargo run --bin program

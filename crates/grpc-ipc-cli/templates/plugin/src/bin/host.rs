@@ -58,7 +58,8 @@ mod unix {
 
     impl Plugin {
         fn start() -> anyhow::Result<Self> {
-            // A connection has one client and one server, so each direction of calls has its own connection.
+            // A connection has one client and one server, so each direction of calls has its own
+            // connection.
             let (calls, their_calls) = UnixStream::pair()?;
             let (callbacks, their_callbacks) = UnixStream::pair()?;
             let process = Command::new(std::env::current_exe()?.with_file_name("plugin"))
