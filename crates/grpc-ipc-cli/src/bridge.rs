@@ -17,8 +17,7 @@ use crate::{access, address};
 
 /// Listens on one address, and connects each client to a server at another one
 ///
-/// The server sees the bridge as its client. Everyone who can connect to the bridge can do there what the user of the
-/// bridge can do.
+/// The server sees the bridge as its client. So every client of the bridge has the permissions of the user that runs it.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// Where clients connect, such as http://127.0.0.1:50051 or local:NAME
@@ -28,13 +27,13 @@ pub(crate) struct Arguments {
     #[arg(value_parser = address::parser(), long_help = address::long_help())]
     server: Address,
     /// Which users may connect to the bridge. The default is same-user-or-system; over TCP, anyone, because TCP does
-    /// not tell who connects
+    /// not identify clients
     #[arg(long, value_name = "POLICY", value_parser = access::policy)]
     allow: Option<AccessPolicy>,
     /// Listens for TCP beyond this machine, too
     #[arg(long)]
     dangerous_allow_remote: bool,
-    /// Says who connects, on standard error
+    /// Reports each client on standard error
     #[arg(short, long)]
     verbose: bool,
     #[command(flatten)]

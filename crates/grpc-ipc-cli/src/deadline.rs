@@ -28,14 +28,21 @@ impl Deadline {
         Self::new(Some(limit.unwrap_or(DEFAULT.saturating_add(wait))))
     }
 
-    /// Ends `work` at the deadline. `what` did not happen then.
+    /// What `work` returns, or the limit if the time is over first.
+    pub(crate) async fn within<T>(self, work: impl Future<Output = T>) -> Result<T, Duration> {
+        match self.limit {
+            Some(limit) => timeout_at(self.began + limit, work).await.map_err(|_| limit),
+            None => Ok(work.await),
+        }
+    }
+
+    /// Ends `work` at the deadline with an error that says `what` did not happen.
     pub(crate) async fn end<T>(
         self,
         what: &str,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let Some(limit) = self.limit else { return work.await };
-        timeout_at(self.began + limit, work).await.unwrap_or_else(|_| {
+        self.within(work).await.unwrap_or_else(|limit| {
             let message = format!("DEADLINE_EXCEEDED (4): {what} within {limit:?}");
             Err(Failure::of_call(message, Code::DeadlineExceeded))
         })

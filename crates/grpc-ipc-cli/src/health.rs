@@ -1,11 +1,11 @@
 //! `grpc-ipc health`: `grpc.health.v1`.
 
 use clap::Args;
-use grpc_ipc::tonic::client::Grpc;
-use grpc_ipc::tonic::codegen::http::uri::PathAndQuery;
 use grpc_ipc::tonic::{Code, Request, Status};
 use grpc_ipc::{Address, Channel};
-use tonic_prost::ProstCodec;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 
 use crate::call::until_interrupted;
 use crate::connection::ConnectionArguments;
@@ -14,9 +14,6 @@ use crate::failure::Failure;
 use crate::metadata::MetadataArguments;
 use crate::output::print;
 use crate::{address, duration, status};
-
-const CHECK: &str = "/grpc.health.v1.Health/Check";
-const WATCH: &str = "/grpc.health.v1.Health/Watch";
 
 /// Asks a server for its health, or that of one of its services. The exit code is 0 for SERVING, and 3 otherwise
 #[derive(Args)]
@@ -38,27 +35,6 @@ pub(crate) struct Arguments {
     metadata: MetadataArguments,
 }
 
-#[derive(Clone, PartialEq, prost::Message)]
-struct HealthRequest {
-    #[prost(string, tag = "1")]
-    service: String,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct HealthResponse {
-    #[prost(enumeration = "ServingStatus", tag = "1")]
-    status: i32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, prost::Enumeration)]
-#[repr(i32)]
-enum ServingStatus {
-    Unknown = 0,
-    Serving = 1,
-    NotServing = 2,
-    ServiceUnknown = 3,
-}
-
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { address, service, watch: follow, deadline, connection, metadata } = arguments;
     let limit = match follow {
@@ -67,7 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let service = service.unwrap_or_default();
     let channel = connection.connect(&address, limit).await?;
-    let mut request = Request::new(HealthRequest { service: service.clone() });
+    let mut request = Request::new(HealthCheckRequest { service: service.clone() });
     *request.metadata_mut() = metadata.of_call()?;
     if let Some(left) = limit.left() {
         request.set_timeout(left);
@@ -76,13 +52,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         return until_interrupted(&channel, watch(&channel, request, &service)).await;
     }
     let health = check(&channel, request).await.map_err(|status| explain(&status, &service))?;
-    print(format!("{}\n", name(health)).as_bytes())?;
+    print(format!("{}\n", health.as_str_name()).as_bytes())?;
     if health == ServingStatus::Serving { Ok(()) } else { Err(Failure::no()) }
 }
 
-/// Whether the server says that `service` is served. A service of which it knows nothing is not.
+/// Whether the server reports `service` as SERVING. A service that it does not know is not.
 pub(crate) async fn is_serving(channel: &Channel, service: &str) -> Result<bool, Failure> {
-    let request = Request::new(HealthRequest { service: service.to_owned() });
+    let request = Request::new(HealthCheckRequest { service: service.to_owned() });
     match check(channel, request).await {
         Ok(health) => Ok(health == ServingStatus::Serving),
         Err(status) if matches!(status.code(), Code::NotFound | Code::Unavailable) => Ok(false),
@@ -90,23 +66,20 @@ pub(crate) async fn is_serving(channel: &Channel, service: &str) -> Result<bool,
     }
 }
 
-async fn check(channel: &Channel, request: Request<HealthRequest>) -> Result<ServingStatus, Status> {
-    let mut client = Grpc::new(channel.clone());
-    client.ready().await?;
-    let codec: ProstCodec<HealthRequest, HealthResponse> = ProstCodec::default();
-    let response = client.unary(request, PathAndQuery::from_static(CHECK), codec).await?;
-    Ok(response.into_inner().status())
+async fn check(channel: &Channel, request: Request<HealthCheckRequest>) -> Result<ServingStatus, Status> {
+    Ok(HealthClient::new(channel.clone()).check(request).await?.into_inner().status())
 }
 
-async fn watch(channel: &Channel, request: Request<HealthRequest>, service: &str) -> Result<(), Failure> {
+async fn watch(
+    channel: &Channel,
+    request: Request<HealthCheckRequest>,
+    service: &str,
+) -> Result<(), Failure> {
     let explain = |status: Status| explain(&status, service);
-    let mut client = Grpc::new(channel.clone());
-    client.ready().await.map_err(explain)?;
-    let codec: ProstCodec<HealthRequest, HealthResponse> = ProstCodec::default();
-    let responses = client.server_streaming(request, PathAndQuery::from_static(WATCH), codec).await;
+    let responses = HealthClient::new(channel.clone()).watch(request).await;
     let mut responses = responses.map_err(explain)?.into_inner();
     while let Some(response) = responses.message().await.map_err(explain)? {
-        print(format!("{}\n", name(response.status())).as_bytes())?;
+        print(format!("{}\n", response.status().as_str_name()).as_bytes())?;
     }
     Ok(())
 }
@@ -122,20 +95,5 @@ fn explain(status: &Status, service: &str) -> Failure {
                 .hint("Leave the service out to ask for the server as a whole.")
         }
         _ => status::failure(status),
-    }
-}
-
-fn name(health: ServingStatus) -> &'static str {
-    health.as_str_name()
-}
-
-impl ServingStatus {
-    fn as_str_name(self) -> &'static str {
-        match self {
-            Self::Unknown => "UNKNOWN",
-            Self::Serving => "SERVING",
-            Self::NotServing => "NOT_SERVING",
-            Self::ServiceUnknown => "SERVICE_UNKNOWN",
-        }
     }
 }

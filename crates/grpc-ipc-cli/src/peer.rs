@@ -1,4 +1,4 @@
-//! `grpc-ipc peer`: who serves at an address, and whether this user is let in.
+//! `grpc-ipc peer`: the process and user that serve an address, and whether the server accepts this user.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use crate::connection::ConnectionArguments;
 use crate::failure::Failure;
 use crate::output::{escaped, print};
 
-/// Shows who serves at an address, whether this client trusts that server, and whether the server lets this user in
+/// Shows the process and user that serve an address, and whether client and server accept each other
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The server's address
@@ -34,7 +34,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let seen = Arc::new(OnceLock::new());
     let look = {
         let seen = Arc::clone(&seen);
-        // It only looks: the other policy decides.
+        // This policy only records the peer. The other one decides.
         AccessPolicy::custom(move |peer| {
             _ = seen.set(peer.clone());
             false

@@ -6,7 +6,7 @@ pub(crate) fn closest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>)
     let wrong = wrong.to_lowercase();
     names
         .into_iter()
-        // One that is right elsewhere is no better here.
+        // The same name may exist elsewhere, but here it is the wrong one.
         .filter(|name| *name != given)
         .filter_map(|name| {
             let lower = name.to_lowercase();

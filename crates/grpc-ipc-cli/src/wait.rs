@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 use grpc_ipc::Address;
 use grpc_ipc::tonic::Code;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::sleep;
 
 use crate::connection::{ConnectionArguments, connect};
+use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::{address, duration, health};
 
@@ -34,8 +35,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { address, timeout, healthy, connection } = arguments;
     // The time limits below end it, also during an attempt to connect.
     let options = connection.options(&address)?.wait(Duration::MAX);
-    let began = Instant::now();
-    let channel = within(began, timeout, connect(options)).await.unwrap_or_else(|limit| {
+    let deadline = Deadline::new(timeout);
+    let channel = deadline.within(connect(options)).await.unwrap_or_else(|limit| {
         Err(Failure::of_call(format!("nothing came up at {address} within {limit:?}"), Code::Unavailable))
     })?;
     let Some(service) = healthy else { return Ok(()) };
@@ -45,20 +46,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         Ok(())
     };
-    within(began, timeout, serves).await.unwrap_or_else(|limit| {
+    deadline.within(serves).await.unwrap_or_else(|limit| {
         let message = format!("the server at {address} does not say SERVING within {limit:?}");
         Err(Failure::of_call(message, Code::DeadlineExceeded))
     })
-}
-
-/// What `work` returns, or the limit if it is over before.
-async fn within<T>(
-    began: Instant,
-    limit: Option<Duration>,
-    work: impl Future<Output = T>,
-) -> Result<T, Duration> {
-    match limit {
-        Some(limit) => timeout_at(began + limit, work).await.map_err(|_| limit),
-        None => Ok(work.await),
-    }
 }

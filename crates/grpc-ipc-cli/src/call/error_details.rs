@@ -47,7 +47,7 @@ pub(super) async fn failure(
     failure.and(&text)
 }
 
-/// A detail as JSON: with its fields if its type is known, and otherwise as it came.
+/// A detail as JSON: with its fields if its type is known, and otherwise with its bytes.
 async fn shown(detail: &Any, schema: &mut Schema, deadline: Deadline) -> Value {
     let decoded = async {
         let name = detail.type_url.rsplit('/').next()?;
