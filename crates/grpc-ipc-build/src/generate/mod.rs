@@ -18,7 +18,7 @@ use service::Service;
 
 pub(crate) struct Generator {
     options: ServiceOptions,
-    /// The first error. prost-build's interface has none.
+    /// The first error. prost-build gives a generator no way to return it.
     failed: Rc<RefCell<Option<Error>>>,
 }
 
