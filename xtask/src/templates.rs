@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
 use crate::Result;
-use crate::workspace::{read, root};
+use crate::workspace::{all_files, read, root};
 
 /// The name of each template, and the example that it is made from.
 const TEMPLATES: [(&str, &str); 4] = [
@@ -131,20 +130,8 @@ fn published(manifest: &str) -> Result<String> {
 
 /// All files below `directory`, from the root of the workspace, in order, with `/`.
 fn walk(directory: &str) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    let mut directories = vec![directory.to_owned()];
-    while let Some(directory) = directories.pop() {
-        let entries = fs::read_dir(root().join(Path::new(&directory)))
-            .map_err(|error| format!("{directory}: {error}"))?;
-        for entry in entries {
-            let entry = entry?;
-            let name = entry.file_name().into_string().map_err(|name| format!("{directory}: {name:?}"))?;
-            let path = format!("{directory}/{name}");
-            if entry.file_type()?.is_dir() { directories.push(path) } else { found.push(path) }
-        }
-    }
-    found.sort();
-    Ok(found)
+    let files = all_files(directory)?;
+    Ok(files.iter().map(|path| path.to_string_lossy().replace('\\', "/")).collect())
 }
 
 #[cfg(test)]

@@ -16,6 +16,13 @@ pub(crate) fn read(path: impl AsRef<Path>) -> Result<String> {
 
 /// All files below `directory` whose names end in `extension`, in order, relative to the root.
 pub(crate) fn files(directory: &str, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut files = all_files(directory)?;
+    files.retain(|path| path.extension().is_some_and(|found| found == extension));
+    Ok(files)
+}
+
+/// All files below `directory`, in order, relative to the root.
+pub(crate) fn all_files(directory: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut directories = vec![root().join(directory)];
     while let Some(directory) = directories.pop() {
@@ -25,7 +32,7 @@ pub(crate) fn files(directory: &str, extension: &str) -> Result<Vec<PathBuf>> {
             let path = entry?.path();
             if path.is_dir() {
                 directories.push(path);
-            } else if path.extension().is_some_and(|found| found == extension) {
+            } else {
                 found.push(path.strip_prefix(root())?.to_owned());
             }
         }

@@ -82,19 +82,23 @@ impl Failure {
         self.message.as_ref().is_some_and(|message| message.contains(words))
     }
 
-    /// Ends the command well, without a word.
+    fn silent(code: u8) -> Self {
+        Self { message: None, hint: None, text: None, code }
+    }
+
+    /// Ends the command successfully, without a message.
     pub(crate) fn done() -> Self {
-        Self { message: None, hint: None, text: None, code: 0 }
+        Self::silent(0)
     }
 
     /// The answer is no, and has been printed.
     pub(crate) fn no() -> Self {
-        Self { message: None, hint: None, text: None, code: NO }
+        Self::silent(NO)
     }
 
     /// The user has pressed Ctrl-C.
     pub(crate) fn interrupted() -> Self {
-        Self { message: None, hint: None, text: None, code: INTERRUPTED }
+        Self::silent(INTERRUPTED)
     }
 
     /// What the user can do.

@@ -81,7 +81,7 @@ pub(super) async fn complete(
         let name = message.descriptor().full_name().to_owned();
         if let Some(descriptor) = schema.pool().get_message_by_name(&name) {
             let again = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice());
-            message = again.map_err(|error| Failure::new(format!("a response is no {name}: {error}")))?;
+            message = again.map_err(|error| Failure::new(format!("a response is not a {name}: {error}")))?;
         }
     }
     Ok(message)
