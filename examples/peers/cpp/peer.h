@@ -23,9 +23,12 @@ inline bool was_compressed(grpc_call* call) {
 inline constexpr char kInitialMetadata[] = "x-grpc-test-echo-initial";
 inline constexpr char kTrailingMetadata[] = "x-grpc-test-echo-trailing-bin";
 
-// Runs the cases, or all when `names` is empty, and prints a line for each. False when one of them failed.
-// Throws std::invalid_argument when there is no case of one of the names.
-bool run_cases(const std::shared_ptr<grpc::Channel>& channel, const std::vector<std::string>& names);
+// `EmptyCall` ends with the value of this as the details of its status.
+inline constexpr char kStatusDetails[] = "x-status-details-bin";
+
+// Runs the cases and prints a line for each: those of `names`, or, when there are none, the official or the extended
+// ones. False when one of them failed. Throws std::invalid_argument when there is no case of one of the names.
+bool run_cases(const std::shared_ptr<grpc::Channel>& channel, const std::vector<std::string>& names, bool extended);
 
 // `greet.Greeter` and `grpc.testing.TestService`.
 std::vector<std::unique_ptr<grpc::Service>> services();

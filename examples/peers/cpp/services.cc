@@ -20,8 +20,8 @@ void echo_metadata(ServerContext* context) {
   if (initial != metadata.end()) {
     context->AddInitialMetadata(kInitialMetadata, {initial->second.data(), initial->second.size()});
   }
-  const auto trailing = metadata.find(kTrailingMetadata);
-  if (trailing != metadata.end()) {
+  const auto [first, end] = metadata.equal_range(kTrailingMetadata);
+  for (auto trailing = first; trailing != end; ++trailing) {
     context->AddTrailingMetadata(kTrailingMetadata, {trailing->second.data(), trailing->second.size()});
   }
 }
@@ -47,7 +47,9 @@ void set_zeros(Payload* payload, int size) { payload->set_body(std::string(size,
 class Interop final : public TestService::Service {
   Status EmptyCall(ServerContext* context, const Empty*, Empty*) override {
     echo_metadata(context);
-    return Status::OK;
+    const auto details = context->client_metadata().find(kStatusDetails);
+    if (details == context->client_metadata().end()) return Status::OK;
+    return {grpc::INVALID_ARGUMENT, "details", {details->second.data(), details->second.size()}};
   }
 
   Status UnaryCall(ServerContext* context, const SimpleRequest* request, SimpleResponse* response) override {
