@@ -59,6 +59,16 @@ fn stalled() {
 }
 
 #[test]
+fn busy() {
+    run("busy");
+}
+
+#[test]
+fn attacks() {
+    run("attacks");
+}
+
+#[test]
 fn plugins() {
     run("plugins");
 }

@@ -5,7 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::Result;
 
-/// This program in another role, killed when it is dropped.
+/// A program, mostly this one in another role, killed when it is dropped.
 pub(crate) struct Child {
     child: StdChild,
     stdin: ChildStdin,
@@ -29,7 +29,12 @@ impl Child {
                 command
             }
         };
-        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        Self::spawn(command.args(arguments))
+    }
+
+    /// Starts another program.
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take().ok_or("the child has no standard input")?;
         let stdout = BufReader::new(child.stdout.take().ok_or("the child has no standard output")?);
         Ok(Self { child, stdin, stdout })

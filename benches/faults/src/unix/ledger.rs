@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use generated::ledger_server::{Ledger, LedgerServer};
-use generated::{Appended, Bytes, Entry, Range};
+use generated::{Appended, Bytes, Entry, Pause, Range};
 use grpc_ipc::unix::ListenOptionsExt as _;
 use grpc_ipc::{AccessPolicy, Announcement, GroupId, Http2Options, Incoming, ListenOptions, Server};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -141,6 +141,11 @@ impl Ledger for Book {
 
     async fn read(&self, request: Request<Range>) -> Answer<Bytes> {
         Ok(Response::new(Bytes { bytes: vec![0; request.into_inner().length as usize] }))
+    }
+
+    async fn wait(&self, request: Request<Pause>) -> Answer<Appended> {
+        tokio::time::sleep(Duration::from_millis(request.into_inner().milliseconds.into())).await;
+        Ok(Response::new(appended()))
     }
 
     type FollowStream = FollowStream;

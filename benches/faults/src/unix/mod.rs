@@ -1,9 +1,11 @@
 mod activation;
+mod attacks;
+mod busy;
+mod bystander;
 mod child;
 mod connections;
 mod descriptors;
 mod hand_over;
-
 mod kill;
 mod ledger;
 mod plugins;
@@ -56,6 +58,10 @@ enum Scenario {
     Stopped,
     /// Readers and writers that stall, next to a steady client
     Stalled,
+    /// Thousands of deadlines, cancellations and calls on one connection, from three implementations of gRPC
+    Busy,
+    /// Floods of frames, and a client that takes no responses
+    Attacks,
     /// Plug-ins over socketpairs, and a host that is killed
     Plugins,
     /// Sockets that systemd has created
@@ -69,6 +75,8 @@ enum Role {
     Server(ledger::ServerOptions),
     #[command(name = "role-client", hide = true)]
     Client(stopped::ClientOptions),
+    #[command(name = "role-busy", hide = true)]
+    Busy(busy::BusyOptions),
     #[command(name = "role-launch", hide = true)]
     Launch(start::LaunchOptions),
     #[command(name = "role-host", hide = true)]
@@ -95,6 +103,7 @@ pub(crate) fn main() -> ExitCode {
     let result = match role {
         Some(Role::Server(options)) => ledger::serve(options),
         Some(Role::Client(options)) => stopped::client(&options),
+        Some(Role::Busy(options)) => busy::client_of_ours(&options),
         Some(Role::Launch(options)) => start::launch(&options),
         Some(Role::Host(options)) => plugins::host(&options),
         Some(Role::Plugin) => plugins::plugin(),
@@ -127,6 +136,8 @@ fn run(scenarios: &[Scenario], scale: Scale) -> Result {
                 Scenario::Descriptors => descriptors::run(scale, &mut report).await,
                 Scenario::Stopped => stopped::run(scale, &mut report).await,
                 Scenario::Stalled => stalled::run(scale, &mut report).await,
+                Scenario::Busy => busy::run(scale, &mut report).await,
+                Scenario::Attacks => attacks::run(scale, &mut report).await,
                 Scenario::Plugins => plugins::run(scale, &mut report).await,
                 Scenario::Activation => activation::run(scale, &mut report).await,
             }

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::child::Child;
 use super::ledger::generated::ledger_client::LedgerClient;
 use super::ledger::generated::ledger_server::{Ledger, LedgerServer};
-use super::ledger::generated::{Appended, Bytes, Entry, Range};
+use super::ledger::generated::{Appended, Bytes, Entry, Pause, Range};
 use super::ledger::{Answer, Book, FollowStream};
 use super::proc::has_ended;
 use super::report::Report;
@@ -138,6 +138,10 @@ impl Ledger for Asking {
     async fn read(&self, _: Request<Range>) -> Answer<Bytes> {
         let host = self.host.clone().append(Entry::default()).await?.into_inner().pid;
         Ok(Response::new(Bytes { bytes: format!("{} {host}", std::process::id()).into_bytes() }))
+    }
+
+    async fn wait(&self, _: Request<Pause>) -> Answer<Appended> {
+        Err(Status::unimplemented("plug-ins wait for nothing"))
     }
 
     type FollowStream = FollowStream;
