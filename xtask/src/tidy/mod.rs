@@ -7,6 +7,7 @@ mod options;
 mod packages;
 mod readme;
 mod source;
+mod tables;
 
 use crate::Result;
 
@@ -19,7 +20,7 @@ type Findings = Vec<String>;
 type Check = fn() -> Result<Findings>;
 
 pub(crate) fn run() -> Result {
-    let checks: [(&str, Check); 9] = [
+    let checks: [(&str, Check); 10] = [
         ("dependencies point downwards", dependencies::check),
         ("unsafe code is confined", source::unsafe_code),
         ("platforms are told apart in one place", source::platforms),
@@ -27,6 +28,7 @@ pub(crate) fn run() -> Result {
         ("every transport passes the conformance suite", conformance::check),
         ("packages are complete, and have no keys in them", packages::check),
         ("the pages of the book are whole", book::check),
+        ("the rows of tables are lines", tables::check),
         ("the README agrees with the manifests", readme::check),
         ("the templates of grpc-ipc new agree with the examples", templates),
     ];
