@@ -97,6 +97,12 @@ pub enum AddressError {
         /// The address as given.
         address: String,
     },
+    /// The port in `http://HOST:PORT` is above 65535.
+    #[error("address {address:?} has no valid port: expected a number from 0 to 65535")]
+    Port {
+        /// The address as given.
+        address: String,
+    },
     /// A `%` in the path or name of a socket does not begin an escape.
     #[error(
         "address {address:?} has a '%' that is not followed by two hexadecimal digits: write %25 for the character '%'"
@@ -123,11 +129,15 @@ fn did_you_mean(address: &str) -> String {
     let drive = || matches!(address.as_bytes(), [b'A'..=b'Z' | b'a'..=b'z', b':', b'/' | b'\\', ..]);
     let meant = match address.starts_with(['/', '.']) || drive() {
         true => Address::unix(address).ok(),
-        false => ["tcp://", "ipv4:", "ipv6:", "dns:///", "dns:", "grpc://", ""]
+        false => ["tcp://", "ipv4:", "ipv6:", "dns:///", "dns:", "grpc://", "https://", "grpcs://", ""]
             .into_iter()
             .find_map(|scheme| Address::parse(format!("http://{}", address.strip_prefix(scheme)?)).ok()),
     };
-    meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?"))
+    let Some(meant) = meant else { return String::new() };
+    match address.starts_with("https://") || address.starts_with("grpcs://") {
+        true => format!("; did you mean {meant}? TLS is an option of the connection, and not in the address"),
+        false => format!("; did you mean {meant}?"),
+    }
 }
 
 impl From<AddressError> for std::io::Error {

@@ -81,10 +81,11 @@ fn http_form(text: &str, rest: &str) -> Result<Address, AddressError> {
         None if host.contains(':') => return Err(wrong()),
         None => host,
     };
-    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+    if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(wrong());
     }
-    tcp(host.to_owned(), port.parse().map_err(|_| wrong())?).map_err(|_| wrong())
+    let port = port.parse().map_err(|_| AddressError::Port { address: text.to_owned() })?;
+    tcp(host.to_owned(), port).map_err(|_| wrong())
 }
 
 /// Whether `host` is an IPv6 address, with or without a zone.
