@@ -1,5 +1,6 @@
 //! `grpc-ipc describe`: services, methods, messages and enumerations, as a .proto file has them.
 
+mod options;
 mod proto;
 mod template;
 

@@ -21,7 +21,8 @@ fn a_proto_file_is_described() {
 rpc Draw(shapes.Shape) returns (stream shapes.Shape);
 
 // A shape.
-message shapes.Shape {
+// shapes.Shape
+message Shape {
   // Its name.
   string name = 1;
   optional shapes.Shape.Color color = 2;
@@ -64,7 +65,26 @@ message shapes.Shape {
 "#;
     assert_eq!(method, expected);
     let found = succeed(&["describe", "--proto", SHAPES, "shapes.Shape.Color"]);
-    assert!(found.starts_with("enum shapes.Shape.Color {\n"), "{found}");
+    assert!(found.starts_with("// shapes.Shape.Color\nenum Color {\n"), "{found}");
+}
+
+#[test]
+fn options_and_reserved_numbers_are_described() {
+    let _watchdog = watch("options_and_reserved_numbers_are_described");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/options.proto");
+    let described = ["options.Old", "options.Service", "options.Kind"]
+        .map(|name| succeed(&["describe", "--proto", path, name]))
+        .join("\n");
+    // The file itself has the same, in the same form.
+    let file = fs::read_to_string(path).unwrap();
+    let (_, expected) = file.split_once("// begin\n").unwrap();
+    let described: String =
+        described.lines().filter(|line| !line.starts_with("// ")).fold(String::new(), |mut text, line| {
+            text.push_str(line);
+            text.push('\n');
+            text
+        });
+    assert_eq!(described, expected);
 }
 
 #[test]
