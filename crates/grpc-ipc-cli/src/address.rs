@@ -1,11 +1,30 @@
 //! Addresses as arguments.
 
+use std::ffi::OsStr;
+
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use grpc_ipc::Address;
 
 /// Takes every form of [`Address`], also paths that are not Unicode.
 pub(crate) fn parser() -> impl TypedValueParser<Value = Address> {
-    OsStringValueParser::new().try_map(Address::parse)
+    OsStringValueParser::new().try_map(|text| parse(&text))
+}
+
+/// The address, or what is wrong with it.
+pub(crate) fn parse(text: &OsStr) -> Result<Address, String> {
+    Address::parse(text).map_err(|error| {
+        let hint = match text.to_string_lossy().starts_with("https://") {
+            true => "\nFor a server that speaks TLS: --cacert FILE",
+            false => "",
+        };
+        format!("{error}{hint}")
+    })
+}
+
+/// What to do about a path that the shell should have expanded, and did not because of what is in front of it.
+pub(crate) fn tilde_hint(address: &Address) -> Option<&'static str> {
+    let Address::Unix { path, .. } = address else { return None };
+    path.starts_with("~").then_some("The shell does not expand ~ inside of an address. Write unix:$HOME/…")
 }
 
 /// For `--help`.

@@ -1,11 +1,11 @@
 //! `grpc-ipc bridge`: the bytes of one address at another.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 use grpc_ipc::{
     AccessPolicy, Address, Backoff, BoxConnection, BoxConnector, ConnectError, Connection as _,
-    Connector as _, ListenOptions, Listener as _, shutdown_signal,
+    Connector as _, ListenOptions, Listener as _, Peer, shutdown_signal,
 };
 use tokio::io::copy_bidirectional;
 use tokio::time::{Duration, Instant};
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let stop = shutdown_signal().map_err(|error| Failure::new(format!("cannot wait for Ctrl-C: {error}")))?;
     let Arguments { listen, server, allow, dangerous_allow_remote, verbose, connection } = arguments;
-    warn(&listen, &server, dangerous_allow_remote)?;
+    let warning = warning(&listen, &server, dangerous_allow_remote)?;
     let connector = connection.options(&server)?.into_connector();
     let connector = connector.map_err(|error| Failure::of_connect(&error))?;
     let mut options = ListenOptions::new(&listen);
@@ -54,13 +54,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         options = options.access(AccessPolicy::dangerous_allow_anyone());
     }
     let listener = options.into_listener().await;
-    let mut listener = listener.map_err(|error| Failure::new(with_sources(&error)))?;
+    let mut listener = listener.map_err(|error| Failure::of_bind(&error))?;
+    // No client is accepted before.
+    eprintln!("{warning}");
     print(format!("listening on {}, for {server}\n", listener.local_address()).as_bytes())?;
     let bridge = Arc::new(Bridge {
         connector,
         timeout: connection.connect_timeout(),
         wait: connection.wait(),
         verbose,
+        failing: Mutex::default(),
     });
     let accept = async {
         loop {
@@ -75,10 +78,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// Says whom the bridge lets act as its user.
-fn warn(listen: &Address, server: &Address, remote: bool) -> Result<(), Failure> {
+fn warning(listen: &Address, server: &Address, remote: bool) -> Result<String, Failure> {
     let Address::Tcp { host, .. } = listen else {
-        eprintln!("warning: the server at {server} sees every client of this bridge as you");
-        return Ok(());
+        return Ok(format!("warning: the server at {server} sees every client of this bridge as you"));
     };
     let is_loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
     if !is_loopback && !remote {
@@ -86,8 +88,7 @@ fn warn(listen: &Address, server: &Address, remote: bool) -> Result<(), Failure>
             .hint("Listen on http://127.0.0.1:PORT, or say --dangerous-allow-remote if that is meant."));
     }
     let whom = if is_loopback { "any user of this machine" } else { "anyone who reaches this machine" };
-    eprintln!("warning: {whom} can connect to {listen}, and reaches the server at {server} as you");
-    Ok(())
+    Ok(format!("warning: {whom} can connect to {listen}, and reaches the server at {server} as you"))
 }
 
 struct Bridge {
@@ -97,9 +98,22 @@ struct Bridge {
     /// For all of them.
     wait: Duration,
     verbose: bool,
+    /// Why the server cannot be reached, since it could not.
+    failing: Mutex<Option<String>>,
 }
 
 impl Bridge {
+    /// Reports why the server cannot be reached, once: most clients connect again and again.
+    fn report(&self, peer: &Peer, failure: Option<String>) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(failure) = &failure
+            && (self.verbose || failing.as_ref() != Some(failure))
+        {
+            eprintln!("{peer}: {}", escaped(failure));
+        }
+        *failing = failure;
+    }
+
     /// Connects to the server, and waits for one if it was told to.
     async fn connect(&self) -> Result<BoxConnection, ConnectError> {
         let began = Instant::now();
@@ -119,6 +133,7 @@ impl Bridge {
         }
         match self.connect().await {
             Ok(mut server) => {
+                self.report(&peer, None);
                 let copied = copy_bidirectional(&mut client, &mut server).await;
                 if self.verbose {
                     match copied {
@@ -127,7 +142,7 @@ impl Bridge {
                     }
                 }
             }
-            Err(error) => eprintln!("{peer}: {}", escaped(&with_sources(&error))),
+            Err(error) => self.report(&peer, Some(with_sources(&error))),
         }
     }
 }

@@ -5,9 +5,10 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::process::ExitCode;
 
-use grpc_ipc::ConnectError;
 use grpc_ipc::tonic::Code;
+use grpc_ipc::{BindError, ConnectError};
 
+use crate::address::tilde_hint;
 use crate::output::{escaped_json, escaped_lines};
 
 /// Something else went wrong.
@@ -20,12 +21,16 @@ const NO: u8 = 3;
 const STATUS: u8 = 64;
 /// What a shell reports of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
+/// What it reports of one that SIGTERM ended.
+#[cfg(unix)]
+const TERMINATED: u8 = 143;
 
 /// For `--help`.
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes: 0 success; 1 something went wrong on this side, such as a file that cannot be read; 2 the command line or \
 the JSON is wrong; 3 the answer is no (health); 64 + the gRPC status code if the server cannot be reached or a call \
-fails, so 69 is NOT_FOUND, 71 PERMISSION_DENIED and 78 UNAVAILABLE; 130 ended by Ctrl-C.";
+fails, so 69 is NOT_FOUND, 71 PERMISSION_DENIED and 78 UNAVAILABLE; 130 ended by Ctrl-C, 143 by SIGTERM; a bridge ends with \
+0 then.";
 
 /// A failure of the command.
 #[derive(Debug)]
@@ -58,6 +63,13 @@ impl Failure {
 
     /// The server cannot be reached.
     pub(crate) fn of_connect(error: &ConnectError) -> Self {
+        match error {
+            ConnectError::InvalidOption { option, source, .. } => {
+                return Self::wrong_input(format!("{option} is not valid: {source}"));
+            }
+            ConnectError::TooLong { .. } => return Self::wrong_input(error.to_string()),
+            _ => {}
+        }
         let code = match error.kind() {
             io::ErrorKind::InvalidInput => Code::InvalidArgument,
             io::ErrorKind::PermissionDenied => Code::PermissionDenied,
@@ -69,12 +81,26 @@ impl Failure {
             ConnectError::Untrusted { .. } => failure.hint(
                 "If you trust this server, name its user: --access user:NAME. `grpc-ipc peer` says who it is.",
             ),
-            ConnectError::NotFound { .. } | ConnectError::Refused { .. } => {
-                failure.hint("Start the server, or wait until it starts: --wait 10s")
-            }
+            ConnectError::NotFound { address } | ConnectError::Refused { address } => failure.hint(
+                tilde_hint(address).unwrap_or("Start the server, or wait until it starts: --wait 10s"),
+            ),
             // What it speaks instead is in an error behind this one.
             _ if failure.says("the server speaks TLS") => failure.hint("For a server that speaks TLS: --cacert FILE"),
             _ => failure,
+        }
+    }
+
+    /// A server, the bridge, cannot listen.
+    pub(crate) fn of_bind(error: &BindError) -> Self {
+        match error {
+            BindError::InvalidOption { option, source, .. } => {
+                Self::wrong_input(format!("{option} is not valid: {source}"))
+            }
+            BindError::TooLong { .. } => Self::wrong_input(error.to_string()),
+            BindError::NoParent { address, .. } => {
+                Self::new(with_sources(error)).hints(tilde_hint(address).map(str::to_owned))
+            }
+            _ => Self::new(with_sources(error)),
         }
     }
 
@@ -99,6 +125,12 @@ impl Failure {
     /// The user has pressed Ctrl-C.
     pub(crate) fn interrupted() -> Self {
         Self::silent(INTERRUPTED)
+    }
+
+    /// Another program has sent SIGTERM.
+    #[cfg(unix)]
+    pub(crate) fn terminated() -> Self {
+        Self::silent(TERMINATED)
     }
 
     /// What the user can do.

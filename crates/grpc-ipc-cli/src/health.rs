@@ -15,6 +15,9 @@ use crate::metadata::MetadataArguments;
 use crate::output::print;
 use crate::{address, duration, status};
 
+/// What to do if a server does not know a service.
+pub(crate) const OF_THE_SERVER: &str = "Leave the service out to ask for the server as a whole.";
+
 /// Asks a server for its health, or that of one of its services. The exit code is 0 for SERVING, and 3 otherwise
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -56,12 +59,23 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if health == ServingStatus::Serving { Ok(()) } else { Err(Failure::no()) }
 }
 
-/// Whether the server reports `service` as SERVING. A service that it does not know is not.
-pub(crate) async fn is_serving(channel: &Channel, service: &str) -> Result<bool, Failure> {
+/// What a server says that may change.
+#[derive(PartialEq)]
+pub(crate) enum Answer {
+    Health(ServingStatus),
+    /// It does not know the service.
+    Unknown,
+    /// It cannot be reached.
+    None,
+}
+
+/// Asks for the health of `service` once.
+pub(crate) async fn ask(channel: &Channel, service: &str) -> Result<Answer, Failure> {
     let request = Request::new(HealthCheckRequest { service: service.to_owned() });
     match check(channel, request).await {
-        Ok(health) => Ok(health == ServingStatus::Serving),
-        Err(status) if matches!(status.code(), Code::NotFound | Code::Unavailable) => Ok(false),
+        Ok(health) => Ok(Answer::Health(health)),
+        Err(status) if status.code() == Code::NotFound => Ok(Answer::Unknown),
+        Err(status) if status.code() == Code::Unavailable => Ok(Answer::None),
         Err(status) => Err(explain(&status, service)),
     }
 }
@@ -92,7 +106,7 @@ fn explain(status: &Status, service: &str) -> Failure {
         }
         Code::NotFound => {
             Failure::of_call(format!("the server knows nothing of the health of {service:?}"), Code::NotFound)
-                .hint("Leave the service out to ask for the server as a whole.")
+                .hint(OF_THE_SERVER)
         }
         _ => status::failure(status),
     }

@@ -13,6 +13,7 @@ mod describe;
 mod duration;
 mod failure;
 mod health;
+mod interrupt;
 mod list;
 mod man;
 mod metadata;

@@ -111,15 +111,41 @@ pub(crate) fn show(title: &str, metadata: &MetadataMap) {
                 eprintln!("  {name}: {}", escaped(&String::from_utf8_lossy(value.as_encoded_bytes())));
             }
             KeyAndValueRef::Binary(name, value) => {
-                eprintln!("  {name}: {}", escaped(&String::from_utf8_lossy(value.as_encoded_bytes())));
+                eprintln!(
+                    "  {name}: {}",
+                    escaped(&padded(&String::from_utf8_lossy(value.as_encoded_bytes())))
+                );
             }
         }
     }
 }
 
+/// Base64 with the padding that gRPC leaves out, and that other programs need to read it.
+fn padded(base64: &str) -> String {
+    let parts = base64.split(',').map(|part| {
+        let part = part.trim().trim_end_matches('=');
+        format!("{part}{}", "=".repeat((4 - part.len() % 4) % 4))
+    });
+    parts.collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn base64_is_padded() {
+        for (given, shown) in [
+            ("", ""),
+            ("AQ", "AQ=="),
+            ("AQI", "AQI="),
+            ("AQID", "AQID"),
+            ("AQ==", "AQ=="),
+            ("AQI,AQ", "AQI=,AQ=="),
+        ] {
+            assert_eq!(padded(given), shown);
+        }
+    }
 
     #[test]
     fn variables_are_expanded() {

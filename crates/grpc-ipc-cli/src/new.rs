@@ -17,7 +17,7 @@ use files::Files;
 /// Creates a program that builds and runs: a service and its client, or what --template names
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The directory to create; its last part becomes the name of the package
+    /// The directory to create, or an empty one, such as `.`; its last part becomes the name of the package
     directory: PathBuf,
     /// What the program is
     #[arg(long, value_enum, default_value_t = Template::Service)]
@@ -93,10 +93,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     create(directory)?;
     if let Err((path, error)) = write(directory, *template, &name, patch.as_deref()) {
-        // All of it is ours: the directory did not exist.
-        _ = fs::remove_dir_all(directory);
+        // All of it is ours: the directory was empty, or did not exist.
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            _ = fs::remove_file(entry.path()).or_else(|_| fs::remove_dir_all(entry.path()));
+        }
         return Err(Failure::new(format!("cannot write {}: {error}", path.display()))
-            .hint(format!("{} was removed again.", directory.display())));
+            .hint(format!("{} was emptied again.", directory.display())));
     }
     print(report(directory, *template, &name, patch.is_some()).as_bytes())
 }
@@ -123,16 +125,20 @@ fn patch(checkout: &Path) -> Result<String, Failure> {
     Ok(patch)
 }
 
+/// Creates the directory, unless there is an empty one.
 fn create(directory: &Path) -> Result<(), Failure> {
-    let parent = directory.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(parent).and_then(|()| fs::create_dir(directory)).map_err(|error| {
-        let shown = directory.display();
-        match error.kind() {
-            io::ErrorKind::AlreadyExists => Failure::new(format!("{shown} already exists"))
-                .hint("Choose another directory, or remove this one first."),
-            _ => Failure::new(format!("cannot create {shown}: {error}"))
-                .hint("Choose a directory in which you may write."),
+    let is_empty = fs::read_dir(directory).map(|mut entries| entries.next().is_none());
+    match is_empty {
+        Ok(true) => return Ok(()),
+        Ok(false) => {
+            return Err(Failure::new(format!("{} is not empty", directory.display()))
+                .hint("Choose another directory, or empty this one first."));
         }
+        Err(_) => {}
+    }
+    fs::create_dir_all(directory).map_err(|error| {
+        Failure::new(format!("cannot create {}: {error}", directory.display()))
+            .hint("Choose a directory in which you may write.")
     })
 }
 
@@ -167,7 +173,10 @@ fn report(directory: &Path, template: Template, name: &str, patched: bool) -> St
     if let Some(workspace) = workspace_around(directory) {
         report += &how_to_join(&workspace, directory, patched);
     }
-    _ = writeln!(report, "\nRun it:\n\n  cd {}", directory.display());
+    report += "\nRun it:\n\n";
+    if directory != Path::new(".") {
+        _ = writeln!(report, "  cd {}", directory.display());
+    }
     for command in template.commands().iter().chain(&["cargo test"]) {
         _ = writeln!(report, "  {command}");
     }

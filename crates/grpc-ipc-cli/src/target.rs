@@ -27,10 +27,10 @@ impl Target {
     ) -> Result<(Option<Address>, Option<String>), Failure> {
         let Self { address, symbol } = self;
         let Some(given) = address else { return Ok((None, symbol)) };
-        match (Address::parse(&given), symbol) {
+        match (address::parse(&given), symbol) {
             (Ok(address), symbol) => Ok((Some(address), symbol)),
             (Err(_), None) if schema.is_of_files() => Ok((None, Some(given.to_string_lossy().into_owned()))),
-            (Err(error), _) => Err(Failure::wrong_input(error.to_string())),
+            (Err(error), _) => Err(Failure::wrong_input(error)),
         }
     }
 }

@@ -6,10 +6,12 @@ use clap::Args;
 use grpc_ipc::Address;
 use grpc_ipc::tonic::Code;
 use tokio::time::sleep;
+use tonic_health::pb::health_check_response::ServingStatus;
 
 use crate::connection::{ConnectionArguments, connect};
 use crate::deadline::Deadline;
 use crate::failure::Failure;
+use crate::health::Answer;
 use crate::{address, duration, health};
 
 /// How often the health is asked for.
@@ -40,14 +42,34 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Err(Failure::of_call(format!("nothing came up at {address} within {limit:?}"), Code::Unavailable))
     })?;
     let Some(service) = healthy else { return Ok(()) };
+    let mut last = None;
     let serves = async {
-        while !health::is_serving(&channel, &service).await? {
+        loop {
+            let answer = health::ask(&channel, &service).await?;
+            if answer == Answer::Health(ServingStatus::Serving) {
+                return Ok(());
+            }
+            last = Some(answer);
             sleep(INTERVAL).await;
         }
-        Ok(())
     };
     deadline.within(serves).await.unwrap_or_else(|limit| {
-        let message = format!("the server at {address} does not say SERVING within {limit:?}");
-        Err(Failure::of_call(message, Code::DeadlineExceeded))
+        let health = match service.as_str() {
+            "" => format!("the health of the server at {address}"),
+            service => format!("the health of {service:?} at {address}"),
+        };
+        let failure = |message: String| Failure::of_call(message, Code::DeadlineExceeded);
+        Err(match last {
+            Some(Answer::Health(last)) => {
+                failure(format!("{health} is still {} after {limit:?}", last.as_str_name()))
+            }
+            Some(Answer::Unknown) => {
+                failure(format!("{health} is still unknown to the server after {limit:?}"))
+                    .hint(health::OF_THE_SERVER)
+            }
+            Some(Answer::None) | None => {
+                failure(format!("the server has not told {health} within {limit:?}"))
+            }
+        })
     })
 }

@@ -11,6 +11,7 @@ use prost_reflect::{DynamicMessage, MethodDescriptor};
 use tokio::sync::{mpsc, oneshot};
 
 use super::json::Messages;
+use super::utf8::Utf8;
 use crate::failure::Failure;
 
 /// Options for the messages of a request.
@@ -72,6 +73,7 @@ impl InputArguments {
                 (path.to_owned(), Box::new(BufReader::new(file)))
             }
         };
+        let text = Box::new(Utf8::new(text));
         Ok(Messages::new(name, text, method.input(), self.allow_unknown_fields))
     }
 }

@@ -4,6 +4,7 @@ mod error_details;
 mod input;
 mod json;
 mod progress;
+mod utf8;
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use clap::Args;
 use futures_util::FutureExt as _;
 use grpc_ipc::tonic::client::Grpc;
 use grpc_ipc::tonic::codegen::http::uri::PathAndQuery;
-use grpc_ipc::tonic::{Request, Status};
-use grpc_ipc::{Address, Channel, shutdown_signal};
+use grpc_ipc::tonic::{Code, Request, Status};
+use grpc_ipc::{Address, Channel};
 use prost_reflect::MethodDescriptor;
 use tokio::time::timeout;
 
@@ -20,10 +21,11 @@ use crate::codec::DynamicCodec;
 use crate::connection::ConnectionArguments;
 use crate::deadline::Deadline;
 use crate::failure::Failure;
+use crate::interrupt::interrupted;
 use crate::metadata::{self, MetadataArguments};
 use crate::output::{OutputArguments, escaped};
 use crate::schema::{NO_SCHEMA, Schema, SchemaArguments};
-use crate::{address, duration};
+use crate::{address, duration, status};
 use input::{Input, InputArguments};
 use progress::Progress;
 
@@ -87,16 +89,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     until_interrupted(&channel, call.run(request, input)).await
 }
 
-/// Runs a call until it is over or Ctrl-C is pressed, which cancels it. No other call may be on the channel: this waits
+/// Runs a call until it is over or the command is interrupted, which cancels it. No other call may be on the channel: this waits
 /// until the server is told that the call is cancelled.
 pub(crate) async fn until_interrupted(
     channel: &Channel,
     call: impl Future<Output = Result<(), Failure>>,
 ) -> Result<(), Failure> {
-    let stop = shutdown_signal().map_err(|error| Failure::new(format!("cannot wait for Ctrl-C: {error}")))?;
+    let stop = interrupted()?;
     let result = tokio::select! {
         biased;
-        () = stop => Err(Failure::interrupted()),
+        failure = stop => Err(failure),
         result = call => result,
     };
     if result.is_err() {
@@ -185,6 +187,17 @@ impl Call<'_> {
 
     /// What a failed call says, with the details of its status.
     async fn failure(&mut self, status: &Status) -> Failure {
-        error_details::failure(status, &mut self.schema, self.deadline, self.arguments.format_error).await
+        let as_json = self.arguments.format_error;
+        let failure = error_details::failure(status, &mut self.schema, self.deadline, as_json).await;
+        // A server with reflection has said which methods it has. Files may be those of another server.
+        let is_unknown = status.code() == Code::Unimplemented && status::is_of_server(status);
+        if is_unknown && !self.schema.is_of_server() {
+            let (method, address) = (self.method.full_name(), &self.arguments.address);
+            return failure.hint(format!(
+                "The files have {method}, but the server may not. If it has reflection, `grpc-ipc list {address}` \
+                 shows its services."
+            ));
+        }
+        failure
     }
 }

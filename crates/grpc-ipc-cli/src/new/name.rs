@@ -24,10 +24,10 @@ const TAKEN: [&str; 9] =
 /// Files that Windows keeps for devices.
 const DEVICES: [&str; 6] = ["aux", "con", "nul", "prn", "com1", "lpt1"];
 
-/// The last part of a path.
+/// The last part of a path. That of `.` is the name of the directory that it is.
 pub(super) fn of_directory(directory: &Path) -> Result<String, Failure> {
-    let name = directory.file_name().and_then(|name| name.to_str()).map(str::to_owned);
-    name.ok_or_else(|| {
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    name(directory).or_else(|| name(&directory.canonicalize().ok()?)).ok_or_else(|| {
         Failure::wrong_input(format!(
             "the name of the package cannot be taken from the path {}",
             directory.display()
@@ -108,6 +108,8 @@ mod tests {
     #[test]
     fn a_directory_has_a_name() {
         assert_eq!(of_directory(Path::new("a/hello/")).unwrap(), "hello");
-        assert!(of_directory(Path::new("..")).is_err());
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(of_directory(Path::new(".")).unwrap(), here.file_name().unwrap().to_str().unwrap());
+        assert!(of_directory(Path::new("/")).is_err());
     }
 }

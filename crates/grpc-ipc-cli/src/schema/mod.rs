@@ -168,7 +168,8 @@ impl Schema {
         }
     }
 
-    fn is_of_server(&self) -> bool {
+    /// Whether the server itself has told it.
+    pub(crate) fn is_of_server(&self) -> bool {
         matches!(self, Self::Server(_))
     }
 

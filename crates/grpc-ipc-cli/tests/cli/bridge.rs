@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 use crate::server::{Reflection, serve};
-use crate::util::{Running, cli, place, succeed, watch};
+use crate::util::{Running, cli, fail, place, succeed, watch};
 
 #[test]
 fn calls_pass_a_bridge_from_tcp_and_from_another_address() {
@@ -26,4 +26,28 @@ fn calls_pass_a_bridge_from_tcp_and_from_another_address() {
         bridge.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         assert!(said.contains(warning), "{said}");
     }
+}
+
+#[test]
+fn a_server_that_is_not_there_is_reported_once() {
+    let _watchdog = watch("a_server_that_is_not_there_is_reported_once");
+    let (place, nobody) = (place(), crate::util::place());
+    let mut command = cli(&["bridge", &place.address, &nobody.address]);
+    let mut bridge = Running::start(command.stderr(Stdio::piped()));
+    bridge.line();
+    for _ in 0..2 {
+        fail(&["list", &place.address], 64 + 14);
+    }
+    bridge.child.kill().unwrap();
+    let mut said = String::new();
+    bridge.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said.matches("nothing is there").count(), 1, "{said}");
+}
+
+#[test]
+fn a_bridge_that_cannot_listen_warns_of_nothing() {
+    let _watchdog = watch("a_bridge_that_cannot_listen_warns_of_nothing");
+    let server = serve(Reflection::None);
+    let said = fail(&["bridge", server.address(), "local:nobody"], 1);
+    assert!(said.contains(" is already in use") && !said.contains("warning"), "{said}");
 }

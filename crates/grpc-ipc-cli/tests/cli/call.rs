@@ -72,17 +72,35 @@ fn responses_are_printed_while_requests_are_read() {
 
 #[test]
 #[cfg(unix)]
-fn ctrl_c_cancels_a_call() {
-    let _watchdog = watch("ctrl_c_cancels_a_call");
+fn ctrl_c_and_sigterm_cancel_a_call() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let _watchdog = watch("ctrl_c_and_sigterm_cancel_a_call");
     let server = serve(Reflection::V1);
-    let mut command = cli(&["call", server.address(), DUPLEX]);
-    let mut call = Running::start(command.stdin(Stdio::piped()));
-    let mut input = call.child.stdin.take().unwrap();
-    writeln!(input, r#"{{"responseParameters": [{{"size": 1}}]}}"#).unwrap();
-    call.line();
-    let pid = rustix::process::Pid::from_child(&call.child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    assert_eq!(call.child.wait().unwrap().code(), Some(130));
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let mut command = cli(&["call", server.address(), DUPLEX]);
+        let mut call = Running::start(command.stdin(Stdio::piped()));
+        let mut input = call.child.stdin.take().unwrap();
+        writeln!(input, r#"{{"responseParameters": [{{"size": 1}}]}}"#).unwrap();
+        call.line();
+        kill_process(Pid::from_child(&call.child), signal).unwrap();
+        assert_eq!(call.child.wait().unwrap().code(), Some(code));
+    }
+}
+
+#[test]
+fn json_may_have_a_byte_order_mark() {
+    let _watchdog = watch("json_may_have_a_byte_order_mark");
+    let server = serve(Reflection::V1);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("request.json");
+    // PowerShell writes UTF-16.
+    let text: Vec<u8> = "\u{feff}{\"name\": \"Zoë\"}\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(&path, text).unwrap();
+    let file = format!("@{}", path.display());
+    assert_eq!(succeed(&["call", server.address(), GREET, "-d", &file]), "{\"message\":\"Hello Zoë\"}\n");
+    let ended = run_with_input(&["call", server.address(), GREET, "-d", "@"], "\u{feff}{\"name\": \"Ada\"}");
+    assert_eq!((ended.code, ended.out.as_str()), (0, "{\"message\":\"Hello Ada\"}\n"), "{}", ended.err);
 }
 
 #[test]

@@ -168,6 +168,50 @@ fn wrong_arguments_are_told_before_anything_is_sent() {
     assert!(said(&["peer", address, "--access", "me"]).contains("expected one of same-user-or-system"));
     assert!(said(&["peer", address, "--authority", "a b"]).contains("--authority \"a b\""));
     assert!(said(&["bridge", "http://0.0.0.0:0", address]).contains("--dangerous-allow-remote"));
+    for command in ["list", "peer"] {
+        let https = said(&[command, "https://localhost:50051"]);
+        assert!(https.contains("did you mean http://localhost:50051? TLS is an option"), "{https}");
+        assert!(https.contains("\nFor a server that speaks TLS: --cacert FILE\n"), "{https}");
+        let port = said(&[command, "http://localhost:70000"]);
+        assert!(port.contains("no valid port: expected a number from 0 to 65535"), "{port}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_user_that_does_not_exist_is_a_wrong_argument() {
+    let _watchdog = watch("a_user_that_does_not_exist_is_a_wrong_argument");
+    let place = place();
+    let said = fail(&["list", &place.address, "--access", "user:no-such-user"], 2);
+    assert!(
+        said.starts_with("error: the user \"no-such-user\" in the access policy is not valid: "),
+        "{said}"
+    );
+    let said = fail(&["bridge", &place.address, "local:nobody", "--allow", "group:no-such-group"], 2);
+    assert!(
+        said.starts_with("error: the group \"no-such-group\" in the access policy is not valid"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_path_that_the_shell_has_not_expanded_is_told() {
+    let _watchdog = watch("a_path_that_the_shell_has_not_expanded_is_told");
+    let hint = "\nThe shell does not expand ~ inside of an address. Write unix:$HOME/…\n";
+    let said = fail(&["list", "unix:~/no-such-socket"], 64 + 14);
+    assert!(said.ends_with(hint), "{said}");
+    let said = fail(&["bridge", "unix:~/no-such-socket", "local:nobody"], 1);
+    assert!(said.ends_with(hint), "{said}");
+}
+
+#[test]
+fn a_method_that_only_the_files_have_is_told() {
+    let _watchdog = watch("a_method_that_only_the_files_have_is_told");
+    let server = serve(Reflection::None);
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/shapes.proto");
+    let said = fail(&["call", server.address(), "shapes.Shapes/Draw", "--proto", file], 64 + 12);
+    assert!(said.starts_with("error: UNIMPLEMENTED (12): "), "{said}");
+    assert!(said.contains("\nThe files have shapes.Shapes.Draw, but the server may not. "), "{said}");
 }
 
 #[test]

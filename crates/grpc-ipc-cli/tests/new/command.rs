@@ -29,12 +29,28 @@ fn a_package_has_the_name_of_its_directory() {
 }
 
 #[test]
-fn a_directory_that_exists_stays_as_it_is() {
+fn a_directory_with_files_stays_as_it_is() {
     let directory = tempfile::tempdir().unwrap();
-    fs::create_dir(directory.path().join("hello")).unwrap();
+    let hello = directory.path().join("hello");
+    fs::create_dir(&hello).unwrap();
+    fs::write(hello.join("notes"), "mine").unwrap();
     let said = failure(directory.path(), &["hello"], 1);
-    assert_eq!(said, "error: hello already exists\nChoose another directory, or remove this one first.\n");
-    assert!(files(directory.path()).is_empty());
+    assert_eq!(said, "error: hello is not empty\nChoose another directory, or empty this one first.\n");
+    let said = failure(&hello, &["."], 1);
+    assert!(said.starts_with("error: . is not empty\n"), "{said}");
+    assert_eq!(files(directory.path()), [("hello/notes".to_owned(), "mine".to_owned())]);
+}
+
+#[test]
+fn an_empty_directory_is_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let hello = directory.path().join("hello");
+    fs::create_dir(&hello).unwrap();
+    let output = grpc_ipc_new(&hello, &["."]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.starts_with("Created the package hello:\n") && !said.contains("cd "), "{said}");
+    assert!(files(&hello).iter().any(|(path, _)| path == "src/bin/server.rs"));
 }
 
 #[test]
