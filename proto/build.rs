@@ -8,13 +8,15 @@ use std::path::PathBuf;
 const FILES: [&str; 3] = ["greet.proto", "bench.proto", "grpc/testing/test.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let out_dir = PathBuf::from(env::var("OUT_DIR")?);
     grpc_ipc_build::configure()
+        .file_descriptor_set_path(out_dir.join("services.bin"))
         // `bytes::Bytes`, so that cloning a payload does not copy it.
         .bytes(".")
         .build_blocking_client(true)
         .compile_protos(&FILES, &["."])?;
 
-    let out_dir = PathBuf::from(env::var("OUT_DIR")?).join("tonic");
+    let out_dir = out_dir.join("tonic");
     fs::create_dir_all(&out_dir)?;
     tonic_prost_build::configure()
         // Clients over any channel, without the `connect` of tonic's own transport.

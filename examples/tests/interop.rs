@@ -260,7 +260,7 @@ fn tonic_and_we_pass_each_others_cases() {
 fn an_unknown_case_is_an_error() {
     let _watchdog = watch("an_unknown_case_is_an_error");
     let said = fail(&mut peer(&["call", "unix:/x", "no_such_case"]));
-    let expected = format!("there is no case \"no_such_case\"; the cases are: {}", CASES.join(", "));
+    let expected = format!("there is no case \"no_such_case\"; the cases are: {}, ", CASES.join(", "));
     assert!(said.contains(&expected), "{said}");
 }
 

@@ -13,6 +13,9 @@
     reason = "the generators allow what their code may trigger, and give no reasons"
 )]
 
+/// The descriptors of all services and messages, for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = tonic::include_file_descriptor_set!("services");
+
 /// `greet.Greeter`, the service of the .NET gRPC template.
 pub mod greet {
     tonic::include_proto!("greet");

@@ -2,14 +2,19 @@
 //! peers in other languages, so any client can be run against any server.
 //!
 //! ```text
+//! peer version                     one line with the versions of the stack
 //! peer serve ADDRESS...            prints `listening on ADDRESS`, serves until Ctrl-C
 //! peer call ADDRESS [CASE...]      gRPC's interoperability cases, a line each; exits with 1 when one fails
+//! peer call ADDRESS --extended     cases beyond gRPC's
 //! peer bench ADDRESS [SECONDS [SHAPE...]]
 //!                                  figures for each shape of call, or for those that are named
 //! peer greet ADDRESS NAME          one call; prints the reply
 //! peer calls ADDRESS COUNT         exactly so many unary calls, for tools that count what a call costs
 //! peer connections ADDRESS COUNT   so many connections at once, for tools that count what one holds
 //! ```
+//!
+//! An address is one of grpc-ipc's, or `tcp:HOST:PORT`, where a server may have port 0. Exits with 2 if this platform
+//! does not have the transport of an address.
 //!
 //! With TLS: `serve … --tls CERTIFICATE.pem KEY.pem`, and `--tls AUTHORITY.pem` for the others.
 
@@ -20,6 +25,7 @@ mod cases;
 mod compression;
 mod services;
 mod transport;
+mod version;
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -59,6 +65,8 @@ struct Ends {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Prints the versions of the stack.
+    Version,
     /// Serves until Ctrl-C or SIGTERM; prints `listening on ADDRESS` once a client can connect.
     Serve {
         #[arg(required = true)]
@@ -72,12 +80,24 @@ enum Command {
         /// Serves `grpc.testing.TestService` without compression and trailing metadata, so that its calls are direct.
         #[arg(long)]
         direct: bool,
+        /// The largest message that `grpc.testing.TestService` accepts. Default: the stack's.
+        #[arg(long, value_name = "BYTES")]
+        max_message_size: Option<usize>,
+        /// For how long a connection accepts new calls.
+        #[arg(long, value_name = "SECONDS")]
+        max_connection_age: Option<u64>,
     },
     /// Runs gRPC's interoperability cases, or those that are named.
     Call {
         #[command(flatten)]
         target: Target,
         cases: Vec<String>,
+        /// Without names, runs the cases beyond gRPC's.
+        #[arg(long)]
+        extended: bool,
+        /// The largest message that the client accepts. Default: the stack's.
+        #[arg(long, value_name = "BYTES")]
+        max_message_size: Option<usize>,
     },
     /// Measures each shape of call.
     Bench {
@@ -122,7 +142,8 @@ struct Target {
 enum Stack {
     /// `grpc_ipc::Server` and `Channel`.
     GrpcIpc,
-    /// The same, but `ipc.bench.Bench` is served and called by code from tonic's generator.
+    /// The same, but `ipc.bench.Bench` is served and called by code from tonic's generator, and no call of `call` is
+    /// direct.
     GrpcIpcTonicCode,
     /// tonic's own `Server` and `Endpoint`, over grpc-ipc's listener and connector, with code from tonic's generator.
     Tonic,
@@ -141,32 +162,49 @@ fn main() -> ExitCode {
         Runtime::Current => tokio::runtime::Builder::new_current_thread(),
         Runtime::Multi => tokio::runtime::Builder::new_multi_thread(),
     };
-    exit(match runtime.enable_all().build() {
+    let result = match runtime.enable_all().build() {
         Ok(runtime) => runtime.block_on(run(arguments.command, arguments.stack, arguments.ends)),
         Err(error) => Err(error.into()),
-    })
+    };
+    match result {
+        Err(error) if transport::is_unsupported(&*error) => {
+            eprintln!("not applicable: {error}");
+            ExitCode::from(2)
+        }
+        result => exit(result),
+    }
 }
 
 async fn run(command: Command, stack: Stack, ends: Ends) -> Result<(), Box<dyn Error>> {
     match command {
-        Command::Serve { addresses, tls, echo_metadata, direct } => {
+        Command::Version => {
+            println!("{}", version::of(stack));
+            Ok(())
+        }
+        Command::Serve { addresses, tls, echo_metadata, direct, max_message_size, max_connection_age } => {
             let options = transport::listen_options(&addresses, ends, tls.as_deref())?;
             let tonics_code = !matches!(stack, Stack::GrpcIpc);
-            let services = services::Options { echo_metadata, tonics_code, direct };
+            let services = services::Options { echo_metadata, tonics_code, direct, max_message_size };
+            let age = max_connection_age.map(Duration::from_secs);
             match stack {
                 Stack::GrpcIpc | Stack::GrpcIpcTonicCode => {
-                    transport::serve(addresses, options, services, ends).await
+                    transport::serve(addresses, options, services, ends, age).await
                 }
-                Stack::Tonic => transport::serve_with_tonic(addresses, options, services).await,
+                Stack::Tonic => transport::serve_with_tonic(addresses, options, services, age).await,
             }
         }
-        Command::Call { target, cases } => {
-            let cases = cases::select(&cases)?;
+        Command::Call { target, cases, extended, max_message_size } => {
+            let selected = cases::Selected { names: cases, extended, max_message_size };
             let passed = match stack {
-                Stack::GrpcIpc | Stack::GrpcIpcTonicCode => {
-                    cases::run(transport::connect(&target, ends).await?, &cases).await
+                Stack::GrpcIpc => selected.run(async || transport::connect(&target, ends).await).await?,
+                // Not the channel itself, so that no call is direct.
+                Stack::GrpcIpcTonicCode => {
+                    let connect = async || Ok(cases::erased(transport::connect(&target, ends).await?));
+                    selected.run(connect).await?
                 }
-                Stack::Tonic => cases::run(transport::connect_with_tonic(&target, ends).await?, &cases).await,
+                Stack::Tonic => {
+                    selected.run(async || transport::connect_with_tonic(&target, ends).await).await?
+                }
             };
             if passed { Ok(()) } else { Err("some cases failed".into()) }
         }

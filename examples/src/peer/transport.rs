@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::future::{FutureExt as _, try_join_all};
 use grpc_ipc::tls::{ClientTls, Identity, ServerTls, Trust};
 use grpc_ipc::{
-    AccessPolicy, ConnectOptions, EndpointConnector, Http2Options, Incoming, ListenOptions, Server,
-    shutdown_signal,
+    AccessPolicy, Address, BindError, ConnectError, ConnectOptions, EndpointConnector, Http2Options,
+    Incoming, ListenOptions, ServeError, Server, shutdown_signal,
 };
 use http::Uri;
 use tonic::transport::{Channel, Endpoint};
@@ -23,11 +23,16 @@ pub(crate) async fn serve(
     options: Vec<ListenOptions>,
     services: services::Options,
     ends: Ends,
+    max_connection_age: Option<Duration>,
 ) -> Result<(), Box<dyn Error>> {
-    let server = services::add_to(Server::builder().http2(http2(ends)), services);
+    let http2 = match max_connection_age {
+        Some(age) => http2(ends).max_connection_age(age),
+        None => http2(ends),
+    };
+    let server = services::add_to(Server::builder().http2(http2), services).await;
     let stop = shutdown_signal()?;
     let server = options.into_iter().fold(server, Server::listen).bind().await?;
-    announce(addresses);
+    announce(&addresses, server.local_addresses());
     Ok(server.serve_with_shutdown(stop, DRAIN).await?)
 }
 
@@ -35,14 +40,19 @@ pub(crate) async fn serve_with_tonic(
     addresses: Vec<String>,
     options: Vec<ListenOptions>,
     services: services::Options,
+    max_connection_age: Option<Duration>,
 ) -> Result<(), Box<dyn Error>> {
     let stop = shutdown_signal()?.shared();
     let incoming = try_join_all(options.into_iter().map(Incoming::bind)).await?;
-    announce(addresses);
+    let bound: Vec<_> = incoming.iter().flat_map(Incoming::local_addresses).cloned().collect();
+    announce(&addresses, &bound);
+    let routes = services::routes(services).await;
     let servers = incoming.into_iter().map(|incoming| {
-        tonic::transport::Server::builder()
-            .add_routes(services::routes(services))
-            .serve_with_incoming_shutdown(incoming, stop.clone())
+        let mut server = tonic::transport::Server::builder();
+        if let Some(age) = max_connection_age {
+            server = server.max_connection_age(age);
+        }
+        server.add_routes(routes.clone()).serve_with_incoming_shutdown(incoming, stop.clone())
     });
     try_join_all(servers).await?;
     Ok(())
@@ -59,10 +69,36 @@ pub(crate) async fn connect_with_tonic(target: &Target, ends: Ends) -> Result<Ch
     Ok(endpoint.connect_with_connector(connector).await?)
 }
 
-fn announce(addresses: Vec<String>) {
-    for address in addresses {
-        println!("listening on {address}");
+/// Prints the addresses as they were given, but with the port that the system chose instead of 0.
+fn announce(addresses: &[String], bound: &[Address]) {
+    for (address, bound) in addresses.iter().zip(bound) {
+        match bound {
+            Address::Tcp { .. } if is_tcp(address) => {
+                println!("listening on tcp:{}", bound.to_string().trim_start_matches("http://"));
+            }
+            _ => println!("listening on {address}"),
+        }
     }
+}
+
+/// Whether it is a TCP address in the form of these peers, `tcp:HOST:PORT`.
+fn is_tcp(address: &str) -> bool {
+    address.starts_with("tcp:")
+}
+
+/// An address of grpc-ipc.
+fn ours(address: &str) -> String {
+    address.strip_prefix("tcp:").map_or_else(|| address.to_owned(), |tcp| format!("http://{tcp}"))
+}
+
+/// Whether this platform does not have the transport of the address.
+pub(crate) fn is_unsupported(error: &(dyn Error + 'static)) -> bool {
+    let bind = match error.downcast_ref() {
+        Some(ServeError::Bind(error)) => Some(error),
+        _ => error.downcast_ref(),
+    };
+    matches!(bind, Some(BindError::Unsupported { .. }))
+        || matches!(error.downcast_ref(), Some(ConnectError::Unsupported { .. }))
 }
 
 fn http2(ends: Ends) -> Http2Options {
@@ -73,7 +109,7 @@ fn http2(ends: Ends) -> Http2Options {
 }
 
 fn connect_options(target: &Target, ends: Ends) -> Result<ConnectOptions, Box<dyn Error>> {
-    let mut options = ConnectOptions::new(&target.address).http2(http2(ends));
+    let mut options = ConnectOptions::new(ours(&target.address)).http2(http2(ends));
     if ends.any_user {
         options = options.access(AccessPolicy::dangerous_allow_anyone());
     }
@@ -95,9 +131,9 @@ pub(crate) fn listen_options(
         }
         _ => None,
     };
-    let options = |address| {
-        let mut options = ListenOptions::new(address);
-        if ends.any_user {
+    let options = |address: &String| {
+        let mut options = ListenOptions::new(ours(address));
+        if ends.any_user && !is_tcp(address) {
             options = open(options.access(AccessPolicy::dangerous_allow_anyone()));
         }
         match tls.clone() {

@@ -11,6 +11,8 @@ pub(super) enum Failure {
     Succeeded { what: &'static str },
     /// An unexpected observation.
     Observed { what: String, seen: String, expected: String },
+    /// The client or the server does not have a feature that the case needs.
+    NotApplicable(&'static str),
     /// The case did not end in time.
     Unfinished(Duration),
 }
@@ -52,6 +54,7 @@ impl fmt::Display for Failure {
             Self::Call(status) => write!(f, "status {:?}: {:?}", status.code(), status.message()),
             Self::Succeeded { what } => write!(f, "{what} succeeded"),
             Self::Observed { what, seen, expected } => write!(f, "{what}: {seen} instead of {expected}"),
+            Self::NotApplicable(why) => f.write_str(why),
             Self::Unfinished(limit) => write!(f, "not finished after {limit:?}"),
         }
     }

@@ -7,7 +7,7 @@ use grpc_ipc_proto::testing::{
     StreamingInputCallRequest, StreamingInputCallResponse, StreamingOutputCallRequest,
     StreamingOutputCallResponse, test_service_server,
 };
-use tonic::{Code, Request, Response, Status, Streaming, codegen::BoxStream};
+use tonic::{Code, Request, Response, Status, Streaming, codegen::BoxStream, metadata::MetadataValue};
 
 use crate::compression::CompressedFlags;
 
@@ -20,8 +20,11 @@ type Answers = BoxStream<StreamingOutputCallResponse>;
 
 #[tonic::async_trait]
 impl test_service_server::TestService for Interop {
-    async fn empty_call(&self, _: Request<Empty>) -> Result<Response<Empty>, Status> {
-        Ok(Response::new(Empty {}))
+    async fn empty_call(&self, request: Request<Empty>) -> Result<Response<Empty>, Status> {
+        match request.metadata().get_bin("x-status-details-bin").map(MetadataValue::to_bytes) {
+            Some(Ok(details)) => Err(Status::with_details(Code::InvalidArgument, "details", details)),
+            _ => Ok(Response::new(Empty {})),
+        }
     }
 
     async fn unary_call(&self, request: Request<SimpleRequest>) -> Result<Response<SimpleResponse>, Status> {

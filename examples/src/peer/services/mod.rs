@@ -3,16 +3,23 @@
 mod bench;
 mod greeter;
 mod interop;
+mod reflection;
 mod wire;
 
 use grpc_ipc::Server;
 use grpc_ipc_proto::{
-    bench::bench_server::BenchServer, greet::greeter_server::GreeterServer,
-    testing::test_service_server::TestServiceServer, tonic_generated,
+    bench::bench_server::BenchServer,
+    greet::greeter_server::GreeterServer,
+    testing::test_service_server::{TestService, TestServiceServer},
+    tonic_generated,
 };
 use tonic::{
     codec::CompressionEncoding,
     service::{LayerExt, Routes},
+};
+use tonic_health::{
+    pb::health_server::{Health, HealthServer},
+    server::health_reporter,
 };
 use tower::layer::layer_fn;
 
@@ -27,14 +34,16 @@ pub(crate) struct Options {
     pub(crate) tonics_code: bool,
     /// Whether `grpc.testing.TestService` is served without a wrapper, so that its calls are direct.
     pub(crate) direct: bool,
+    /// The largest message that `grpc.testing.TestService` accepts, if it is not the stack's.
+    pub(crate) max_message_size: Option<usize>,
 }
 
-/// For tonic's own server: `greet.Greeter`, `ipc.bench.Bench` and `grpc.testing.TestService`, without a limit on the
-/// size of a message, and with compressed requests accepted. `grpc.testing.UnimplementedService` is absent on purpose:
-/// a case calls it.
-pub(crate) fn routes(options: Options) -> Routes {
-    let interop = layer_fn(wire::around).named_layer(interop());
-    let routes = Routes::new(greeter()).add_service(interop);
+/// For tonic's own server: `greet.Greeter`, `ipc.bench.Bench` and `grpc.testing.TestService`, with compressed requests
+/// accepted, and health and reflection. `grpc.testing.UnimplementedService` is absent on purpose: a case calls it.
+pub(crate) async fn routes(options: Options) -> Routes {
+    let routes = Routes::new(greeter()).add_service(health().await);
+    let routes = routes.add_service(reflection::v1()).add_service(reflection::v1alpha());
+    let routes = routes.add_service(layer_fn(wire::around).named_layer(interop(options)));
     if options.tonics_code {
         routes.add_service(tonics_bench(options))
     } else {
@@ -43,18 +52,25 @@ pub(crate) fn routes(options: Options) -> Routes {
 }
 
 /// The same, on our server.
-pub(crate) fn add_to(server: Server, options: Options) -> Server {
-    let server = server.add_service(greeter());
+pub(crate) async fn add_to(server: Server, options: Options) -> Server {
+    let server = server.add_service(greeter()).add_service(health().await);
+    let server = server.add_service(reflection::v1()).add_service(reflection::v1alpha());
     let server = if options.direct {
-        server.add_service(TestServiceServer::new(interop::Interop).max_decoding_message_size(usize::MAX))
+        server.add_service(limited(TestServiceServer::new(interop::Interop), options))
     } else {
-        server.add_service(layer_fn(wire::around).named_layer(interop()))
+        server.add_service(layer_fn(wire::around).named_layer(interop(options)))
     };
     if options.tonics_code {
         server.add_service(tonics_bench(options))
     } else {
         server.add_service(bench(options))
     }
+}
+
+async fn health() -> HealthServer<impl Health> {
+    let (reporter, server) = health_reporter();
+    reporter.set_serving::<TestServiceServer<interop::Interop>>().await;
+    server
 }
 
 fn greeter() -> GreeterServer<greeter::Greeter> {
@@ -77,11 +93,18 @@ fn tonics_bench(options: Options) -> tonic_generated::bench::bench_server::Bench
     .max_decoding_message_size(usize::MAX)
 }
 
-fn interop() -> TestServiceServer<interop::Interop> {
-    TestServiceServer::new(interop::Interop)
+fn interop(options: Options) -> TestServiceServer<interop::Interop> {
+    let server = TestServiceServer::new(interop::Interop)
         .accept_compressed(CompressionEncoding::Gzip)
-        .send_compressed(CompressionEncoding::Gzip)
-        .max_decoding_message_size(usize::MAX)
+        .send_compressed(CompressionEncoding::Gzip);
+    limited(server, options)
+}
+
+fn limited<T: TestService>(server: TestServiceServer<T>, options: Options) -> TestServiceServer<T> {
+    match options.max_message_size {
+        Some(size) => server.max_decoding_message_size(size),
+        None => server,
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn bench_downloads_uploads_and_exchanges() {
-        let mut client = BenchClient::new(routes(Options::default()));
+        let mut client = BenchClient::new(routes(Options::default()).await);
         let chunk = |size: usize| Chunk { payload: Bytes::from(vec![0; size]) };
 
         let chunks = client.download(Transfer { count: 3, size: 5 }).await.unwrap().into_inner();
@@ -122,7 +145,7 @@ mod tests {
             ..Default::default()
         };
         let requests = stream::iter([3, 1, 2]).map(ask);
-        let responses = TestServiceClient::new(routes(Options::default()))
+        let responses = TestServiceClient::new(routes(Options::default()).await)
             .half_duplex_call(requests)
             .await
             .unwrap()
@@ -141,7 +164,7 @@ mod tests {
             .metadata_mut()
             .insert_bin("x-grpc-test-echo-trailing-bin", MetadataValue::from_bytes(b"last"));
         let status =
-            TestServiceClient::new(routes(Options::default())).unary_call(request).await.unwrap_err();
+            TestServiceClient::new(routes(Options::default()).await).unary_call(request).await.unwrap_err();
         assert_eq!(status.code(), Code::Aborted);
         assert_eq!(status.metadata().get("x-grpc-test-echo-initial").unwrap(), "initial");
         assert_eq!(status.metadata().get_bin("x-grpc-test-echo-trailing-bin").unwrap(), &b"last"[..]);
