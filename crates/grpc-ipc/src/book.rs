@@ -11,6 +11,7 @@ pages! {
     introduction "../docs/introduction.md",
     addresses "../docs/guide/addresses.md",
     access "../docs/guide/access.md",
+    process "../docs/guide/process.md",
     lifecycle "../docs/guide/lifecycle.md",
     streaming "../docs/guide/streaming.md",
     errors "../docs/guide/errors.md",

@@ -160,6 +160,16 @@ impl AccessPolicy {
 
     /// Allows peers for which `allows` returns `true`. It runs on the thread that accepts or connects, and blocks other
     /// connections while it runs. A panic counts as a refusal.
+    ///
+    /// ```
+    /// # use grpc_ipc_core as grpc_ipc;
+    /// use grpc_ipc::AccessPolicy;
+    ///
+    /// // Of the programs that the default lets in, only those that SELinux has confined to `httpd_t`.
+    /// let policy = AccessPolicy::default().and(AccessPolicy::custom(|peer| {
+    ///     peer.security_label().is_some_and(|label| label.split(':').nth(2) == Some("httpd_t"))
+    /// }));
+    /// ```
     pub fn custom(allows: impl Fn(&Peer) -> bool + Send + Sync + 'static) -> Self {
         Self::new(Rule::Custom(Arc::new(allows)))
     }
