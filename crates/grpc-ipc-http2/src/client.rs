@@ -6,6 +6,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, Version, request};
@@ -168,6 +169,12 @@ impl SendRequest {
     #[must_use]
     pub fn failure(&self) -> Option<Error> {
         self.shared.with(|state| state.connection.failure().cloned())
+    }
+
+    /// The interval of the connection's keepalive pings ([`Options::keepalive`]), if it sends any.
+    #[must_use]
+    pub fn keepalive(&self) -> Option<Duration> {
+        self.shared.with(|state| state.connection.options.keepalive)
     }
 
     /// Whether the server has sent its first HTTP/2 frame.

@@ -211,13 +211,6 @@ impl Options {
         Self { keepalive_timeout: timeout, ..self }
     }
 
-    /// Doubles the interval of [`keepalive`](Self::keepalive). A client does this for its next connections after a
-    /// server has ended one with `ENHANCE_YOUR_CALM` and `too_many_pings`. ([gRFC
-    /// A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).)
-    pub fn double_keepalive(self) -> Self {
-        Self { keepalive: self.keepalive.map(|interval| interval.saturating_mul(2)), ..self }
-    }
-
     /// How long the peer may take to start HTTP/2 after it has connected. A `Channel` uses its `connect_timeout`
     /// instead. Default: 10 seconds.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {

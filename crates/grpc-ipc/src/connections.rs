@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use grpc_ipc_core::{Address, BoxConnector, ConnectError, Connector as _, Peer};
 use grpc_ipc_http2::client::SendRequest;
+use grpc_ipc_http2::{Error, Reason, Side};
 use http::HeaderMap;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
@@ -88,8 +89,8 @@ struct State {
     generation: u64,
     /// The server of the latest connection.
     server: Option<Peer>,
-    /// How many times the keepalive interval has been doubled.
-    calmed: u32,
+    /// The keepalive interval of the next connections, if the server has asked for fewer pings.
+    keepalive: Option<Duration>,
 }
 
 /// A connection that is being opened. `None` if its runtime ends first.
@@ -188,7 +189,7 @@ impl Connections {
         {
             return Place::Connection(Arc::clone(first));
         }
-        state.connections.retain(|connection| connection.is_usable());
+        state.remove_unusable();
         if let Some(connection) = state.connections.iter().find(|connection| connection.has_room()) {
             return Place::Connection(Arc::clone(connection));
         }
@@ -254,6 +255,26 @@ impl Connections {
 }
 
 impl State {
+    /// Removes the connections that take no more calls. If a server has ended one because of too many pings, the next
+    /// connections ping half as often.
+    fn remove_unusable(&mut self) -> &mut Self {
+        let Self { connections, keepalive, .. } = self;
+        connections.retain(|connection| {
+            if connection.is_usable() {
+                return true;
+            }
+            let longer = connection.keepalive().map(|interval| interval.saturating_mul(2));
+            if longer > *keepalive && connection.failure().as_ref().is_some_and(is_too_many_pings) {
+                tracing::warn!(
+                    "the server ended a connection for too many pings; the next connections ping half as often"
+                );
+                *keepalive = longer;
+            }
+            false
+        });
+        self
+    }
+
     fn is_ready(&self) -> bool {
         self.connections.iter().any(|connection| connection.is_usable())
     }
@@ -273,6 +294,13 @@ impl State {
 pub(crate) fn deadline_after(timeout: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or_else(|| now + Duration::from_secs(30 * 365 * 86_400))
+}
+
+/// A server asks for fewer pings with this text ([gRFC
+/// A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
+fn is_too_many_pings(error: &Error) -> bool {
+    let calm = Reason::ENHANCE_YOUR_CALM;
+    matches!(error, Error::GoAway { by: Side::Peer, reason, detail } if *reason == calm && detail == "too_many_pings")
 }
 
 #[cfg(test)]

@@ -329,7 +329,7 @@ fn limits_of_any_length() {
         .keepalive_timeout(Duration::MAX)
         .handshake_timeout(Duration::MAX);
     run(async || {
-        let (mut peer, _connection) = connect(&CountingService::default(), &options.double_keepalive());
+        let (mut peer, _connection) = connect(&CountingService::default(), &options);
         sleep(24 * 3600 * SECOND).await;
         peer.greet_server(&[]).await;
         let call = post(1, "/hello").end_stream().encode();

@@ -2,8 +2,8 @@ use std::io;
 use std::sync::{Arc, Weak};
 
 use grpc_ipc_core::{Address, Backoff, BoxConnection, ConnectError, Connection as _, Connector as _};
+use grpc_ipc_http2::Error;
 use grpc_ipc_http2::client::{self, SendRequest};
-use grpc_ipc_http2::{Error, Reason, Side};
 use tokio::time::{Instant, timeout_at};
 use tracing::Instrument as _;
 
@@ -47,11 +47,10 @@ impl Connections {
             None => deadline,
         };
         let peer = connection.peer().clone();
-        let calmed = self.state().calmed;
         // The deadline is the limit.
         let mut http2 = self.options.http2.clone().handshake_timeout(self.options.connect_timeout);
-        for _ in 0..calmed {
-            http2 = http2.double_keepalive();
+        if let Some(interval) = self.state().remove_unusable().keepalive {
+            http2 = http2.keepalive(interval);
         }
         // Only TLS provides certificates, and a TLS server always presents one.
         if peer.certificates().is_some() {
@@ -74,22 +73,11 @@ impl Connections {
             gone.await;
         });
         let running = async move {
-            let ended = {
-                let _existing = existing;
-                // It outlives the connection, even if the task is dropped.
-                let _observed = until_end;
-                connection.await
-            };
-            let Err(error) = ended else { return };
-            if is_too_many_pings(&error)
-                && let Some(this) = this.upgrade()
-            {
-                tracing::warn!(
-                    "the server ended a connection for too many pings; the next connections ping half as often"
-                );
-                let mut state = this.state();
-                state.calmed = state.calmed.max(calmed.saturating_add(1)).min(MAX_CALMED);
-            }
+            let _existing = existing;
+            // It outlives the connection, even if the task is dropped.
+            let _observed = until_end;
+            // Calls and observers receive the error.
+            _ = connection.await;
         };
         spawn(running.instrument(span));
         let failed = match timeout_at(deadline, calls.established()).await {
@@ -121,8 +109,8 @@ impl<'a> Opening<'a> {
             if let Ok(connection) = opened
                 && !state.closed
             {
-                state.connections.retain(|connection| connection.is_usable());
-                state.connections.extend(connection.is_usable().then(|| Arc::clone(connection)));
+                state.connections.push(Arc::clone(connection));
+                state.remove_unusable();
             }
         });
         std::mem::forget(self);
@@ -155,16 +143,6 @@ impl Drop for Gone {
             connections.update(|state| state.failed = false);
         }
     }
-}
-
-/// By then, an interval of a second has become more than a century.
-const MAX_CALMED: u32 = 32;
-
-/// The text with which a server asks for fewer pings ([gRFC
-/// A8](https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md)).
-fn is_too_many_pings(error: &Error) -> bool {
-    let calm = Reason::ENHANCE_YOUR_CALM;
-    matches!(error, Error::GoAway { by: Side::Peer, reason, detail } if *reason == calm && detail == "too_many_pings")
 }
 
 /// The reason why the server has not begun HTTP/2, as an error of connecting.
