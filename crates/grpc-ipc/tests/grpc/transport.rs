@@ -1,11 +1,17 @@
 //! "HTTP2 Transport Mapping".
 
+use std::time::Duration;
+
 use futures_util::stream;
+use grpc_ipc::Http2Options;
 use grpc_ipc_proto::bench::bench_client::BenchClient;
 use tonic::Code;
 
 use crate::util::frame::{code, data, goaway, headers, kind, ping, rst_stream};
-use crate::util::{ECHO, EXCHANGE, OK, STATUS_OK, and, call, chunk, client, message, server};
+use crate::util::{
+    ECHO, EXCHANGE, OK, STATUS_OK, Seen, UPLOAD, and, call, chunk, client, client_with, message, server,
+    server_with,
+};
 
 /// "If a server responds with Trailers before the client's END_STREAM, then the server should send RST_STREAM with
 /// NO_ERROR error code immediately following that HEADERS frame".
@@ -109,6 +115,48 @@ fn a_ping_is_echoed() {
         let answer = peer.expect("the answer", |frame| frame.kind == kind::PING).await;
         assert_eq!(answer.payload, b"\0\x01\x02 \xff\xfe~!");
     });
+}
+
+/// "An expired client initiated PING will cause all calls to be closed with an UNAVAILABLE status."
+#[test]
+fn calls_to_a_server_that_answers_no_ping_are_unavailable() {
+    client_with(impatient(), async |mut peers, client| {
+        let (mut unary, mut exchange) = (client.clone(), client);
+        let unary = tokio::spawn(async move { unary.echo(chunk("x")).await });
+        let mut peer = peers.next().await;
+        peer.expect_message(1).await;
+        let call = tokio::spawn(async move { exchange.exchange(stream::pending()).await });
+        peer.expect_on(3).await;
+        peer.send_all(&[headers(3, &OK), data(3, message(b"x"))]).await;
+        peer.expect("a ping", |frame| frame.kind == kind::PING).await;
+        assert_eq!(unary.await.unwrap().unwrap_err().code(), Code::Unavailable);
+        let mut chunks = call.await.unwrap().unwrap().into_inner();
+        assert_eq!(chunks.message().await.unwrap().unwrap().payload, "x");
+        assert_eq!(chunks.message().await.unwrap_err().code(), Code::Unavailable);
+    });
+}
+
+/// "If a server initiated PING does not receive a response within the deadline expected by the runtime all outstanding
+/// calls on the server will be closed with a CANCELLED status." The code differs, as for a connection that breaks.
+#[test]
+fn requests_of_a_client_that_answers_no_ping_have_failed() {
+    server_with(
+        |server| server.http2(impatient()),
+        async |mut peer, mut seen| {
+            peer.send_all(&[headers(1, &call(UPLOAD)), data(1, message(b"x"))]).await;
+            assert!(matches!(seen.recv().await, Some(Seen::Call(_))));
+            assert!(matches!(seen.recv().await, Some(Seen::Chunk(Ok(_)))));
+            peer.expect("a ping", |frame| frame.kind == kind::PING).await;
+            let Some(Seen::Chunk(Err(status))) = seen.recv().await else { panic!("a clean end") };
+            assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        },
+    );
+}
+
+/// Pings a silent peer, and waits shortly for the answer.
+fn impatient() -> Http2Options {
+    let time = Duration::from_millis(200);
+    Http2Options::new().keepalive(time).keepalive_timeout(time)
 }
 
 /// "If a detectable connection failure occurs on the client all calls will be closed with an UNAVAILABLE status."

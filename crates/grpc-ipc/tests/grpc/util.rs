@@ -29,7 +29,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use grpc_ipc::{Address, Channel, ConnectError, Connector, Listener, Peer, PeerStream, Server};
+use grpc_ipc::{
+    Address, Channel, ConnectError, ConnectOptions, Connector, Http2Options, Listener, Peer, PeerStream,
+    Server,
+};
 use grpc_ipc_proto::bench::bench_client::BenchClient;
 use grpc_ipc_proto::bench::bench_server::{Bench, BenchServer};
 use grpc_ipc_proto::bench::{Chunk, Total, Transfer};
@@ -266,9 +269,16 @@ impl Peers {
 /// Runs a test against a client.
 #[track_caller]
 pub(crate) fn client(test: impl AsyncFnOnce(Peers, BenchClient<Channel>)) {
+    client_with(Http2Options::new(), test);
+}
+
+/// The same, with options of the client.
+#[track_caller]
+pub(crate) fn client_with(http2: Http2Options, test: impl AsyncFnOnce(Peers, BenchClient<Channel>)) {
     grpc_ipc_conformance::run(&Location::caller().to_string(), async || {
         let (sender, receiver) = unbounded_channel();
-        let channel = Channel::from_connector(RawConnector(sender, address()));
+        let options = ConnectOptions::from_connector(RawConnector(sender, address())).http2(http2);
+        let channel = Channel::lazy(options).unwrap();
         test(Peers { channel: channel.clone(), connections: receiver }, BenchClient::new(channel)).await;
     });
 }
