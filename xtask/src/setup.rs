@@ -111,11 +111,12 @@ fn apt_get() -> Command {
     command
 }
 
-/// A current gRPC C-core, in Python, with the compiler for its messages.
+/// A current gRPC C-core, in Python, with the compiler for its messages, and grpclib.
 fn python() -> Result {
     let environment = workspace::root().join("target/peers/python");
     let python = python_of(&environment);
-    if works(command(&python).args(["-c", "import grpc, grpc_tools, grpc_reflection"])) {
+    if works(command(&python).args(["-c", "import grpc, grpc_tools, grpc_reflection, grpc_health, grpclib"]))
+    {
         return Ok(());
     }
     run_command(command("python3").args(["-m", "venv"]).arg(environment))?;
@@ -127,6 +128,8 @@ fn python() -> Result {
         "grpcio",
         "grpcio-tools",
         "grpcio-reflection",
+        "grpcio-health-checking",
+        "grpclib",
     ]))
 }
 
