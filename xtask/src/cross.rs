@@ -3,12 +3,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::command;
 use crate::{Result, wine, workspace};
 
+pub(crate) const WINDOWS_GNU: &str = "x86_64-pc-windows-gnu";
 const CARGO: &str = "/usr/bin/cargo";
 
 /// Why nothing can be built for another platform here, if so.
@@ -34,6 +35,11 @@ pub(crate) fn cargo(subcommand: &str, target: &str) -> Command {
         .env("CARGO_TARGET_DIR", workspace::root().join("target/cross"))
         .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", wine::runner());
     command
+}
+
+/// A program for Windows, from a debug build.
+pub(crate) fn windows_program(name: &str) -> PathBuf {
+    workspace::root().join(format!("target/cross/{WINDOWS_GNU}/debug/{name}.exe"))
 }
 
 /// Stands in for the C compiler and the archiver. Their output is never linked.

@@ -7,6 +7,7 @@ mod command;
 mod cross;
 mod faults;
 mod fuzz;
+mod interop;
 mod models;
 mod public_api;
 mod release;
@@ -39,6 +40,10 @@ cargo xtask COMMAND
   fuzz [--seconds N] [TARGET]...
                                  fuzzes the HTTP/2 engine, for 60 seconds per target; targets: frames, hpack_decode,
                                  hpack_round_trip, server, client, differential (default: all)
+  interop [--peer NAME] [--transport uds|abstract|pipe|tcp] [--update]
+                                 runs gRPC's interoperability cases, and more, between grpc-ipc and other implementations
+                                 in both directions, and prints a matrix (also in target/interop, with JSON); --update
+                                 writes it to the README and the guide
   models [--seconds N]           explores the orders in which tasks can run, for 10 seconds per model, and runs Miri if it
                                  is installed
   book                           builds the book of crates/grpc-ipc/docs and the crates' documentation into target/book,
@@ -64,6 +69,7 @@ fn main() -> ExitCode {
         ["bench", ref options @ ..] => bench::run(options),
         ["faults", ref options @ ..] => faults::run(options),
         ["fuzz", ref options @ ..] => fuzz::run(options),
+        ["interop", ref options @ ..] => interop::run(options),
         ["models", ref options @ ..] => models::run(options),
         ["public-api", ref options @ ..] => public_api::run(options),
         ["release", ref options @ ..] => release::run(options),

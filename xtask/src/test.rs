@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::command::{cargo, command, run as run_command, shown};
+use crate::cross::WINDOWS_GNU;
 use crate::summary::{Platform, show};
 use crate::{Result, bench, cross, models, public_api, release, setup, tidy, wine, workspace};
 
@@ -15,7 +16,6 @@ const NO_XTASK: &str = "--exclude=xtask";
 /// The benchmarks are left out on other platforms, because they need a C compiler for the target.
 const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
 const SECONDS_A_MODEL: u64 = 1;
-const WINDOWS_GNU: &str = "x86_64-pc-windows-gnu";
 const MSVC: &str = "x86_64-pc-windows-msvc";
 const MACOS: &str = "aarch64-apple-darwin";
 /// The RFC 9113 suite of another project. It requires Linux.
@@ -169,7 +169,7 @@ fn under_wine() -> Platform {
 /// Checks that the greeter under Wine serves until Ctrl-C, which Wine sends for SIGINT, and ends without an error. A
 /// Windows program cannot send Ctrl-C to a single other program, so this is not a test.
 fn ctrl_c_ends_the_greeter() -> Result {
-    let greeter = workspace::root().join("target/cross/x86_64-pc-windows-gnu/debug/greeter.exe");
+    let greeter = cross::windows_program("greeter");
     let greeter = greeter.to_str().ok_or("the path of the greeter is not Unicode")?;
     let address = format!("npipe:ctrl-c-{}", std::process::id());
     let mut server = wine::wine(greeter, &["serve", &address]);

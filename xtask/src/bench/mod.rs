@@ -13,7 +13,7 @@ mod instructions;
 mod limits;
 mod memory;
 mod pipe;
-mod process;
+pub(crate) mod process;
 mod server;
 mod stack;
 mod syscalls;

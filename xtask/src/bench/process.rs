@@ -24,7 +24,7 @@ pub(super) fn placed(core: Option<u32>, program: impl AsRef<OsStr>) -> Command {
 }
 
 /// The same `command` with its environment, unpinned.
-pub(super) fn in_session(command: &Command) -> Command {
+pub(crate) fn in_session(command: &Command) -> Command {
     let mut placed = placed(None, command.get_program());
     placed.args(command.get_args());
     for (name, value) in command.get_envs() {
@@ -118,7 +118,7 @@ impl Drop for Process {
 }
 
 /// Signals all processes of a session with a single process group.
-fn signal(name: &str, session: u32) {
+pub(crate) fn signal(name: &str, session: u32) {
     works(command("kill").args(["-s", name, "--", &format!("-{session}")]));
 }
 
