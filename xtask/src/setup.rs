@@ -13,7 +13,7 @@ use crate::{Result, wine, workspace};
 pub(crate) const CURE: &str = "cargo xtask setup";
 
 /// Debian's packages, each with a command or file that shows that it, or an equivalent, is installed.
-const PACKAGES: [(&[&str], &[&str]); 20] = [
+const PACKAGES: [(&[&str], &[&str]); 23] = [
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
     (&["npm", "--version"], &["npm"]),
@@ -43,6 +43,9 @@ const PACKAGES: [(&[&str], &[&str]); 20] = [
     (&["strace", "--version"], &["strace"]),
     (&["valgrind", "--version"], &["valgrind"]),
     (&["systemd-socket-activate", "--version"], &["systemd"]),
+    (&["which", "containerd", "ctr"], &["containerd"]),
+    (&["etcd", "--version"], &["etcd-server"]),
+    (&["etcdctl", "version"], &["etcd-client"]),
 ];
 /// On Windows, npm is a batch file, which is found only by its full name.
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::command::{cargo, command, run as run_command, shown};
+use crate::command::{cargo, command, run as run_command, shown, works};
 use crate::cross::WINDOWS_GNU;
 use crate::summary::{Platform, show};
 use crate::{Result, bench, cross, models, public_api, release, setup, tidy, wine, workspace};
@@ -18,6 +18,8 @@ const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
 const SECONDS_A_MODEL: u64 = 1;
 const MSVC: &str = "x86_64-pc-windows-msvc";
 const MACOS: &str = "aarch64-apple-darwin";
+/// Tests with programs that people use, such as containerd. They require Linux, and protoc to be built.
+const PROGRAMS: &str = "examples/programs/Cargo.toml";
 /// The RFC 9113 suite of another project. It requires Linux.
 const HTTPWG: &str = "crates/grpc-ipc-http2/httpwg/Cargo.toml";
 
@@ -64,6 +66,7 @@ fn style() -> Platform {
         ("the fuzz targets", "crates/grpc-ipc-http2/fuzz/Cargo.toml"),
         ("the RFC suite", HTTPWG),
         ("the models", models::MANIFEST),
+        ("the programs", PROGRAMS),
         ("the reader of the public API", public_api::READER),
     ] {
         let mut fmt = cargo();
@@ -133,6 +136,12 @@ fn host(name: &'static str) -> Platform {
         let mut httpwg = cargo();
         run_tests(&mut platform, httpwg.args(["test", "--locked", "--manifest-path", HTTPWG]));
         run_tests(&mut platform, &mut models::shuttle(SECONDS_A_MODEL));
+        if works(command("protoc").arg("--version")) {
+            let mut programs = cargo();
+            run_tests(&mut platform, programs.args(["test", "--locked", "--manifest-path", PROGRAMS]));
+        } else {
+            platform.skipped.push(format!("examples/programs: protoc is missing; run `{}`", setup::CURE));
+        }
         let gate = bench::gate().map(|skipped| platform.skipped.extend(skipped));
         platform.check("what a call costs", gate);
     }
