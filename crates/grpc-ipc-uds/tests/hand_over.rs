@@ -256,6 +256,34 @@ fn a_file_that_was_removed_is_waited_for() {
     });
 }
 
+/// What was handed over before is worthless then.
+#[test]
+fn a_server_that_has_restored_its_file_can_be_followed() {
+    run("a_server_that_has_restored_its_file_can_be_followed", || async {
+        let (directory, [address, _]) = places();
+        let path = directory.path().join("s");
+        let mut old = listen(&address).await.unwrap();
+        let stale = listen(&address).await.unwrap();
+        fs::remove_file(&path).unwrap();
+        let restored = async {
+            while !path.exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = restored => {}
+            _ = old.accept() => unreachable!("nobody connects"),
+        }
+        drop(stale);
+        let mut new = tokio::select! {
+            new = listen(&address) => new.unwrap(),
+            _ = old.accept() => unreachable!("nobody connects"),
+        };
+        let _client = connect(&address, 1).await;
+        assert_eq!(accepted(&mut new).await, 1);
+    });
+}
+
 /// A server does not answer while it hands over to another one.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_says_nothing_is_waited_for_ten_seconds() {

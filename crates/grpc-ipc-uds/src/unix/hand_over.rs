@@ -15,7 +15,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use grpc_ipc_core::{AccessPolicy, Peer};
@@ -134,6 +134,8 @@ pub(super) struct HandOver {
     leave: Leave,
     /// The task that waits for the next server.
     task: Option<AbortHandle>,
+    /// Whether what the task offers is what this server listens on.
+    is_current: Arc<AtomicBool>,
     /// The previous server, while it still accepts.
     before: Option<Before>,
 }
@@ -147,7 +149,7 @@ struct Before {
 impl HandOver {
     /// For the first server.
     pub(super) fn new(leave: Leave) -> Self {
-        Self { handed_over: watch::Sender::new(false), leave, task: None, before: None }
+        Self::with(leave, None)
     }
 
     /// For a server that follows another one. Also returns the first two descriptors that it was handed.
@@ -155,7 +157,12 @@ impl HandOver {
         let Taken { stream, descriptors: Descriptors { socket, lock, offers } } = taken;
         leave.share();
         let before = Some(Before { stream, offers, is_told: false });
-        (Self { handed_over: watch::Sender::new(false), leave, task: None, before }, socket, lock)
+        (Self::with(leave, before), socket, lock)
+    }
+
+    fn with(leave: Leave, before: Option<Before>) -> Self {
+        let (handed_over, is_current) = (watch::Sender::new(false), Arc::default());
+        Self { handed_over, leave, task: None, is_current, before }
     }
 
     /// Stops handing the socket over. Returns `false` if another process may have it.
@@ -200,9 +207,11 @@ impl HandOver {
         offers.set_nonblocking(true)?;
         let offers = sys::register(offers, Interest::READABLE)?;
         let (handed_over, leave) = (self.handed_over.clone(), self.leave.clone());
+        self.is_current = Arc::new(AtomicBool::new(true));
+        let is_current = Arc::clone(&self.is_current);
         let task = tokio::spawn(async move {
             loop {
-                match hand_over(&offers, &descriptors, &leave).await {
+                match hand_over(&offers, &descriptors, &leave, &is_current).await {
                     Ok(Some(next)) => {
                         info!(%next, "another process took over the socket");
                         handed_over.send_replace(true);
@@ -220,8 +229,24 @@ impl HandOver {
         Ok(())
     }
 
+    /// Whether the next server can get the socket.
+    pub(super) fn is_offered(&self) -> bool {
+        self.task.is_some() || self.before.is_some()
+    }
+
+    /// Takes the offer back, because this server is about to bind another socket. A server that already has the old one
+    /// does not become the next: it finds that the file is not that of its socket, or gets no answer when it accepts.
+    pub(super) fn withdraw(&mut self) {
+        if self.before.is_none() {
+            self.stop_offering();
+            self.leave.own();
+        }
+    }
+
     fn stop_offering(&mut self) {
+        self.is_current.store(false, Ordering::SeqCst);
         if let Some(task) = self.task.take() {
+            // It ends later.
             task.abort();
         }
     }
@@ -275,6 +300,7 @@ async fn hand_over(
     offers: &AsyncFd<UnixListener>,
     descriptors: &Descriptors,
     leave: &Leave,
+    is_current: &AtomicBool,
 ) -> io::Result<Option<Peer>> {
     let stream = accept(offers).await?;
     let peer = peer_of(&stream)?;
@@ -283,8 +309,9 @@ async fn hand_over(
     }
     stream.set_nonblocking(true)?;
     let stream = UnixStream::from_std(stream)?;
-    // From here on, another process may have them too.
-    if !leave.share() {
+    // From here on, another process may have them too. The peer has looked at the socket's file before it connected. So
+    // if that is already the next socket's, this is no longer current.
+    if !is_current.load(Ordering::SeqCst) || !leave.share() {
         return Ok(None);
     }
     let sent = async {

@@ -239,7 +239,8 @@ impl KeptSocket {
     /// Returns whether anything had to be restored. The rules for the path are the same as at startup: another server's
     /// files are not changed.
     async fn restore(&mut self) -> Result<bool, BindError> {
-        if self.is_whole() {
+        // If this was given up in the middle, the files may be there, and the new socket not yet offered.
+        if self.is_whole() && self.hand_over().is_none_or(HandOver::is_offered) {
             return Ok(false);
         }
         let place = Place::open(&self.options, self.owner, &self.address, &self.path)?;
@@ -249,6 +250,9 @@ impl KeptSocket {
             false => Some(LockFile::acquire(&place, place.lock_name()).await?.left_by(self.leave())),
         };
         if !found.is_some_and(|found| self.file.is(&found)) {
+            if let Some(next) = &mut self.next {
+                next.hand_over.withdraw();
+            }
             let (file, socket) = bind(&place, &self.options).await?;
             // New clients cannot find the old socket. Clients that have connected to it are still served.
             for _ in 0..self.options.backlog {
@@ -352,6 +356,7 @@ async fn follow(
 ) -> Result<Option<Bound>, BindError> {
     let failed =
         |error| BindError::from_io(place.address, "take over the socket of the previous server", error);
+    let Some(before) = place.socket()? else { return Ok(None) };
     let offers = match Found::open(beside.directory.as_fd(), &beside.name) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -367,6 +372,10 @@ async fn follow(
     else {
         return Ok(None);
     };
+    // Otherwise the previous server has bound another socket since, and this one has no file.
+    if !file.is(&before) {
+        return Ok(None);
+    }
     let socket = sys::register(UnixListener::from(socket), Interest::READABLE).map_err(failed)?;
     let next = Next { hand_over, file: offers_file, path: beside.path.into(), offers: None };
     Ok(Some(Bound { file, socket, lock: LockFile::taken(place, lock, leave), next: Some(next) }))
