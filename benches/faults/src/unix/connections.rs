@@ -21,6 +21,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     let count = scale.of(10_000, 200).min(usize::try_from(allowed)?);
     report.count("connections", count);
     let directory = tempfile::tempdir()?;
+    let mut costs = Vec::new();
     for (server, option) in [("grpc-ipc", None), ("tonic", Some("--tonic"))] {
         let cost = measure(directory.path(), option, count).await?;
         report.count(&format!("{server}: descriptors a connection"), format!("{:.2}", cost.descriptors));
@@ -31,6 +32,11 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
         );
         report.expect(&format!("{server}: calls answered"), cost.answered, count);
         report.expect(&format!("{server}: descriptors left when all are closed"), cost.left, 0);
+        costs.push(cost);
+    }
+    if let [own, tonic] = costs.as_slice() {
+        report.require(own.descriptors < 1.05, "grpc-ipc: one descriptor a connection");
+        report.require(own.idle < tonic.idle && own.after < tonic.after, "grpc-ipc: less memory than tonic");
     }
     Ok(())
 }
