@@ -122,7 +122,7 @@ impl Connection {
             return self.answer(|out| frame::write_ping(out, *payload, true));
         }
         if *payload == DRAIN_PING && self.going_away.announced && self.going_away.last_stream.is_none() {
-            self.say_last_stream();
+            self.drain_confirmed();
         }
         Ok(())
     }

@@ -10,6 +10,8 @@ use crate::{Error, Reason, Side};
 pub(super) struct GoingAway {
     /// This end has announced the shutdown, but still accepts streams that the peer began before it knew.
     pub(super) announced: bool,
+    /// The peer has answered the first ping after the announcement.
+    confirmed: bool,
     /// This end has announced the last stream.
     pub(super) last_stream: Option<u32>,
     /// The peer is shutting down.
@@ -18,7 +20,8 @@ pub(super) struct GoingAway {
     pub(super) departure: Option<Departure>,
 }
 
-/// The payload of the ping whose answer shows that the peer has received the announcement.
+/// The payload of the two pings whose answers show that the peer has received the announcement, and has sent the
+/// requests that it began before.
 pub(super) const DRAIN_PING: [u8; 8] = *b"goodbye!";
 
 impl Connection {
@@ -71,6 +74,16 @@ impl Connection {
     /// Whether the peer is shutting down.
     pub(crate) fn peer_goes(&self) -> bool {
         self.going_away.peer.is_some()
+    }
+
+    /// The peer has answered a ping. Some clients, such as h2, answer it ahead of requests that they have begun but not
+    /// yet written. Those come before the answer to a second ping.
+    pub(super) fn drain_confirmed(&mut self) {
+        if self.going_away.confirmed {
+            return self.say_last_stream();
+        }
+        self.going_away.confirmed = true;
+        self.output.write(|out| frame::write_ping(out, DRAIN_PING, false));
     }
 
     /// Accepts no more streams from now on.

@@ -119,6 +119,29 @@ fn rfc9113_6_8_a_request_that_crosses_the_first_goaway_is_served_or_unprocessed(
     });
 }
 
+/// h2 answers a ping ahead of the requests that it has begun but not yet written.
+#[test]
+fn rfc9113_6_8_a_request_that_follows_the_answer_to_the_first_ping_is_served() {
+    server_to_shut_down(Options::new(), async |mut peer, _events, shut_down| {
+        peer.greet_server(&[]).await;
+        shut_down.send(()).unwrap();
+        peer.expect_going_away().await;
+        let ping = peer.expect("PING", |frame| frame.kind == kind::PING && !frame.has(flag::ACK)).await;
+        peer.send_all(&[ping.with(flag::ACK), headers(1, &GET).end_stream()]).await;
+        let (mut last, mut answered) = (u32::MAX, false);
+        while let Some(frame) = peer.next().await {
+            match frame.kind {
+                kind::PING if !frame.has(flag::ACK) => peer.send(frame.with(flag::ACK)).await,
+                kind::GOAWAY => last = frame.u32(0),
+                kind::HEADERS => answered |= frame.stream == 1,
+                _ => {}
+            }
+        }
+        assert!(answered, "the request was not served");
+        assert_eq!(last, 1);
+    });
+}
+
 #[test]
 fn rfc9113_6_8_an_idle_server_that_shuts_down_closes() {
     server_to_shut_down(Options::new(), async |mut peer, _events, shut_down| {
