@@ -97,6 +97,9 @@ impl SendRequest {
         message: impl EncodeMessage,
         cx: &Context<'_>,
     ) -> Begun {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Begun::Failed(Error::DeadlineExceeded);
+        }
         let shared = self.shared();
         let deadline = timeout.map(|timeout| after(Instant::now(), timeout));
         let begun = if length <= IN_PLACE {
@@ -130,6 +133,9 @@ impl SendRequest {
         mut messages: M,
         cx: &mut Context<'_>,
     ) -> BegunStream<M> {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return BegunStream::Failed(Error::DeadlineExceeded);
+        }
         let shared = self.shared();
         let deadline = timeout.map(|timeout| after(Instant::now(), timeout));
         let mut batch = Batch::default();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::poll;
+use grpc_ipc::StatusExt as _;
 use grpc_ipc_conformance::run;
 use grpc_ipc_proto::greet::HelloRequest;
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
@@ -55,6 +56,23 @@ fn a_direct_call_ends_at_its_deadline() {
             (Code::DeadlineExceeded, "the deadline of the call has passed")
         );
         waits.dropped.notified().await;
+        assert_eq!(scene.general(), (0, 0));
+    });
+}
+
+/// The answer would be there as soon as the call.
+#[test]
+fn a_direct_call_whose_deadline_has_passed_is_not_made() {
+    run("a_direct_call_whose_deadline_has_passed_is_not_made", || async {
+        let scene = Scene::new(|server| server.add_service(GreeterServer::new(Waits::default()))).await;
+        let mut client = GreeterClient::new(scene.channel.clone());
+        client.say_hello(request("first")).await.unwrap();
+        let mut late = Request::new(request("first"));
+        late.set_timeout(Duration::ZERO);
+        let status = client.say_hello(late).await.unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert!(!status.may_have_been_processed());
+        assert_eq!(client.say_hello(request("first")).await.unwrap().into_inner(), hello("first"));
         assert_eq!(scene.general(), (0, 0));
     });
 }
