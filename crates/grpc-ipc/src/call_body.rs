@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use crate::call_limit::Permit;
 use crate::codegen::Aside;
 use crate::fields::{STATUS, mend, separate, set_status};
-use crate::messages::Messages;
+use crate::messages::{Fault, Messages, too_large};
 use crate::response::without_status;
 use crate::status::{status_from_http2, status_of_request};
 
@@ -37,6 +37,8 @@ enum Kind {
     Any,
     Request(Messages),
     Response(Messages, IfMissing),
+    /// The next message is too large.
+    Failed(Status),
 }
 
 /// The meaning of a response that ends without a status.
@@ -80,16 +82,21 @@ impl CallBody {
 
     fn data(&mut self, data: Bytes) -> Option<Result<Frame<Bytes>, Status>> {
         let messages = match &mut self.kind {
-            Kind::Any => return Some(Ok(Frame::data(data))),
+            Kind::Any | Kind::Failed(_) => return Some(Ok(Frame::data(data))),
             Kind::Request(messages) | Kind::Response(messages, _) => messages,
         };
+        let limit = self.aside.as_ref().map_or(usize::MAX, Aside::limit);
         let data = match &self.aside {
             Some(aside) if !messages.is_inside() => aside.take(data),
             _ => data,
         };
-        match messages.take(&data) {
+        match messages.take(&data, limit) {
             Ok(()) => Some(Ok(Frame::data(data))),
-            Err(flag) => self.fail(Status::internal(format!(
+            Err(Fault::TooLarge { length, before }) => {
+                self.kind = Kind::Failed(too_large(length, limit));
+                Some(Ok(Frame::data(data.slice(..before))))
+            }
+            Err(Fault::Flag(flag)) => self.fail(Status::internal(format!(
                 "not a gRPC message: its compressed-flag is {flag}, but must be 0 or 1"
             ))),
         }
@@ -101,6 +108,7 @@ impl CallBody {
         match std::mem::take(&mut self.kind) {
             Kind::Any if fields.is_empty() => return None,
             Kind::Any => {}
+            Kind::Failed(status) => return self.fail(status),
             Kind::Request(messages) if messages.is_inside() => {
                 return self.fail(Status::internal("the request ended inside a message"));
             }
@@ -131,6 +139,9 @@ impl Body for CallBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Kind::Failed(_) = self.kind {
+            return Poll::Ready(self.end(None));
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)).transpose();
         Poll::Ready(match frame.map(|frame| frame.map(Frame::into_data)) {
             Ok(Some(Ok(data))) => self.data(data),
@@ -139,7 +150,7 @@ impl Body for CallBody {
             Err(error) => {
                 let status = match self.kind {
                     Kind::Request(_) => status_of_request(&error),
-                    Kind::Any | Kind::Response(..) => status_from_http2(&error),
+                    Kind::Any | Kind::Response(..) | Kind::Failed(_) => status_from_http2(&error),
                 };
                 self.fail(status)
             }
@@ -151,7 +162,7 @@ impl Body for CallBody {
         over && match &self.kind {
             Kind::Any => true,
             Kind::Request(messages) => !messages.is_inside(),
-            Kind::Response(..) => false,
+            Kind::Response(..) | Kind::Failed(_) => false,
         }
     }
 

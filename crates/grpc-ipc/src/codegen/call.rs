@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::ServerOptions;
 use super::direct_call::DirectCall;
+use super::limits::Limited;
 use super::metadata::{ProtocolsOwn, strip};
 use crate::router::Answer;
 
@@ -71,8 +72,8 @@ impl<'a> Call<'a> {
             call.unary(options, handler);
             return Called(None);
         }
-        let mut grpc = options.grpc::<M, R>();
-        self.answered(move |request| async move { grpc.unary(Handler(Some(handler)), request).await })
+        let (mut grpc, limit) = (options.grpc::<M, R>(), options.decoding_limit());
+        self.answered(limit, move |request| async move { grpc.unary(Handler(Some(handler)), request).await })
     }
 
     /// Answers one message with a stream.
@@ -88,10 +89,10 @@ impl<'a> Call<'a> {
             call.server_streaming(options, handler);
             return Called(None);
         }
-        let mut grpc = options.grpc::<M, R>();
-        self.answered(
-            move |request| async move { grpc.server_streaming(Handler(Some(handler)), request).await },
-        )
+        let (mut grpc, limit) = (options.grpc::<M, R>(), options.decoding_limit());
+        self.answered(limit, move |request| async move {
+            grpc.server_streaming(Handler(Some(handler)), request).await
+        })
     }
 
     /// Answers a stream of messages with one message.
@@ -106,10 +107,10 @@ impl<'a> Call<'a> {
             call.client_streaming(options, handler);
             return Called(None);
         }
-        let mut grpc = options.grpc::<M, R>();
-        self.answered(
-            move |request| async move { grpc.client_streaming(Handler(Some(handler)), request).await },
-        )
+        let (mut grpc, limit) = (options.grpc::<M, R>(), options.decoding_limit());
+        self.answered(limit, move |request| async move {
+            grpc.client_streaming(Handler(Some(handler)), request).await
+        })
     }
 
     /// Answers a stream of messages with a stream.
@@ -125,26 +126,29 @@ impl<'a> Call<'a> {
             call.streaming(options, handler);
             return Called(None);
         }
-        let mut grpc = options.grpc::<M, R>();
-        self.answered(move |request| async move { grpc.streaming(Handler(Some(handler)), request).await })
+        let (mut grpc, limit) = (options.grpc::<M, R>(), options.decoding_limit());
+        self.answered(
+            limit,
+            move |request| async move { grpc.streaming(Handler(Some(handler)), request).await },
+        )
     }
 
     /// Answers that the service has no such method.
     pub fn unimplemented(self) -> Called {
-        self.answered(|request| {
+        self.answered(usize::MAX, |request| {
             let status = no_such_method(request.uri().path());
             async move { status.into_http() }
         })
     }
 
-    /// Answers on the general path.
-    fn answered<A>(self, answer: impl FnOnce(http::Request<Body>) -> A) -> Called
+    /// Answers on the general path. No message of the request may be larger than `limit`.
+    fn answered<A>(self, limit: usize, answer: impl FnOnce(http::Request<Limited>) -> A) -> Called
     where
         A: Future<Output = http::Response<Body>> + Send + 'static,
     {
         match self.0 {
             Kind::General(request) => {
-                let response = answer(request);
+                let response = answer(request.map(|body| Limited::new(body, limit)));
                 Called(Some(Box::pin(async { Ok(response.await) })))
             }
             Kind::Direct(call) => {

@@ -1,9 +1,11 @@
-//! Messages of direct calls, with tonic's limits and errors.
+//! Messages of direct calls.
 
 use bytes::{Buf, Bytes};
 use grpc_ipc_http2::direct;
 use prost::Message;
 use tonic::Status;
+
+use crate::messages::too_large;
 
 /// Decodes a received message.
 ///
@@ -12,9 +14,7 @@ use tonic::Status;
 pub(super) fn decode<M: Message + Default>(message: direct::Message<'_>, limit: usize) -> Result<M, Status> {
     let length = message.as_slice().len();
     if length > limit {
-        return Err(Status::out_of_range(format!(
-            "Error, decoded message length too large: found {length} bytes, the limit is: {limit} bytes"
-        )));
+        return Err(too_large(length, limit));
     }
     let decoded = match message {
         direct::Message::Slice(slice) => M::decode(Slice(slice)),

@@ -14,6 +14,7 @@ mod client;
 mod direct_call;
 mod general;
 mod large;
+mod limits;
 mod messages;
 mod metadata;
 mod options;

@@ -4,6 +4,8 @@ use tonic::codec::{CompressionEncoding, EnabledCompressionEncodings};
 use tonic::{client, server};
 use tonic_prost::ProstCodec;
 
+use super::limits::Limiting;
+
 /// tonic's default limit for decoding.
 const DECODING_LIMIT: usize = 4 * 1024 * 1024;
 
@@ -52,7 +54,7 @@ impl ServerOptions {
         self.max_encoding_message_size.unwrap_or(usize::MAX)
     }
 
-    /// tonic's server with the same options.
+    /// tonic's server with the same options. Its requests have to be [`Limited`](super::limits::Limited).
     pub(super) fn grpc<M, R>(&self) -> server::Grpc<ProstCodec<R, M>>
     where
         M: Message + Default + 'static,
@@ -103,7 +105,8 @@ impl ClientOptions {
     }
 
     /// tonic's client with the same options.
-    pub(super) fn grpc<T>(&self, inner: T) -> client::Grpc<T> {
+    pub(super) fn grpc<T>(&self, inner: T) -> client::Grpc<Limiting<T>> {
+        let inner = Limiting { inner, limit: self.decoding_limit() };
         let mut grpc = client::Grpc::with_origin(inner, self.origin.clone().unwrap_or_default());
         if let Some(encoding) = self.send {
             grpc = grpc.send_compressed(encoding);

@@ -16,7 +16,7 @@ use crate::clients::{CLIENTS, ClientKind, fields};
 use crate::other::Other;
 use crate::random::Random;
 use crate::servers::{SERVERS, Scene};
-use crate::{is_given_up, options_are_usual};
+use crate::{is_given_up, options_are_usual, with_our_code};
 
 /// The messages of a client, and the actions of a handler.
 #[derive(Clone, Debug)]
@@ -259,7 +259,7 @@ async fn compare(seed: u64, count: usize, options: &Http2Options) {
             for (number, call) in calls.iter().enumerate() {
                 let which = || format!("seed {seed}, call {number}, {client:?} to {server:?}: {call:?}");
                 let (channel, served) = scene.general();
-                let outcome = scene.call_streaming(client, call).await;
+                let outcome = with_our_code(&scene.call_streaming(client, call).await);
                 if call.is_usual() && options_are_usual(options) {
                     let (channel_now, served_now) = scene.general();
                     assert_eq!(channel_now - channel, u64::from(!client.is_direct()), "{}", which());

@@ -175,7 +175,7 @@ fn limits_of_messages() {
             outcome_of(Says::hello(), |server| server.max_decoding_message_size(16), None, long).await;
         assert_eq!(
             decoding,
-            "OutOfRange \"Error, decoded message length too large: found 17 bytes, the limit is: 16 bytes\" \
+            "ResourceExhausted \"Error, decoded message length too large: found 17 bytes, the limit is: 16 bytes\" \
              [] []"
         );
         let fits = outcome_of(Says::hello(), |server| server.max_decoding_message_size(17), None, long).await;

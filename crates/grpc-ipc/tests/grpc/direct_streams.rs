@@ -153,7 +153,7 @@ fn the_answer_to_an_upload_may_not_be_larger_than_the_limit() {
         let end = headers(3, &STATUS_OK).end_stream();
         peer.send_all(&[headers(3, &OK), data(3, [0, 0, 0, 0, 6, 0x08, 0xff, 0xff, 0xff, 0xff, 0x01]), end])
             .await;
-        assert_eq!(call.await.unwrap().unwrap_err().code(), Code::OutOfRange);
+        assert_eq!(call.await.unwrap().unwrap_err().code(), Code::ResourceExhausted);
         assert_eq!(peers.channel.general_calls(), 1);
     });
 }

@@ -1,6 +1,8 @@
 //! Length-prefixed messages.
 
+use grpc_ipc::Channel;
 use grpc_ipc_proto::bench::Transfer;
+use grpc_ipc_proto::bench::bench_client::BenchClient;
 use tonic::Code;
 
 use crate::util::frame::{code, data, headers, rst_stream};
@@ -100,9 +102,8 @@ fn a_stream_of_what_is_no_message_fails_and_ends() {
 
 #[test]
 fn a_stream_that_goes_on_after_an_error_ends_with_its_body() {
-    // Not a chunk, and one that is too long: errors that tonic finds itself.
-    let wrong: [&[u8]; 3] =
-        [&[0, 0, 0, 0, 2, 0xff, 0xff], &[1, 0, 0, 0, 1, 0], &[0, 0xff, 0xff, 0xff, 0xff, 1, 2]];
+    // Errors that tonic finds itself: not a chunk, and one that is compressed.
+    let wrong: [&[u8]; 2] = [&[0, 0, 0, 0, 2, 0xff, 0xff], &[1, 0, 0, 0, 1, 0]];
     for wrong in wrong {
         client(async |mut peers, mut client| {
             let call = tokio::spawn(async move { client.download(Transfer::default()).await });
@@ -124,6 +125,52 @@ fn a_stream_that_goes_on_after_an_error_ends_with_its_body() {
                 errors += 1;
             }
             assert!((1..100).contains(&errors), "{errors} errors");
+        });
+    }
+}
+
+/// `RESOURCE_EXHAUSTED` in [gRPC's status codes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md), and in
+/// other implementations. The message need not arrive.
+#[test]
+fn a_message_over_the_limit_is_resource_exhausted_after_those_before_it() {
+    let too_large = [0, 0, 0x40, 0, 1, 0x0a];
+    let both = [&message(b"x")[..], &too_large].concat();
+    // The prefix, however it is cut.
+    for cut in [9, 11, 13, both.len()] {
+        let (first, rest) = both.split_at(cut);
+        // The first call of a connection takes the general path, and the second is direct.
+        for is_direct in [false, true] {
+            client(async |mut peers, client| {
+                let download = |mut client: BenchClient<Channel>| {
+                    tokio::spawn(async move { client.download(Transfer::default()).await })
+                };
+                let mut call = download(client.clone());
+                let (mut peer, mut stream) = (peers.next().await, 1);
+                peer.expect_message(1).await;
+                if is_direct {
+                    peer.send_all(&[headers(1, &OK), headers(1, &STATUS_OK).end_stream()]).await;
+                    call.await.unwrap().unwrap();
+                    (call, stream) = (download(client), 3);
+                    peer.expect_message(3).await;
+                }
+                peer.send_all(&[headers(stream, &OK), data(stream, first), data(stream, rest)]).await;
+                let mut chunks = call.await.unwrap().unwrap().into_inner();
+                assert_eq!(chunks.message().await.unwrap().unwrap().payload, "x");
+                let status = chunks.message().await.unwrap_err();
+                assert_eq!(status.code(), Code::ResourceExhausted);
+                assert!(
+                    status.message().contains("found 4194305 bytes, the limit is: 4194304"),
+                    "{status:?}"
+                );
+                peer.expect_reset(stream, code::CANCEL).await;
+            });
+        }
+        server(async |mut peer, mut seen| {
+            peer.send_all(&[headers(1, &call(UPLOAD)), data(1, first), data(1, rest)]).await;
+            assert_eq!(peer.expect_response(1).await.field("grpc-status"), "8");
+            assert!(matches!(seen.recv().await, Some(Seen::Call(_))));
+            assert!(matches!(seen.recv().await, Some(Seen::Chunk(Ok(_)))));
+            assert!(matches!(seen.recv().await, Some(Seen::Chunk(Err(_)))));
         });
     }
 }
