@@ -68,6 +68,25 @@ const CASES: [&str; 18] = [
     "server_compressed_streaming",
 ];
 
+/// Those beyond, except `message_sizes`, which needs other limits.
+const EXTENDED: [&str; 15] = [
+    "message_too_large",
+    "binary_metadata",
+    "large_metadata",
+    "many_calls",
+    "trailers_only",
+    "every_status",
+    "status_details",
+    "deadlines",
+    "deadline_passed",
+    "cancel_phases",
+    "empty_streams",
+    "early_status",
+    "connection_age",
+    "health",
+    "reflection",
+];
+
 /// A server on grpcio or grpc-js cannot tell whether a request was compressed; the programs explain why.
 #[cfg(unix)]
 const REQUEST_COMPRESSION: [&str; 2] = ["client_compressed_unary", "client_compressed_streaming"];
@@ -254,6 +273,65 @@ fn tonic_and_we_pass_each_others_cases() {
     let cases = CASES.into_iter().filter(|case| *case != "timeout_on_sleeping_server").collect::<Vec<_>>();
     pass(peer(&["call", &place.ours, "--stack", "tonic"]).args(&cases), &cases);
     server.stop();
+}
+
+/// The cases beyond gRPC's, with the paths through our code: direct at both ends, through tonic's code, and on tonic's
+/// own transport.
+#[test]
+fn our_peer_passes_the_extended_cases() {
+    let _watchdog = watch("our_peer_passes_the_extended_cases");
+    const LIMIT: [&str; 2] = ["--max-message-size", "80000000"];
+    // A server that calls directly does not send trailing metadata.
+    let not_direct = ["binary_metadata", "large_metadata"];
+    // tonic's client has another code for its own deadline, and may fail a call when its connection ends.
+    let not_tonics = ["deadline_passed", "connection_age", "large_metadata"];
+    let ways: [(&[&str], &str, &[&str]); 4] = [
+        (&["--direct"], "grpc-ipc", &not_direct),
+        (&[], "grpc-ipc-tonic-code", &[]),
+        (&["--stack", "tonic"], "grpc-ipc", &[]),
+        (&[], "tonic", &not_tonics),
+    ];
+    std::thread::scope(|scope| {
+        for (server, client, except) in ways {
+            scope.spawn(move || {
+                for (address, except_there) in [("tcp:127.0.0.1:0", "connection_age"), (&place().ours, "")] {
+                    let skipped = |case: &&str| except.contains(case) || *case == except_there;
+                    let cases: Vec<_> = EXTENDED.into_iter().filter(|case| !skipped(case)).collect();
+                    let check = |options: &[&str], cases: &[&str], limit: &[&str]| {
+                        let server = Server::start(peer(&["serve", address]).args(server).args(options));
+                        let at = server.ready.trim_start_matches("listening on ");
+                        pass(peer(&["call", at, "--stack", client]).args(cases).args(limit), cases);
+                        server.stop();
+                    };
+                    check(&["--max-connection-age", "1"], &cases, &[]);
+                    check(&LIMIT, &["message_sizes"], &LIMIT);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_server_without_the_feature_of_a_case_is_told_from_a_failure() {
+    let _watchdog = watch("a_server_without_the_feature_of_a_case_is_told_from_a_failure");
+    let place = place();
+    let _server = Server::start(&mut peer(&["serve", &place.ours, "--max-message-size", "80000000"]));
+    let said = succeed(&mut peer(&["call", &place.ours, "message_too_large", "message_sizes"]));
+    assert!(said.contains("message_too_large: not applicable: the server accepts"), "{said}");
+    assert!(said.contains("message_sizes: not applicable: both ends need --max-message-size"), "{said}");
+}
+
+#[test]
+fn a_transport_of_another_platform_is_not_applicable() {
+    let _watchdog = watch("a_transport_of_another_platform_is_not_applicable");
+    let other = if cfg!(windows) { "unix-abstract:interop" } else { "npipe:interop" };
+    for command in ["serve", "call"] {
+        for stack in ["grpc-ipc", "tonic"] {
+            let output = peer(&[command, other, "--stack", stack]).output().unwrap();
+            assert_eq!(output.status.code(), Some(2));
+            assert!(output.stderr.starts_with(b"not applicable: "), "{output:?}");
+        }
+    }
 }
 
 #[test]

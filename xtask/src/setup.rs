@@ -13,7 +13,7 @@ use crate::{Result, wine, workspace};
 pub(crate) const CURE: &str = "cargo xtask setup";
 
 /// Debian's packages, each with a command or file that shows that it, or an equivalent, is installed.
-const PACKAGES: [(&[&str], &[&str]); 23] = [
+const PACKAGES: &[(&[&str], &[&str])] = &[
     (&["python3", "-c", "import ensurepip"], &["python3", "python3-venv"]),
     (&["node", "--version"], &["nodejs"]),
     (&["npm", "--version"], &["npm"]),
@@ -32,6 +32,8 @@ const PACKAGES: [(&[&str], &[&str]); 23] = [
         &["golang-github-hashicorp-go-plugin-dev"],
     ),
     (&["which", "nghttp", "h2load"], &["nghttp2-client"]),
+    (&["test", "-x", "/usr/sbin/nginx"], &["nginx"]),
+    (&["test", "-x", "/usr/sbin/haproxy"], &["haproxy"]),
     (&["test", "-x", "/usr/bin/cargo", "-a", "-d", "/usr/lib/rustlib/src"], &RUST),
     (
         &["test", "-x", "/usr/bin/x86_64-w64-mingw32-gcc"],
@@ -69,7 +71,7 @@ fn elsewhere() -> Result {
     }
     if_installed(NPM, node_package, node)?;
     println!(
-        "The peers in C++ and Go, nghttp2's clients, Wine, and the checks for other platforms need Debian 12 (`.ci/run` \
+        "The peers in C++ and Go, nghttp2's clients, nginx, haproxy, Wine, and the checks for other platforms need Debian 12 (`.ci/run` \
          in a container of it)."
     );
     Ok(())
