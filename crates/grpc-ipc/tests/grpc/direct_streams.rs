@@ -10,7 +10,7 @@ use tonic::{Code, Request, Status};
 
 use crate::util::frame::{Frame, code, data, flag, headers, kind, rst_stream};
 use crate::util::raw::RawPeer;
-use crate::util::{EXCHANGE, OK, Peers, STATUS_OK, and, call as call_of, chunk, client, message, server};
+use crate::util::{EXCHANGE, OK, STATUS_OK, and, call as call_of, chunk, client, connected, message, server};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
@@ -43,17 +43,6 @@ async fn call(
     };
     let messages: Vec<_> = answer.into_inner().collect().await;
     messages.into_iter().collect::<Result<Vec<_>, _>>().map(|messages| messages.len())
-}
-
-/// The server of a client that has made a call, after which all calls are direct.
-async fn connected(peers: &mut Peers, client: &BenchClient<Channel>) -> RawPeer {
-    let mut first = client.clone();
-    let first = tokio::spawn(async move { first.echo(chunk("x")).await });
-    let mut peer = peers.next().await;
-    peer.expect_message(1).await;
-    peer.send_all(&[headers(1, &OK), data(1, message(b"x")), headers(1, &STATUS_OK).end_stream()]).await;
-    first.await.unwrap().unwrap();
-    peer
 }
 
 /// Answers the call on a stream with one message, which is valid for every type.

@@ -5,6 +5,7 @@
 //! has it in its name. What of it lives in the engine alone is tested there (`grpc_…`).
 
 mod call_errors;
+mod cancellation;
 mod deadlines;
 mod direct_streams;
 mod hostile_fields;

@@ -25,6 +25,7 @@ mod service {
 
 use std::panic::Location;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -37,7 +38,8 @@ use grpc_ipc_proto::bench::bench_client::BenchClient;
 use grpc_ipc_proto::bench::bench_server::{Bench, BenchServer};
 use grpc_ipc_proto::bench::{Chunk, Total, Transfer};
 use raw::RawPeer;
-use tokio::io::{DuplexStream, duplex};
+use tempfile::TempDir;
+use tokio::io::{DuplexStream, copy_bidirectional, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -189,7 +191,7 @@ impl Listener for RawListener {
 }
 
 /// Runs a test against a server, with the service's observations. Prefaces and settings have been exchanged. It runs
-/// twice: with direct calls where possible, and with none.
+/// with direct calls where possible and with none, in memory and over sockets.
 #[track_caller]
 pub(crate) fn server(test: impl AsyncFnMut(RawPeer, UnboundedReceiver<Seen>)) {
     server_with(|server| server, test);
@@ -201,24 +203,58 @@ pub(crate) fn server_with(
     build: impl Fn(Server) -> Server,
     mut test: impl AsyncFnMut(RawPeer, UnboundedReceiver<Seen>),
 ) {
-    let ways: [fn(Server) -> Server; 2] = [|server| server, |server| server.layer(layer_fn(|inner| inner))];
-    for way in ways {
+    for (over, is_direct) in
+        [(Over::Memory, true), (Over::Memory, false), (Over::Unix, true), (Over::Tcp, false)]
+    {
         grpc_ipc_conformance::run(&Location::caller().to_string(), async || {
-            let (ours, theirs) = duplex(BUFFER);
+            let (ours, mut theirs) = duplex(BUFFER);
             let (sender, seen) = unbounded_channel();
-            let listener = RawListener(Some(theirs), address());
-            let server = build(Server::builder()).add_service(BenchServer::new(TestBench(sender)));
-            let server = way(server).listener(listener).bind().await.unwrap();
+            let mut server = build(Server::builder()).add_service(BenchServer::new(TestBench(sender)));
+            if !is_direct {
+                server = server.layer(layer_fn(|inner| inner));
+            }
+            let directory = TempDir::new().unwrap();
+            let serving = match over.address(&directory) {
+                None => server.listener(RawListener(Some(theirs), address())).bind().await.unwrap(),
+                Some(address) => {
+                    let server = server.listen(address).bind().await.unwrap();
+                    let options = ConnectOptions::new(server.local_addresses()[0].clone());
+                    let connector = options.into_connector().unwrap();
+                    let deadline = Instant::now() + Duration::from_secs(20);
+                    let mut socket = connector.connect(deadline).await.unwrap();
+                    // An error means that one of the two ends is gone, and then the other one goes as well.
+                    tokio::spawn(async move { _ = copy_bidirectional(&mut theirs, &mut socket).await });
+                    server
+                }
+            };
             let (stop, stopped) = oneshot::channel::<()>();
-            let serving = tokio::spawn(
-                server.serve_with_shutdown(async { _ = stopped.await }, std::time::Duration::from_secs(20)),
-            );
+            let stopped = async { _ = stopped.await };
+            let serving = tokio::spawn(serving.serve_with_shutdown(stopped, Duration::from_secs(20)));
             let mut peer = RawPeer::new(ours);
             peer.greet_server(&[]).await;
             test(peer, seen).await;
             drop(stop);
             serving.await.unwrap().unwrap();
         });
+    }
+}
+
+/// The bytes between the peer and the server.
+#[derive(Clone, Copy)]
+enum Over {
+    Memory,
+    Unix,
+    Tcp,
+}
+
+impl Over {
+    /// The server's address. A platform without Unix sockets has TCP instead.
+    fn address(self, directory: &TempDir) -> Option<String> {
+        match self {
+            Self::Memory => None,
+            Self::Unix if cfg!(unix) => Some(format!("unix:{}", directory.path().join("s").display())),
+            Self::Unix | Self::Tcp => Some("http://127.0.0.1:0".to_owned()),
+        }
     }
 }
 
@@ -281,6 +317,22 @@ pub(crate) fn client_with(http2: Http2Options, test: impl AsyncFnOnce(Peers, Ben
         let channel = Channel::lazy(options).unwrap();
         test(Peers { channel: channel.clone(), connections: receiver }, BenchClient::new(channel)).await;
     });
+}
+
+/// The server of a client that has made a call, after which all calls are direct.
+pub(crate) async fn connected(peers: &mut Peers, client: &BenchClient<Channel>) -> RawPeer {
+    let mut first = client.clone();
+    let first = tokio::spawn(async move { first.echo(chunk("x")).await });
+    let mut peer = peers.next().await;
+    peer.expect_message(1).await;
+    peer.send_all(&[
+        frame::headers(1, &OK),
+        frame::data(1, message(b"x")),
+        frame::headers(1, &STATUS_OK).end_stream(),
+    ])
+    .await;
+    first.await.unwrap().unwrap();
+    peer
 }
 
 /// The response to a unary call that is answered with these frames of stream 1. There are two such calls: the first of
