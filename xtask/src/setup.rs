@@ -22,11 +22,18 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
     (&["make", "--version"], &["make"]),
     (&["pkg-config", "--exists", "grpc++", "protobuf"], &["pkg-config", "libgrpc++-dev", "libprotobuf-dev"]),
     (
-        &["which", "protoc", "grpc_cpp_plugin", "protoc-gen-go"],
-        &["protobuf-compiler", "protobuf-compiler-grpc", "protoc-gen-go-1-3"],
+        &["which", "protoc", "grpc_cpp_plugin", "protoc-gen-go", "grpc_java_plugin"],
+        &[
+            "protobuf-compiler",
+            "protobuf-compiler-grpc",
+            "protoc-gen-go-1-3",
+            "protobuf-compiler-grpc-java-plugin",
+        ],
     ),
     (&["go", "version"], &["golang-go"]),
     (&["test", "-d", "/usr/share/gocode/src/google.golang.org/grpc"], &["golang-google-grpc-dev"]),
+    (&["javac", "--version"], &["default-jdk-headless"]),
+    (&JAVA_JARS, &JAVA),
     (
         &["test", "-d", "/usr/share/gocode/src/github.com/hashicorp/go-plugin"],
         &["golang-github-hashicorp-go-plugin-dev"],
@@ -48,6 +55,24 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
     (&["which", "containerd", "ctr"], &["containerd"]),
     (&["etcd", "--version"], &["etcd-server"]),
     (&["etcdctl", "version"], &["etcd-client"]),
+];
+/// The libraries of grpc-java, and the packages that they are from.
+const JAVA_JARS: [&str; 7] = [
+    "ls",
+    "/usr/share/java/grpc-netty.jar",
+    "/usr/share/java/guava.jar",
+    "/usr/share/java/jctools-core.jar",
+    "/usr/share/java/netty-codec-http2.jar",
+    "/usr/share/java/perfmark-api.jar",
+    "/usr/share/java/protobuf.jar",
+];
+const JAVA: [&str; 6] = [
+    "libgrpc-java",
+    "libguava-java",
+    "libjctools-java",
+    "libnetty-java",
+    "libperfmark-java",
+    "libprotobuf-java",
 ];
 /// On Windows, npm is a batch file, which is found only by its full name.
 const NPM: &str = if cfg!(windows) { "npm.cmd" } else { "npm" };
@@ -71,8 +96,8 @@ fn elsewhere() -> Result {
     }
     if_installed(NPM, node_package, node)?;
     println!(
-        "The peers in C++ and Go, nghttp2's clients, nginx, haproxy, Wine, and the checks for other platforms need Debian 12 (`.ci/run` \
-         in a container of it)."
+        "The peers in C++, Go and Java, nghttp2's clients, nginx, haproxy, Wine, and the checks for other platforms need \
+         Debian 12 (`.ci/run` in a container of it)."
     );
     Ok(())
 }
@@ -143,10 +168,10 @@ fn python_of(environment: &Path) -> PathBuf {
     environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
-/// The peers on Debian's older gRPC C-core, in C++, and on Debian's grpc-go. Each is built, unless it is newer than its
-/// source.
+/// The peers on Debian's older gRPC C-core, in C++, and on Debian's grpc-go and grpc-java. Each is built, unless it is
+/// newer than its source.
 fn compiled() -> Result {
-    for peer in ["cpp", "go"] {
+    for peer in ["cpp", "go", "java"] {
         run_command(command("make").args(["--silent", "-C"]).arg(format!("examples/peers/{peer}")))?;
     }
     Ok(())

@@ -46,6 +46,16 @@ impl Lack {
               compressed",
         shows: Some("ompress"),
     };
+    pub(super) const GO_COMPRESSION: Self = Self {
+        cases: &["server_compressed_unary", "server_compressed_streaming"],
+        why: "a server of grpc-go compresses a response if the request was compressed, and cannot choose",
+        shows: Some("ompressed"),
+    };
+    pub(super) const JAVA_LIMIT: Self = Self {
+        cases: &["message_too_large"],
+        why: "a server of grpc-java resets the stream of a message that is too large, without a status",
+        shows: Some("CANCEL"),
+    };
     pub(super) const DOTNET_EXTENDED: Self =
         Self { cases: &EXTENDED, why: "the program in C# has the official cases only", shows: None };
     pub(super) const DOTNET_OPTIONS: Self = Self {

@@ -188,7 +188,7 @@ pub(super) static PEERS: [Peer; 12] = [
         pipe: ONLY_LINUX,
         tcp: Tcp::HostAndPort,
         client_lacks: &[],
-        server_lacks: &[],
+        server_lacks: &[Lack::GO_COMPRESSION],
     },
     Peer {
         name: "grpc-java",
@@ -198,7 +198,7 @@ pub(super) static PEERS: [Peer; 12] = [
         pipe: ONLY_LINUX,
         tcp: Tcp::HostAndPort,
         client_lacks: &[],
-        server_lacks: &[],
+        server_lacks: &[Lack::JAVA_LIMIT],
     },
 ];
 
