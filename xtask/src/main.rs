@@ -13,6 +13,7 @@ mod public_api;
 mod release;
 mod setup;
 mod summary;
+mod targets;
 mod templates;
 mod test;
 mod tidy;
@@ -26,8 +27,8 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   test [--require PLATFORM]...   runs every check that this machine can run, and prints what it skipped and why;
-                                 with --require linux|macos|windows, fails if that platform was skipped, or a check
-                                 whose requirements setup installs
+                                 with --require linux|macos|windows|aarch64|s390x|musl, fails if that was skipped,
+                                 or a check whose requirements setup installs
   tidy                           checks the invariants of ARCHITECTURE.md
   bench [--seconds N] [--rounds N] [--profile release|lto] [SECTION]...
                                  measures grpc-ipc and other stacks (Linux), and prints a table in Markdown;

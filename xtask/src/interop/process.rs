@@ -20,7 +20,7 @@ const STOP: Duration = Duration::from_secs(15);
 /// The lines that are shown of what a program wrote to standard error.
 const LINES: usize = 12;
 
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     shown: String,
     stdout: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct Process {
 
 impl Process {
     /// Starts `command`. `name` is that of its files in `directory`.
-    pub(super) fn start(command: Command, directory: &Path, name: &str, limit: Duration) -> Result<Self> {
+    pub(crate) fn start(command: Command, directory: &Path, name: &str, limit: Duration) -> Result<Self> {
         let shown = shown(&command);
         let [stdout, stderr] = ["out", "err"].map(|kind| directory.join(name).with_extension(kind));
         let mut command = if SESSIONS { in_session(&command) } else { command };
@@ -44,7 +44,7 @@ impl Process {
     }
 
     /// Waits for a line that begins with `prefix`. Fails if the process ends or its time is over.
-    pub(super) fn wait_for(&mut self, prefix: &str) -> Result<String> {
+    pub(crate) fn wait_for(&mut self, prefix: &str) -> Result<String> {
         loop {
             // Asked first, so that the output is complete if it has ended.
             let ended = self.child.try_wait()?;
@@ -62,7 +62,7 @@ impl Process {
     }
 
     /// Waits until it has ended. `None` if its time was over; then it is killed.
-    pub(super) fn finish(&mut self) -> Result<Option<ExitStatus>> {
+    pub(crate) fn finish(&mut self) -> Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(Some(status));
@@ -91,7 +91,7 @@ impl Process {
     }
 
     /// What it has written to standard output.
-    pub(super) fn stdout(&self) -> Result<String> {
+    pub(crate) fn stdout(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(&self.stdout)?).into_owned())
     }
 
@@ -101,7 +101,7 @@ impl Process {
     }
 
     /// Its command, and the end of what it has written to standard error.
-    pub(super) fn report(&self) -> String {
+    pub(crate) fn report(&self) -> String {
         let stderr = self.stderr();
         let lines: Vec<_> = stderr.lines().collect();
         let shown = lines[lines.len().saturating_sub(LINES)..].iter().map(|line| format!("\n    {line}"));
