@@ -166,6 +166,7 @@ impl Turn {
             Due::Idle => {}
             Due::Drain => connection.say_last_stream(),
             Due::Unwritable => connection.fail(self.write_error.clone().unwrap_or(Error::Closed)),
+            Due::GivenUp => connection.fail(Error::Closed),
             Due::Deadline => connection.expire(Instant::now()),
             Due::Age => connection.go_away(Departure::Age),
             Due::Grace => connection.fail(Error::violation(Reason::NO_ERROR, "max_age")),

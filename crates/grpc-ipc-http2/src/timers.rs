@@ -30,6 +30,7 @@ pub(crate) struct Timers {
     idle: Watch,
     drain: Watch,
     unwritable: Watch,
+    given_up: Watch,
     /// The earliest deadline of a call.
     deadline: Option<Instant>,
     age: Option<Instant>,
@@ -45,6 +46,7 @@ struct Seen {
     unfinished: Option<u64>,
     is_waiting_to_drain: bool,
     is_writable: bool,
+    is_given_up: bool,
     deadline: Option<Instant>,
 }
 
@@ -63,6 +65,8 @@ pub(crate) enum Due {
     Drain,
     /// Nothing can be written, and the peer has not closed its end.
     Unwritable,
+    /// The peer has sent GOAWAY with an error, and not closed the connection.
+    GivenUp,
     /// The deadline of a call may have passed.
     Deadline,
     /// The connection has reached its maximum age.
@@ -80,6 +84,9 @@ const DRAIN_PING: Duration = Duration::from_secs(1);
 /// How long to read from a peer after writing has failed. If the peer has closed the connection, reading reaches the
 /// end sooner.
 const UNWRITABLE: Duration = Duration::from_secs(1);
+/// How long a peer may take to close the connection after a GOAWAY with an error ([RFC 9113, section
+/// 5.4.1](https://www.rfc-editor.org/rfc/rfc9113#section-5.4.1)). Node.js never does.
+const GIVEN_UP: Duration = Duration::from_secs(5);
 
 impl Timers {
     pub(crate) fn new(role: Role, options: &Options) -> Self {
@@ -97,6 +104,7 @@ impl Timers {
             idle: Watch::new(options.max_connection_idle.filter(|_| is_server)),
             drain: Watch::new(Some(DRAIN_PING)),
             unwritable: Watch::new(Some(UNWRITABLE)),
+            given_up: Watch::new(Some(GIVEN_UP)),
             deadline: None,
             age: options.max_connection_age.filter(|_| is_server).map(|age| after(now, spread(age))),
             grace: None,
@@ -128,8 +136,10 @@ impl Timers {
         }
         let is_established = connection.is_established();
         let is_waiting_to_drain = connection.is_waiting_to_drain();
+        let is_given_up = connection.peers_error().is_some();
         let deadline = connection.next_deadline();
-        let seen = Seen { is_established, unfinished, is_waiting_to_drain, is_writable, deadline };
+        let seen =
+            Seen { is_established, unfinished, is_waiting_to_drain, is_writable, is_given_up, deadline };
         if self.seen == Some(seen) {
             return;
         }
@@ -139,6 +149,7 @@ impl Timers {
         changed |= self.block.see(unfinished.filter(|_| is_established));
         changed |= self.drain.see((is_writable && is_waiting_to_drain).then_some(0));
         changed |= self.unwritable.see((!is_writable).then_some(0));
+        changed |= self.given_up.see(is_given_up.then_some(0));
         changed |= mem::replace(&mut self.deadline, deadline) != deadline;
         if self.stall.limit.is_some() {
             let output = &connection.output;
@@ -193,6 +204,7 @@ impl Timers {
             (self.idle.until, Due::Idle),
             (self.drain.until, Due::Drain),
             (self.unwritable.until, Due::Unwritable),
+            (self.given_up.until, Due::GivenUp),
             (self.deadline, Due::Deadline),
             (self.age, Due::Age),
             (self.grace, Due::Grace),
@@ -211,6 +223,7 @@ impl Timers {
             Due::Idle => self.idle = Watch::new(self.idle.limit),
             Due::Drain => self.drain.until = None,
             Due::Unwritable => self.unwritable.until = None,
+            Due::GivenUp => self.given_up.until = None,
             Due::Deadline => self.deadline = None,
             Due::Age => {
                 self.age = None;

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep};
 
 use super::scene::{connect, run};
 use super::service::CountingService;
-use crate::util::frame::{Frame, flag, kind, ping, settings};
+use crate::util::engine::code_of;
+use crate::util::frame::{Frame, code, flag, goaway, headers, kind, ping, settings};
 use crate::util::raw::{PREFACE, RawPeer};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -167,5 +168,55 @@ fn nobody_is_pinged_by_default() {
         sleep(24 * 3600 * SECOND).await;
         peer.send(ping([0; 8])).await;
         assert!(peer.next().await.unwrap().has(flag::ACK));
+    });
+}
+
+/// RFC 9113, 5.4.1: a peer that reports an error of the connection has to close it. Node.js does not.
+#[test]
+fn a_server_that_reports_an_error_and_does_not_close() {
+    run(async || {
+        let (mut peer, send, connection) = connect_client(&Options::new());
+        peer.greet_client(&[]).await;
+        let call = tokio::spawn(send.send(http::Request::new(http_body_util::Empty::<bytes::Bytes>::new())));
+        peer.expect("a request", |frame| frame.kind == kind::HEADERS).await;
+        let start = Instant::now();
+        peer.send(goaway(1, code::COMPRESSION_ERROR)).await;
+        let error = call.await.unwrap().unwrap_err();
+        assert_eq!(code_of(&error), Some(code::COMPRESSION_ERROR), "{error:?}");
+        assert!((5 * SECOND..7 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+        connection.await.unwrap().unwrap_err();
+    });
+}
+
+#[test]
+fn a_client_that_reports_an_error_and_does_not_close() {
+    run(async || {
+        let service = CountingService::default();
+        let (mut peer, connection) = connect(&service, &Options::new());
+        peer.greet_server(&[]).await;
+        let start = Instant::now();
+        peer.send(headers(
+            1,
+            &[(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "x")],
+        ))
+        .await;
+        peer.send(goaway(0, code::PROTOCOL_ERROR)).await;
+        let error = connection.await.unwrap().unwrap_err();
+        assert_eq!(code_of(&error), Some(code::PROTOCOL_ERROR), "{error:?}");
+        assert!((5 * SECOND..7 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+    });
+}
+
+#[test]
+fn a_server_that_shuts_down_may_take_its_time() {
+    run(async || {
+        let (mut peer, send, _connection) = connect_client(&Options::new());
+        peer.greet_client(&[]).await;
+        let call = tokio::spawn(send.send(http::Request::new(http_body_util::Empty::<bytes::Bytes>::new())));
+        peer.expect("a request", |frame| frame.kind == kind::HEADERS).await;
+        peer.send(goaway(1, code::NO_ERROR)).await;
+        sleep(60 * SECOND).await;
+        peer.send(headers(1, &[(":status", "204")]).end_stream()).await;
+        assert_eq!(call.await.unwrap().unwrap().status(), 204);
     });
 }
