@@ -30,6 +30,7 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
             "protobuf-compiler-grpc-java-plugin",
         ],
     ),
+    (&["ruby", "-e", "require 'grpc'"], &["ruby-grpc"]),
     (&["go", "version"], &["golang-go"]),
     (&["test", "-d", "/usr/share/gocode/src/google.golang.org/grpc"], &["golang-google-grpc-dev"]),
     (&["javac", "--version"], &["default-jdk-headless"]),
@@ -118,6 +119,7 @@ fn debian() -> Result {
     packages()?;
     python()?;
     compiled()?;
+    ruby()?;
     node()?;
     libunwind()?;
     wine_root()?;
@@ -180,6 +182,18 @@ fn compiled() -> Result {
         run_command(command("make").args(["--silent", "-C"]).arg(format!("examples/peers/{peer}")))?;
     }
     Ok(())
+}
+
+/// The messages and services of the peer in Ruby.
+fn ruby() -> Result {
+    let directory = workspace::root().join("target/peers/ruby");
+    fs::create_dir_all(&directory)?;
+    run_command(
+        command("protoc")
+            .args(["-Iproto", "-Iproto/grpc/testing", "--plugin=protoc-gen-grpc=/usr/bin/grpc_ruby_plugin"])
+            .args(["--ruby_out", "--grpc_out"].map(|out| format!("{out}={}", directory.display())))
+            .args(["greet.proto", "test.proto"]),
+    )
 }
 
 /// gRPC in JavaScript, by grpc-js and by Connect, and Node.js for Windows, to run it under Wine.

@@ -1,8 +1,8 @@
 // The command line of the peers in JavaScript.
 //
 //     serve ADDRESS...           prints `listening on ADDRESS`, serves until SIGTERM or Ctrl-C
-//     call ADDRESS [CASE...]     gRPC's interoperability cases, or with `--extended` more, a line each; exits with 1 when
-//                                one fails
+//     call ADDRESS [CASE...]     gRPC's interoperability cases, or with `--extended` more, a line each; exits with 1
+//                                when one fails
 //     greet ADDRESS NAME         one call; prints the reply
 //     version                    the versions of the stack and of Node.js
 //

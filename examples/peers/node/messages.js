@@ -43,11 +43,13 @@ const ask = (size, requestSize = 0, intervalUs = 0) => ({
 
 const values = (metadata, key) => metadata.filter(([name]) => name === key).map(([, value]) => value);
 
-/** An address as `{ path }`, where an abstract name begins with NUL, or as `{ host, port }`. */
+/** An address as `{ path }`, or as `{ host, port }`. */
 function parse(address) {
   const [scheme, rest] = address.split(/:(.*)/s);
   if (scheme === 'unix') return { path: rest };
-  if (scheme === 'unix-abstract') return { path: `\0${rest}` };
+  if (scheme === 'unix-abstract') {
+    throw new NotApplicable('Node.js 20 fills the name of an abstract socket with NUL, which makes it another name');
+  }
   if (scheme === 'tcp') {
     const [host, port] = rest.split(/:(?=\d+$)/);
     return { host, port: Number(port) };

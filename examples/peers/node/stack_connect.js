@@ -108,7 +108,7 @@ function endAsWanted({ responseStatus, expectCompressed, responseCompressed }) {
 
 function refuseCompression(...wishes) {
   if (wishes.some((wish) => wish)) {
-    throw new ConnectError('Connect neither chooses for each message nor tells what was compressed', Code.Unimplemented);
+    throw new ConnectError('Connect does not tell what was compressed, or choose it', Code.Unimplemented);
   }
 }
 

@@ -50,7 +50,7 @@ async def run_cases(stack, options):
         try:
             if case.__name__ in client.lacks:
                 raise NotApplicable(client.lacks[case.__name__])
-            await client.in_time(case(client))
+            await client.in_time(case)
             outcome = "passed"
         except NotApplicable as why:
             outcome = f"not applicable: {why}"

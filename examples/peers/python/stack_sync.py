@@ -226,7 +226,7 @@ class Client:
 
         def work():
             try:
-                result.set_result(drive(case))
+                result.set_result(drive(case(self)))
             except BaseException as error:
                 result.set_exception(error)
 

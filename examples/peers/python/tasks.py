@@ -24,6 +24,6 @@ class Client:
 
     async def in_time(self, case):
         try:
-            return await asyncio.wait_for(case, CASE_LIMIT)
+            return await asyncio.wait_for(case(self), CASE_LIMIT)
         except asyncio.TimeoutError:
             raise Failure(f"not finished within {CASE_LIMIT} seconds") from None

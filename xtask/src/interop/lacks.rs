@@ -10,6 +10,13 @@ pub(super) struct Lack {
     shows: Option<&'static str>,
 }
 
+const COMPRESSION: [&str; 4] = [
+    "client_compressed_unary",
+    "server_compressed_unary",
+    "client_compressed_streaming",
+    "server_compressed_streaming",
+];
+
 impl Lack {
     pub(super) const DIRECT: Self = Self {
         cases: &[
@@ -36,12 +43,7 @@ impl Lack {
         shows: Some("not tell whether a message was compressed"),
     };
     pub(super) const JS_COMPRESSION: Self = Self {
-        cases: &[
-            "client_compressed_unary",
-            "server_compressed_unary",
-            "client_compressed_streaming",
-            "server_compressed_streaming",
-        ],
+        cases: &COMPRESSION,
         why: "a server of grpc-js compresses no response, and is not told whether a message that it received was \
               compressed",
         shows: Some("ompress"),
@@ -55,6 +57,36 @@ impl Lack {
         cases: &["message_too_large"],
         why: "a server of grpc-java resets the stream of a message that is too large, without a status",
         shows: Some("CANCEL"),
+    };
+    pub(super) const GRPCLIB_COMPRESSION: Self = Self {
+        cases: &COMPRESSION,
+        why: "grpclib has no compression",
+        shows: Some("grpclib has no compression"),
+    };
+    pub(super) const GRPCLIB_AGE: Self =
+        Self { cases: &["connection_age"], why: "grpclib has no maximum age of connections", shows: None };
+    pub(super) const RUBY_COMPRESSION: Self = Self {
+        cases: &COMPRESSION,
+        why: "a server in Ruby cannot compress one response, and is not told whether a message that it received was \
+              compressed",
+        shows: Some("neither compresses one response nor tells"),
+    };
+    pub(super) const RUBY_METADATA: Self = Self {
+        cases: &["binary_metadata"],
+        why: "several values of a key make gRPC in Ruby use freed memory (github.com/grpc/grpc/pull/42827); single values \
+              come back",
+        shows: Some("cannot send several values of a key"),
+    };
+    pub(super) const CONNECT_COMPRESSION: Self = Self {
+        cases: &COMPRESSION,
+        why: "a server of Connect does not choose which response to compress, and is not told whether a message that it \
+              received was compressed",
+        shows: Some("does not tell what was compressed"),
+    };
+    pub(super) const CONNECT_DEADLINE: Self = Self {
+        cases: &["deadlines"],
+        why: "a deadline of 30 days is more than a timer of Node.js takes, so Connect lets it pass after 1 ms",
+        shows: None,
     };
     pub(super) const DOTNET_EXTENDED: Self =
         Self { cases: &EXTENDED, why: "the program in C# has the official cases only", shows: None };

@@ -128,7 +128,7 @@ pub(super) static PEERS: [Peer; 12] = [
         pipe: ONLY_LINUX,
         tcp: Tcp::HostAndPort,
         client_lacks: &[],
-        server_lacks: &[],
+        server_lacks: &[Lack::GRPCLIB_COMPRESSION, Lack::GRPCLIB_AGE],
     },
     Peer {
         name: "cpp",
@@ -148,7 +148,7 @@ pub(super) static PEERS: [Peer; 12] = [
         pipe: C_CORE,
         tcp: Tcp::HostAndPort,
         client_lacks: &[],
-        server_lacks: &[],
+        server_lacks: &[Lack::RUBY_COMPRESSION, Lack::RUBY_METADATA],
     },
     Peer {
         name: "grpc-js",
@@ -163,12 +163,12 @@ pub(super) static PEERS: [Peer; 12] = [
     Peer {
         name: "connect-node",
         title: "JavaScript, `@connectrpc/connect-node`",
-        program: Program::Node("peer-connect.mjs"),
+        program: Program::Node("peer_connect.js"),
         options: &[],
         pipe: ONLY_LINUX,
         tcp: Tcp::HostAndPort,
         client_lacks: &[],
-        server_lacks: &[],
+        server_lacks: &[Lack::CONNECT_COMPRESSION, Lack::CONNECT_DEADLINE],
     },
     Peer {
         name: "dotnet",
