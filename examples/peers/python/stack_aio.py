@@ -152,7 +152,7 @@ class Client(tasks.Client):
         return [service.name for service in response.list_services_response.service]
 
     async def in_time(self, case):
-        # A status that arrives during a write becomes INTERNAL (github.com/grpc/grpc/issues/36066). That is tried again.
+        # A status that arrives during a write becomes INTERNAL (github.com/grpc/grpc/issues/36066). It is tried again.
         for attempt in range(10):
             try:
                 return await super().in_time(case)
