@@ -105,7 +105,7 @@ fn systemd_socket_activate_starts_a_service() {
     let test = "systemd_socket_activate_starts_a_service";
     const PROGRAM: &str = "/usr/bin/systemd-socket-activate";
     if !Path::new(PROGRAM).exists() {
-        return skip(test, "there is no systemd-socket-activate");
+        return skip(test, "systemd-socket-activate is missing; run `cargo xtask setup`");
     }
     run(test, || async {
         let directory = TempDir::new().unwrap();

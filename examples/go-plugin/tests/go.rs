@@ -17,8 +17,8 @@ use tempfile::TempDir;
 
 /// Debian's path.
 const GOPATH: &str = "/usr/share/gocode";
-const HOST: &str = env!("CARGO_BIN_EXE_host");
-const PLUGIN: &str = env!("CARGO_BIN_EXE_plugin");
+const HOST: &str = env!("CARGO_BIN_EXE_greeting-host");
+const PLUGIN: &str = env!("CARGO_BIN_EXE_greeting-plugin");
 
 /// The program in Go, which is both.
 fn build(test: &str, directory: &TempDir) -> Option<PathBuf> {

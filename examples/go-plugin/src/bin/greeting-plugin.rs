@@ -1,5 +1,5 @@
 //! A plug-in for hosts that use HashiCorp's go-plugin, in Go or in Rust. It greets, in the language of the host's
-//! dictionary. A host starts it; `host.rs` is one.
+//! dictionary. A host starts it; `greeting-host` is one.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
 //! A host of go-plugin's plug-ins, in Rust or in Go: starts one, offers it a dictionary, and has it greet.
 //!
 //! ```text
-//! $ cargo build && cargo run --bin host target/debug/plugin
+//! $ cargo build && cargo run --bin greeting-host target/debug/greeting-plugin
 //! the plug-in prints: asked to greet Ada
 //! bonjour Ada
 //! ```
