@@ -7,10 +7,11 @@ use grpc_ipc::Http2Options;
 use grpc_ipc_proto::bench::bench_client::BenchClient;
 use tonic::Code;
 
-use crate::util::frame::{code, data, goaway, headers, kind, ping, rst_stream};
+use crate::util::frame::{code, data, flag, goaway, headers, kind, ping, rst_stream};
+use crate::util::raw::RawPeer;
 use crate::util::{
-    ECHO, EXCHANGE, OK, STATUS_OK, Seen, UPLOAD, and, call, chunk, client, client_with, message, server,
-    server_with,
+    ECHO, EXCHANGE, OK, STATUS_OK, Seen, UPLOAD, and, call, chunk, client, client_with, connected, message,
+    server, server_with,
 };
 
 /// "If a server responds with Trailers before the client's END_STREAM, then the server should send RST_STREAM with
@@ -101,6 +102,54 @@ fn calls_after_the_last_stream_of_a_goaway_are_made_elsewhere() {
             assert_eq!(call.await.unwrap().unwrap().into_inner().payload, "y");
         }
     });
+}
+
+/// The streams of the next requests, in ascending order, once all have ended.
+async fn whole_requests(peer: &mut RawPeer, count: usize) -> Vec<u32> {
+    let mut streams = Vec::new();
+    while streams.len() < count {
+        let frame = peer.next().await.unwrap();
+        if [kind::HEADERS, kind::DATA].contains(&frame.kind) && frame.has(flag::END_STREAM) {
+            streams.push(frame.stream);
+        }
+    }
+    streams.sort_unstable();
+    streams
+}
+
+/// The same with many calls under way, also direct ones: each is answered once, half of them elsewhere.
+#[test]
+fn no_call_fails_when_a_busy_connection_goes_away() {
+    const CALLS: usize = 100;
+    for is_direct in [false, true] {
+        client(async |mut peers, client| {
+            let mut connection = None;
+            if is_direct {
+                connection = Some(connected(&mut peers, &client).await);
+            }
+            let echo =
+                |mut client: BenchClient<_>| tokio::spawn(async move { client.echo(chunk("x")).await });
+            let calls: Vec<_> = (0..CALLS).map(|_| echo(client.clone())).collect();
+            let mut first = match connection {
+                Some(connection) => connection,
+                None => peers.next().await,
+            };
+            let mut open = whole_requests(&mut first, CALLS).await;
+            let ignored = open.split_off(CALLS / 2);
+            first.send(goaway(open[open.len() - 1], code::NO_ERROR)).await;
+            let mut second = peers.next().await;
+            let elsewhere = whole_requests(&mut second, ignored.len()).await;
+            for (peer, streams) in [(&mut second, elsewhere), (&mut first, open)] {
+                for stream in streams {
+                    let trailers = headers(stream, &STATUS_OK).end_stream();
+                    peer.send_all(&[headers(stream, &OK), data(stream, message(b"y")), trailers]).await;
+                }
+            }
+            for call in calls {
+                assert_eq!(call.await.unwrap().unwrap().into_inner().payload, "y");
+            }
+        });
+    }
 }
 
 /// "Both clients and servers can send a PING frame that the peer must respond to by precisely echoing what they received."
