@@ -62,7 +62,7 @@ impl Proxy {
              http {{
                  access_log off; client_body_temp_path DIR/body; proxy_temp_path DIR/proxy;
                  fastcgi_temp_path DIR/fastcgi; uwsgi_temp_path DIR/uwsgi; scgi_temp_path DIR/scgi;
-                 grpc_buffer_size 16k;
+                 grpc_buffer_size 32k;
                  {servers}
              }}"
         );
