@@ -148,6 +148,7 @@ const LONGEST = 2 ** 31 - 1;
 
 class Client {
   lacks = {
+    connection_age: 'a request that Node.js has not sent when GOAWAY arrives fails, and Connect does not try it again',
     deadline_passed: 'Connect takes a timeout of 0 or less for none',
     client_compressed_streaming: 'Connect compresses all messages of a call above a size, and cannot leave one out',
     health: 'Connect for Node.js has no health service',
