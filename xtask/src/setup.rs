@@ -101,7 +101,7 @@ fn elsewhere() -> Result {
     }
     if_installed(NPM, node_package, node)?;
     println!(
-        "The peers in C++, Go and Java, nghttp2's clients, nginx, haproxy, Wine, and the checks for other platforms need \
+        "The peers in C++, Go, Java and Ruby, nghttp2's clients, nginx, haproxy, Wine, and the checks for other platforms need \
          Debian 12 (`.ci/run` in a container of it)."
     );
     Ok(())
