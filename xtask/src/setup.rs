@@ -30,7 +30,7 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
             "protobuf-compiler-grpc-java-plugin",
         ],
     ),
-    (&["ruby", "-e", "require 'grpc'"], &["ruby-grpc"]),
+    (&["ruby", "-e", "require 'grpc'"], &["ruby", "ruby-grpc"]),
     (&["go", "version"], &["golang-go"]),
     (&["test", "-d", "/usr/share/gocode/src/google.golang.org/grpc"], &["golang-google-grpc-dev"]),
     (&["javac", "--version"], &["default-jdk-headless"]),
