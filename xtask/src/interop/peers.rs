@@ -113,8 +113,8 @@ pub(super) static PEERS: [Peer; 12] = [
     Peer {
         name: "grpcio-aio",
         title: "Python, `grpcio.aio`",
-        program: Program::Python("peer.py"),
-        options: &["--aio"],
+        program: Program::Python("peer_aio.py"),
+        options: &[],
         pipe: C_CORE,
         tcp: Tcp::HostAndPort,
         client_lacks: &[],
@@ -123,8 +123,8 @@ pub(super) static PEERS: [Peer; 12] = [
     Peer {
         name: "grpclib",
         title: "Python, `grpclib`",
-        program: Program::Python("peer.py"),
-        options: &["--grpclib"],
+        program: Program::Python("peer_grpclib.py"),
+        options: &[],
         pipe: ONLY_LINUX,
         tcp: Tcp::HostAndPort,
         client_lacks: &[],
