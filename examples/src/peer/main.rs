@@ -166,13 +166,13 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime.block_on(run(arguments.command, arguments.stack, arguments.ends)),
         Err(error) => Err(error.into()),
     };
-    match result {
-        Err(error) if transport::is_unsupported(&*error) => {
-            eprintln!("not applicable: {error}");
-            ExitCode::from(2)
-        }
-        result => exit(result),
+    if let Err(error) = &result
+        && let Some(why) = transport::unsupported(&**error)
+    {
+        eprintln!("not applicable: {why}");
+        return ExitCode::from(2);
     }
+    exit(result)
 }
 
 async fn run(command: Command, stack: Stack, ends: Ends) -> Result<(), Box<dyn Error>> {

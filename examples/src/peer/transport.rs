@@ -91,14 +91,22 @@ fn ours(address: &str) -> String {
     address.strip_prefix("tcp:").map_or_else(|| address.to_owned(), |tcp| format!("http://{tcp}"))
 }
 
-/// Whether this platform does not have the transport of the address.
-pub(crate) fn is_unsupported(error: &(dyn Error + 'static)) -> bool {
-    let bind = match error.downcast_ref() {
-        Some(ServeError::Bind(error)) => Some(error),
-        _ => error.downcast_ref(),
-    };
-    matches!(bind, Some(BindError::Unsupported { .. }))
-        || matches!(error.downcast_ref(), Some(ConnectError::Unsupported { .. }))
+/// The cause that says that this platform does not have the transport of the address, if that is the reason.
+pub(crate) fn unsupported<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let bind = match error.downcast_ref() {
+            Some(ServeError::Bind(error)) => Some(error),
+            _ => error.downcast_ref(),
+        };
+        if matches!(bind, Some(BindError::Unsupported { .. }))
+            || matches!(error.downcast_ref(), Some(ConnectError::Unsupported { .. }))
+        {
+            return Some(error);
+        }
+        cause = error.source();
+    }
+    None
 }
 
 fn http2(ends: Ends) -> Http2Options {
