@@ -153,7 +153,9 @@ fn host(name: &'static str) -> Platform {
         run_tests(&mut platform, &mut models::shuttle(SECONDS_A_MODEL));
         if works(command("protoc").arg("--version")) {
             let mut programs = cargo();
-            run_tests(&mut platform, programs.args(["test", "--locked", "--manifest-path", PROGRAMS]));
+            // It shares what both workspaces build in the same way.
+            programs.args(["test", "--locked", "--target-dir=target", "--manifest-path", PROGRAMS]);
+            run_tests(&mut platform, &mut programs);
         } else {
             platform.skipped.push(format!("examples/programs: protoc is missing; run `{}`", setup::CURE));
         }
