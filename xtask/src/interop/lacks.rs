@@ -83,9 +83,9 @@ impl Lack {
               received was compressed",
         shows: Some("does not tell what was compressed"),
     };
-    pub(super) const CONNECT_DEADLINE: Self = Self {
+    pub(super) const JS_DEADLINE: Self = Self {
         cases: &["deadlines"],
-        why: "a deadline of 30 days is more than a timer of Node.js takes, so Connect lets it pass after 1 ms",
+        why: "a timer of Node.js takes at most 24 days, so a deadline of 30 days passes after 1 ms",
         shows: None,
     };
     pub(super) const DOTNET_EXTENDED: Self =

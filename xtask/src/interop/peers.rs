@@ -158,7 +158,7 @@ pub(super) static PEERS: [Peer; 12] = [
         pipe: Pipe::AsPath,
         tcp: Tcp::HostAndPort,
         client_lacks: &[],
-        server_lacks: &[Lack::JS_COMPRESSION],
+        server_lacks: &[Lack::JS_COMPRESSION, Lack::JS_DEADLINE],
     },
     Peer {
         name: "connect-node",
@@ -168,7 +168,7 @@ pub(super) static PEERS: [Peer; 12] = [
         pipe: ONLY_LINUX,
         tcp: Tcp::HostAndPort,
         client_lacks: &[],
-        server_lacks: &[Lack::CONNECT_COMPRESSION, Lack::CONNECT_DEADLINE],
+        server_lacks: &[Lack::CONNECT_COMPRESSION, Lack::JS_DEADLINE],
     },
     Peer {
         name: "dotnet",
