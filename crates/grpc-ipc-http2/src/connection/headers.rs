@@ -79,6 +79,9 @@ impl Connection {
         let too_late = !self.closed_lately.take_headers();
         match self.closed_lately.get(id) {
             Some(Closed::ByReset) => self.spend_if(too_late),
+            // gRPC's C-core 1.51, as a server, repeats its status when a deadline passes there. That must not cost the
+            // other calls.
+            Some(Closed::ByPeer) if self.role == Role::Client => self.stream_error(id, Reason::STREAM_CLOSED),
             Some(Closed::ByPeer) => {
                 Err(Error::violation(Reason::STREAM_CLOSED, "HEADERS on a stream that ended"))
             }

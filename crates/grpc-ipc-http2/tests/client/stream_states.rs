@@ -74,6 +74,34 @@ fn rfc9113_5_1_headers_after_end_stream_are_stream_closed() {
     });
 }
 
+/// gRPC's C-core 1.51 does that as a server, when a deadline passes there.
+#[test]
+fn rfc9113_5_1_a_response_that_comes_twice_costs_neither_its_call_nor_the_connection() {
+    let response = || headers(1, &OK).end_stream();
+    let reset = || rst_stream(1, code::NO_ERROR);
+    for again in [response, || data(1, "more"), || data(1, "").end_stream()] {
+        // While the caller has not read the response yet.
+        client(async |mut peer, client| {
+            let call = post(&client, "body");
+            expect_request(&mut peer, 1).await;
+            peer.send_all(&[response(), reset(), again()]).await;
+            call.await.unwrap().unwrap();
+            peer.expect_reset(1, code::STREAM_CLOSED).await;
+            still_calls(&mut peer, &client).await;
+        });
+        // After that.
+        client(async |mut peer, client| {
+            let call = post(&client, "body");
+            expect_request(&mut peer, 1).await;
+            peer.send_all(&[response(), reset()]).await;
+            call.await.unwrap().unwrap();
+            peer.send(again()).await;
+            peer.expect_reset(1, code::STREAM_CLOSED).await;
+            still_calls(&mut peer, &client).await;
+        });
+    }
+}
+
 #[test]
 fn rfc9113_5_1_late_window_update_and_rst_stream_are_accepted() {
     client(async |mut peer, client| {
