@@ -21,18 +21,21 @@ const MEASURE: std::ops::RangeInclusive<usize> = 512 << 10..=(32 << 20) - (64 <<
 /// This helps messages with strings and vectors: most of their memory belongs to the program, so a buffer pool in the
 /// engine would not help. A message of [`Bytes`](bytes::Bytes) uses only the engine's memory. A call has only one of
 /// those at a time, so it would not need this.
+///
+/// With 32-bit pointers, glibc adapts its thresholds only to blocks of up to 512 KiB, so this would not help either.
 pub(crate) fn expect_messages_of(length: usize) {
     /// Messages of up to this length are expected.
     static EXPECTED: AtomicUsize = AtomicUsize::new(SMALL);
 
-    if cfg!(all(target_os = "linux", target_env = "gnu")) && length > EXPECTED.load(Relaxed) {
+    let adapts = cfg!(all(target_os = "linux", target_env = "gnu", target_pointer_width = "64"));
+    if adapts && length > EXPECTED.load(Relaxed) {
         EXPECTED.store(length.saturating_add(length / 4), Relaxed);
         let both = length.saturating_mul(2).clamp(*MEASURE.start(), *MEASURE.end());
         drop(black_box(Vec::<u8>::with_capacity(both)));
     }
 }
 
-#[cfg(all(test, not(miri), target_os = "linux", target_env = "gnu"))]
+#[cfg(all(test, not(miri), target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod tests {
     use super::*;
 
