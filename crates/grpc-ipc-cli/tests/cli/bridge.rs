@@ -4,7 +4,9 @@ use std::io::Read as _;
 use std::process::Stdio;
 
 use crate::server::{Reflection, serve};
-use crate::util::{Running, cli, fail, place, succeed, watch};
+#[cfg(unix)]
+use crate::util::fail;
+use crate::util::{Running, cli, place, succeed, watch};
 
 #[test]
 fn calls_pass_a_bridge_from_tcp_and_from_another_address() {
@@ -29,6 +31,7 @@ fn calls_pass_a_bridge_from_tcp_and_from_another_address() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_server_that_is_not_there_is_reported_once() {
     let _watchdog = watch("a_server_that_is_not_there_is_reported_once");
     let (place, nobody) = (place(), crate::util::place());
@@ -44,7 +47,9 @@ fn a_server_that_is_not_there_is_reported_once() {
     assert_eq!(said.matches("nothing is there").count(), 1, "{said}");
 }
 
+/// Under Wine, a pipe can have several servers.
 #[test]
+#[cfg(unix)]
 fn a_bridge_that_cannot_listen_warns_of_nothing() {
     let _watchdog = watch("a_bridge_that_cannot_listen_warns_of_nothing");
     let server = serve(Reflection::None);

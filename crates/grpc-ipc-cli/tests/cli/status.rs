@@ -117,15 +117,12 @@ fn wait_ends_when_the_server_is_up() {
     assert_eq!(succeed(&["wait", server.address(), "--healthy"]), "");
     assert_eq!(succeed(&["wait", server.address(), "--healthy=greet.Greeter"]), "");
     let address = server.address();
-    let said = |healthy| fail(&["wait", address, healthy, "--timeout", "500ms"], 64 + 4);
+    let said = |healthy| fail(&["wait", address, healthy, "--timeout", "2s"], 64 + 4);
     let sick = said("--healthy=sick");
-    assert_eq!(
-        sick,
-        format!("error: the health of \"sick\" at {address} is still NOT_SERVING after 500ms\n")
-    );
+    assert_eq!(sick, format!("error: the health of \"sick\" at {address} is still NOT_SERVING after 2s\n"));
     let unknown = said("--healthy=nope");
     let expected = format!(
-        "error: the health of \"nope\" at {address} is still unknown to the server after 500ms\n\
+        "error: the health of \"nope\" at {address} is still unknown to the server after 2s\n\
          Leave the service out to ask for the server as a whole.\n"
     );
     assert_eq!(unknown, expected);
