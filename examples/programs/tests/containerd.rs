@@ -45,10 +45,12 @@ impl Containerd {
         }
         let directory = TempDir::new().unwrap();
         let path = |name| directory.path().join(name);
+        // Otherwise, it deletes content without a lease soon after it has started.
         let configuration = format!(
             "version = 2\nroot = {:?}\nstate = {:?}\n\
              disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n\
-             [grpc]\naddress = {:?}\n",
+             [grpc]\naddress = {:?}\n\
+             [plugins.\"io.containerd.gc.v1.scheduler\"]\nstartup_delay = \"1h\"\n",
             path("root"),
             path("state"),
             path("socket"),
@@ -305,7 +307,7 @@ fn events_arrive_while_other_calls_are_made() {
     });
 }
 
-/// containerd tells clients before it closes connections. When it starts, it deletes content without a lease.
+/// containerd tells clients before it closes connections. With the last lease, it deletes all content.
 #[test]
 fn leased_content_is_found_again_after_a_restart() {
     run("leased_content_is_found_again_after_a_restart", || async {
