@@ -60,6 +60,8 @@ enum Appears {
     AsItDoes,
     Never,
     Always,
+    /// Nobody may ask, because to watch a directory is expensive.
+    NotWatched,
 }
 
 impl Counted {
@@ -83,6 +85,7 @@ impl Connector for Counted {
             Appears::AsItDoes => self.connector.appears().await,
             Appears::Never => std::future::pending().await,
             Appears::Always => {}
+            Appears::NotWatched => panic!("watches for the server"),
         }
     }
 
@@ -152,6 +155,18 @@ async fn all_kinds(channel: Channel, wait: bool) -> Result<(), Status> {
     let first = statuses.next().unwrap();
     statuses.for_each(|status| assert_eq!(status.is_ok(), first.is_ok(), "{status:?}"));
     first
+}
+
+#[test]
+fn a_server_that_runs_is_not_watched_for() {
+    run(|| async {
+        let network = Network::new();
+        let _running = serve(&network).await;
+        let connector = || Counted::new(&network, Appears::NotWatched).0;
+        let channel = Channel::connect(ConnectOptions::from_connector(connector())).await.unwrap();
+        wait_and_greet(channel).await.unwrap();
+        wait_and_greet(Channel::from_connector(connector())).await.unwrap();
+    });
 }
 
 #[test]
