@@ -30,10 +30,12 @@ cargo xtask COMMAND
                                  with --require linux|macos|windows|aarch64|s390x|musl, fails if that was skipped,
                                  or a check whose requirements setup installs
   tidy                           checks the invariants of ARCHITECTURE.md
-  bench [--seconds N] [--rounds N] [--profile release|lto] [SECTION]...
-                                 measures grpc-ipc and other stacks (Linux), and prints a table in Markdown;
-                                 sections: calls, streams, large, h2load, instructions, syscalls, allocations, memory,
-                                 pipe (default: all)
+  bench [--quick] [--seconds N] [--rounds N] [--profile release|lto]
+                                 measures grpc-ipc and other stacks (Linux), and writes the report to
+                                 crates/grpc-ipc/docs/performance; --quick takes less than 5 minutes
+  bench [OPTION]... SECTION...   prints some sections of it; sections: calls, h2load, instructions, syscalls,
+                                 allocations, memory, pipe
+  bench --render                 writes the report's pages again from its figures
   bench --gate [--update]        fails if a call exceeds its limit of instructions, system calls or allocations
                                  (xtask/bench-limits.txt); --update writes the current costs as the new limits
   faults [--short] [SCENARIO]... kills, stops, restarts and overloads servers and clients, and counts the outcomes of

@@ -175,10 +175,10 @@ fn python_of(environment: &Path) -> PathBuf {
     environment.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 
-/// The peers on Debian's older gRPC C-core, in C++, and on Debian's grpc-go and grpc-java. Each is built, unless it is
-/// newer than its source.
+/// The peers on Debian's older gRPC C-core, in C++, and on Debian's grpc-go and grpc-java, and the programs of the
+/// benchmarks in C++ and Go. Each is built, unless it is newer than its source.
 fn compiled() -> Result {
-    for peer in ["cpp", "go", "java"] {
+    for peer in ["cpp", "go", "java", "bench"] {
         run_command(command("make").args(["--silent", "-C"]).arg(format!("examples/peers/{peer}")))?;
     }
     Ok(())

@@ -2,11 +2,15 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Result, Stack, Until, bench};
+use grpc_ipc_bench_shapes::{Shape, payload, run as measure};
+
+use crate::{Result, Stack, Until};
+
+/// The payload of the calls of `calls`, in bytes.
+const SMALL: u32 = 100;
 
 #[derive(Parser)]
 struct Arguments {
@@ -27,13 +31,12 @@ enum Runtime {
 enum Command {
     /// Serves until SIGINT or SIGTERM; prints `listening on ADDRESS` once a client can connect.
     Serve { address: String },
-    /// Measures each shape of call.
+    /// Measures each kind of call that this stack has.
     Bench {
         address: String,
-        #[arg(default_value_t = 2.0)]
         seconds: f64,
-        /// The shapes to measure, if this stack supports them.
-        shapes: Vec<String>,
+        #[arg(required = true)]
+        shapes: Vec<Shape>,
     },
     /// Makes exactly COUNT unary calls, and prints their number.
     Calls {
@@ -43,8 +46,8 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         in_flight: u64,
         /// The size of the payload, in bytes.
-        #[arg(long, default_value_t = bench::SMALL)]
-        size: usize,
+        #[arg(long, default_value_t = SMALL)]
+        size: u32,
     },
 }
 
@@ -78,14 +81,13 @@ async fn run<S: Stack>(command: Command) -> Result {
             }
         }
         Command::Bench { address, seconds, shapes } => {
-            let mut client = S::connect(path(&address)?).await?;
-            bench::run(&mut client, Duration::try_from_secs_f64(seconds)?, &shapes).await
+            let path = path(&address)?;
+            measure(&async || S::connect(path).await, Duration::try_from_secs_f64(seconds)?, &shapes).await
         }
         Command::Calls { address, count, in_flight, size } => {
             let mut client = S::connect(path(&address)?).await?;
-            let payload = Bytes::from(vec![0; size]);
-            let made = client.echo_many(&payload, in_flight, Until::Count(count)).await?;
-            println!("{made} calls");
+            let made = client.echo_many(&payload(size), in_flight, Until::Count(count)).await?;
+            println!("{} calls", made.map_or(0, |latencies| latencies.count()));
             Ok(())
         }
     }

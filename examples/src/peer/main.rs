@@ -6,8 +6,8 @@
 //! peer serve ADDRESS...            prints `listening on ADDRESS`, serves until Ctrl-C
 //! peer call ADDRESS [CASE...]      gRPC's interoperability cases, a line each; exits with 1 when one fails
 //! peer call ADDRESS --extended     cases beyond gRPC's
-//! peer bench ADDRESS [SECONDS [SHAPE...]]
-//!                                  figures for each shape of call, or for those that are named
+//! peer bench ADDRESS SECONDS SHAPE...
+//!                                  figures for each kind of call
 //! peer greet ADDRESS NAME          one call; prints the reply
 //! peer calls ADDRESS COUNT         exactly so many unary calls, for tools that count what a call costs
 //! peer connections ADDRESS COUNT   so many connections at once, for tools that count what one holds
@@ -33,6 +33,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use grpc_ipc_bench_shapes::Shape;
 use grpc_ipc_examples::{exit, log_to_stderr};
 use grpc_ipc_proto::greet::HelloRequest;
 use grpc_ipc_proto::greet::greeter_client::GreeterClient;
@@ -99,13 +100,14 @@ enum Command {
         #[arg(long, value_name = "BYTES")]
         max_message_size: Option<usize>,
     },
-    /// Measures each shape of call.
+    /// Measures each kind of call.
     Bench {
         #[command(flatten)]
         target: Target,
-        #[arg(default_value_t = 2.0)]
         seconds: f64,
-        shapes: Vec<bench::Shape>,
+        /// For example `unary-64-1024`: 64 calls at a time, with 1,024 bytes of payload.
+        #[arg(required = true)]
+        shapes: Vec<Shape>,
     },
     /// Makes one call, and prints the reply.
     Greet {

@@ -34,9 +34,9 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     if !has(&PROBE, SECTION, table) {
         return Ok(());
     }
-    for stack in Stack::HERE {
+    for stack in Stack::COUNTED {
         for shape in [ONE, METADATA] {
-            if shape.what != ONE.what && !Stack::GRPC.contains(&stack) {
+            if shape.what != ONE.what && (bench.quick || !Stack::GRPC.contains(&stack)) {
                 continue;
             }
             eprintln!("allocations: {}, {}", stack.name(), shape.what);
@@ -44,16 +44,15 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
             // They are the same in every round.
             for (side, counts) in DHAT_TOTALS.per_call(bench, setup, Runs::CALLS, shape.calls)?.named() {
                 for (unit, count) in ["allocations/call", "bytes/call"].iter().zip(counts) {
-                    let row = Row {
-                        section: SECTION,
-                        what: format!("{}, {side}", shape.what),
-                        place: setup.profile.name().to_owned(),
-                        unit,
-                    };
+                    let row =
+                        Row::new(SECTION, format!("{}, {side}", shape.what), setup.profile.name(), unit);
                     table.add(row, stack, count);
                 }
             }
         }
+    }
+    if bench.quick {
+        return Ok(());
     }
     for stack in [Stack::GrpcIpcTonicCode, Stack::GrpcIpc] {
         let setup = Setup { stack, profile: Profile::Profiling, placement: ONE_CORE, serve: &[] };

@@ -1,15 +1,17 @@
 //! Builds the programs with each profile.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
+use super::foreign;
 use super::stack::{PEER, Stack};
 use crate::Result;
 use crate::command::{cargo, output, run_quietly};
 
 /// How the programs are built.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Profile {
     /// As with `cargo build --release`.
     Release,
@@ -61,8 +63,12 @@ impl Programs {
         Ok(Self { target: target.into() })
     }
 
-    pub(super) fn path(&self, stack: Stack, profile: Profile) -> PathBuf {
-        self.target.join(profile.name()).join(stack.program())
+    /// The words that run a stack's program.
+    pub(super) fn command(&self, stack: Stack, profile: Profile) -> Vec<OsString> {
+        if stack.is_foreign() {
+            return foreign::words(stack);
+        }
+        vec![self.target.join(profile.name()).join(stack.program()).into()]
     }
 }
 

@@ -90,6 +90,7 @@ impl Measured {
         let bench = Bench {
             seconds: 1.0,
             rounds: 1,
+            quick: true,
             programs: Programs::build_ours(Profile::Release)?,
             directory: tempfile::tempdir()?,
             placements: vec![ONE_CORE],

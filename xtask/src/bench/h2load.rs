@@ -5,10 +5,12 @@ use std::path::Path;
 
 use super::process::{Process, placed};
 use super::server::{Server, Setup};
+use super::shapes::{CALLS, SERVER};
 use super::stack::Stack;
 use super::table::{Row, Table};
+use super::timed::place;
 use super::{Bench, Placement};
-use crate::command::{command, output, works};
+use crate::command::{command, works};
 use crate::{Result, setup};
 
 const SECTION: &str = "h2load";
@@ -21,16 +23,15 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     }
     let body = bench.directory.path().join("body");
     fs::write(&body, message())?;
-    let ticks: f64 = output(command("getconf").arg("CLK_TCK"))?.trim().parse()?;
     for profile in bench.profiles.iter().copied() {
         for placement in &bench.placements {
-            let place = format!("{}, {}", profile.name(), placement.name);
+            let place = place(profile, *placement);
             for round in 1..=bench.rounds {
                 eprintln!("h2load, {place}: round {round} of {}", bench.rounds);
                 for streams in STREAMS {
                     for stack in Stack::GRPC {
                         let setup = Setup { stack, profile, placement: *placement, serve: &[] };
-                        let (report, cpu) = match run(bench, setup, streams, &body, ticks) {
+                        let (report, cpu) = match run(bench, setup, streams, &body) {
                             Err(error) if !stack.is_ours() => {
                                 let what = format!("h2load, {streams} in flight, {place}, {}", stack.name());
                                 table.skip(&what, &error.to_string());
@@ -38,14 +39,10 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
                             }
                             run => run?,
                         };
-                        let row = |what, unit| Row {
-                            section: SECTION,
-                            what: format!("{streams} in flight{what}"),
-                            place: place.clone(),
-                            unit,
-                        };
-                        table.add(row("", "calls/s"), stack, report.rate);
-                        table.add(row(", CPU of the server", "µs/call"), stack, cpu * 1e6 / report.calls);
+                        let row =
+                            |unit| Row::new(SECTION, format!("100 B, {streams} in flight"), &*place, unit);
+                        table.add(row(CALLS), stack, report.rate);
+                        table.add(row(SERVER), stack, cpu * 1e6 / report.calls);
                     }
                 }
             }
@@ -55,11 +52,11 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
 }
 
 /// h2load's report about a server, and the processor time in seconds that the server used.
-fn run(bench: &Bench, setup: Setup, streams: &str, body: &Path, ticks: f64) -> Result<(Report, f64)> {
+fn run(bench: &Bench, setup: Setup, streams: &str, body: &Path) -> Result<(Report, f64)> {
     let server = Server::start(bench, setup, &Vec::new())?;
-    let before = cpu_ticks(server.id())?;
+    let before = server.cpu()?;
     let report = load(bench, setup.placement, server.path(), streams, body)?;
-    let cpu = (cpu_ticks(server.id())? - before) / ticks;
+    let cpu = server.cpu()? - before;
     server.stop()?;
     Ok((report, cpu))
 }
@@ -114,17 +111,6 @@ impl Report {
             return Err(format!("not all calls were answered: {printed}").into());
         }
         Ok(Self { calls, rate: get("finished in", "req/s")? })
-    }
-}
-
-/// The processor time that a process has used.
-fn cpu_ticks(process: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // proc_pid_stat(5): the second field is the name in parentheses; utime and stime are the 14th and 15th.
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    match fields.get(11..13) {
-        Some([user, system]) => Ok(user.parse::<f64>()? + system.parse::<f64>()?),
-        _ => Err(format!("/proc/{process}/stat is short: {stat}").into()),
     }
 }
 

@@ -7,11 +7,12 @@ use super::counted::{Counter, Runs, has};
 use super::server::Setup;
 use super::stack::Stack;
 use super::table::{Row, Table};
+use super::timed::place;
 use super::{Bench, ONE_CORE};
 use crate::Result;
 
 const SECTION: &str = "Instructions";
-const STACKS: [Stack; 6] = Stack::HERE;
+const STACKS: [Stack; 6] = Stack::COUNTED;
 
 /// A command that tests whether callgrind works.
 pub(super) const PROBE: [&str; 3] = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"];
@@ -42,24 +43,23 @@ const DIFFERENT: Shape = Shape {
     stacks: &Stack::GRPC,
 };
 
+/// The kinds of calls; a quick run has only the first two.
+const SHAPES: [Shape; 4] = [ONE, MANY, METADATA, DIFFERENT];
+
 pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     if !has(&PROBE, SECTION, table) {
         return Ok(());
     }
     for profile in bench.profiles.iter().copied() {
-        for round in 1..=bench.rounds {
-            eprintln!("instructions, {}: round {round} of {}", profile.name(), bench.rounds);
-            for shape in [ONE, MANY, METADATA, DIFFERENT] {
+        for round in 1..=bench.count_rounds() {
+            eprintln!("instructions, {}: round {round} of {}", profile.name(), bench.count_rounds());
+            for shape in &SHAPES[..if bench.quick { 2 } else { SHAPES.len() }] {
                 for stack in shape.stacks {
                     let setup = Setup { stack: *stack, profile, placement: ONE_CORE, serve: shape.serve };
                     let per_call = CALLGRIND.per_call(bench, setup, Runs::CALLS, shape.calls)?;
                     for (side, [instructions]) in per_call.named() {
-                        let row = Row {
-                            section: SECTION,
-                            what: format!("{}, {side}", shape.what),
-                            place: format!("{}, {}", profile.name(), ONE_CORE.name),
-                            unit: "instructions/call",
-                        };
+                        let what = format!("{}, {side}", shape.what);
+                        let row = Row::new(SECTION, what, place(profile, ONE_CORE), "instructions/call");
                         table.add(row, *stack, instructions);
                     }
                 }

@@ -19,7 +19,7 @@ const RUNS: Runs = Runs { command: "connections", short: 20, long: 120 };
 /// The numbers of open connections for the resident memory. They are larger because the system allocates pages.
 const FEW_AND_MANY: [u32; 2] = [100, 900];
 
-/// The use of each connection.
+/// The use of each connection; a quick run has only the first.
 const USES: [(&str, &[&str]); 3] = [
     ("idle", &[]),
     ("after a call of 100 bytes", &["--size", "100"]),
@@ -30,7 +30,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     if !has(&PROBE, SECTION, table) {
         return Ok(());
     }
-    for (used, options) in USES {
+    for (used, options) in &USES[..if bench.quick { 1 } else { USES.len() }] {
         for stack in Stack::GRPC {
             eprintln!("memory: {}, {used}", stack.name());
             let setup = Setup { stack, profile: Profile::Release, placement: ONE_CORE, serve: &[] };
@@ -40,21 +40,13 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
                 server: (short.server.peak, long.server.peak),
             };
             for (side, (short, long)) in peaks.named() {
-                let row = Row {
-                    section: SECTION,
-                    what: format!("a connection, {used}, {side}"),
-                    place: setup.profile.name().to_owned(),
-                    unit: "bytes",
-                };
+                let what = format!("a connection, {used}, {side}");
+                let row = Row::new(SECTION, what, setup.profile.name(), "bytes");
                 table.add(row, stack, (long as f64 - short as f64) / f64::from(RUNS.long - RUNS.short));
             }
             let resident = |count| peak_of_server(bench, setup, count, options);
-            let row = Row {
-                section: SECTION,
-                what: format!("a connection, {used}, server, resident"),
-                place: setup.profile.name().to_owned(),
-                unit: "bytes",
-            };
+            let what = format!("a connection, {used}, server, resident");
+            let row = Row::new(SECTION, what, setup.profile.name(), "bytes");
             table.add(
                 row,
                 stack,

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: one table per run, in which each figure is compared with one measured next to it.
+//! `cargo xtask bench`: a report in which each figure is compared with one measured next to it.
 //!
 //! Server and client are two processes, each pinned to a core, because otherwise the scheduler would decide the
 //! figures. Users do not pin their programs, so unpinned runs are measured, too.
@@ -6,15 +6,20 @@
 mod allocations;
 mod build;
 mod counted;
+mod foreign;
 mod gate;
 mod h2load;
 mod heap;
 mod instructions;
 mod limits;
 mod memory;
+mod options;
 mod pipe;
 pub(crate) mod process;
+mod progress;
+mod report;
 mod server;
+mod shapes;
 mod stack;
 mod syscalls;
 mod table;
@@ -27,8 +32,12 @@ use tempfile::TempDir;
 use crate::Result;
 use crate::command::works;
 use build::{Profile, Programs};
+use options::Options;
 use process::placed;
+use shapes::Shape;
 use table::Table;
+
+pub(crate) use report::outdated;
 
 /// The settings of a run.
 struct Bench {
@@ -36,6 +45,8 @@ struct Bench {
     seconds: f64,
     /// How often each stack is measured.
     rounds: usize,
+    /// Whether to omit what takes long.
+    quick: bool,
     programs: Programs,
     /// The directory of the sockets, and of the tools' output.
     directory: TempDir,
@@ -47,7 +58,23 @@ struct Bench {
 impl Bench {
     /// The maximum time of any program in this run.
     fn limit(&self) -> Duration {
-        Duration::from_secs(300) + Duration::from_secs_f64(4.0 * self.seconds)
+        Duration::from_secs(60) + Duration::from_secs_f64(4.0 * self.seconds)
+    }
+
+    /// The rounds of what hardly differs between rounds.
+    fn count_rounds(&self) -> usize {
+        if self.quick { 1 } else { self.rounds.min(3) }
+    }
+
+    /// Whether to measure a kind of call in this place.
+    fn is_wanted(&self, shape: &Shape, profile: Profile, placement: Placement) -> bool {
+        let is_one_core = placement.name == ONE_CORE.name;
+        let is_whole = if self.quick {
+            is_one_core && !shape.is_slow()
+        } else {
+            is_one_core || profile == Profile::Release
+        };
+        is_whole || shape.is_headline()
     }
 }
 
@@ -70,30 +97,36 @@ const TWO_CORES: Placement =
 const NOT_PINNED: Placement =
     Placement { name: "not pinned, multi-thread", server: None, client: None, runtime: "multi" };
 
-/// A section of the table.
+/// A part of the report.
 #[derive(Clone, Copy)]
 struct Section {
     /// Its name on the command line.
     name: &'static str,
     /// The profiles for it; `None`: every measured profile.
     profiles: Option<&'static [Profile]>,
+    /// Whether it is measured in a quick run.
+    is_quick: bool,
     measure: fn(&Bench, &mut Table) -> Result,
 }
 
-const SECTIONS: [Section; 9] = [
-    Section { name: "calls", profiles: None, measure: |bench, table| timed::CALLS.measure(bench, table) },
-    Section { name: "streams", profiles: None, measure: |bench, table| timed::STREAMS.measure(bench, table) },
-    Section { name: "large", profiles: None, measure: |bench, table| timed::LARGE.measure(bench, table) },
-    Section { name: "h2load", profiles: None, measure: h2load::measure },
-    Section { name: "instructions", profiles: None, measure: instructions::measure },
-    Section { name: "syscalls", profiles: Some(&[Profile::Release]), measure: syscalls::measure },
+const SECTIONS: [Section; 7] = [
+    Section { name: "calls", profiles: None, is_quick: true, measure: timed::measure },
+    Section { name: "h2load", profiles: None, is_quick: true, measure: h2load::measure },
+    Section { name: "instructions", profiles: None, is_quick: true, measure: instructions::measure },
+    Section {
+        name: "syscalls",
+        profiles: Some(&[Profile::Release]),
+        is_quick: true,
+        measure: syscalls::measure,
+    },
     Section {
         name: "allocations",
         profiles: Some(&[Profile::Release, Profile::Profiling]),
+        is_quick: true,
         measure: allocations::measure,
     },
-    Section { name: "memory", profiles: Some(&[Profile::Release]), measure: memory::measure },
-    Section { name: "pipe", profiles: Some(&[]), measure: pipe::measure },
+    Section { name: "memory", profiles: Some(&[Profile::Release]), is_quick: true, measure: memory::measure },
+    Section { name: "pipe", profiles: Some(&[]), is_quick: false, measure: pipe::measure },
 ];
 
 pub(crate) use gate::check as gate;
@@ -108,7 +141,10 @@ pub(crate) fn run(options: &[&str]) -> Result {
         ["--gate", "--update"] => return gate::update(),
         _ => {}
     }
-    let Options { seconds, rounds, profiles, sections } = Options::parse(options)?;
+    if options == ["--render"] {
+        return report::render();
+    }
+    let options = Options::parse(options)?;
     if !works(&mut placed(ONE_CORE.server, "true")) {
         return Err(
             "setsid, setpriv and taskset (util-linux) do not work here, or nothing may run on core 0".into(),
@@ -122,65 +158,30 @@ pub(crate) fn run(options: &[&str]) -> Result {
         table.skip("two cores", "nothing may run on core 1");
     }
     placements.push(NOT_PINNED);
-    let programs = Programs::build(
-        [Profile::Release, Profile::Lto, Profile::Profiling]
-            .into_iter()
-            .filter(|profile| sections.iter().any(|section| section.profiles(&profiles).contains(profile))),
-    )?;
-    let bench = Bench { seconds, rounds, programs, directory: tempfile::tempdir()?, placements, profiles };
+    let profiles = [Profile::Release, Profile::Lto, Profile::Profiling];
+    let programs = Programs::build(profiles.into_iter().filter(|profile| options.needs(*profile)))?;
+    let bench = Bench {
+        seconds: options.seconds,
+        rounds: options.rounds,
+        quick: options.quick,
+        programs,
+        directory: tempfile::tempdir()?,
+        placements,
+        profiles: options.profiles.clone(),
+    };
     let mut failures = Vec::new();
-    for section in sections {
+    for section in &options.sections {
         if let Err(error) = (section.measure)(&bench, &mut table) {
             failures.push(format!("{}: {error}", section.name));
         }
     }
-    println!("{table}");
-    if failures.is_empty() { Ok(()) } else { Err(failures.join("\n").into()) }
-}
-
-/// The options on the command line.
-struct Options {
-    seconds: f64,
-    rounds: usize,
-    profiles: Vec<Profile>,
-    sections: Vec<Section>,
-}
-
-impl Options {
-    fn parse(words: &[&str]) -> Result<Self> {
-        let (mut seconds, mut rounds, mut profiles, mut sections) =
-            (2.0, 3, Profile::ALL.to_vec(), Vec::new());
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            let mut value = || words.next().ok_or_else(|| format!("{word}: expected a value after it"));
-            match *word {
-                "--seconds" => seconds = value()?.parse()?,
-                "--rounds" => rounds = value()?.parse()?,
-                "--profile" => profiles = vec![Profile::named(value()?)?],
-                name => sections.push(Section::named(name)?),
-            }
-        }
-        if !(seconds > 0.0 && seconds <= 3600.0) || rounds == 0 {
-            return Err("expected --seconds above 0 and up to 3600, and --rounds of at least 1".into());
-        }
-        if sections.is_empty() {
-            sections.extend(SECTIONS);
-        }
-        Ok(Self { seconds, rounds, profiles, sections })
+    if !failures.is_empty() {
+        return Err(failures.join("\n").into());
     }
-}
-
-impl Section {
-    /// The profiles for it, if these profiles are measured.
-    fn profiles<'a>(&self, measured: &'a [Profile]) -> &'a [Profile] {
-        self.profiles.unwrap_or(measured)
-    }
-
-    fn named(name: &str) -> Result<Self> {
-        let known = SECTIONS.iter().find(|section| section.name == name).copied();
-        known.ok_or_else(|| {
-            let names = SECTIONS.map(|section| section.name).join("|");
-            format!("{name}: expected --seconds N, --rounds N, --profile release|lto, --gate [--update] alone, or {names}").into()
-        })
+    if options.is_whole() {
+        report::write(&bench, &table)
+    } else {
+        report::print(&table);
+        Ok(())
     }
 }

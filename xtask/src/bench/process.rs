@@ -1,6 +1,7 @@
 //! Child processes that end with this one, when they are dropped, or when their time is over.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -80,11 +81,26 @@ impl Process {
 
     /// Reads the next line of its output.
     pub(super) fn line(&mut self) -> Result<String> {
+        self.next_line()?.ok_or_else(|| self.failed("it ended early"))
+    }
+
+    /// The same; `None` at the end of its output.
+    pub(super) fn next_line(&mut self) -> Result<Option<String>> {
         let mut line = String::new();
-        match self.stdout.read_line(&mut line)? {
-            0 => Err(self.failed("it ended early")),
-            _ => Ok(line),
+        Ok((self.stdout.read_line(&mut line)? > 0).then_some(line))
+    }
+
+    /// The processor time in seconds that its threads have used. Those that have ended do not count.
+    pub(super) fn cpu(&self) -> Result<f64> {
+        let mut nanoseconds = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.id()))? {
+            // It may have ended in the meantime.
+            let Ok(statistics) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+            // The first number is the time on the processor (sched-stats.rst of the kernel).
+            let first = statistics.split_whitespace().next().ok_or("no statistics of a thread")?;
+            nanoseconds += first.parse::<u64>()?;
         }
+        Ok(nanoseconds as f64 / 1e9)
     }
 
     /// Reads the rest of its output until it ends. Fails if it ends with an error.
@@ -133,6 +149,16 @@ mod tests {
         let mut sleep = session();
         let process = Process::start(sleep.args(["sleep", LONG]), Duration::from_millis(10)).unwrap();
         assert!(process.finish().unwrap_err().to_string().ends_with("because its time was over"));
+    }
+
+    #[test]
+    fn processor_time_is_counted() {
+        let mut shell = session();
+        shell.args(["sh", "-c", "echo started; while :; do :; done"]);
+        let mut process = Process::start(&mut shell, Duration::from_secs(60)).unwrap();
+        process.line().unwrap();
+        let before = process.cpu().unwrap();
+        while process.cpu().unwrap() < before + 0.02 {}
     }
 
     #[test]

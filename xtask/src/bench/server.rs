@@ -60,11 +60,21 @@ impl<'a> Server<'a> {
         &self.path
     }
 
-    /// Runs a command of the same stack's client, and returns its output.
-    pub(super) fn client(&self, tool: &Tool, name: &str, arguments: &[&str]) -> Result<String> {
+    /// The processor time in seconds that it has used.
+    pub(super) fn cpu(&self) -> Result<f64> {
+        self.process.cpu()
+    }
+
+    /// Starts a command of the same stack's client.
+    pub(super) fn start_client(&self, tool: &Tool, name: &str, arguments: &[&str]) -> Result<Process> {
         let mut command = self.setup.program(self.bench, self.setup.placement.client, tool);
         command.args([name, &format!("unix:{}", self.path)]).args(arguments);
-        Process::start(&mut command, self.bench.limit())?.finish()
+        Process::start(&mut command, self.bench.limit())
+    }
+
+    /// The output of a command of the same stack's client.
+    pub(super) fn client(&self, tool: &Tool, name: &str, arguments: &[&str]) -> Result<String> {
+        self.start_client(tool, name, arguments)?.finish()
     }
 
     /// Waits until it has drained, and its tool has written the report.
@@ -75,10 +85,13 @@ impl<'a> Server<'a> {
 
 impl Setup {
     fn program(&self, bench: &Bench, core: Option<u32>, tool: &Tool) -> Command {
-        let path = bench.programs.path(self.stack, self.profile);
-        let mut words = tool.iter().cloned().chain([path.into_os_string()]);
+        let program = bench.programs.command(self.stack, self.profile);
+        let mut words = tool.iter().cloned().chain(program);
         let mut command = placed(core, words.next().unwrap_or_default());
-        command.args(words).args(self.stack.options()).args(["--runtime", self.placement.runtime]);
+        command.args(words).args(self.stack.options());
+        if !self.stack.is_foreign() {
+            command.args(["--runtime", self.placement.runtime]);
+        }
         if !tool.is_empty() && self.stack.is_ours() {
             // How often a program polls depends on its speed, which the tool changes.
             command.args(["--busy-poll", "0"]);

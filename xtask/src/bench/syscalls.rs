@@ -9,6 +9,7 @@ use super::process::END_WITH_PARENT;
 use super::server::Setup;
 use super::stack::Stack;
 use super::table::{Row, Table};
+use super::timed::place;
 use super::{Bench, ONE_CORE};
 use crate::Result;
 
@@ -18,6 +19,9 @@ const STACKS: [Stack; 4] = [Stack::Raw, Stack::Tonic, Stack::GrpcIpcTonicCode, S
 const WRITES: [&str; 4] = ["write", "writev", "sendto", "sendmsg"];
 const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
 const WAITS: [&str; 3] = ["epoll_wait", "epoll_pwait", "epoll_pwait2"];
+
+/// Calls in flight, and the size of a payload in bytes.
+const SHAPES: [(&str, &str); 3] = [("1", "100"), ("64", "100"), ("1", "16000")];
 
 /// The kinds of system calls, in this order.
 pub(super) const KINDS: [&str; 3] = ["writes", "reads", "waits"];
@@ -30,21 +34,17 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     if !has(&PROBE, SECTION, table) {
         return Ok(());
     }
-    for round in 1..=bench.rounds {
-        eprintln!("system calls: round {round} of {}", bench.rounds);
-        for (in_flight, size) in [("1", "100"), ("64", "100"), ("1", "16000")] {
+    for round in 1..=bench.count_rounds() {
+        eprintln!("system calls: round {round} of {}", bench.count_rounds());
+        for (in_flight, size) in SHAPES {
             for stack in STACKS {
                 let profile = Profile::Release;
                 let setup = Setup { stack, profile, placement: ONE_CORE, serve: &[] };
                 let options = ["--in-flight", in_flight, "--size", size];
                 for (side, counts) in STRACE.per_call(bench, setup, Runs::CALLS, &options)?.named() {
                     for (kind, count) in KINDS.iter().zip(counts) {
-                        let row = Row {
-                            section: SECTION,
-                            what: format!("{kind}, {in_flight} in flight, {size} bytes, {side}"),
-                            place: format!("{}, {}", profile.name(), ONE_CORE.name),
-                            unit: "calls/call",
-                        };
+                        let what = format!("{kind}, {in_flight} in flight, {size} bytes, {side}");
+                        let row = Row::new(SECTION, what, place(profile, ONE_CORE), "calls/call");
                         table.add(row, stack, count);
                     }
                 }

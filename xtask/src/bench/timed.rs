@@ -1,172 +1,153 @@
-//! Latency, throughput, streams and large messages, measured by the programs themselves.
+//! Kinds of calls that the programs time themselves. The processor time of both processes is read beside it.
 
 use super::build::Profile;
+use super::foreign;
+use super::progress::Progress;
 use super::server::{Server, Setup};
+use super::shapes::{CALLS, CLIENT, MEGABYTES, MESSAGES, P50, P99, P999, SERVER, Shape};
 use super::stack::Stack;
 use super::table::{Row, Table};
 use super::{Bench, Placement};
 use crate::Result;
 
-/// A section with several kinds of calls.
-pub(super) struct Plan {
-    name: &'static str,
-    /// Their names in the programs. A program prints nothing for a kind that its stack does not have.
-    shapes: &'static [&'static str],
-    stacks: &'static [Stack],
-    /// Whether each kind runs in separate processes. Earlier allocations in a process change the cost of large
-    /// messages, and h2 closes the connection of a client whose small messages it cannot deliver fast enough.
-    alone: bool,
-    /// The share of the time for each kind.
-    share: f64,
-}
-
-pub(super) const CALLS: Plan =
-    Plan { name: "calls", shapes: &["unary-1", "unary-64"], stacks: &Stack::HERE, alone: false, share: 1.0 };
-
-pub(super) const STREAMS: Plan = Plan {
-    name: "streams",
-    shapes: &["exchange-1", "download-100-awaited", "upload-100-awaited", "download-1048576"],
-    stacks: &[Stack::Raw, Stack::Tonic, Stack::GrpcIpcTonicCode, Stack::GrpcIpc],
-    alone: true,
-    share: 1.0,
-};
-
-pub(super) const LARGE: Plan = Plan {
-    name: "large",
-    shapes: &["echo-65536", "echo-262144", "echo-1048576", "echo-4194304", "echo-16777216"],
-    stacks: &[Stack::Raw, Stack::Tonic, Stack::GrpcIpcTonicCode, Stack::GrpcIpc],
-    alone: true,
-    share: 0.25,
-};
-
-impl Plan {
-    pub(super) fn measure(&self, bench: &Bench, table: &mut Table) -> Result {
-        for profile in bench.profiles.iter().copied() {
-            for placement in &bench.placements {
-                for round in 1..=bench.rounds {
-                    eprintln!(
-                        "{}, {}, {}: round {round} of {}",
-                        self.name,
-                        profile.name(),
-                        placement.name,
-                        bench.rounds
-                    );
-                    self.round(bench, profile, *placement, table)?;
-                }
+pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
+    let mut runs = Vec::new();
+    for profile in &bench.profiles {
+        for placement in &bench.placements {
+            let shapes =
+                Shape::all().into_iter().filter(|shape| bench.is_wanted(shape, *profile, *placement));
+            let shapes: Vec<_> = shapes.collect();
+            for round in 1..=bench.rounds {
+                runs.extend(shapes.iter().map(|shape| (*profile, *placement, round, shape.clone())));
             }
         }
-        Ok(())
     }
-
-    /// The client's output.
-    fn run(&self, bench: &Bench, setup: Setup, shapes: &[&str]) -> Result<String> {
-        let server = Server::start(bench, setup, &Vec::new())?;
-        let seconds = (bench.seconds * self.share).to_string();
-        let printed = server.client(&Vec::new(), "bench", &[&[&*seconds], shapes].concat())?;
-        server.stop()?;
-        Ok(printed)
-    }
-
-    /// Runs one stack after the other, so that a slow phase of the machine affects all stacks.
-    fn round(&self, bench: &Bench, profile: Profile, placement: Placement, table: &mut Table) -> Result {
-        let place = format!("{}, {}", profile.name(), placement.name);
-        let runs: Vec<_> = if self.alone { self.shapes.chunks(1).collect() } else { vec![self.shapes] };
-        let mut costs = vec![Vec::new(); self.stacks.len()];
-        for shapes in runs {
-            for (stack, costs) in self.stacks.iter().zip(&mut costs) {
-                let setup = Setup { stack: *stack, profile, placement, serve: &[] };
-                let printed = match self.run(bench, setup, shapes) {
-                    Err(error) if !stack.is_ours() => {
-                        table.skip(
-                            &format!("{}, {place}, {}", shapes.join(", "), stack.name()),
-                            &error.to_string(),
-                        );
-                        continue;
-                    }
-                    printed => printed?,
-                };
-                for figure in printed.lines().filter_map(Figure::read) {
-                    costs.extend(figure.per_byte);
-                    table.add(figure.row(&place), *stack, figure.value);
-                }
-            }
-        }
-        for (stack, costs) in self.stacks.iter().zip(costs) {
-            if let Some(spread) = spread(&costs) {
-                let row = Row {
-                    section: "Large messages",
-                    what: "cost a byte, 64 KiB to 16 MiB".to_owned(),
-                    place: place.clone(),
-                    unit: "dearest/cheapest",
-                };
-                table.add(row, *stack, spread);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The ratio of the largest to the smallest.
-fn spread(costs: &[f64]) -> Option<f64> {
-    let least = costs.iter().copied().reduce(f64::min)?;
-    Some(costs.iter().copied().reduce(f64::max)? / least)
-}
-
-/// The table's figure in a line `SHAPE VALUE UNIT`.
-#[derive(Debug, PartialEq)]
-pub(super) struct Figure {
-    section: &'static str,
-    what: String,
-    value: f64,
-    unit: &'static str,
-    /// The cost of one byte, in a call that echoes many.
-    per_byte: Option<f64>,
-}
-
-impl Figure {
-    pub(super) fn read(line: &str) -> Option<Self> {
-        let words: Vec<_> = line.split(' ').collect();
-        let (section, what, value, unit) = match words[..] {
-            ["unary-1", p50, "us", "p50"] => ("Calls", "1 in flight, p50", p50, "µs"),
-            ["unary-64", calls, "calls/s"] => ("Calls", "64 in flight", calls, "calls/s"),
-            ["exchange-1", p50, "us", "p50"] => {
-                ("Streams", "100 bytes there and back on an open stream, p50", p50, "µs")
-            }
-            ["download-100-awaited", messages, "messages/s", ..] => {
-                ("Streams", "100 bytes down, each awaited", messages, "messages/s")
-            }
-            ["upload-100-awaited", messages, "messages/s", ..] => {
-                ("Streams", "100 bytes up, each awaited", messages, "messages/s")
-            }
-            ["download-1048576", _, _, megabytes, "MB/s"] => ("Streams", "1 MiB down", megabytes, "MB/s"),
-            [echo, p50, "us", "p50"] => return Self::of_echo(echo.strip_prefix("echo-")?, p50),
-            _ => return None,
-        };
-        Some(Self { section, what: what.to_owned(), value: value.parse().ok()?, unit, per_byte: None })
-    }
-
-    fn of_echo(size: &str, p50: &str) -> Option<Self> {
-        let (size, value): (u32, f64) = (size.parse().ok()?, p50.parse().ok()?);
-        Some(Self {
-            section: "Large messages",
-            what: format!("unary echo of {} KiB, p50", size / 1024),
-            value,
-            unit: "µs",
-            per_byte: Some(value / f64::from(size)),
+    let missing: Vec<_> = Stack::ALL
+        .into_iter()
+        .filter(|stack| {
+            let version = if stack.is_foreign() { foreign::version(*stack) } else { return false };
+            version.inspect_err(|reason| table.skip(stack.name(), reason)).is_err()
         })
+        .collect();
+    let mut progress = Progress::new(runs.len());
+    for (profile, placement, round, shape) in runs {
+        let place = place(profile, placement);
+        progress.step(&format!("{place}, round {round} of {}: {}", bench.rounds, shape.name));
+        // One stack after the other, so that a slow phase of the machine affects all stacks. Each kind of call runs in
+        // separate processes, because earlier allocations change the cost of large messages.
+        for stack in shape.stacks() {
+            if missing.contains(&stack) || (stack.is_foreign() && profile != Profile::Release) {
+                continue;
+            }
+            let setup = Setup { stack, profile, placement, serve: &[] };
+            let run = if stack == Stack::Dotnet { run_dotnet } else { run };
+            match run(bench, setup, &shape) {
+                Ok(figures) => {
+                    for (unit, figure) in figures {
+                        table.add(Row::new(shape.section, &*shape.what, &*place, unit), stack, figure);
+                    }
+                }
+                Err(error) if stack.is_ours() => return Err(error),
+                Err(error) => {
+                    table.skip(&format!("{}, {}, {place}", stack.name(), shape.name), &error.to_string());
+                }
+            }
+        }
     }
+    Ok(())
+}
 
-    pub(super) fn value(&self) -> f64 {
-        self.value
+/// The name of a profile and a placement in the table.
+pub(super) fn place(profile: Profile, placement: Placement) -> String {
+    format!("{}, {}", profile.name(), placement.name)
+}
+
+/// The figures of a kind of call, with their units. Empty if the stack does not have it.
+fn run(bench: &Bench, setup: Setup, shape: &Shape) -> Result<Vec<(&'static str, f64)>> {
+    let server = Server::start(bench, setup, &Vec::new())?;
+    let seconds = bench.seconds.to_string();
+    let mut client = server.start_client(&Vec::new(), "bench", &[&seconds, &shape.name])?;
+    let mut figures = Vec::new();
+    if let Some(line) = client.next_line()? {
+        if line.trim_end() != format!("{} begins", shape.name) {
+            return Err(format!("{} printed {line}", setup.stack.name()).into());
+        }
+        let before = (client.cpu()?, server.cpu()?);
+        let line = client.line()?;
+        let after = (client.cpu()?, server.cpu()?);
+        let (count, timed) =
+            figures_in(&line, shape).ok_or_else(|| format!("{} printed {line}", setup.stack.name()))?;
+        figures = timed;
+        let per_call = |before: f64, after: f64| (after - before) * 1e6 / count;
+        figures.push((CLIENT, per_call(before.0, after.0)));
+        figures.push((SERVER, per_call(before.1, after.1)));
     }
+    client.finish()?;
+    server.stop()?;
+    Ok(figures)
+}
 
-    /// Whether it belongs to a section of the table.
-    pub(super) fn is_of(&self, section: &str) -> bool {
-        self.section == section
+/// The number of calls or messages in the line of a kind of call, and the figures with their units.
+pub(super) fn figures_in(line: &str, shape: &Shape) -> Option<(f64, Vec<(&'static str, f64)>)> {
+    let measured = Measured::read(line, &shape.name)?;
+    let rate = measured.count / measured.seconds;
+    let mut figures = vec![(if shape.primary == MEGABYTES { MESSAGES } else { CALLS }, rate)];
+    if shape.size > 100 || shape.primary == MEGABYTES {
+        figures.push((MEGABYTES, rate * f64::from(shape.size) / 1e6));
     }
+    figures.extend(measured.percentiles);
+    Some((measured.count, figures))
+}
 
-    pub(super) fn row(&self, place: &str) -> Row {
-        Row { section: self.section, what: self.what.clone(), place: place.to_owned(), unit: self.unit }
+/// The same for the .NET program, which always measures all kinds that it has.
+fn run_dotnet(bench: &Bench, setup: Setup, shape: &Shape) -> Result<Vec<(&'static str, f64)>> {
+    let server = Server::start(bench, setup, &Vec::new())?;
+    let mut client = server.start_client(&Vec::new(), "bench", &[&bench.seconds.to_string()])?;
+    let mut figures = Vec::new();
+    // Killed at the end, because it would continue with other kinds.
+    loop {
+        let line = client.line()?;
+        figures.extend(of_dotnet(&line, shape));
+        if line.starts_with("unary-64 ") {
+            return Ok(figures);
+        }
+    }
+}
+
+/// The figure in a line of the .NET program, if it is one of this kind of call.
+pub(super) fn of_dotnet(line: &str, shape: &Shape) -> Option<(&'static str, f64)> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    let (name, unit, value) = match words[..] {
+        [name, value, "us", "p50"] => (name, P50, value),
+        [name, value, "us", "p99"] => (name, P99, value),
+        [name, value, "calls/s"] => (name, CALLS, value),
+        _ => return None,
+    };
+    (format!("{name}-100") == shape.name).then_some((unit, value.parse().ok()?))
+}
+
+/// A line `SHAPE count N seconds N [p50 N [p99 N [p99.9 N]]]`.
+#[derive(Debug, PartialEq)]
+struct Measured {
+    count: f64,
+    seconds: f64,
+    percentiles: Vec<(&'static str, f64)>,
+}
+
+impl Measured {
+    fn read(line: &str, shape: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        if words.next()? != shape {
+            return None;
+        }
+        let mut number = |name: &str| {
+            let is_next = words.next()? == name;
+            words.next().filter(|_| is_next)?.parse().ok().filter(|number: &f64| *number > 0.0)
+        };
+        let (count, seconds) = (number("count")?, number("seconds")?);
+        let percentiles = [("p50", P50), ("p99", P99), ("p99.9", P999)];
+        let percentiles = percentiles.into_iter().map_while(|(name, unit)| Some((unit, number(name)?)));
+        Some(Self { count, seconds, percentiles: percentiles.collect() })
     }
 }
 
@@ -175,29 +156,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_of_all_shapes_are_read() {
-        let read = |line: &str| Figure::read(line).map(|figure| (figure.what, figure.value, figure.per_byte));
-        assert_eq!(read("unary-1 19.1 us p50"), Some(("1 in flight, p50".to_owned(), 19.1, None)));
-        assert_eq!(read("unary-1 38.1 us p99"), None);
-        assert_eq!(read("unary-64 190207 calls/s"), Some(("64 in flight".to_owned(), 190_207.0, None)));
-        assert_eq!(
-            read("echo-65536 65.536 us p50"),
-            Some(("unary echo of 64 KiB, p50".to_owned(), 65.536, Some(0.001)))
-        );
-        assert_eq!(read("echo-65536 123.9 us p99"), None);
-        let download = "download-1048576 3916 messages/s 4106 MB/s";
-        assert_eq!(read(download), Some(("1 MiB down".to_owned(), 4106.0, None)));
-        for shape in CALLS.shapes.iter().chain(STREAMS.shapes).chain(LARGE.shapes) {
-            let is_read = ["us p50", "calls/s", "messages/s 1 MB/s"]
-                .iter()
-                .any(|unit| Figure::read(&format!("{shape} 1 {unit}")).is_some());
-            assert!(is_read, "{shape}");
-        }
+    fn the_figures_of_dotnet_are_read() {
+        let shape = |name| Shape::all().into_iter().find(|shape| shape.name == name).unwrap();
+        assert_eq!(of_dotnet("unary-1 55.1 us p50\n", &shape("unary-1-100")), Some((P50, 55.1)));
+        assert_eq!(of_dotnet("unary-64 9000 calls/s\n", &shape("unary-64-100")), Some((CALLS, 9000.0)));
+        assert_eq!(of_dotnet("unary-64 9000 calls/s\n", &shape("unary-1-100")), None);
+        assert_eq!(of_dotnet("download-100 9 messages/s 9 MB/s", &shape("download-100")), None);
     }
 
     #[test]
-    fn the_dearest_is_compared_with_the_cheapest() {
-        assert_eq!(spread(&[2.0, 1.0, 3.0]), Some(3.0));
-        assert_eq!(spread(&[]), None);
+    fn the_figures_are_read() {
+        let read = |line| Measured::read(line, "unary-1-64");
+        let percentiles = vec![(P50, 19.5), (P99, 20.0)];
+        assert_eq!(
+            read("unary-1-64 count 5000 seconds 0.1 p50 19.5 p99 20\n"),
+            Some(Measured { count: 5000.0, seconds: 0.1, percentiles })
+        );
+        assert!(read("unary-1-64 count 5000 seconds 0.1").is_some());
+        for wrong in ["", "unary-2-64 count 1 seconds 1", "unary-1-64 count 0 seconds 1", "unary-1-64 count"]
+        {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
     }
 }

@@ -20,7 +20,7 @@ type Findings = Vec<String>;
 type Check = fn() -> Result<Findings>;
 
 pub(crate) fn run() -> Result {
-    let checks: [(&str, Check); 10] = [
+    let checks: [(&str, Check); 11] = [
         ("dependencies point downwards", dependencies::check),
         ("unsafe code is confined", source::unsafe_code),
         ("platforms are told apart in one place", source::platforms),
@@ -31,6 +31,7 @@ pub(crate) fn run() -> Result {
         ("the rows of tables are lines", tables::check),
         ("the README agrees with the manifests", readme::check),
         ("the templates of grpc-ipc new agree with the examples", templates),
+        ("the report of the benchmarks agrees with its figures", crate::bench::outdated),
     ];
     let mut wrong = 0;
     for (what, check) in checks {

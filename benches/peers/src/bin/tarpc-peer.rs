@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use grpc_ipc_bench_peers::{Result, Stack, Until, echo_in_tasks};
+use grpc_ipc_bench_peers::{Client, Latencies, Result, Stack, Until, check, echo_in_tasks};
 use tarpc::serde_transport::unix;
 use tarpc::server::{BaseChannel, Channel};
 use tarpc::tokio_serde::formats::Bincode;
@@ -50,13 +50,24 @@ impl Stack for Tarpc {
         let transport = unix::connect(path, Bincode::default).await?;
         Ok(Self(BenchClient::new(client::Config::default(), transport).spawn()))
     }
+}
 
+impl Client for Tarpc {
     async fn echo(&mut self, payload: &Bytes) -> Result {
-        self.0.echo(context::current(), payload.clone()).await?;
-        Ok(())
+        let answer = self.0.echo(context::current(), payload.clone()).await?;
+        check(payload, answer.len())
     }
 
-    async fn echo_many(&mut self, payload: &Bytes, in_flight: u64, until: Until) -> Result<u64> {
+    async fn echo_many(
+        &mut self,
+        payload: &Bytes,
+        in_flight: u64,
+        until: Until,
+    ) -> Result<Option<Latencies>> {
         echo_in_tasks(self, payload, in_flight, until).await
+    }
+
+    fn another(&self) -> Option<Self> {
+        Some(self.clone())
     }
 }

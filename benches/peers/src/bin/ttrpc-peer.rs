@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use grpc_ipc_bench_peers::{Result, Stack, Until, echo_in_tasks};
+use grpc_ipc_bench_peers::{Latencies, Result, Stack, Until, check, echo_in_tasks};
 use protobuf::well_known_types::wrappers::BytesValue;
 use ttrpc::r#async::{Client, MethodHandler, Server, Service, TtrpcContext};
 use ttrpc::context::Context;
@@ -66,15 +66,26 @@ impl Stack for Ttrpc {
     async fn connect(path: &Path) -> Result<Self> {
         Ok(Self { client: Client::connect(&address(path)).await? })
     }
+}
 
+impl grpc_ipc_bench_peers::Client for Ttrpc {
     async fn echo(&mut self, payload: &Bytes) -> Result {
         let chunk = BytesValue { value: payload.to_vec(), ..Default::default() };
-        self.call(Context::default(), &chunk).await?;
-        Ok(())
+        let answer = self.call(Context::default(), &chunk).await?;
+        check(payload, answer.value.len())
     }
 
-    async fn echo_many(&mut self, payload: &Bytes, in_flight: u64, until: Until) -> Result<u64> {
+    async fn echo_many(
+        &mut self,
+        payload: &Bytes,
+        in_flight: u64,
+        until: Until,
+    ) -> Result<Option<Latencies>> {
         echo_in_tasks(self, payload, in_flight, until).await
+    }
+
+    fn another(&self) -> Option<Self> {
+        Some(self.clone())
     }
 }
 

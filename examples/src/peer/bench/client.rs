@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use futures_util::Stream;
 use grpc_ipc_proto::bench::Chunk;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{IntoRequest, Response, Status, Streaming, body::Body, client::GrpcService, codegen::StdError};
@@ -22,7 +23,10 @@ pub(crate) trait Client: Clone + Send + 'static {
     ) -> impl Future<Output = Result<Streaming<Chunk>, Status>> + Send;
 
     /// Returns the number of chunks that the server has counted.
-    fn upload(&mut self, chunks: ReceiverStream<Chunk>) -> impl Future<Output = Result<u64, Status>> + Send;
+    fn upload(
+        &mut self,
+        chunks: impl Stream<Item = Chunk> + Send + 'static,
+    ) -> impl Future<Output = Result<u64, Status>> + Send;
 
     fn exchange(
         &mut self,
@@ -59,6 +63,7 @@ macro_rules! client {
         pub(crate) mod $module {
             use $code as code;
             use code::bench_client::BenchClient;
+            use futures_util::Stream;
             use grpc_ipc_proto::bench::{Chunk, Transfer};
             use tokio_stream::wrappers::ReceiverStream;
             use tonic::{IntoRequest, Request, Response, Status, Streaming};
@@ -91,7 +96,10 @@ macro_rules! client {
                     Ok(BenchClient::download(self, request).await?.into_inner())
                 }
 
-                async fn upload(&mut self, chunks: ReceiverStream<Chunk>) -> Result<u64, Status> {
+                async fn upload(
+                    &mut self,
+                    chunks: impl Stream<Item = Chunk> + Send + 'static,
+                ) -> Result<u64, Status> {
                     Ok(BenchClient::upload(self, chunks).await?.into_inner().count)
                 }
 

@@ -4,11 +4,13 @@ use std::error::Error;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use grpc_ipc_bench_shapes::payload;
+use grpc_ipc_proto::bench::Chunk;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tonic::{Request, Status, metadata::MetadataValue};
 
-use super::{Chunk, Client, SMALL, payload};
+use super::{Client, SMALL};
 use crate::services::ECHOED;
 
 /// Far longer than any call takes.
@@ -26,7 +28,7 @@ pub(crate) struct Calls {
     in_flight: u64,
     /// The size of the payload, in bytes.
     #[arg(long, default_value_t = SMALL)]
-    size: usize,
+    size: u32,
     /// Metadata of the calls, which `serve --echo-metadata` sends back.
     #[arg(long, value_enum, default_value_t = Metadata::None)]
     metadata: Metadata,
@@ -114,7 +116,7 @@ pub(crate) struct Connections {
     count: u64,
     /// Makes one call on each, one after the other, with a payload of so many bytes.
     #[arg(long)]
-    size: Option<usize>,
+    size: Option<u32>,
 }
 
 impl Connections {
