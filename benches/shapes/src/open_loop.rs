@@ -31,7 +31,7 @@ pub(crate) async fn run<C: Client>(
     let every = Timespec { tv_sec: interval.as_secs().try_into()?, tv_nsec: interval.subsec_nanos().into() };
     let begin = Instant::now();
     timerfd_settime(&timer, TimerfdTimerFlags::empty(), &Itimerspec { it_interval: every, it_value: every })?;
-    #[expect(deprecated, reason = "what replaces it is unsafe; an `OwnedFd` stays open, as it demands")]
+    #[expect(deprecated, reason = "an `OwnedFd` stays open, as its replacement demands without checking")]
     let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
 
     let calls = (duration.as_secs_f64() * f64::from(rate)) as u32;

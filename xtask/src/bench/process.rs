@@ -44,6 +44,9 @@ fn session() -> Command {
     session
 }
 
+/// The unit of the times in /proc, per second. Linux has no other on the processors that run here.
+const USER_HZ: f64 = 100.0;
+
 /// A running process.
 pub(super) struct Process {
     child: Child,
@@ -90,17 +93,16 @@ impl Process {
         Ok((self.stdout.read_line(&mut line)? > 0).then_some(line))
     }
 
-    /// The processor time in seconds that its threads have used. Those that have ended do not count.
+    /// The processor time in seconds that it has used, in hundredths.
     pub(super) fn cpu(&self) -> Result<f64> {
-        let mut nanoseconds = 0;
-        for thread in fs::read_dir(format!("/proc/{}/task", self.id()))? {
-            // It may have ended in the meantime.
-            let Ok(statistics) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
-            // The first number is the time on the processor (sched-stats.rst of the kernel).
-            let first = statistics.split_whitespace().next().ok_or("no statistics of a thread")?;
-            nanoseconds += first.parse::<u64>()?;
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        // proc_pid_stat(5): the second field is the name in parentheses; utime and stime are the 14th and 15th. They
+        // include threads that have ended, unlike the more precise times of the threads.
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        match fields.get(11..13) {
+            Some([user, system]) => Ok((user.parse::<f64>()? + system.parse::<f64>()?) / USER_HZ),
+            _ => Err(format!("/proc/{}/stat is short: {stat}", self.id()).into()),
         }
-        Ok(nanoseconds as f64 / 1e9)
     }
 
     /// Reads the rest of its output until it ends. Fails if it ends with an error.
