@@ -214,6 +214,7 @@ impl Connection {
             // The call is over, so unsent data is dropped.
             self.unsent.drop_pending(stream);
             stream.end = End::Sent;
+            stream.reset_when_answered = true;
             self.wakers.extend(stream.send_waker.take());
             self.closed_lately.reset(id, 0);
             self.answer(|out| frame::write_reset(out, id, Reason::NO_ERROR))?;

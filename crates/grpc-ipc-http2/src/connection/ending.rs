@@ -103,7 +103,8 @@ impl Connection {
     pub(crate) fn remove_if_done(&mut self, id: u32) {
         let Some(stream) = self.streams.get(id) else { return };
         if stream.closed && !stream.has_reader && !stream.has_sender {
-            if stream.failed.is_none() {
+            // The end of a stream that this end has reset is recorded.
+            if stream.failed.is_none() && !stream.reset_when_answered {
                 self.closed_lately.ended(id);
             }
             self.remove(id);

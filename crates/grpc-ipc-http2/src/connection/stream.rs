@@ -68,6 +68,8 @@ pub(crate) struct Stream {
     pub(crate) woken: bool,
     /// It has ended in the protocol.
     pub(super) closed: bool,
+    /// This end has reset it after the peer had ended it.
+    pub(super) reset_when_answered: bool,
     /// Its state as a direct call.
     pub(super) direct: Call,
 }
@@ -121,6 +123,7 @@ impl Stream {
             failed: None,
             woken: false,
             closed: false,
+            reset_when_answered: false,
             direct: Call::default(),
         }
     }
@@ -158,6 +161,7 @@ impl Stream {
         self.is_late = false;
         self.woken = false;
         self.closed = false;
+        self.reset_when_answered = false;
     }
 
     /// Drops its contents. Usually there are none, and checking that is faster than dropping.

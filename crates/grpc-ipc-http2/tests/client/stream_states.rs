@@ -174,6 +174,22 @@ fn rfc9113_8_1_a_response_before_the_end_of_the_request_is_not_discarded() {
     });
 }
 
+/// gRPC's C-core 1.51 answers a call whose deadline has passed, and once more when it receives the client's reset.
+#[test]
+fn rfc9113_5_1_frames_on_an_answered_stream_that_the_client_reset_are_discarded() {
+    client(async |mut peer, client| {
+        let call = post(&client, vec![0; 200_000]);
+        expect_request(&mut peer, 1).await;
+        let answer = [headers(1, &OK).end_stream(), rst_stream(1, code::NO_ERROR)];
+        peer.send_all(&answer).await;
+        peer.expect_reset(1, code::NO_ERROR).await;
+        call.await.unwrap().unwrap();
+        peer.send_all(&answer).await;
+        peer.send(window_update(0, 1 << 20)).await;
+        still_calls(&mut peer, &client).await;
+    });
+}
+
 #[test]
 fn rfc9113_5_4_3_the_end_of_the_connection_fails_the_calls() {
     client(async |mut peer, client| {
