@@ -1,6 +1,6 @@
-//! Interoperability with peers in other languages: each peer calls our server and runs gRPC's own cases against it, and
-//! ours do the same with theirs; over sockets, or over pipes on Windows. `cargo xtask setup` installs the peers in
-//! `target/peers`; without them, these tests are skipped.
+//! What `cargo xtask interop` does not say about peers in other languages: greetings at addresses of both kinds, TLS, and
+//! the paths through our own code. `cargo xtask setup` installs the peers in `target/peers`; without them, these tests
+//! are skipped.
 
 mod util;
 
@@ -90,23 +90,6 @@ const EXTENDED: [&str; 15] = [
 /// A server on grpcio or grpc-js cannot tell whether a request was compressed; the programs explain why.
 #[cfg(unix)]
 const REQUEST_COMPRESSION: [&str; 2] = ["client_compressed_unary", "client_compressed_streaming"];
-/// A server on grpc-js cannot compress a response either.
-const COMPRESSION: [&str; 4] = [
-    "client_compressed_unary",
-    "server_compressed_unary",
-    "client_compressed_streaming",
-    "server_compressed_streaming",
-];
-
-/// These cases need more of a server than generated code offers: compression, and trailing metadata.
-const NOT_DIRECT: [&str; 5] = [
-    "custom_metadata",
-    "client_compressed_unary",
-    "server_compressed_unary",
-    "client_compressed_streaming",
-    "server_compressed_streaming",
-];
-
 /// Our server greets the peer, and the peer's greets us; all are given the same string.
 fn greet_both_ways(other: impl Fn(&[&str]) -> Command) {
     let place = place();
@@ -121,25 +104,6 @@ fn greet_both_ways(other: impl Fn(&[&str]) -> Command) {
         greeter(&["call", &place.grpc, "Ada"])
     };
     assert!(succeed(&mut client).starts_with("Hello Ada"));
-}
-
-/// Our server passes all cases of the peer, also with direct calls. The peer's server passes ours, except those that it
-/// `lacks`.
-fn pass_both_ways(other: impl Fn(&[&str]) -> Command, lacks: &[&str]) {
-    let place = place();
-    let server = Server::start(&mut peer(&["serve", &place.ours]));
-    pass(&mut other(&["call", &place.grpc]), &CASES);
-    server.stop();
-
-    let server = Server::start(&mut peer(&["serve", "--direct", &place.ours]));
-    let direct: Vec<_> = CASES.into_iter().filter(|case| !NOT_DIRECT.contains(case)).collect();
-    pass(other(&["call", &place.grpc]).args(&direct), &direct);
-    server.stop();
-
-    let server = Server::start(&mut other(&["serve", &place.grpc]));
-    let cases: Vec<_> = CASES.into_iter().filter(|case| !lacks.contains(case)).collect();
-    pass(stranger(&["call", &place.ours]).args(&cases), &cases);
-    server.stop();
 }
 
 /// Runs exactly these cases, and all of them pass.
@@ -190,13 +154,6 @@ fn grpc_js_greets_and_is_greeted() {
     greet_both_ways(grpc_js);
 }
 
-#[test]
-fn grpc_js_and_we_pass_each_others_cases() {
-    let _watchdog = watch("grpc_js_and_we_pass_each_others_cases");
-    let Some(grpc_js) = grpc_js("grpc_js_and_we_pass_each_others_cases") else { return };
-    pass_both_ways(grpc_js, &COMPRESSION);
-}
-
 /// A current gRPC C-core with its default options, which sends the percent-encoded path as `:authority`. It does not
 /// support pipes.
 #[cfg(unix)]
@@ -217,14 +174,6 @@ fn python_greets_and_is_greeted() {
     greet_both_ways(python);
 }
 
-#[test]
-#[cfg(unix)]
-fn python_and_we_pass_each_others_cases() {
-    let _watchdog = watch("python_and_we_pass_each_others_cases");
-    let Some(python) = python("python_and_we_pass_each_others_cases") else { return };
-    pass_both_ways(python, &REQUEST_COMPRESSION);
-}
-
 /// An older gRPC C-core, Debian's, whose `:authority` on a Unix socket is `localhost`.
 #[cfg(unix)]
 fn cpp(test: &str) -> Option<impl Fn(&[&str]) -> Command> {
@@ -242,37 +191,6 @@ fn cpp_greets_and_is_greeted() {
     let _watchdog = watch("cpp_greets_and_is_greeted");
     let Some(cpp) = cpp("cpp_greets_and_is_greeted") else { return };
     greet_both_ways(cpp);
-}
-
-#[test]
-#[cfg(unix)]
-fn cpp_and_we_pass_each_others_cases() {
-    let _watchdog = watch("cpp_and_we_pass_each_others_cases");
-    let Some(cpp) = cpp("cpp_and_we_pass_each_others_cases") else { return };
-    pass_both_ways(cpp, &[]);
-}
-
-#[test]
-fn our_peer_passes_all_cases_against_itself() {
-    let _watchdog = watch("our_peer_passes_all_cases_against_itself");
-    pass_both_ways(peer, &[]);
-}
-
-/// The same services and clients on tonic's own transport at the other end.
-#[test]
-fn tonic_and_we_pass_each_others_cases() {
-    let _watchdog = watch("tonic_and_we_pass_each_others_cases");
-    let place = place();
-    let server = Server::start(&mut peer(&["serve", &place.ours, "--stack", "tonic"]));
-    pass(&mut peer(&["call", &place.ours]), &CASES);
-    server.stop();
-
-    let place = self::place();
-    let server = Server::start(&mut peer(&["serve", &place.ours]));
-    // If tonic's channel notices a deadline before the server does, its code is CANCELLED.
-    let cases = CASES.into_iter().filter(|case| *case != "timeout_on_sleeping_server").collect::<Vec<_>>();
-    pass(peer(&["call", &place.ours, "--stack", "tonic"]).args(&cases), &cases);
-    server.stop();
 }
 
 /// The cases beyond gRPC's, with the paths through our code: direct at both ends, through tonic's code, and on tonic's
@@ -356,20 +274,6 @@ fn dotnet(test: &str) -> Option<OsString> {
         skip(test, &format!("{variable} names no .NET peer"));
     }
     dotnet
-}
-
-#[test]
-fn kestrel_and_sockets_http_handler_pass_all_cases() {
-    let test = "kestrel_and_sockets_http_handler_pass_all_cases";
-    let _watchdog = watch(test);
-    let Some(dotnet) = dotnet(test) else { return };
-    let place = place();
-    let server = Server::start(&mut peer(&["serve", &place.ours]));
-    pass(Command::new(&dotnet).args(["call", &place.ours]), &CASES);
-    server.stop();
-
-    let _server = Server::start(Command::new(&dotnet).args(["serve", &place.ours]));
-    pass(&mut peer(&["call", &place.ours]), &CASES);
 }
 
 /// The files of a server called `localhost`, and of the authority that has certified it.

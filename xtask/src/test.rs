@@ -7,8 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::command::{cargo, command, run as run_command, shown, works};
 use crate::cross::WINDOWS_GNU;
+use crate::interop::Transport;
 use crate::summary::{Platform, show};
-use crate::{Result, bench, cross, models, public_api, release, setup, targets, tidy, wine, workspace};
+use crate::{
+    Result, bench, cross, interop, models, public_api, release, setup, targets, tidy, wine, workspace,
+};
 
 const ALL: [&str; 3] = ["--workspace", "--all-features", "--all-targets"];
 /// Windows cannot replace a running program, so the tests of xtask are built elsewhere there.
@@ -159,8 +162,14 @@ fn host(name: &'static str) -> Platform {
         } else {
             platform.skipped.push(format!("examples/programs: protoc is missing; run `{}`", setup::CURE));
         }
+        // Over one transport they show how the stacks get along, over the others that the addresses are understood.
+        interop::check(&mut platform, &[Transport::Uds], &interop::ALL);
+        interop::check(&mut platform, &[Transport::Abstract, Transport::Tcp], &interop::OFFICIAL);
         let gate = bench::gate().map(|skipped| platform.skipped.extend(skipped));
         platform.check("what a call costs", gate);
+    } else {
+        let transport = if cfg!(windows) { Transport::Pipe } else { Transport::Uds };
+        interop::check(&mut platform, &[transport], &interop::ALL);
     }
     platform
 }
@@ -185,6 +194,7 @@ fn under_wine() -> Platform {
     run_tests(&mut platform, test.args(["--no-fail-fast", NO_BENCHES, NO_XTASK]).args(ALL));
     let mut xtask = cross::cargo("check", WINDOWS_GNU);
     platform.check("type-check of xtask", run_command(xtask.args(["--package=xtask", "--all-targets"])));
+    interop::check(&mut platform, &[Transport::Pipe], &interop::ALL);
     platform.check("Ctrl-C ends the greeter", ctrl_c_ends_the_greeter());
     type_check_published(&mut platform, MSVC);
     document(&mut platform, MSVC);

@@ -1,7 +1,7 @@
 //! The cases, and what the servers need for them.
 
 /// The official ones, from gRPC's `interop-test-descriptions.md`.
-pub(super) const OFFICIAL: [&str; 18] = [
+pub(crate) const OFFICIAL: [&str; 18] = [
     "empty_unary",
     "large_unary",
     "client_streaming",
@@ -43,7 +43,7 @@ pub(super) const EXTENDED: [&str; 16] = [
 ];
 
 /// The official cases, then the others.
-pub(super) const ALL: [&str; 34] = {
+pub(crate) const ALL: [&str; 34] = {
     let mut all = [""; 34];
     let (official, extended) = all.split_at_mut(OFFICIAL.len());
     official.copy_from_slice(&OFFICIAL);

@@ -16,14 +16,17 @@ type Part = fn(&Matrix) -> String;
 const DOCUMENTS: [(&str, Part); 2] =
     [("crates/grpc-ipc/docs/interoperability.md", markdown::guide), ("README.md", markdown::readme)];
 
-/// Writes the matrix to `target/interop`, and into the documentation if `update`. Returns the text for the guide.
-pub(super) fn write(matrix: &Matrix, update: bool) -> Result<String> {
+/// Writes the matrix to `target/interop`, and its cells into the documentation if `update`. Returns the text for the guide.
+pub(super) fn write(matrix: Matrix, update: bool) -> Result<String> {
     let directory = root().join("target/interop");
     fs::create_dir_all(&directory)?;
-    let guide = markdown::guide(matrix);
+    let guide = markdown::guide(&matrix);
     fs::write(directory.join("matrix.md"), &guide)?;
     fs::write(directory.join("matrix.json"), matrix.to_json())?;
     if update {
+        let mut kept = Matrix::from_json(&read(JSON)?)?;
+        kept.replace(matrix);
+        let matrix = &kept;
         fs::write(root().join(JSON), matrix.to_json())?;
         for (path, part) in DOCUMENTS {
             fs::write(root().join(path), replaced(path, &read(path)?, &part(matrix))?)?;
@@ -32,7 +35,6 @@ pub(super) fn write(matrix: &Matrix, update: bool) -> Result<String> {
     Ok(guide)
 }
 
-#[expect(dead_code, reason = "tidy will call it")]
 /// The documents that differ from the JSON.
 pub(crate) fn outdated() -> Result<Vec<String>> {
     let matrix = Matrix::from_json(&read(JSON)?)?;

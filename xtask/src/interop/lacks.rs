@@ -37,6 +37,11 @@ impl Lack {
               was first",
         shows: None,
     };
+    pub(super) const TONIC_GOAWAY: Self = Self {
+        cases: &["connection_age", "large_metadata"],
+        why: "tonic's channel does not repeat a call that it began when the server closed the connection",
+        shows: None,
+    };
     pub(super) const REQUEST_COMPRESSION: Self = Self {
         cases: &["client_compressed_unary", "client_compressed_streaming"],
         why: "a server of grpcio is not told whether a message that it received was compressed",
@@ -86,6 +91,11 @@ impl Lack {
     pub(super) const JS_DEADLINE: Self = Self {
         cases: &["deadlines"],
         why: "a timer of Node.js takes at most 24 days, so a deadline of 30 days passes after 1 ms",
+        shows: None,
+    };
+    pub(super) const CONNECT_GOAWAY: Self = Self {
+        cases: &["connection_age"],
+        why: "Connect does not repeat a call that it began when the server closed the connection",
         shows: None,
     };
     pub(super) const DOTNET_EXTENDED: Self =

@@ -20,7 +20,7 @@ const DIRECTIONS: [(&str, Direction); 3] = [
 
 /// The part of the guide: all cells, and why cases failed or do not apply.
 pub(super) fn guide(matrix: &Matrix) -> String {
-    let mut text = format!("Measured on {}, on {}.\n\n", matrix.date, matrix.machine);
+    let mut text = format!("Last run on {}, on {}.\n\n", matrix.date, matrix.machine);
     text += "| implementation | versions |\n|---|---|\n";
     for peer in &matrix.participants {
         // Writing to a string cannot fail.
@@ -89,7 +89,11 @@ pub(super) fn readme(matrix: &Matrix) -> String {
         let [theirs, ours] = both.each_ref().map(|cells| {
             let passed: usize = cells.iter().map(|cell| cell.passed()).sum();
             let failed: usize = cells.iter().map(|cell| cell.failed().count()).sum();
-            format!("{passed} of {} passed", passed + failed)
+            if passed + failed == 0 {
+                "–".to_owned()
+            } else {
+                format!("{passed} of {} passed", passed + failed)
+            }
         });
         _ = writeln!(text, "| {} | {} | {theirs} | {ours} | {} |", peer.title, peer.version, over.join(", "));
     }
@@ -162,4 +166,32 @@ pub(super) fn summary(cell: &Cell) -> String {
     let not_applicable =
         cell.cases.iter().filter(|(_, outcome)| matches!(outcome, Outcome::NotApplicable(_))).count();
     format!("{} passed, {} failed, {not_applicable} not applicable", cell.passed(), cell.failed().count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interop::matrix::tests::example;
+
+    #[test]
+    fn the_guide_has_every_cell_and_each_reason_once() {
+        let text = guide(&example());
+        for line in [
+            "| C++ | grpc 1.51 |",
+            "| C++ | **1/2** | 1/1 <sup>1</sup> |",
+            "| C++ | – <sup>1</sup> | not run |",
+            "- cpp calls grpc-ipc over sockets: `ping_pong`: it \"broke\"",
+            "1. `ping_pong`, `empty_unary`: it has no ping.",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n\n{text}");
+        }
+        assert_eq!(text.matches("it has no ping").count(), 1);
+    }
+
+    #[test]
+    fn the_readme_has_a_row_for_each_peer() {
+        let text = readme(&example());
+        let row = "| C++ | grpc 1.51 | 2 of 3 passed | – | sockets, TCP |";
+        assert!(text.lines().any(|line| line == row), "{text}");
+    }
 }

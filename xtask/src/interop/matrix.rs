@@ -118,6 +118,28 @@ impl Matrix {
         self.cells.iter().find(is_it)
     }
 
+    /// Replaces the cells and peers that were run again, and adds new ones.
+    pub(super) fn replace(&mut self, new: Self) {
+        (self.date, self.machine) = (new.date, new.machine);
+        for peer in new.participants {
+            match self.participants.iter_mut().find(|known| known.name == peer.name) {
+                Some(known) => *known = peer,
+                None => self.participants.push(peer),
+            }
+        }
+        for cell in new.cells {
+            let is_it = |known: &&mut Cell| {
+                known.client == cell.client
+                    && known.server == cell.server
+                    && known.transport == cell.transport
+            };
+            match self.cells.iter_mut().find(is_it) {
+                Some(known) => *known = cell,
+                None => self.cells.push(cell),
+            }
+        }
+    }
+
     /// The JSON, with a line for each peer and each cell.
     pub(super) fn to_json(&self) -> String {
         let lines = |values: Vec<Value>| {
@@ -199,6 +221,18 @@ pub(super) mod tests {
                 ),
             ],
         }
+    }
+
+    #[test]
+    fn a_cell_that_is_run_again_is_replaced() {
+        let (mut kept, mut new) = (example(), example());
+        new.cells.truncate(1);
+        new.participants.truncate(1);
+        new.cells[0].cases[1].1 = Outcome::Passed;
+        kept.replace(new);
+        assert_eq!((kept.cells.len(), kept.participants.len()), (3, 2));
+        assert_eq!(kept.cell("cpp", "grpc-ipc", Transport::Uds).unwrap().passed(), 2);
+        assert_eq!(kept.cell("cpp", "grpc-ipc", Transport::Tcp).unwrap().passed(), 1);
     }
 
     #[test]

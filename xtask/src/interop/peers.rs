@@ -97,7 +97,7 @@ pub(super) static PEERS: [Peer; 12] = [
         options: &["--stack", "tonic"],
         pipe: Pipe::AsName,
         tcp: Tcp::HostAndPort,
-        client_lacks: &[Lack::TONIC_DEADLINE],
+        client_lacks: &[Lack::TONIC_DEADLINE, Lack::TONIC_GOAWAY],
         server_lacks: &[],
     },
     Peer {
@@ -167,7 +167,7 @@ pub(super) static PEERS: [Peer; 12] = [
         options: &[],
         pipe: ONLY_LINUX,
         tcp: Tcp::HostAndPort,
-        client_lacks: &[],
+        client_lacks: &[Lack::CONNECT_GOAWAY],
         server_lacks: &[Lack::CONNECT_COMPRESSION, Lack::JS_DEADLINE],
     },
     Peer {
@@ -230,6 +230,9 @@ impl Peer {
     /// What is missing to run it, and how to get it.
     pub(super) fn missing(&self, transport: Transport) -> Option<String> {
         let needed = match self.program {
+            Program::Built(_) | Program::Ruby(_) if !cfg!(target_os = "linux") => {
+                return Some("this peer is installed on Debian only".to_owned());
+            }
             Program::Dotnet => {
                 let variable = dotnet(transport);
                 let named = std::env::var_os(variable).is_some();

@@ -112,7 +112,8 @@ impl Job {
             outcomes.insert(*case, Lack::judge(self.server.server_lacks, case, outcome));
         }
         let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
-        if !printed.values().any(failed) && !status.is_some_and(|status| status.success()) {
+        let complete = printed.len() >= cases.len() && !printed.values().any(failed);
+        if complete && !status.is_some_and(|status| status.success()) {
             outcomes.insert(cases[0], Outcome::Failed(format!("no case failed, but the client {ended}")));
         }
         // Under Wine, a program cannot be asked.

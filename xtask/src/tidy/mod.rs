@@ -30,6 +30,7 @@ pub(crate) fn run() -> Result {
         ("the pages of the book are whole", book::check),
         ("the rows of tables are lines", tables::check),
         ("the README agrees with the manifests", readme::check),
+        ("the tables of peers agree with the last run", interop),
         ("the templates of grpc-ipc new agree with the examples", templates),
         ("the report of the benchmarks agrees with its figures", crate::bench::outdated),
     ];
@@ -43,6 +44,13 @@ pub(crate) fn run() -> Result {
         wrong += findings.len();
     }
     if wrong == 0 { Ok(()) } else { Err(format!("tidy: {wrong} findings").into()) }
+}
+
+fn interop() -> Result<Findings> {
+    let outdated = crate::interop::outdated()?;
+    let differs =
+        |path| format!("{path} differs from interoperability.json: run `cargo xtask interop --update`");
+    Ok(outdated.into_iter().map(differs).collect())
 }
 
 fn templates() -> Result<Findings> {

@@ -275,6 +275,7 @@ mod tests {
             failed: Some(Error::Closed),
             woken: true,
             closed: true,
+            reset_when_answered: true,
             direct: Call::begun(b"data"),
         };
         used.data.push_copy(b"data");
