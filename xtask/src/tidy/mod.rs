@@ -20,7 +20,7 @@ type Findings = Vec<String>;
 type Check = fn() -> Result<Findings>;
 
 pub(crate) fn run() -> Result {
-    let checks: [(&str, Check); 11] = [
+    let checks: [(&str, Check); 12] = [
         ("dependencies point downwards", dependencies::check),
         ("unsafe code is confined", source::unsafe_code),
         ("platforms are told apart in one place", source::platforms),
