@@ -6,14 +6,15 @@ use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use grpc_ipc_conformance::{run, unique_name};
+use grpc_ipc_conformance::{LIMIT, Watchdog, run, unique_name};
 use grpc_ipc_core::{Address, BindError, Connector as _, Listener as _};
 use grpc_ipc_uds::{ConnectOptions, ListenOptions, LocalListener, LocalStream};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 async fn listen(address: &Address) -> Result<LocalListener, BindError> {
     ListenOptions::new().restartable(true).listen(address).await
@@ -256,7 +257,7 @@ fn a_file_that_was_removed_is_waited_for() {
     });
 }
 
-/// What was handed over before is worthless then.
+/// A server that received the old socket before the restore does not prevent that.
 #[test]
 fn a_server_that_has_restored_its_file_can_be_followed() {
     run("a_server_that_has_restored_its_file_can_be_followed", || async {
@@ -282,6 +283,45 @@ fn a_server_that_has_restored_its_file_can_be_followed() {
         let _client = connect(&address, 1).await;
         assert_eq!(accepted(&mut new).await, 1);
     });
+}
+
+/// The server that has taken over restores them, and can be followed.
+#[tokio::test]
+async fn files_that_are_removed_during_a_hand_over() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let _watchdog = Watchdog::start("files_that_are_removed_during_a_hand_over", LIMIT);
+    for name in ["s.handover", "s.lock"] {
+        let (directory, [address, _]) = places();
+        let file = directory.path().join(name);
+        let mut old = listen(&address).await.unwrap();
+        let mut new = listen(&address).await.unwrap();
+        fs::remove_file(&file).unwrap();
+        // Several times, because a paused clock does not wait for the system.
+        tokio::time::pause();
+        for _ in 0..5 {
+            assert!(timeout(MINUTE, old.accept()).await.is_err(), "nobody connects");
+        }
+        tokio::time::resume();
+        let _client = connect(&address, 1).await;
+        assert_eq!(accepted(&mut new).await, 1);
+        timeout(LIMIT / 2, old.handed_over()).await.expect("the old server continues");
+        drop(old);
+        let restored = async {
+            while !file.exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = restored => {}
+            _ = new.accept() => unreachable!("nobody connects"),
+        }
+        let mut next = tokio::select! {
+            next = listen(&address) => next.unwrap(),
+            _ = new.accept() => unreachable!("nobody connects"),
+        };
+        let _client = connect(&address, 2).await;
+        assert_eq!(accepted(&mut next).await, 2);
+    }
 }
 
 /// A server does not answer while it hands over to another one.

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use grpc_ipc_core::{AccessPolicy, Peer};
@@ -28,7 +28,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tracing::{debug, info};
 
@@ -133,9 +133,7 @@ pub(super) struct HandOver {
     handed_over: watch::Sender<bool>,
     leave: Leave,
     /// The task that waits for the next server.
-    task: Option<AbortHandle>,
-    /// Whether what the task offers is what this server listens on.
-    is_current: Arc<AtomicBool>,
+    task: Option<JoinHandle<()>>,
     /// The previous server, while it still accepts.
     before: Option<Before>,
 }
@@ -149,7 +147,7 @@ struct Before {
 impl HandOver {
     /// For the first server.
     pub(super) fn new(leave: Leave) -> Self {
-        Self::with(leave, None)
+        Self { handed_over: watch::Sender::new(false), leave, task: None, before: None }
     }
 
     /// For a server that follows another one. Also returns the first two descriptors that it was handed.
@@ -157,12 +155,7 @@ impl HandOver {
         let Taken { stream, descriptors: Descriptors { socket, lock, offers } } = taken;
         leave.share();
         let before = Some(Before { stream, offers, is_told: false });
-        (Self::with(leave, before), socket, lock)
-    }
-
-    fn with(leave: Leave, before: Option<Before>) -> Self {
-        let (handed_over, is_current) = (watch::Sender::new(false), Arc::default());
-        Self { handed_over, leave, task: None, is_current, before }
+        (Self { handed_over: watch::Sender::new(false), leave, task: None, before }, socket, lock)
     }
 
     /// Stops handing the socket over. Returns `false` if another process may have it.
@@ -200,18 +193,15 @@ impl HandOver {
         Some((before.offers, matches!(answered, Ok(Ok(())))))
     }
 
-    /// Offers `descriptors` to the next server, in place of earlier ones.
+    /// Offers `descriptors` to the next server. Earlier ones have been [withdrawn](Self::withdraw).
     pub(super) fn offer(&mut self, descriptors: Descriptors) -> io::Result<()> {
-        self.stop_offering();
         let offers = UnixListener::from(descriptors.offers.try_clone()?);
         offers.set_nonblocking(true)?;
         let offers = sys::register(offers, Interest::READABLE)?;
         let (handed_over, leave) = (self.handed_over.clone(), self.leave.clone());
-        self.is_current = Arc::new(AtomicBool::new(true));
-        let is_current = Arc::clone(&self.is_current);
-        let task = tokio::spawn(async move {
+        self.task = Some(tokio::spawn(async move {
             loop {
-                match hand_over(&offers, &descriptors, &leave, &is_current).await {
+                match hand_over(&offers, &descriptors, &leave).await {
                     Ok(Some(next)) => {
                         info!(%next, "another process took over the socket");
                         handed_over.send_replace(true);
@@ -224,37 +214,46 @@ impl HandOver {
                     }
                 }
             }
-        });
-        self.task = Some(task.abort_handle());
+        }));
         Ok(())
     }
 
     /// Whether the next server can get the socket.
     pub(super) fn is_offered(&self) -> bool {
-        self.task.is_some() || self.before.is_some()
+        self.task.as_ref().is_some_and(|task| !task.is_finished())
     }
 
-    /// Takes the offer back, because this server is about to bind another socket. A server that already has the old one
+    /// Whether a process has the socket that has not reported yet that it accepts.
+    pub(super) fn is_handing_over(&self) -> bool {
+        self.is_offered() && self.leave.is_set()
+    }
+
+    /// Takes the offer back, because this server is about to make another one. A server that already has the old socket
     /// does not become the next: it finds that the file is not that of its socket, or gets no answer when it accepts.
-    pub(super) fn withdraw(&mut self) {
-        if self.before.is_none() {
-            self.stop_offering();
-            self.leave.own();
-        }
-    }
-
-    fn stop_offering(&mut self) {
-        self.is_current.store(false, Ordering::SeqCst);
-        if let Some(task) = self.task.take() {
-            // It ends later.
+    /// Returns `false` if the next server accepts already.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the next call continues where it stopped.
+    pub(super) async fn withdraw(&mut self) -> bool {
+        if let Some(task) = &mut self.task {
             task.abort();
+            // Until it has ended, it may send the old socket, or even complete the hand-over.
+            _ = task.await;
+            self.task = None;
         }
+        if *self.handed_over.borrow() {
+            return false;
+        }
+        self.leave.own();
+        true
     }
 }
 
 impl Drop for HandOver {
     fn drop(&mut self) {
-        self.stop_offering();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -300,7 +299,6 @@ async fn hand_over(
     offers: &AsyncFd<UnixListener>,
     descriptors: &Descriptors,
     leave: &Leave,
-    is_current: &AtomicBool,
 ) -> io::Result<Option<Peer>> {
     let stream = accept(offers).await?;
     let peer = peer_of(&stream)?;
@@ -309,9 +307,8 @@ async fn hand_over(
     }
     stream.set_nonblocking(true)?;
     let stream = UnixStream::from_std(stream)?;
-    // From here on, another process may have them too. The peer has looked at the socket's file before it connected. So
-    // if that is already the next socket's, this is no longer current.
-    if !is_current.load(Ordering::SeqCst) || !leave.share() {
+    // From here on, another process may have them too.
+    if !leave.share() {
         return Ok(None);
     }
     let sent = async {

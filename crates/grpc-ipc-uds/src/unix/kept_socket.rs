@@ -239,20 +239,23 @@ impl KeptSocket {
     /// Returns whether anything had to be restored. The rules for the path are the same as at startup: another server's
     /// files are not changed.
     async fn restore(&mut self) -> Result<bool, BindError> {
-        // If this was given up in the middle, the files may be there, and the new socket not yet offered.
+        // After a restore that was given up in the middle, the files may exist although the new socket is not offered.
         if self.is_whole() && self.hand_over().is_none_or(HandOver::is_offered) {
             return Ok(false);
         }
         let place = Place::open(&self.options, self.owner, &self.address, &self.path)?;
-        let found = place.socket()?;
+        let has_file = place.socket()?.is_some_and(|found| self.file.is(&found));
+        if let Some(Next { hand_over, .. }) = &mut self.next {
+            // The process that has the socket will report, and then restore the other files, or end.
+            if has_file && hand_over.is_handing_over() || !hand_over.withdraw().await {
+                return Ok(false);
+            }
+        }
         let lock = match place.directory.stat(&place.lock_name()).is_ok_and(|found| self.lock.is(&found)) {
             true => None,
             false => Some(LockFile::acquire(&place, place.lock_name()).await?.left_by(self.leave())),
         };
-        if !found.is_some_and(|found| self.file.is(&found)) {
-            if let Some(next) = &mut self.next {
-                next.hand_over.withdraw();
-            }
+        if !has_file {
             let (file, socket) = bind(&place, &self.options).await?;
             // New clients cannot find the old socket. Clients that have connected to it are still served.
             for _ in 0..self.options.backlog {
@@ -372,7 +375,7 @@ async fn follow(
     else {
         return Ok(None);
     };
-    // Otherwise the previous server has bound another socket since, and this one has no file.
+    // If the file has changed, the previous server has bound another socket, and the received one has no file.
     if !file.is(&before) {
         return Ok(None);
     }
