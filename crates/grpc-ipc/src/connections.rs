@@ -161,7 +161,9 @@ impl Connections {
                 Ok(_) => return Ok(()),
                 Err(error) => error,
             };
-            let Some(deadline) = deadline.filter(|_| error.is_transient()) else { return Err(error) };
+            // The second attempt follows without a pause.
+            let may_follow = |deadline: &Instant| error.is_transient() && Instant::now() < *deadline;
+            let Some(deadline) = deadline.filter(may_follow) else { return Err(error) };
             *last = Some(error);
             if timeout_at(deadline, pace.pause(attempt)).await.is_err()
                 && let Some(error) = last.take()

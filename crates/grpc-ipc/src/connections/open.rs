@@ -74,7 +74,7 @@ impl Connections {
         });
         let running = async move {
             let _existing = existing;
-            // It outlives the connection, even if the task is dropped.
+            // Dropped after the connection, even if the task is dropped.
             let _observed = until_end;
             // Calls and observers receive the error.
             _ = connection.await;

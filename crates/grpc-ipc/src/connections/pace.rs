@@ -13,7 +13,7 @@ const SHORTEST: Duration = Duration::from_millis(5);
 /// Paces attempts to connect. The next one follows after a growing pause, or as soon as the server may have appeared.
 ///
 /// The first attempt is made without watching for the server, and the second follows at once. Most often the server is
-/// there, and a watch is expensive: Linux takes milliseconds to end one of inotify(7), and blocks the thread for so long.
+/// there, and a watch is expensive: Linux takes milliseconds to end a watch of inotify(7), and blocks the thread.
 pub(super) struct Pace {
     backoff: Backoff,
     first: bool,

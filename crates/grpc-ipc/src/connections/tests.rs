@@ -141,6 +141,16 @@ fn a_server_that_does_not_answer_is_given_up_in_time() {
     });
 }
 
+#[test]
+fn no_attempt_begins_after_the_wait_for_a_server() {
+    run(async |_listener, connections| {
+        let start = Instant::now();
+        let error = connections.connect(Some(start + 2 * SECOND), &mut None).await.unwrap_err();
+        assert!(matches!(error, ConnectError::TimedOut { .. }), "{error:?}");
+        assert!((5 * SECOND..6 * SECOND).contains(&start.elapsed()), "{:?}", start.elapsed());
+    });
+}
+
 /// However long `connect_timeout` is, no other limit applies.
 #[test]
 fn a_server_may_take_as_long_as_the_client_has_patience() {
