@@ -10,7 +10,7 @@ pub(crate) fn parser() -> impl TypedValueParser<Value = Address> {
     OsStringValueParser::new().try_map(|text| parse(&text))
 }
 
-/// The address, or what is wrong with it.
+/// Parses an address. The error says what is wrong with it.
 pub(crate) fn parse(text: &OsStr) -> Result<Address, String> {
     Address::parse(text).map_err(|error| {
         let hint = match text.to_string_lossy().starts_with("https://") {
@@ -21,7 +21,7 @@ pub(crate) fn parse(text: &OsStr) -> Result<Address, String> {
     })
 }
 
-/// What to do about a path that the shell should have expanded, and did not because of what is in front of it.
+/// The hint for a path that begins with `~`. The shell does not expand it after `unix:`.
 pub(crate) fn tilde_hint(address: &Address) -> Option<&'static str> {
     let Address::Unix { path, .. } = address else { return None };
     path.starts_with("~").then_some("The shell does not expand ~ inside of an address. Write unix:$HOME/…")

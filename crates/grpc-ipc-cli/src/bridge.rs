@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     let listener = options.into_listener().await;
     let mut listener = listener.map_err(|error| Failure::of_bind(&error))?;
-    // No client is accepted before.
+    // Clients are accepted only after this.
     eprintln!("{warning}");
     print(format!("listening on {}, for {server}\n", listener.local_address()).as_bytes())?;
     let bridge = Arc::new(Bridge {
@@ -98,12 +98,13 @@ struct Bridge {
     /// For all of them.
     wait: Duration,
     verbose: bool,
-    /// Why the server cannot be reached, since it could not.
+    /// Why the last attempt to reach the server failed, if it did.
     failing: Mutex<Option<String>>,
 }
 
 impl Bridge {
-    /// Reports why the server cannot be reached, once: most clients connect again and again.
+    /// Reports why the server cannot be reached. The same reason is reported once, because most clients connect again
+    /// and again.
     fn report(&self, peer: &Peer, failure: Option<String>) {
         let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(failure) = &failure

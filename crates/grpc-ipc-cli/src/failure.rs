@@ -21,7 +21,7 @@ const NO: u8 = 3;
 const STATUS: u8 = 64;
 /// What a shell reports of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
-/// What it reports of one that SIGTERM ended.
+/// What a shell reports of a program that SIGTERM ended.
 #[cfg(unix)]
 const TERMINATED: u8 = 143;
 
@@ -29,8 +29,8 @@ const TERMINATED: u8 = 143;
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes: 0 success; 1 something went wrong on this side, such as a file that cannot be read; 2 the command line or \
 the JSON is wrong; 3 the answer is no (health); 64 + the gRPC status code if the server cannot be reached or a call \
-fails, so 69 is NOT_FOUND, 71 PERMISSION_DENIED and 78 UNAVAILABLE; 130 ended by Ctrl-C, 143 by SIGTERM; a bridge ends with \
-0 then.";
+fails, so 69 is NOT_FOUND, 71 PERMISSION_DENIED and 78 UNAVAILABLE; 130 ended by Ctrl-C, 143 by SIGTERM (a bridge: \
+0).";
 
 /// A failure of the command.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Failure {
         }
     }
 
-    /// A server, the bridge, cannot listen.
+    /// The bridge cannot listen.
     pub(crate) fn of_bind(error: &BindError) -> Self {
         match error {
             BindError::InvalidOption { option, source, .. } => {

@@ -15,7 +15,7 @@ use crate::metadata::MetadataArguments;
 use crate::output::print;
 use crate::{address, duration, status};
 
-/// What to do if a server does not know a service.
+/// The hint if a server does not know a service.
 pub(crate) const OF_THE_SERVER: &str = "Leave the service out to ask for the server as a whole.";
 
 /// Asks a server for its health, or that of one of its services. The exit code is 0 for SERVING, and 3 otherwise
@@ -59,7 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if health == ServingStatus::Serving { Ok(()) } else { Err(Failure::no()) }
 }
 
-/// What a server says that may change.
+/// A server's answer, or its absence, which may change later.
 #[derive(PartialEq)]
 pub(crate) enum Answer {
     Health(ServingStatus),

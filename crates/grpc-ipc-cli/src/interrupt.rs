@@ -1,10 +1,10 @@
-//! What ends the command before its time: Ctrl-C, and SIGTERM.
+//! The signals that end the command early: Ctrl-C and SIGTERM.
 
 use std::io;
 
 use crate::failure::Failure;
 
-/// Completes when the user or another program ends the command, with its exit code. From now on these signals do not
+/// Completes with the exit code when the user or another program ends the command. From now on, these signals do not
 /// end it by themselves.
 pub(crate) fn interrupted() -> Result<impl Future<Output = Failure>, Failure> {
     listen().map_err(|error| Failure::new(format!("cannot wait for Ctrl-C: {error}")))

@@ -19,7 +19,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    // `help` is no page of its own.
+    // `help` does not get a page of its own.
     let command = CommandLine::command().disable_help_subcommand(true);
     if let Some(directory) = &arguments.directory {
         return clap_mangen::generate_to(command, directory).map_err(|error| {

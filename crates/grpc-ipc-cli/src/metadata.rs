@@ -120,7 +120,7 @@ pub(crate) fn show(title: &str, metadata: &MetadataMap) {
     }
 }
 
-/// Base64 with the padding that gRPC leaves out, and that other programs need to read it.
+/// Base64 with padding, which gRPC leaves out and other programs need.
 fn padded(base64: &str) -> String {
     let parts = base64.split(',').map(|part| {
         let part = part.trim().trim_end_matches('=');

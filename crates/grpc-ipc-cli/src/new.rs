@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     create(directory)?;
     if let Err((path, error)) = write(directory, *template, &name, patch.as_deref()) {
-        // All of it is ours: the directory was empty, or did not exist.
+        // This command has created all of it: the directory was empty, or did not exist.
         for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
             _ = fs::remove_file(entry.path()).or_else(|_| fs::remove_dir_all(entry.path()));
         }
@@ -125,7 +125,7 @@ fn patch(checkout: &Path) -> Result<String, Failure> {
     Ok(patch)
 }
 
-/// Creates the directory, unless there is an empty one.
+/// Creates the directory, unless it exists and is empty.
 fn create(directory: &Path) -> Result<(), Failure> {
     let is_empty = fs::read_dir(directory).map(|mut entries| entries.next().is_none());
     match is_empty {

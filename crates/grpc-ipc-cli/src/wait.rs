@@ -68,7 +68,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
                     .hint(health::OF_THE_SERVER)
             }
             Some(Answer::None) | None => {
-                failure(format!("the server has not told {health} within {limit:?}"))
+                failure(format!("the server did not report {health} within {limit:?}"))
             }
         })
     })

@@ -61,7 +61,7 @@ pub(crate) enum Due {
     Stall,
     /// There may have been no call for the idle time.
     Idle,
-    /// The peer has not answered the ping that came with GOAWAY.
+    /// The peer has not answered the pings of a shutdown.
     Drain,
     /// Nothing can be written, and the peer has not closed its end.
     Unwritable,
@@ -79,7 +79,7 @@ pub(crate) enum Due {
     Silence,
 }
 
-/// How long a peer may take to answer the ping after a GOAWAY.
+/// How long a peer may take to answer the two pings of a shutdown.
 const DRAIN_PING: Duration = Duration::from_secs(1);
 /// How long to read from a peer after writing has failed. If the peer has closed the connection, reading reaches the
 /// end sooner.

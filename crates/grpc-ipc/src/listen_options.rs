@@ -78,16 +78,14 @@ impl ListenOptions {
     /// Binding fails after 10 seconds with [`BindError::InUse`](crate::BindError::InUse) if the old server is already
     /// handing over to another server that is bound and does not serve yet.
     ///
-    /// The new server must run as the user of the old one, or as root. A server with several addresses keeps serving
-    /// until all of them are taken over. The first server's options for the socket's file (mode, owner) stay in force.
-    /// The servers find each other by a second socket beside the first, `PATH.handover`, so the longest possible path
-    /// is 9 bytes shorter.
+    /// Both servers must run as the same user. A server with several addresses keeps serving until all of them are
+    /// taken over. The first server's options for the socket's file (mode, owner) stay in force. The servers find each
+    /// other by a second socket beside the first, `PATH.handover`, so the longest possible path is 9 bytes shorter.
     ///
-    /// On Windows, the servers share the named pipe, and both must run as the same user. When the new server begins to
-    /// serve, it creates instances of the pipe, and the old one stops creating them. The pipe keeps the security
-    /// descriptor of the first server, and the second pipe is `NAME.handover`. The new server holds nothing of the pipe
-    /// before it serves. So if the old one ends between the new one's `bind` and `serve`, clients find no pipe for that
-    /// time.
+    /// On Windows, the servers share the named pipe. When the new server begins to serve, it creates instances of the
+    /// pipe, and the old one stops creating them. The pipe keeps the security descriptor of the first server, and the
+    /// second pipe is `NAME.handover`. The new server holds nothing of the pipe before it serves. So if the old one ends
+    /// between the new one's `bind` and `serve`, clients find no pipe for that time.
     ///
     /// This works for Unix domain sockets (`unix:`, `unix-abstract:`, and `local:` on Unix) and named pipes (`npipe:`, and
     /// `local:` on Windows). It has no effect on other addresses, or on sockets that the program or systemd opened.

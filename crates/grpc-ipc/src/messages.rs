@@ -16,12 +16,12 @@ pub(crate) struct Messages {
 
 const PREFIX: u8 = 5;
 
-/// Why bytes are no messages that this end accepts.
+/// Why this end does not accept the bytes of a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
     /// The compressed-flag of a message is neither 0 nor 1.
     Flag(u8),
-    /// A message is larger than the limit. So many bytes of the piece come before it.
+    /// A message is larger than the limit. `before` is the number of bytes in front of it in the piece.
     TooLarge { length: u32, before: usize },
 }
 
@@ -98,6 +98,7 @@ mod tests {
         }
         assert_eq!(Messages::default().take(b"\0\0\0\0\0<html>", 0), Err(Fault::Flag(b'<')));
     }
+
     #[test]
     fn a_message_over_the_limit_is_found_at_its_prefix() {
         let body = [&[0, 0, 0, 0, 3][..], b"abc", &[0, 0, 0, 0, 4]].concat();

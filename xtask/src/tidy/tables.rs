@@ -31,8 +31,13 @@ fn broken_rows(text: &str) -> Vec<String> {
         Part::Prose(prose) => Some(prose),
         Part::Code { .. } => None,
     });
-    let rows = prose.flat_map(str::lines).filter(|line| line.starts_with('|'));
-    rows.filter(|row| row.len() == 1 || !row.trim_end().ends_with('|')).map(str::to_owned).collect()
+    let lines: Vec<_> = prose.flat_map(str::lines).collect();
+    let goes_on = |next: &&str| !next.is_empty() && !next.starts_with('|');
+    let is_broken = |number: usize, row: &str| {
+        row.len() == 1 || !row.trim_end().ends_with('|') || lines.get(number + 1).is_some_and(goes_on)
+    };
+    let rows = lines.iter().enumerate().filter(|(_, line)| line.starts_with('|'));
+    rows.filter(|(number, row)| is_broken(*number, row)).map(|(_, row)| (*row).to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -43,5 +48,6 @@ mod tests {
     fn a_row_in_several_lines_is_found() {
         let text = "| a | b |\n|---|---|\n| c | d\ne |\n\n```\n| code\n```\n";
         assert_eq!(broken_rows(text), ["| c | d"]);
+        assert_eq!(broken_rows("| a | b |\n|---|---|\n| c |\nd |\n"), ["| c |"]);
     }
 }

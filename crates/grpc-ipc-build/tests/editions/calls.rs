@@ -205,7 +205,7 @@ fn limits() {
         .await;
         let large = || Number { value: 1, note: vec![0; 100] };
         let mut client = KindsClient::new(channel.clone());
-        assert_eq!(client.unary(large()).await.unwrap_err().code(), Code::OutOfRange);
+        assert_eq!(client.unary(large()).await.unwrap_err().code(), Code::ResourceExhausted);
         assert_eq!(client.unary(number(1)).await.unwrap().into_inner().value, 2);
         let mut client = KindsClient::new(channel).max_encoding_message_size(50);
         assert_eq!(client.unary(large()).await.unwrap_err().code(), Code::OutOfRange);

@@ -89,8 +89,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     until_interrupted(&channel, call.run(request, input)).await
 }
 
-/// Runs a call until it is over or the command is interrupted, which cancels it. No other call may be on the channel: this waits
-/// until the server is told that the call is cancelled.
+/// Runs a call until it is over or the command is interrupted, which cancels it. No other call may be on the channel,
+/// because this closes it, to wait until the server is told that the call is cancelled.
 pub(crate) async fn until_interrupted(
     channel: &Channel,
     call: impl Future<Output = Result<(), Failure>>,

@@ -1,15 +1,16 @@
 //! Text with a byte order mark, as programs on Windows write it.
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
-/// Reads UTF-8. A byte order mark at the beginning is left out, and one of UTF-16 makes this convert what follows.
+/// Reads UTF-8, without a byte order mark at the beginning. After a byte order mark of UTF-16, it converts the text.
 pub(super) struct Utf8<R> {
     source: R,
     encoding: Option<Encoding>,
-    /// What was read and is not converted yet.
+    /// Bytes that were read, and are not converted yet.
     raw: Vec<u8>,
-    /// What is to be returned next.
-    ready: Vec<u8>,
+    /// Bytes to return next.
+    ready: VecDeque<u8>,
 }
 
 #[derive(Clone, Copy)]
@@ -26,10 +27,10 @@ const MARKS: [(&[u8], Encoding); 3] = [
 
 impl<R: Read> Utf8<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, encoding: None, raw: Vec::new(), ready: Vec::new() }
+        Self { source, encoding: None, raw: Vec::new(), ready: VecDeque::new() }
     }
 
-    /// Reads the beginning, up to the end of a mark or to what cannot be one.
+    /// Reads the beginning, up to the end of a mark, or until it cannot be a mark.
     fn detect(&mut self) -> io::Result<Encoding> {
         loop {
             if let Some((mark, encoding)) = MARKS.iter().find(|(mark, _)| self.raw.starts_with(mark)) {
@@ -67,7 +68,7 @@ impl<R: Read> Utf8<R> {
             }
             let text = String::from_utf16(&units).map_err(|_| not_whole())?;
             self.raw.drain(..2 * units.len());
-            self.ready = text.into_bytes();
+            self.ready = text.into_bytes().into();
         }
         Ok(())
     }
@@ -85,14 +86,11 @@ impl<R: Read> Read for Utf8<R> {
         if self.ready.is_empty() {
             match encoding {
                 Encoding::Utf8 if self.raw.is_empty() => return self.source.read(buffer),
-                Encoding::Utf8 => self.ready = std::mem::take(&mut self.raw),
+                Encoding::Utf8 => self.ready = std::mem::take(&mut self.raw).into(),
                 Encoding::Utf16(unit) => self.convert(unit)?,
             }
         }
-        let length = self.ready.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.ready[..length]);
-        self.ready.drain(..length);
-        Ok(length)
+        self.ready.read(buffer)
     }
 }
 

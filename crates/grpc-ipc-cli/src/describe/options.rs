@@ -1,12 +1,12 @@
-//! The options of a file's descriptors, with those that are extensions.
+//! The options of a file's descriptors, including extensions.
 
 use prost_reflect::{DescriptorPool, DynamicMessage, FileDescriptor, Kind, Value};
 
-/// A file whose options are looked up by the paths of its descriptors.
+/// The options in a file, by the paths of its descriptors.
 pub(super) struct Options(Option<DynamicMessage>);
 
 impl Options {
-    /// The file is decoded as a whole: prost-reflect panics for options that are not valid if it is asked for them.
+    /// Decodes the file as a whole, because prost-reflect panics when it is asked for options that are not valid.
     pub(super) fn of(file: &FileDescriptor) -> Self {
         let name = "google.protobuf.FileDescriptorProto";
         let descriptor = file.parent_pool().get_message_by_name(name);
@@ -14,13 +14,13 @@ impl Options {
         Self(descriptor.and_then(|known| DynamicMessage::decode(known, file.encode_to_vec().as_slice()).ok()))
     }
 
-    /// The options of what is at `path`, each as `NAME = VALUE`.
+    /// The options of the descriptor at `path`, each as `NAME = VALUE`.
     pub(super) fn at(&self, path: &[i32]) -> Vec<String> {
         self.0.as_ref().and_then(|file| find(file, path)).map(|options| shown(&options)).unwrap_or_default()
     }
 }
 
-/// The message `options` of what is at `path`, which has pairs of a field's number and an index.
+/// The message `options` of the descriptor at `path`, a list of pairs of a field's number and an index.
 fn find(message: &DynamicMessage, path: &[i32]) -> Option<DynamicMessage> {
     let [field, index, rest @ ..] = path else {
         return message.get_field_by_name("options")?.as_message().cloned();
@@ -43,7 +43,7 @@ fn shown(options: &DynamicMessage) -> Vec<String> {
     lines
 }
 
-/// A value as a .proto file has it.
+/// A value as it is written in a .proto file.
 pub(super) fn text(kind: &Kind, value: &Value) -> String {
     let constant = value.as_enum_number().and_then(|number| kind.as_enum()?.get_value(number));
     constant.map_or_else(|| value.to_string(), |constant| constant.name().to_owned())

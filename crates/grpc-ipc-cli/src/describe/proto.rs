@@ -49,7 +49,7 @@ fn write_rpc(text: &mut String, method: &MethodDescriptor, options: &Options, in
     );
 }
 
-/// A line for each option of what is at `path`.
+/// A line for each option of the descriptor at `path`.
 fn write_options(text: &mut String, options: &Options, path: &[i32], indent: &str) {
     for option in options.at(path) {
         _ = writeln!(text, "{indent}option {option};");
@@ -68,7 +68,7 @@ pub(super) fn enumeration(found: &EnumDescriptor) -> String {
     text
 }
 
-/// The full name of what is not inside of anything else here.
+/// The full name of a type that is not inside another one here.
 fn write_name(text: &mut String, full_name: &str, indent: &str) {
     if indent.is_empty() {
         _ = writeln!(text, "// {full_name}");

@@ -24,7 +24,7 @@ const TAKEN: [&str; 9] =
 /// Files that Windows keeps for devices.
 const DEVICES: [&str; 6] = ["aux", "con", "nul", "prn", "com1", "lpt1"];
 
-/// The last part of a path. That of `.` is the name of the directory that it is.
+/// The last part of a path. For `.`, it is the name of the current directory.
 pub(super) fn of_directory(directory: &Path) -> Result<String, Failure> {
     let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
     name(directory).or_else(|| name(&directory.canonicalize().ok()?)).ok_or_else(|| {

@@ -168,7 +168,7 @@ impl Schema {
         }
     }
 
-    /// Whether the server itself has told it.
+    /// Whether it comes from the server itself.
     pub(crate) fn is_of_server(&self) -> bool {
         matches!(self, Self::Server(_))
     }

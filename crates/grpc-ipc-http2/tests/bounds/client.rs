@@ -334,6 +334,24 @@ fn frames_on_streams_that_are_over() {
     }
 }
 
+/// The same for a call that was answered before its request was complete. The client resets it, and accepts a little
+/// more on it.
+#[test]
+fn frames_on_streams_that_were_answered_early() {
+    let trailers = headers(1, &[("x-trailer", "late")]).end_stream();
+    for late in [data(1, "late"), trailers, headers(1, &OK).end_stream(), rst_stream(1, code::NO_ERROR)] {
+        client(options(), async |mut scene| {
+            let call = call(&scene.send, Bytes::from_static(&[0; 200_000]));
+            scene.peer.expect("a request", |frame| frame.kind == kind::HEADERS).await;
+            scene.peer.send(headers(1, &OK).end_stream()).await;
+            scene.peer.expect_reset(1, code::NO_ERROR).await;
+            drop(call.await.unwrap().unwrap());
+            scene.repeat(std::slice::from_ref(&late), 2000).await;
+            scene.ends_with(code::ENHANCE_YOUR_CALM).await;
+        });
+    }
+}
+
 #[test]
 fn resets_of_every_call() {
     client(options(), async |mut scene| {

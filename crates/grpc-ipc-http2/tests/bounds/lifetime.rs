@@ -292,6 +292,24 @@ fn a_client_that_does_not_answer_holds_up_no_shutdown() {
     });
 }
 
+/// The second ping gives it no more time.
+#[test]
+fn a_client_that_answers_one_ping_holds_up_no_shutdown() {
+    run(async || {
+        let (mut peer, handle, connection) = shut_down(&CountingService::default()).await;
+        let start = Instant::now();
+        handle.graceful_shutdown();
+        peer.expect_going_away().await;
+        let ping = peer.expect("PING", |frame| frame.kind == kind::PING).await;
+        sleep(SECOND / 2).await;
+        peer.send(ping.with(flag::ACK)).await;
+        connection.await.unwrap().unwrap();
+        assert!((SECOND..SECOND * 5 / 4).contains(&start.elapsed()), "{:?}", start.elapsed());
+        let last = peer.expect_goaway(&[code::NO_ERROR]).await;
+        assert_eq!(last.u32(0), 0, "the last stream");
+    });
+}
+
 /// A call that came before is answered, and a later one is reported as unprocessed.
 #[test]
 fn calls_of_a_client_that_does_not_answer_are_told_apart() {

@@ -1,7 +1,7 @@
 //! The limit on the size of a received message on the general path.
 //!
-//! tonic fails with `OutOfRange` for a message over the limit. Other implementations fail with `ResourceExhausted`, as
-//! [gRPC's status codes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md) have it, and so do these.
+//! tonic fails with `OutOfRange` for a message over the limit. This module fails with `ResourceExhausted`, as other
+//! implementations do, and as [gRPC's list of codes](https://github.com/grpc/grpc/blob/master/doc/statuscodes.md) says.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

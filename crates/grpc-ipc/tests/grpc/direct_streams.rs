@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::stream::{self, Stream, StreamExt as _};
-use grpc_ipc::Channel;
+use grpc_ipc::{Channel, StatusExt as _};
 use grpc_ipc_proto::bench::bench_client::BenchClient;
 use grpc_ipc_proto::bench::{Chunk, Transfer};
 use tonic::{Code, Request, Status};
@@ -112,6 +112,24 @@ fn a_call_that_is_not_answered_ends_at_its_deadline() {
             let reset = peer.expect("a reset", is_reset).await;
             assert_eq!((reset.stream, reset.u32(0)), (3, code::CANCEL));
             assert_eq!(call.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded, "{kind:?}");
+            assert_eq!(peers.channel.general_calls(), 1);
+        });
+    }
+}
+
+#[test]
+fn a_call_whose_deadline_has_passed_is_not_sent() {
+    for kind in KINDS {
+        client(async |mut peers, client| {
+            let mut peer = connected(&mut peers, &client).await;
+            let late = call(client.clone(), kind, stream::iter([chunk("one")]), Some(Duration::ZERO)).await;
+            let status = late.unwrap_err();
+            assert_eq!(status.code(), Code::DeadlineExceeded, "{kind:?}");
+            assert!(!status.may_have_been_processed(), "{kind:?}");
+            let next = tokio::spawn(call(client, kind, stream::iter([chunk("one")]), None));
+            peer.expect_message(3).await;
+            answer(&mut peer, 3).await;
+            assert_eq!(next.await.unwrap().unwrap(), 1, "{kind:?}");
             assert_eq!(peers.channel.general_calls(), 1);
         });
     }

@@ -202,7 +202,7 @@ fn requests_of_a_client_that_answers_no_ping_have_failed() {
     );
 }
 
-/// Pings a silent peer, and waits shortly for the answer.
+/// Pings a silent peer, and waits briefly for the answer.
 fn impatient() -> Http2Options {
     // Longer than a busy machine holds up a task.
     let time = Duration::from_millis(500);
