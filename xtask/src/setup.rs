@@ -59,7 +59,6 @@ const PACKAGES: &[(&[&str], &[&str])] = &[
     (&["systemd-socket-activate", "--version"], &["systemd"]),
     (&["which", "containerd", "ctr"], &["containerd"]),
     (&["etcd", "--version"], &["etcd-server"]),
-    (&["etcdctl", "version"], &["etcd-client"]),
 ];
 /// The libraries of grpc-java, and the packages that they are from.
 const JAVA_JARS: [&str; 7] = [

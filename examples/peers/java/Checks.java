@@ -20,7 +20,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 
-/** What the cases share: the calls they make and the checks they do. */
+/** What the cases share: calls and checks. */
 final class Checks {
     static final int LARGE_REQUEST = 271_828;
     static final int LARGE_RESPONSE = 314_159;

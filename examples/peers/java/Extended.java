@@ -191,7 +191,7 @@ final class Extended {
         Cases.emptyUnary(channel);
     }
 
-    /** Does with a stream what a phase needs. */
+    /** Brings a stream to a phase. */
     private interface Phase {
         void reach(Checks.Stream<StreamingOutputCallRequest, StreamingOutputCallResponse> stream) throws Exception;
     }

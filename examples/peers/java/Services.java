@@ -100,7 +100,7 @@ final class Services {
             call.setOnCancelHandler(() -> {});
         }
 
-        /** Lets messages be compressed. Only when asked: not every client takes a call with such messages. */
+        /** Lets messages be compressed, only if a request asks for that: not every client accepts such a call. */
         void allowCompression(boolean wanted) {
             if (wanted) {
                 call.setCompression("gzip");
@@ -128,7 +128,7 @@ final class Services {
             end(status, () -> {});
         }
 
-        /** Sends the one message of a call that ends well. */
+        /** Ends a call with one message, which it sends first if the status is OK. */
         void end(Status status, Runnable send) {
             if (ended) {
                 return;
@@ -142,7 +142,7 @@ final class Services {
             }
         }
 
-        /** A request that says how it travels must have travelled so. Otherwise the call ends. */
+        /** Ends the call if a request says whether it is compressed, and it is not as it says. */
         void checkCompression(Message request, boolean says, BoolValue expected) {
             if (says && Compression.wasCompressed(request) != expected.getValue()) {
                 String seen = "the message was compressed: " + !expected.getValue();
