@@ -1,6 +1,6 @@
-//! What `cargo xtask interop` does not say about peers in other languages: greetings at addresses of both kinds, TLS, and
-//! the paths through our own code. `cargo xtask setup` installs the peers in `target/peers`; without them, these tests
-//! are skipped.
+//! Tests with peers in other languages that `cargo xtask interop` does not have: greetings at addresses of both kinds,
+//! TLS, and the paths through our own code. `cargo xtask setup` installs the peers in `target/peers`. Without them,
+//! these tests are skipped.
 
 mod util;
 
@@ -68,7 +68,7 @@ const CASES: [&str; 18] = [
     "server_compressed_streaming",
 ];
 
-/// Those beyond, except `message_sizes`, which needs other limits.
+/// The other cases, except `message_sizes`, which needs other limits.
 const EXTENDED: [&str; 15] = [
     "message_too_large",
     "binary_metadata",
@@ -193,8 +193,8 @@ fn cpp_greets_and_is_greeted() {
     greet_both_ways(cpp);
 }
 
-/// The cases beyond gRPC's, with the paths through our code: direct at both ends, through tonic's code, and on tonic's
-/// own transport.
+/// The cases beyond gRPC's, on each path through our code: direct at both ends, through tonic's code, and with tonic's
+/// own transport at one end.
 #[test]
 fn our_peer_passes_the_extended_cases() {
     let _watchdog = watch("our_peer_passes_the_extended_cases");

@@ -1,5 +1,5 @@
 //! Our client and our server with a proxy between them, nginx or haproxy, and the proxy's error pages. `cargo xtask
-//! setup` installs both; without them, these tests are skipped.
+//! setup` installs both. Without them, these tests are skipped.
 
 #![cfg(unix)]
 
@@ -103,7 +103,7 @@ impl Drop for Proxy {
     }
 }
 
-/// Our client passes its cases against our server behind the proxy, except the `unsupported`.
+/// Checks that our client passes its cases with our server behind the proxy, except the `unsupported` ones.
 fn passes_the_cases(test: &str, proxy: impl FnOnce() -> Option<Proxy>, unsupported: &[&str]) {
     run(test, async || {
         let Some(proxy) = proxy() else { return };
@@ -155,7 +155,7 @@ const EXTENDED: [&str; 11] = [
 fn our_peer_passes_the_cases_through_nginx() {
     let test = "our_peer_passes_the_cases_through_nginx";
     let server = "server { listen unix:DIR/front http2; location / { grpc_pass grpc://unix:DIR/back; } }";
-    // It needs a connection for each call.
+    // nginx opens a connection to the server for each call.
     passes_the_cases(test, || Proxy::nginx(test, server), &["many_calls"]);
 }
 

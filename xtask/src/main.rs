@@ -43,10 +43,11 @@ cargo xtask COMMAND
   fuzz [--seconds N] [TARGET]...
                                  fuzzes the HTTP/2 engine, for 60 seconds per target; targets: frames, hpack_decode,
                                  hpack_round_trip, server, client, differential (default: all)
-  interop [--peer NAME] [--transport uds|abstract|pipe|tcp] [--update]
-                                 runs gRPC's interoperability cases, and more, between grpc-ipc and other implementations
-                                 in both directions, and prints a matrix (also in target/interop, with JSON); --update
-                                 writes it to the README and the guide
+  interop [--peer NAME] [--transport uds|abstract|pipe|tcp] [CASE]...
+                                 runs gRPC's interoperability cases, and others, between grpc-ipc and other
+                                 implementations, in both directions, and prints a matrix (also in target/interop, with
+                                 JSON); default: all peers, transports and cases
+  interop --update               also writes the results to the README and the book; it takes --peer and --transport
   models [--seconds N]           explores the orders in which tasks can run, for 10 seconds per model, and runs Miri if it
                                  is installed
   book                           builds the book of crates/grpc-ipc/docs and the crates' documentation into target/book,

@@ -1,6 +1,6 @@
-//! The tests for other targets that run on this machine, on Debian: for processors that qemu-user emulates, and with musl
-//! instead of glibc. They are those of Unix domain sockets. For a big-endian processor, they are also those of the core,
-//! and calls between a program for it and one for this processor.
+//! The tests of Unix domain sockets for other targets, on Debian: with musl instead of glibc, and for processors that
+//! qemu-user emulates. For a big-endian processor, the tests of the core run as well, and so do calls between a program
+//! for it and one for this processor.
 
 use std::env::consts::ARCH;
 use std::path::{Path, PathBuf};
@@ -58,8 +58,8 @@ pub(crate) const S390X: Target = Target {
     is_big_endian: true,
 };
 
-/// rustup's toolchain has musl itself, Debian's uses the one of the system. LLVM's libunwind is built for glibc, and calls
-/// one function that musl lacks, to print errors before it aborts.
+/// Debian's toolchain uses the musl of the system. With `link-self-contained=no`, rustup's does, too. LLVM's libunwind
+/// is built for glibc. To print errors before it aborts, it calls one function that musl lacks.
 pub(crate) const MUSL: Target = Target {
     name: "musl",
     triple: "x86_64-unknown-linux-musl",
@@ -69,7 +69,7 @@ pub(crate) const MUSL: Target = Target {
     is_big_endian: false,
 };
 
-/// Tests that qemu-user cannot run, with the reason.
+/// The tests that are left out under qemu-user, with the reason.
 const LEFT_OUT: [(&[&str], &str); 3] = [
     (
         &[
@@ -121,7 +121,7 @@ pub(crate) fn run(target: &Target) -> Platform {
     platform
 }
 
-/// gRPC's own cases between a program for that processor and one for this, in both directions.
+/// Runs gRPC's own cases between a program for that processor and one for this one, in both directions.
 fn calls(target: &Target) -> Result {
     run_command(target.cargo("build").args(["--package=grpc-ipc-examples", "--bin=peer"]))?;
     let built = workspace::root().join("target/cross").join(target.triple).join("debug/peer");

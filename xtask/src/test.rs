@@ -18,13 +18,13 @@ const ALL: [&str; 3] = ["--workspace", "--all-features", "--all-targets"];
 const NO_XTASK: &str = "--exclude=xtask";
 /// The benchmarks are left out on other platforms, because they need a C compiler for the target.
 const NO_BENCHES: &str = "--exclude=grpc-ipc-benches";
-/// Those that can be required.
+/// The platforms that can be required.
 const PLATFORMS: [&str; 6] =
     ["linux", "macos", "windows", targets::MUSL.name, targets::AARCH64.name, targets::S390X.name];
 const SECONDS_A_MODEL: u64 = 1;
 const MSVC: &str = "x86_64-pc-windows-msvc";
 const MACOS: &str = "aarch64-apple-darwin";
-/// Tests with programs that people use, such as containerd. They require Linux, and protoc to be built.
+/// Tests with programs of other projects, such as containerd. They require Linux, and protoc to be built.
 const PROGRAMS: &str = "examples/programs/Cargo.toml";
 /// The RFC 9113 suite of another project. It requires Linux.
 const HTTPWG: &str = "crates/grpc-ipc-http2/httpwg/Cargo.toml";
@@ -156,13 +156,13 @@ fn host(name: &'static str) -> Platform {
         run_tests(&mut platform, &mut models::shuttle(SECONDS_A_MODEL));
         if works(command("protoc").arg("--version")) {
             let mut programs = cargo();
-            // It shares what both workspaces build in the same way.
+            // In the same directory, so that dependencies that both workspaces build alike are built once.
             programs.args(["test", "--locked", "--target-dir=target", "--manifest-path", PROGRAMS]);
             run_tests(&mut platform, &mut programs);
         } else {
             platform.skipped.push(format!("examples/programs: protoc is missing; run `{}`", setup::CURE));
         }
-        // Over one transport they show how the stacks get along, over the others that the addresses are understood.
+        // All cases run over one transport. Over the others, gRPC's own are enough to show that the addresses work.
         interop::check(&mut platform, &[Transport::Uds], &interop::ALL);
         interop::check(&mut platform, &[Transport::Abstract, Transport::Tcp], &interop::OFFICIAL);
         let gate = bench::gate().map(|skipped| platform.skipped.extend(skipped));

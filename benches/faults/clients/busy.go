@@ -1,4 +1,4 @@
-// busy ADDRESS: the client of the scenario `busy` with grpc-go, on one connection. clients/busy.py says what it does.
+// busy ADDRESS: the client of the scenario `busy` with grpc-go, on one connection. clients/busy.py describes it.
 // The messages are encoded by hand, so that no generated code is needed.
 package main
 

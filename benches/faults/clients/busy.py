@@ -1,12 +1,12 @@
 """busy.py ADDRESS: the client of the scenario `busy` with gRPC's C-core, on one connection.
 
-It holds one call open, and does what each line of its standard input says:
+It holds one call open, and reads commands from standard input, one on each line:
 
-    deadlines COUNT            so many calls at once, which end at their deadline of 20 ms
-    cancels PER_SECOND COUNT   calls that it cancels 10 to 20 ms after it has made them
-    calls COUNT                so many calls at once, which are answered after half a second
+    deadlines COUNT            makes COUNT calls at once, which end at their deadline of 20 ms
+    cancels PER_SECOND COUNT   makes COUNT calls, and cancels each after 10 to 20 ms
+    calls COUNT                makes COUNT calls at once, which are answered after half a second
 
-After each, it prints how many calls have ended as they should, and whether the open call is still open.
+After each, it prints how many calls have ended as expected, and whether the open call is still open.
 """
 
 import collections

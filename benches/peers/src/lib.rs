@@ -28,11 +28,11 @@ pub trait Stack: Client {
     fn connect(path: &Path) -> impl Future<Output = Result<Self>>;
 }
 
-/// Checks that the answer to `payload` is as long.
+/// Checks that the answer to `payload` has its length.
 ///
 /// # Errors
 ///
-/// It is not.
+/// If `length` is another.
 pub fn check(payload: &[u8], length: usize) -> Result {
-    if length == payload.len() { Ok(()) } else { Err(format!("an answer of {length} bytes").into()) }
+    if length == payload.len() { Ok(()) } else { Err(format!("the answer has {length} bytes").into()) }
 }

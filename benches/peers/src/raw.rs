@@ -12,7 +12,7 @@ pub const BUFFER: usize = 64 * 1024;
 ///
 /// # Errors
 ///
-/// The payload is longer than a length can say.
+/// If the payload is longer than the length before it can state.
 pub fn frame(payload: &[u8]) -> crate::Result<Vec<u8>> {
     let mut frame = Vec::with_capacity(HEAD + payload.len());
     frame.extend(u32::try_from(payload.len())?.to_be_bytes());
@@ -37,7 +37,7 @@ pub fn whole_frames(received: &[u8]) -> usize {
 /// byte. It is sent as the length 0, followed by its three numbers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transfer {
-    /// To the server, and not from it.
+    /// Whether the client sends the messages.
     pub is_upload: bool,
     /// The number of messages.
     pub count: u32,
@@ -73,7 +73,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at + HEAD)?.try_into().ok()?))
 }
 
-/// That the other end has closed the connection.
+/// The error if the other end has closed the connection.
 pub fn closed() -> io::Error {
     io::ErrorKind::UnexpectedEof.into()
 }

@@ -5,9 +5,9 @@ use tokio::task::JoinSet;
 
 use crate::{Latencies, Result, Until};
 
-/// The client of a stack, with one connection. What a stack does not have returns `None`.
+/// The client of a stack, with one connection. A method returns `None` if the stack does not have that kind of call.
 pub trait Client: Send + Sized + 'static {
-    /// Makes one call with `payload`, and checks that the response is as long.
+    /// Makes one call with `payload`, and checks that the response has its length.
     fn echo(&mut self, payload: &Bytes) -> impl Future<Output = Result> + Send;
 
     /// Makes calls until `until`, `in_flight` at a time.

@@ -20,7 +20,7 @@ impl Figures {
         let Latencies(mut latencies) = latencies;
         latencies.sort_unstable();
         let percentile = |(name, slower): (&'static str, usize)| {
-            // At least one call has to be above.
+            // At least one call has to be slower than the percentile.
             let above = latencies.len() * slower / 1000;
             let latency = latencies.get(latencies.len().checked_sub(above.max(1))?)?;
             (above > 0).then_some((name, f64::from(*latency) / 1e3))

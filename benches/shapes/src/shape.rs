@@ -4,9 +4,9 @@ use std::str::FromStr;
 /// A kind of call. `size` is that of each message's payload, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
-    /// Unary calls whose response is the request, so many at a time on one connection.
+    /// Unary calls whose response is the request, on one connection.
     Unary {
-        /// The calls at a time.
+        /// The number of calls at a time.
         in_flight: u32,
         /// The size of a payload.
         size: u32,
@@ -24,7 +24,7 @@ pub enum Shape {
         /// Whether a task sends each message.
         awaited: bool,
     },
-    /// The same to the server.
+    /// Messages to the server, in the same two ways.
     Upload {
         /// The size of a payload.
         size: u32,

@@ -22,17 +22,17 @@ use crate::tls::Tls;
 /// How long [`Broker::dial`] waits for an offer, as long as in Go.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// The broker of one end. Clones are of the same.
+/// The broker of one end. Clones share it.
 #[derive(Clone)]
 pub struct Broker(Arc<State>);
 
 struct State {
-    /// With the sockets of this end.
+    /// The directory of this end's sockets.
     directory: TempDir,
     tls: Option<Tls>,
     next: AtomicU32,
     offers: mpsc::UnboundedSender<ConnInfo>,
-    /// Until the stream takes it.
+    /// This end's offers, until the stream takes them.
     to_send: Mutex<Option<mpsc::UnboundedReceiver<ConnInfo>>>,
     /// The other end's offers that nobody has dialed, by number.
     offered: watch::Sender<HashMap<u32, ConnInfo>>,
@@ -70,11 +70,11 @@ impl Broker {
         Ok(id)
     }
 
-    /// Connects to what the other end offers under this number.
+    /// Connects to the service that the other end offers under this number.
     pub async fn dial(&self, id: u32) -> anyhow::Result<Channel> {
         let mut offered = self.0.offered.subscribe();
         let offer = offered.wait_for(|offered| offered.contains_key(&id));
-        drop(tokio::time::timeout(WAIT, offer).await.context("the other end offers no such number")??);
+        drop(tokio::time::timeout(WAIT, offer).await.context("the other end did not offer this number")??);
         let mut info = None;
         self.0.offered.send_modify(|offered| info = offered.remove(&id));
         let info = info.context("another call has dialed this number")?;
@@ -88,8 +88,8 @@ impl Broker {
         Ok(Channel::connect(options).await?)
     }
 
-    /// The host's side: opens the stream, and returns. A server in Go sends no headers before its first offer, so the
-    /// call itself is made by a task.
+    /// The host's side: opens the stream, and returns. A task makes the call, because a server in Go sends no headers
+    /// before its first offer.
     pub fn start(&self, channel: Channel) {
         let Some(offers) = self.offers() else { return };
         let offered = self.0.offered.clone();

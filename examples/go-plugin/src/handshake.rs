@@ -2,11 +2,11 @@
 
 use anyhow::{Context as _, bail};
 
-/// A variable that each host sets for its plug-ins, and its value. Otherwise, a user has started the plug-in.
+/// A variable that each host sets for its plug-ins, and its value. Without it, a user has started the plug-in.
 pub const COOKIE: (&str, &str) = ("GREETING_PLUGIN", "9f2a6c0e");
 /// The version of the services in `greeting.proto`.
 pub const VERSION: &str = "1";
-/// The versions that the host has, separated by commas.
+/// The versions that the host supports, separated by commas.
 pub const VERSIONS: &str = "PLUGIN_PROTOCOL_VERSIONS";
 /// The host's certificate, if it wants TLS.
 pub const CLIENT_CERTIFICATE: &str = "PLUGIN_CLIENT_CERT";
@@ -40,7 +40,7 @@ impl Handshake {
         };
         if (*core, *version, *network, *protocol) != (CORE, VERSION, "unix", "grpc") {
             bail!(
-                "this host needs version {VERSION} over gRPC on a Unix socket, and the plug-in says {line:?}"
+                "this host needs version {VERSION} over gRPC on a Unix socket; the plug-in printed {line:?}"
             );
         }
         let certificate = rest.first().filter(|field| !field.is_empty()).map(|field| to_pem(field));

@@ -57,9 +57,9 @@ impl Plugin {
             .kill_on_drop(true);
         let mut process = command.spawn().with_context(|| format!("{command:?}"))?;
         let mut lines = BufReader::new(process.stdout.take().context("no standard output")?).lines();
-        let line = timeout(START, lines.next_line()).await.context("the plug-in says nothing")??;
+        let line = timeout(START, lines.next_line()).await.context("the plug-in printed no line")??;
         let handshake = Handshake::parse(&line.context("the plug-in has ended")?)?;
-        // Nobody needs what else it writes there, but it must be able to.
+        // The host ignores further lines, but it reads them, so that the plug-in does not block.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
 
         let mut options = ConnectOptions::new(format!("unix:{}", handshake.path));
@@ -78,7 +78,7 @@ impl Plugin {
         Ok(Self { process, channel, broker, output })
     }
 
-    /// Asks the plug-in to end, and waits until it has, and until all that it printed was passed on.
+    /// Asks the plug-in to end, and waits until it has ended and all of its output was passed on.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         // A plug-in in Go closes the connection before it answers.
         _ = GrpcControllerClient::new(self.channel.clone()).shutdown(()).await;

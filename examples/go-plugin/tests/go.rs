@@ -20,7 +20,7 @@ const GOPATH: &str = "/usr/share/gocode";
 const HOST: &str = env!("CARGO_BIN_EXE_greeting-host");
 const PLUGIN: &str = env!("CARGO_BIN_EXE_greeting-plugin");
 
-/// The program in Go, which is both.
+/// The program in Go, which is a host and a plug-in.
 fn build(test: &str, directory: &TempDir) -> Option<PathBuf> {
     if !Path::new(GOPATH).join("src/github.com/hashicorp/go-plugin").is_dir() {
         skip(test, "go-plugin is missing; run `cargo xtask setup`");

@@ -79,7 +79,7 @@ var dictionaryDesc = grpc.ServiceDesc{
 	}},
 }
 
-// What a host can do with a plug-in.
+// The calls that a host can make to a plug-in.
 type client struct {
 	broker     *plugin.GRPCBroker
 	connection *grpc.ClientConn

@@ -1,4 +1,4 @@
-// What the cases share: the calls they make and the checks they do.
+// What the cases share: calls and checks.
 #pragma once
 
 #include <algorithm>

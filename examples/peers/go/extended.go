@@ -195,7 +195,7 @@ func deadlinePassed(connection *grpc.ClientConn) {
 	emptyUnary(connection)
 }
 
-// Begins a stream, does what the phase needs with it, cancels it, and checks its status.
+// Begins a stream, brings it to the phase, cancels it, and checks its status.
 func cancelIn(connection *grpc.ClientConn, phase string, reach func(pb.TestService_FullDuplexCallClient)) {
 	ctx, cancel := callContext()
 	defer cancel()

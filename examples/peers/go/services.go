@@ -38,7 +38,7 @@ func echoMetadata(ctx context.Context) {
 	}
 }
 
-// A request that says how it travels must have travelled so.
+// Fails if a request says whether it is compressed, and it is not as it says.
 func checkCompression(ctx context.Context, expected *pb.BoolValue) error {
 	if expected != nil && expected.Value != lastCompressed(ctx) {
 		return status.Errorf(codes.InvalidArgument, "the message was compressed: %v", lastCompressed(ctx))

@@ -7,8 +7,8 @@
 //     version                    the versions of the stack and of Node.js
 //
 // A program on grpc-js or connect-node is not told whether a message that it received was compressed, and cannot choose
-// for each response. So the servers do not know the four cases of compression, and the clients do not check the
-// responses' in `server_compressed_unary` and `server_compressed_streaming`.
+// for each response whether to compress it. So the servers do not support the four cases of compression, and the
+// clients do not check the compression of responses in `server_compressed_unary` and `server_compressed_streaming`.
 
 const { parseArgs } = require('node:util');
 const cases = require('./cases.js');

@@ -154,7 +154,7 @@ module.exports = {
   },
 };
 
-/** When a call is cancelled: each begins one, up to there. */
+/** The phases in which a call is cancelled. Each begins a call, and brings it to that phase. */
 const PHASES = [
   function atOnce(client) {
     return client.call('fullDuplexCall');

@@ -1,4 +1,4 @@
-"""grpcio, gRPC's C-core, with asyncio (`grpc.aio`). What it lacks is what `stack_sync.py` says."""
+"""grpcio, gRPC's C-core, with asyncio (`grpc.aio`). It lacks the same as `stack_sync.py`."""
 
 import asyncio
 

@@ -1,4 +1,7 @@
-"""grpclib, gRPC in Python on hyper-h2. It has no compression, and no limit of messages' sizes and connections' ages."""
+"""grpclib, gRPC in Python on hyper-h2.
+
+It has no compression, and no limits on the size of messages and the age of connections.
+"""
 
 import asyncio
 import contextlib
@@ -206,7 +209,7 @@ class Client(tasks.Client):
 
 
 class Call:
-    """A call as `async with` would make it, which ends with the last response."""
+    """A call as `async with` makes it, except that it ends with the last response."""
 
     def __init__(self, stream, method):
         self.stream = stream
@@ -268,7 +271,7 @@ class Call:
 
 @contextlib.contextmanager
 def statuses(stream=None):
-    """Converts errors of calls. Those that grpclib knows no status for have their own names."""
+    """Converts errors of calls. An error without a status has the name of its type instead."""
     try:
         yield
     except Status:

@@ -1,8 +1,8 @@
 """grpcio, gRPC's C-core, with threads.
 
-A program on grpcio is not told whether a message that it received was compressed. So the server does not know the cases
-`client_compressed_unary` and `client_compressed_streaming`, which ask for that, and the client does not check it in
-`server_compressed_unary` and `server_compressed_streaming`.
+A program on grpcio is not told whether a message that it received was compressed. So the server does not support the
+cases `client_compressed_unary` and `client_compressed_streaming`, which ask for that, and the client does not check it
+in `server_compressed_unary` and `server_compressed_streaming`.
 """
 
 import queue
@@ -221,7 +221,7 @@ class Client:
         return ProtoReflectionDescriptorDatabase(self.channel).get_services()
 
     async def in_time(self, case):
-        """A case in a thread of its own, whose calls block."""
+        """Runs a case in a thread of its own, because its calls block."""
         result = futures.Future()
 
         def work():
@@ -281,7 +281,7 @@ class Call:
 
 
 def stubs(channel):
-    """The methods by their names. `Absent` is of a service that no server has."""
+    """The methods by their names. `Absent` belongs to a service that no server has."""
     test_service = test_services.TestServiceStub(channel)
     methods = {
         method.name: getattr(test_service, method.name)

@@ -47,7 +47,7 @@ class Client
   end
 end
 
-# A call that a thread makes, because its responses are read where requests are sent.
+# A call. A thread reads the responses, so that requests can be sent at the same time.
 class Call
   def initialize(operation, requests)
     @operation = operation

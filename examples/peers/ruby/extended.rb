@@ -18,7 +18,7 @@ def ending(code, message)
   T::StreamingOutputCallRequest.new(response_status: T::EchoStatus.new(code: code, message: message))
 end
 
-# When a call is cancelled: each begins one, up to there.
+# The phases in which a call is cancelled. Each begins a call, and brings it to that phase.
 PHASES = {
   at_once: ->(client) { client.call(:full_duplex_call) },
 

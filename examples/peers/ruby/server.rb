@@ -1,5 +1,5 @@
 # The server. A program in Ruby is not told whether a message that it received was compressed, and cannot choose for
-# each response, so it does not know the four cases of compression.
+# each response whether to compress it, so it does not support the four cases of compression.
 
 require_relative 'messages'
 

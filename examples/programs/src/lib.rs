@@ -1,4 +1,4 @@
-//! What the tests share: programs as child processes, each with a directory of its own.
+//! The common code of the tests: programs as child processes, each with a directory of its own.
 
 #![cfg(target_os = "linux")]
 
@@ -30,7 +30,7 @@ pub fn installed(test: &str, program: &str) -> bool {
     installed
 }
 
-/// A server in a process group of its own, which is killed when this is dropped. Its directory is the current one.
+/// A server in a process group of its own, which is killed when this is dropped. It runs in its own directory.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -95,10 +95,10 @@ pub async fn connect(socket: &Path) -> Channel {
     Channel::connect(options).await.expect("the program listens")
 }
 
-/// What a program prints, which must succeed.
+/// The output of a program.
 ///
 /// # Panics
-/// If it fails.
+/// If the program fails.
 pub fn printed(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().expect("the program");
     let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());

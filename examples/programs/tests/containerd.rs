@@ -1,4 +1,4 @@
-//! containerd, called by the code that `containerd-client` has generated with tonic, over a `Channel`.
+//! containerd, called over a `Channel` by the client that `containerd-client` generates with tonic.
 
 #![cfg(target_os = "linux")]
 
@@ -27,12 +27,12 @@ use grpc_ipc_programs::{Program, connect, installed, printed};
 use tempfile::TempDir;
 use tokio_stream::{StreamExt as _, iter};
 
-/// Most calls name it in their metadata.
+/// The namespace that most calls name in their metadata.
 const NAMESPACE: &str = "grpc-ipc";
 /// containerd sends content in messages of this size.
 const PIECE: usize = 1 << 20;
 
-/// containerd without containers: what it stores is in its directory.
+/// containerd without containers. It stores everything in its directory.
 struct Containerd {
     directory: TempDir,
     program: Program,
@@ -45,7 +45,7 @@ impl Containerd {
         }
         let directory = TempDir::new().unwrap();
         let path = |name| directory.path().join(name);
-        // Otherwise, it deletes content without a lease soon after it has started.
+        // Without the delay, it deletes content without a lease soon after it has started.
         let configuration = format!(
             "version = 2\nroot = {:?}\nstate = {:?}\n\
              disabled_plugins = [\"io.containerd.grpc.v1.cri\", \"io.containerd.internal.v1.opt\"]\n\
@@ -70,7 +70,7 @@ impl Containerd {
         Self { program: Self::run(&self.directory), directory: self.directory }
     }
 
-    /// A channel, on which [`NAMESPACE`] exists.
+    /// A channel, after [`NAMESPACE`] was created.
     async fn connect(&self) -> Channel {
         let channel = connect(&self.directory.path().join("socket")).await;
         create(&channel, NAMESPACE).await.unwrap();
@@ -98,7 +98,7 @@ async fn publish(channel: &Channel, topic: &str, name: &str) {
     EventsClient::new(channel.clone()).publish(within(request)).await.unwrap();
 }
 
-/// The events from now on. containerd sends no headers before the first event, so there have to be some.
+/// The events from now on. containerd sends no headers before the first event, so this publishes some.
 async fn subscribe(channel: &Channel) -> Streaming<Envelope> {
     let mut client = EventsClient::new(channel.clone());
     let subscribed = client.subscribe(SubscribeRequest::default());
@@ -120,7 +120,7 @@ async fn create(channel: &Channel, name: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// Bytes that compress badly and repeat nowhere.
+/// Bytes without repetitions.
 fn content(length: usize) -> Vec<u8> {
     let mut state = 1_u64;
     let mut next = || {
@@ -205,7 +205,7 @@ fn content_up_and_down() {
     run("content_up_and_down", || async {
         let Some(containerd) = Containerd::start("content_up_and_down") else { return };
         let channel = containerd.connect().await;
-        // In messages below and above the size of a frame, a window, and a gRPC message by default.
+        // Messages below and above the size of a frame, of a window, and of gRPC's default limit.
         for (piece, length) in [(100_usize, 10_000), (PIECE, 10 * PIECE + 1), (9 * PIECE, 20 * PIECE)] {
             let content = content(length);
             let name = format!("upload-{piece}");
@@ -233,7 +233,7 @@ fn many_downloads_at_once_of_which_some_are_given_up() {
             let (channel, digest, content) = (channel.clone(), digest.clone(), content.clone());
             downloads.spawn(async move {
                 if number % 3 == 0 {
-                    // The rest of it is neither read nor waited for.
+                    // The rest is not read.
                     let request = ReadContentRequest { digest, offset: 0, size: 0 };
                     let mut client = ContentClient::new(channel);
                     let mut responses = client.read(within(request)).await.unwrap().into_inner();
@@ -298,7 +298,7 @@ fn events_arrive_while_other_calls_are_made() {
                 event = events.message().await.unwrap().unwrap();
             }
             let mut payload = event.event.unwrap();
-            // prost expects an address in front of the name of the type.
+            // prost expects a slash in front of the type's name.
             payload.type_url.insert(0, '/');
             assert_eq!(payload.to_msg::<NamespaceCreate>().unwrap().name, name, "{}", event.topic);
         }

@@ -31,7 +31,7 @@ impl Etcd {
         Some(Self { directory, program })
     }
 
-    /// etcd wants a host and a port in every address. As a socket, they are a file in the current directory.
+    /// etcd requires a host and a port in every address. For a socket, `HOST:PORT` is a file in the current directory.
     fn run(directory: &TempDir) -> Program {
         let (clients, peers) = ("unix://clients:1", "unix://peers:1");
         let command = [

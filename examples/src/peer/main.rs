@@ -9,8 +9,8 @@
 //! peer bench ADDRESS SECONDS SHAPE...
 //!                                  figures for each kind of call
 //! peer greet ADDRESS NAME          one call; prints the reply
-//! peer calls ADDRESS COUNT         exactly so many unary calls, for tools that count what a call costs
-//! peer connections ADDRESS COUNT   so many connections at once, for tools that count what one holds
+//! peer calls ADDRESS COUNT         exactly COUNT unary calls, for tools that count what a call costs
+//! peer connections ADDRESS COUNT   COUNT connections at once, for tools that count what one holds
 //! ```
 //!
 //! An address is one of grpc-ipc's, or `tcp:HOST:PORT`, where a server may have port 0. Exits with 2 if this platform

@@ -91,7 +91,7 @@ fn ours(address: &str) -> String {
     address.strip_prefix("tcp:").map_or_else(|| address.to_owned(), |tcp| format!("http://{tcp}"))
 }
 
-/// The cause that says that this platform does not have the transport of the address, if that is the reason.
+/// The cause of `error` that says that this platform lacks the transport of the address, if there is one.
 pub(crate) fn unsupported<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     let mut cause = Some(error);
     while let Some(error) = cause {

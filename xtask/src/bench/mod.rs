@@ -61,7 +61,7 @@ impl Bench {
         Duration::from_secs(60) + Duration::from_secs_f64(4.0 * self.seconds)
     }
 
-    /// The rounds of what hardly differs between rounds.
+    /// The number of rounds for figures that hardly differ between rounds.
     fn count_rounds(&self) -> usize {
         if self.quick { 1 } else { self.rounds.min(3) }
     }

@@ -93,7 +93,7 @@ impl Process {
         Ok((self.stdout.read_line(&mut line)? > 0).then_some(line))
     }
 
-    /// The processor time in seconds that it has used, in hundredths.
+    /// The processor time that it has used, in seconds, with a resolution of a hundredth.
     pub(super) fn cpu(&self) -> Result<f64> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
         // proc_pid_stat(5): the second field is the name in parentheses; utime and stime are the 14th and 15th. They

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-/// Prints how far a long measurement is.
+/// Prints the progress of a long measurement.
 pub(super) struct Progress {
     steps: usize,
     begun: usize,

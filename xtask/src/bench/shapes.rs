@@ -20,7 +20,7 @@ pub(super) struct Shape {
     pub(super) section: &'static str,
     /// What distinguishes it in its section.
     pub(super) what: String,
-    /// What is compared first.
+    /// The unit of the figure that is compared first.
     pub(super) primary: &'static str,
     /// The bytes that a message moves in one direction.
     pub(super) size: u32,
@@ -60,7 +60,7 @@ impl Shape {
         all
     }
 
-    /// The kinds that say most.
+    /// Whether it is one of the most important kinds.
     pub(super) fn is_headline(&self) -> bool {
         HEADLINES.contains(&&*self.name)
     }

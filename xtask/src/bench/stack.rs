@@ -71,7 +71,7 @@ impl Stack {
         matches!(self, Self::GrpcIpcTonicCode | Self::GrpcIpc)
     }
 
-    /// Whether its program is not in Rust, and not built here.
+    /// Whether its program is in another language, and not built by cargo.
     pub(super) fn is_foreign(self) -> bool {
         matches!(self, Self::Cpp | Self::Go | Self::Dotnet | Self::Node | Self::Python)
     }

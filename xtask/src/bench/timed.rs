@@ -1,4 +1,4 @@
-//! Kinds of calls that the programs time themselves. The processor time of both processes is read beside it.
+//! Kinds of calls that the programs time themselves. The processor time of both processes is measured, too.
 
 use super::build::Profile;
 use super::foreign;

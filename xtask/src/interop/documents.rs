@@ -1,4 +1,4 @@
-//! Where the matrix is kept: its JSON in the book, and the parts of the guide and the README that are made from it.
+//! The files with the matrix: its JSON in the book, and the parts of the book and the README that are made from it.
 
 use std::fs;
 
@@ -16,7 +16,7 @@ type Part = fn(&Matrix) -> String;
 const DOCUMENTS: [(&str, Part); 2] =
     [("crates/grpc-ipc/docs/interoperability.md", markdown::guide), ("README.md", markdown::readme)];
 
-/// Writes the matrix to `target/interop`, and its cells into the documentation if `update`. Returns the text for the guide.
+/// Writes the matrix to `target/interop`, and with `update` also into the documentation. Returns the text for the book.
 pub(super) fn write(matrix: Matrix, update: bool) -> Result<String> {
     let directory = root().join("target/interop");
     fs::create_dir_all(&directory)?;

@@ -1,5 +1,5 @@
-//! Features that a stack, or its program here, does not have. A client says so itself. A server cannot, so its lacks are
-//! listed here; and a stack that is run by our own program is, too.
+//! Features that a stack, or its program here, does not have. Most clients report what they lack. Servers cannot, so
+//! their lacks are listed here, and so are those of the other clients.
 
 use super::cases::{EXTENDED, Outcome};
 
@@ -119,13 +119,14 @@ impl Lack {
         shows: Some("instead of"),
     };
 
-    /// The reason for which `case` is not run, if so.
+    /// The reason why `case` is not run, if it is not.
     pub(super) fn not_run(lacks: &[Self], case: &str) -> Option<&'static str> {
         let lack = lacks.iter().find(|lack| lack.shows.is_none() && lack.cases.contains(&case));
         lack.map(|lack| lack.why)
     }
 
-    /// What the outcome of a case that was run means for a peer with these lacks. It must fail as expected.
+    /// The outcome of a case that was run, for a peer with these lacks. If a lack lists the case, it must fail with the
+    /// text of that lack.
     pub(super) fn judge(lacks: &[Self], case: &str, outcome: Outcome) -> Outcome {
         let listed = |lack: &&Self| lack.shows.is_some() && lack.cases.contains(&case);
         let Some(lack) = lacks.iter().find(listed) else { return outcome };

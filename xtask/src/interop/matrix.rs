@@ -16,7 +16,7 @@ pub(super) struct Matrix {
     pub(super) cells: Vec<Cell>,
 }
 
-/// A peer, and whether it was there.
+/// A peer that took part.
 #[derive(PartialEq, Debug)]
 pub(super) struct Participant {
     pub(super) name: String,
@@ -24,7 +24,7 @@ pub(super) struct Participant {
     pub(super) version: String,
 }
 
-/// The cases of a client with a server.
+/// The results of a client with a server.
 #[derive(PartialEq, Debug)]
 pub(super) struct Cell {
     pub(super) client: String,
@@ -111,7 +111,7 @@ impl Cell {
 }
 
 impl Matrix {
-    /// The cell of these two, if they met.
+    /// The cell of these two, if it was run.
     pub(super) fn cell(&self, client: &str, server: &str, transport: Transport) -> Option<&Cell> {
         let is_it =
             |cell: &&Cell| cell.client == client && cell.server == server && cell.transport == transport;

@@ -1,5 +1,5 @@
-//! `cargo xtask interop`: every peer with ours, in both directions, on every transport, through all interoperability
-//! cases.
+//! `cargo xtask interop`: runs all interoperability cases between our peer and every peer, in both directions, on every
+//! transport.
 
 mod cases;
 mod documents;
@@ -134,7 +134,7 @@ impl Options {
     }
 }
 
-/// What was run.
+/// The results of a run.
 struct Found {
     cells: Vec<Cell>,
     /// Peers that are not installed.

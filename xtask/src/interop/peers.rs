@@ -19,7 +19,7 @@ pub(super) struct Peer {
     options: &'static [&'static str],
     pub(super) pipe: Pipe,
     pub(super) tcp: Tcp,
-    /// What its client lacks, beside what it says itself.
+    /// What its client lacks, but does not report.
     pub(super) client_lacks: &'static [Lack],
     pub(super) server_lacks: &'static [Lack],
 }
@@ -227,7 +227,7 @@ impl Peer {
         }
     }
 
-    /// What is missing to run it, and how to get it.
+    /// What is missing to run it, and how to install that.
     pub(super) fn missing(&self, transport: Transport) -> Option<String> {
         let needed = match self.program {
             Program::Built(_) | Program::Ruby(_) if !cfg!(target_os = "linux") => {

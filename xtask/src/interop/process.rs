@@ -13,7 +13,7 @@ use crate::command::{command, run_quietly, shown};
 
 /// Whether a process and its children can be signalled at once.
 const SESSIONS: bool = cfg!(target_os = "linux");
-/// How often a process is looked at.
+/// The pause between two checks of a process.
 const INTERVAL: Duration = Duration::from_millis(10);
 /// A server that is asked to stop must end within this time.
 const STOP: Duration = Duration::from_secs(15);

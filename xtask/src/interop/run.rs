@@ -1,4 +1,4 @@
-//! One cell: a server, a client, and what the client printed.
+//! One cell: runs a server and a client, and reads what the client prints.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ const CLIENT: Duration = Duration::from_secs(240);
 /// How a program says that its stack lacks the transport.
 const NOT_APPLICABLE: &str = "not applicable: ";
 
-/// A client and a server that shall meet.
+/// A client and a server to run with each other.
 #[derive(Clone, Copy)]
 pub(super) struct Job {
     pub(super) client: &'static Peer,
@@ -116,7 +116,7 @@ impl Job {
         if complete && !status.is_some_and(|status| status.success()) {
             outcomes.insert(cases[0], Outcome::Failed(format!("no case failed, but the client {ended}")));
         }
-        // Under Wine, a program cannot be asked.
+        // Under Wine, a program cannot be asked to stop.
         if !under_wine(self.transport)
             && !cfg!(windows)
             && let Err(error) = server.stop()

@@ -1,5 +1,5 @@
-//! Floods of frames, each on a connection of its own, which the server ends; and a client that takes no responses, for
-//! which the server keeps a bounded part of them. The calls of another client are answered in time.
+//! Floods of frames: the server ends each connection that sends one. And a client that does not read its responses: the
+//! server keeps a bounded part of them. Meanwhile, the calls of another client are answered in time.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -30,7 +30,7 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 /// The default of `Http2Options::max_unsent`.
 const MAX_UNSENT: u64 = 128 << 20;
 
-/// What the attack sends with an id of a stream.
+/// The bytes that the attack sends for a stream's id.
 type Attack = fn(u32) -> Vec<u8>;
 
 pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
@@ -61,7 +61,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     unread(scale, report, &address, socket, server.id()).await
 }
 
-/// A client asks for large responses, and takes nothing of them.
+/// A client asks for large responses, and reads none of them.
 async fn unread(scale: Scale, report: &mut Report, address: &str, socket: PathBuf, server: u32) -> Result {
     let count = scale.of(300, 60);
     let before = private_memory(server)?;
@@ -69,17 +69,17 @@ async fn unread(scale: Scale, report: &mut Report, address: &str, socket: PathBu
     let (refused, connection) =
         tokio::task::spawn_blocking(move || ask_and_take_nothing(&socket, count)).await??;
     let held = private_memory(server)?.saturating_sub(before);
-    report.count("responses of 4 MiB that a client does not take", count);
+    report.count("responses of 4 MiB that a client does not read", count);
     report.count("  calls that end without a response", refused);
     report.count("  memory of the server", format!("{} MiB", held >> 20));
-    report.require(held < MAX_UNSENT + MAX_UNSENT / 2, "  it is bounded");
+    report.require(held < MAX_UNSENT + MAX_UNSENT / 2, "  memory is bounded");
     bystander.report(report).await?;
     drop(connection);
     Ok(())
 }
 
 struct Ended {
-    /// How often the client has sent what the attack repeats.
+    /// How often the client has repeated the attack.
     sent: usize,
     /// The code of the server's GOAWAY.
     code: Option<u32>,
@@ -110,7 +110,7 @@ fn flood(socket: &Path, attack: Attack) -> Result<Ended> {
     Ok(Ended { sent, code })
 }
 
-/// Returns how many of `count` calls end with a status only, and the connection.
+/// Returns how many of `count` calls end with only a status, and the connection.
 fn ask_and_take_nothing(socket: &Path, count: usize) -> Result<(usize, UnixStream)> {
     // INITIAL_WINDOW_SIZE of 0.
     let mut connection = connect(socket, &[0, 4, 0, 0, 0, 0])?;

@@ -51,7 +51,7 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
     Ok(())
 }
 
-/// The client does its worst three times, next to a client that calls steadily.
+/// The client makes many calls in each of three ways, while another client calls steadily.
 async fn burst(scale: Scale, report: &mut Report, name: &str, address: &str, mut client: Child) -> Result {
     if client.line()? != "connected" {
         return Err(format!("{name} is not connected").into());

@@ -60,7 +60,7 @@ enum Scenario {
     Stalled,
     /// Thousands of deadlines, cancellations and calls on one connection, from three implementations of gRPC
     Busy,
-    /// Floods of frames, and a client that takes no responses
+    /// Floods of frames, and a client that does not read its responses
     Attacks,
     /// Plug-ins over socketpairs, and a host that is killed
     Plugins,

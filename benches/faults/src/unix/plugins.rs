@@ -141,7 +141,7 @@ impl Ledger for Asking {
     }
 
     async fn wait(&self, _: Request<Pause>) -> Answer<Appended> {
-        Err(Status::unimplemented("plug-ins wait for nothing"))
+        Err(Status::unimplemented("plug-ins do not serve this method"))
     }
 
     type FollowStream = FollowStream;

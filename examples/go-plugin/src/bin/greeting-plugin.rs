@@ -48,10 +48,10 @@ impl Greeter for MyGreeter {
     }
 }
 
-/// What the host shows of this plug-in. After the handshake, nobody reads its standard output.
+/// The output of this plug-in, for the host to show. After the handshake, hosts ignore its standard output.
 struct Output {
     sender: mpsc::Sender<StdioData>,
-    /// Until the host follows.
+    /// Until the host asks for the output.
     receiver: Mutex<Option<mpsc::Receiver<StdioData>>>,
 }
 
@@ -61,7 +61,7 @@ impl Output {
         Self { sender, receiver: Mutex::new(Some(receiver)) }
     }
 
-    /// Prints, unless too much waits for a host that does not follow.
+    /// Prints the text. Drops it if the host does not read, and 100 texts wait.
     fn print(&self, text: String) {
         _ = self.sender.try_send(StdioData { channel: Channel::Stdout.into(), data: text.into_bytes() });
     }
@@ -78,7 +78,7 @@ impl GrpcStdio for Output {
     }
 }
 
-/// The host asks this plug-in to end.
+/// Ends this plug-in when the host asks for it.
 struct Controller(Arc<Notify>);
 
 #[async_trait]
@@ -115,7 +115,7 @@ async fn main() -> anyhow::Result<()> {
         .add_service(GrpcStdioServer::from_arc(output.clone()))
         .add_service(GreeterServer::new(MyGreeter { broker, output }))
         .listen(options)
-        // A host that was killed has not asked.
+        // A host that was killed does not ask the plug-in to end.
         .exit_when_idle(Duration::from_secs(60))
         .bind()
         .await?;

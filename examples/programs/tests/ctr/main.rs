@@ -80,7 +80,7 @@ impl Drop for Killed {
     }
 }
 
-/// A file whose bytes repeat nowhere, and its digest.
+/// A file without repetitions, and its digest.
 fn file(directory: &Path) -> (PathBuf, String) {
     let path = directory.join("file");
     let lines: String = (0..400_000).map(|number| format!("{number}\n")).collect();

@@ -48,18 +48,18 @@ struct Stored {
 }
 
 impl Store {
-    /// Those who have subscribed to events so far.
+    /// The subscribers to events so far.
     pub(crate) fn subscribers(&self) -> Vec<Subscriber> {
         self.0.lock().unwrap().subscribers.clone()
     }
 
-    /// What has been uploaded with this digest.
+    /// The uploaded content with this digest.
     pub(crate) fn content(&self, digest: &str) -> Option<Vec<u8>> {
         self.0.lock().unwrap().content.get(digest).cloned()
     }
 }
 
-/// That a namespace was created, in one.
+/// The event that a namespace was created, in that namespace.
 pub(crate) fn event(name: &str) -> events::Envelope {
     let payload = to_any(&NamespaceCreate { name: name.to_owned(), ..Default::default() });
     events::Envelope {

@@ -1,4 +1,4 @@
-//! What the peer measures, with the client of each stack.
+//! The measurements of the peer, with the client of each stack.
 
 mod client;
 mod counted;

@@ -8,7 +8,7 @@ use crate::compression;
 /// The channel that the cases call: any transport, type-erased, with data that tonic does not expose.
 pub(crate) type Channel = BoxCloneService<Request<Body>, Response<Body>, StdError>;
 
-/// What every channel is.
+/// The traits of every channel.
 pub(crate) trait Transport
 where
     Self: Service<Request<Body>, Response = Response<Self::Received>> + Clone + Send + 'static,

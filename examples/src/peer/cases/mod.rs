@@ -94,7 +94,7 @@ fn official<T: Transport>() -> [Case<T>; 18] {
     ]
 }
 
-/// The cases beyond gRPC's. All peers have them, under the same names.
+/// The cases beyond gRPC's. All peers but the one in C# have them, under the same names.
 fn extended<T: Transport>() -> [Case<T>; 16] {
     [
         case!(extended::messages::message_sizes),

@@ -77,7 +77,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_services_pass_the_cases_without_a_transport() {
-        // These are up to the transport.
+        // These depend on the transport.
         let needs_one = |name: &str| {
             name.starts_with("cancel_")
                 || name.starts_with("timeout_")

@@ -25,7 +25,7 @@ const CRATES: [(&str, &str); 7] = [
 #[derive(Debug, PartialEq)]
 pub(super) struct About {
     pub(super) date: String,
-    /// The options of the command.
+    /// The command with its options.
     pub(super) options: String,
     pub(super) machine: String,
     /// Each program with its version.

@@ -1,4 +1,4 @@
-//! The cells in which grpc-ipc is behind, each with the reason, which is written by hand.
+//! The cells in which grpc-ipc is behind. The reasons are notes in `behind.json`, which this does not write.
 
 use std::fmt::Write as _;
 

@@ -142,7 +142,7 @@ fn medians(table: &Table, section: &str, what: &str, place: &str, unit: &str) ->
     Some(figures.iter().filter_map(median).collect())
 }
 
-/// Ours is dark, gRPC by others is blue, other RPC is green, and the floors are grey.
+/// Ours is red, other gRPC is blue, other RPC is green, and bare sockets are grey.
 fn color(stack: Stack) -> RGBColor {
     match stack {
         Stack::GrpcIpc => RGBColor(200, 60, 20),

@@ -37,7 +37,7 @@ pub(super) fn write(bench: &Bench, table: &Table) -> Result {
     render()
 }
 
-/// Writes the pages and charts of the last report again, and says what its notes lack.
+/// Writes the pages and charts of the last report again, and prints the notes that are missing or not needed.
 pub(super) fn render() -> Result {
     for (path, text) in wanted()? {
         fs::write(root().join(&path), text)?;
@@ -58,7 +58,7 @@ pub(super) fn print(table: &Table) {
     table.notes.iter().for_each(|note| println!("{note}\n"));
 }
 
-/// The files that [`render`] would change, and what its notes lack.
+/// The files that [`render`] would change, and the notes that are missing or not needed.
 pub(crate) fn outdated() -> Result<Vec<String>> {
     let mut findings = unexplained()?;
     for (path, text) in wanted()? {
