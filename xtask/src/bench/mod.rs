@@ -76,6 +76,11 @@ impl Bench {
         };
         is_whole || shape.is_headline()
     }
+
+    /// Whether to measure stacks in other languages in this place.
+    fn has_foreign(&self, profile: Profile, placement: Placement) -> bool {
+        profile == Profile::Release && (!self.quick || placement.name == ONE_CORE.name)
+    }
 }
 
 /// The cores of the two processes, and the runtime for their tasks.

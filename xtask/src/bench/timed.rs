@@ -36,7 +36,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
         // One stack after the other, so that a slow phase of the machine affects all stacks. Each kind of call runs in
         // separate processes, because earlier allocations change the cost of large messages.
         for stack in shape.stacks() {
-            if missing.contains(&stack) || (stack.is_foreign() && profile != Profile::Release) {
+            if missing.contains(&stack) || (stack.is_foreign() && !bench.has_foreign(profile, placement)) {
                 continue;
             }
             let setup = Setup { stack, profile, placement, serve: &[] };
