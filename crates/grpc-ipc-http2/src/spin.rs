@@ -43,6 +43,8 @@ enum Wait {
     Awake {
         since: Instant,
         until: Instant,
+        /// Whether a call began then, or since.
+        is_for_call: bool,
     },
 }
 
@@ -159,9 +161,10 @@ impl Spin {
             _ => {}
         }
         let now = now();
-        if let Wait::Awake { since, until } = self.wait {
-            if began {
-                // The caller was slow: the peer gets the call only now.
+        if let Wait::Awake { since, until, is_for_call } = self.wait {
+            if began && !is_for_call {
+                // The caller was slow: the peer gets the call only now. Further calls change nothing. Otherwise many
+                // calls could keep this thread awake, and a peer on the same core from answering.
                 thread.close();
             } else if now < until {
                 return true;
@@ -175,7 +178,7 @@ impl Spin {
             }
         }
         let until = thread.open(now, self.limit());
-        self.wait = until.map_or(Wait::Asleep, |until| Wait::Awake { since: now, until });
+        self.wait = until.map_or(Wait::Asleep, |until| Wait::Awake { since: now, until, is_for_call: began });
         until.is_some()
     }
 }
@@ -345,11 +348,26 @@ mod tests {
     #[test]
     fn a_call_is_waited_for_from_its_beginning() {
         let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
+        scene.hear(&mut spin);
+        assert!(scene.stays_awake(&mut spin));
+        scene.now += WINDOW / 2;
         assert!(scene.stays_awake_after(&mut spin, 1));
-        scene.now += WINDOW;
-        assert!(scene.stays_awake_after(&mut spin, 3));
-        scene.now += WINDOW;
-        assert!(!scene.stays_awake_after(&mut spin, 3));
+        scene.now += WINDOW - MICROSECOND;
+        assert!(scene.stays_awake_after(&mut spin, 1));
+        scene.now += MICROSECOND;
+        assert!(!scene.stays_awake_after(&mut spin, 1));
+    }
+
+    #[test]
+    fn further_calls_do_not_extend_a_wait() {
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
+        scene.hear(&mut spin);
+        let mut awake = 0;
+        while scene.stays_awake_after(&mut spin, awake + 1) {
+            scene.now += MICROSECOND;
+            awake += 1;
+        }
+        assert_eq!(awake, 20);
     }
 
     #[test]
