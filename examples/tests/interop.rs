@@ -262,7 +262,7 @@ fn a_transport_of_another_platform_is_not_applicable() {
 fn an_unknown_case_is_an_error() {
     let _watchdog = watch("an_unknown_case_is_an_error");
     let said = fail(&mut peer(&["call", "unix:/x", "no_such_case"]));
-    let expected = format!("there is no case \"no_such_case\"; the cases are: {}, ", CASES.join(", "));
+    let expected = format!("unknown case \"no_such_case\"; the cases are: {}, ", CASES.join(", "));
     assert!(said.contains(&expected), "{said}");
 }
 

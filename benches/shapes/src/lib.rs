@@ -51,7 +51,7 @@ impl Until {
 ///
 /// # Errors
 ///
-/// The reason why there is no connection, or the error of the first call that failed.
+/// The error of connecting, or of the first call that failed.
 pub async fn run<C: Client>(
     connect: &impl AsyncFn() -> Result<C>,
     duration: Duration,

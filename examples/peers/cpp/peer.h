@@ -27,7 +27,7 @@ inline constexpr char kTrailingMetadata[] = "x-grpc-test-echo-trailing-bin";
 inline constexpr char kStatusDetails[] = "x-status-details-bin";
 
 // Runs the cases and prints a line for each: those of `names`, or, when there are none, the official or the extended
-// ones. False when one of them failed. Throws std::invalid_argument when there is no case of one of the names.
+// ones. False when one of them failed. Throws std::invalid_argument when a name is unknown.
 bool run_cases(const std::shared_ptr<grpc::Channel>& channel, const std::vector<std::string>& names, bool extended);
 
 // `greet.Greeter` and `grpc.testing.TestService`.

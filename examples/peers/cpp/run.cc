@@ -17,7 +17,7 @@ std::vector<Case> select(const std::vector<std::string>& names, bool extended) {
   std::vector<Case> selected;
   for (const auto& name : names) {
     const auto found = std::find_if(known.begin(), known.end(), [&](const Case& one) { return one.name == name; });
-    if (found == known.end()) throw std::invalid_argument("there is no case \"" + name + "\"");
+    if (found == known.end()) throw std::invalid_argument("unknown case \"" + name + "\"");
     selected.push_back(*found);
   }
   return selected;

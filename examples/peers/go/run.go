@@ -66,7 +66,7 @@ func choose(names []string, extended bool) ([]testCase, error) {
 			}
 		}
 		if len(chosen) == before {
-			return nil, fmt.Errorf("there is no case %q", name)
+			return nil, fmt.Errorf("unknown case %q", name)
 		}
 	}
 	return chosen, nil

@@ -34,7 +34,7 @@ final class Runner {
         for (String name : names) {
             Case known = Cases.ALL.getOrDefault(name, Extended.ALL.get(name));
             if (known == null) {
-                throw new IllegalArgumentException("there is no case \"" + name + "\"");
+                throw new IllegalArgumentException("unknown case \"" + name + "\"");
             }
             selected.put(name, known);
         }

@@ -19,7 +19,7 @@ async function runCases(stack, address, names, options) {
   const known = { ...cases, ...extended };
   const unknown = names.find((name) => !Object.hasOwn(known, name));
   if (unknown !== undefined) {
-    throw new Error(`there is no case "${unknown}"; the cases are: ${Object.keys(known).join(', ')}`);
+    throw new Error(`unknown case "${unknown}"; the cases are: ${Object.keys(known).join(', ')}`);
   }
   if (names.length === 0) names = Object.keys(options.extended ? extended : cases);
   const client = new stack.Client(address, options);

@@ -42,7 +42,7 @@ async def run_cases(stack, options):
     known = {case.__name__: case for case in [*CASES, *EXTENDED]}
     unknown = [name for name in options.names if name not in known]
     if unknown:
-        sys.exit(f"there is no case {unknown[0]!r}; the cases are: {', '.join(known)}")
+        sys.exit(f"unknown case {unknown[0]!r}; the cases are: {', '.join(known)}")
     cases = [known[name] for name in options.names] or (EXTENDED if options.extended else CASES)
     client = stack.Client(options)
     passed = True

@@ -39,7 +39,7 @@ module Command
   def run_cases(address, names, options)
     known = CASES.merge(EXTENDED)
     unknown = names - known.keys
-    abort "there is no case #{unknown.first}; the cases are: #{known.keys.join(', ')}" unless unknown.empty?
+    abort "unknown case #{unknown.first}; the cases are: #{known.keys.join(', ')}" unless unknown.empty?
     names = (options[:extended] ? EXTENDED : CASES).keys if names.empty?
     client = Client.new(address, options)
     outcomes = names.map do |name|

@@ -136,7 +136,7 @@ fn watches_on_one_stream() {
         watch.cancel(1).await.unwrap();
         let canceled = watch.message().await.unwrap().unwrap();
         assert!(canceled.canceled() && canceled.watch_id() == 1, "{canceled:?}");
-        // The changes after a restart of the client, of which only the revision is known.
+        // A client that restarts needs only the revision to get the changes after it.
         let revision = canceled.header().unwrap().revision();
         drop(watch);
         other.put("two/key", "later", None).await.unwrap();

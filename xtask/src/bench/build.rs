@@ -63,7 +63,7 @@ impl Programs {
         Ok(Self { target: target.into() })
     }
 
-    /// The words that run a stack's program.
+    /// The command line of a stack's program.
     pub(super) fn command(&self, stack: Stack, profile: Profile) -> Vec<OsString> {
         if stack.is_foreign() {
             return foreign::words(stack);

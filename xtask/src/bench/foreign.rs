@@ -10,7 +10,7 @@ use crate::{setup, workspace};
 /// The variable with the .NET program, as for the tests.
 const DOTNET: &str = "GRPC_IPC_DOTNET_PEER";
 
-/// The words that run a stack's program. Empty if there is none.
+/// The command line of a stack's program. Empty for stacks in Rust, and for .NET if the variable is not set.
 pub(super) fn words(stack: Stack) -> Vec<OsString> {
     let built = |name: &str| workspace::root().join("target/peers").join(name);
     let source = |name: &str| workspace::root().join("examples/peers/bench").join(name);

@@ -84,7 +84,7 @@ impl Table {
             let row = Row::new(text("section")?, text("what")?, text("place")?, text("unit")?);
             let mut figures = Figures::new();
             for (name, rounds) in value["figures"].as_object().ok_or("a row has no figures")? {
-                let stack = Stack::named(name).ok_or_else(|| format!("there is no stack {name}"))?;
+                let stack = Stack::named(name).ok_or_else(|| format!("unknown stack {name}"))?;
                 let rounds = list(rounds)?.iter().map(Value::as_f64).collect::<Option<_>>();
                 figures.insert(stack, rounds.ok_or("a figure is not a number")?);
             }

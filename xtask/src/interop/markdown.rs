@@ -10,7 +10,7 @@ use super::transport::Transport;
 const OURS: &str = "grpc-ipc";
 const DIRECT: &str = "grpc-ipc-direct";
 
-/// Who calls whom in a table.
+/// The caller and the server of a table's calls, for a peer.
 type Direction = fn(&str) -> (&str, &str);
 const DIRECTIONS: [(&str, Direction); 3] = [
     ("Their client, our server", |peer| (peer, OURS)),

@@ -96,13 +96,13 @@ impl Options {
                 [] => break,
                 ["--peer", name, rest @ ..] => {
                     let names = PEERS.each_ref().map(|peer| peer.name).join(", ");
-                    let unknown = || format!("there is no peer {name:?}; the peers are: {names}");
+                    let unknown = || format!("unknown peer {name:?}; the peers are: {names}");
                     parsed.peer = Some(Peer::named(name).ok_or_else(unknown)?);
                     rest
                 }
                 ["--transport", name, rest @ ..] => {
                     let unknown =
-                        || format!("there is no transport {name:?} here: uds, abstract, pipe or tcp");
+                        || format!("{name:?}: expected uds, abstract, pipe or tcp, as far as they work here");
                     let transport = Transport::named(name).filter(|transport| transport.is_here());
                     parsed.transports = vec![transport.ok_or_else(unknown)?];
                     rest

@@ -32,7 +32,7 @@ impl Bystander {
         Ok(Self { stop, calls })
     }
 
-    /// Ends its calls, of which there is at least one, and fails if one of them has failed.
+    /// Stops calling, after at least one call. Fails if a call has failed.
     pub(crate) async fn report(self, report: &mut Report) -> Result {
         self.stop.store(true, Ordering::Relaxed);
         let (made, mut times) = self.calls.await?;

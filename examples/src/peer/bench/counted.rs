@@ -124,7 +124,7 @@ impl Connections {
     ///
     /// # Errors
     ///
-    /// The reason why there is no connection, or the status of a call.
+    /// The error of connecting, or the status of a call.
     pub(super) async fn open<C: Client>(
         self,
         connect: impl AsyncFn() -> Result<C, Box<dyn Error>>,

@@ -31,7 +31,7 @@ impl Measure {
     ///
     /// # Errors
     ///
-    /// The reason why there is no connection, or the status of the first call that failed.
+    /// The error of connecting, or the status of the first call that failed.
     pub(crate) async fn run<C: Client>(
         self,
         connect: impl AsyncFn() -> Result<C, Box<dyn Error>>,

@@ -15,7 +15,7 @@ impl Selected {
     ///
     /// # Errors
     ///
-    /// If one of the names is unknown, or there is no connection.
+    /// If a name is unknown, or if connecting fails.
     pub(crate) async fn run<T: Transport>(
         &self,
         connect: impl AsyncFnOnce() -> Result<T, Box<dyn Error>>,
@@ -62,7 +62,7 @@ struct UnknownCase {
 
 impl fmt::Display for UnknownCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no case {:?}; the cases are: {}", self.name, self.known.join(", "))
+        write!(f, "unknown case {:?}; the cases are: {}", self.name, self.known.join(", "))
     }
 }
 
