@@ -276,11 +276,12 @@ impl Options {
     /// thread may keep it for about 200 microseconds. An idle connection does not poll: it polls only after data has
     /// come or a call has begun.
     ///
-    /// The price is CPU time: up to this long for each message that comes later, and sometimes four times as long, to
-    /// test whether the peer is fast while both ends are awake. Two limits apply. A connection with a slower peer polls
-    /// less and less often, down to one wait in 512. The connections of a thread poll together, and waste at most an
-    /// eighth of its time. Turn polling off if both ends share a CPU quota, because they then gain nothing. Default: 50
-    /// microseconds.
+    /// The price is CPU time: up to this long for a message that comes later, and sometimes four times as long, to test
+    /// whether the peer is fast while both ends are awake. Three limits apply. After a wait that took more than eight
+    /// times as long, a connection does not poll. If polling was in vain, it does so less and less often, down to one
+    /// wait in 1024. The connections of a thread poll together, and waste at most an eighth of its time. Turn polling
+    /// off if both ends share a CPU quota, because they then gain nothing. Times above an hour count as an hour.
+    /// Default: 50 microseconds.
     pub fn busy_poll(self, time: Duration) -> Self {
         Self { busy_poll: time, ..self }
     }

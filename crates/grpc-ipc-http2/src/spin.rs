@@ -1,8 +1,9 @@
 //! Decides whether the task of a connection polls for the next data instead of sleeping.
 //!
 //! A thread that sleeps until its socket is readable wakes late, because its core has gone to sleep, too. If the peer
-//! is fast, polling for some microseconds finds the answer earlier, and costs less than sleeping and waking. All
-//! decisions here depend on instants that are passed in; the caller reads the clock.
+//! is fast, polling for some microseconds finds the answer earlier, and costs less than sleeping and waking. The length
+//! of the last wait tells whether the peer may be fast. All decisions here depend on instants that are passed in; the
+//! caller reads the clock.
 
 use std::cell::Cell;
 use std::hint;
@@ -22,7 +23,9 @@ pub(crate) struct Spin {
     /// Whether it may poll without the runtime.
     in_place: bool,
     wait: Wait,
-    /// How many waits to skip before the next attempt, after waits that took too long: 0, 1, 2, 4 … [`MAX_PAUSE`].
+    /// How long the last wait of each kind took.
+    last: [Duration; 2],
+    /// How many waits to skip before the next attempt, after attempts in vain: 0, 1, 2, 4, 8 … [`MAX_PAUSE`].
     pause: u16,
     /// How many of them were skipped.
     passed: u16,
@@ -37,15 +40,27 @@ pub(crate) struct Spin {
 #[derive(Clone, Copy)]
 enum Wait {
     /// Nothing has come since the connection went to sleep.
-    Asleep,
+    Asleep {
+        /// When the wait began; `None` before the first.
+        since: Option<Instant>,
+        kind: Kind,
+    },
     /// Data has come, and more may follow.
     Due,
     Awake {
         since: Instant,
         until: Instant,
-        /// Whether a call began then, or since.
-        is_for_call: bool,
+        kind: Kind,
     },
+}
+
+/// What a wait is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Any data, or the next call of the caller.
+    Data,
+    /// The answer to a call that began when the wait did, or during it.
+    Answer,
 }
 
 /// How to poll for a moment.
@@ -57,12 +72,15 @@ pub(crate) enum Awake {
     InPlace,
 }
 
-/// The maximum pause between attempts, for a connection whose peer is never fast. It makes the cost of the attempts
-/// negligible.
-const MAX_PAUSE: u16 = 512;
+/// The maximum pause between attempts, for a peer that never answers while this end polls, such as one on the same core.
+/// It makes the cost of the attempts negligible.
+const MAX_PAUSE: u16 = 1024;
 /// A peer that sleeps itself is slow, and becomes fast only if this end stays awake. So after a wait that took longer
-/// than the window, the next waits may take this many windows.
+/// than the window, the next waits may take up to this many windows, but at most twice as long as the last one: it took
+/// that long although both ends slept.
 const PROBE: u32 = 4;
+/// Longer windows are no different.
+const MAX_WINDOW: Duration = Duration::from_secs(3600);
 /// After this many waits in a row that took longer than one window, the peer counts as slow.
 const MAX_LONG: u16 = 64;
 /// After this many polls in place, which take about 200 microseconds, other tasks run.
@@ -78,9 +96,10 @@ impl Spin {
         let one_thread = Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() == 1);
         Self {
             id: IDS.fetch_add(1, Relaxed),
-            window,
+            window: window.min(MAX_WINDOW),
             in_place: reads_at_once && !one_thread,
-            wait: Wait::Asleep,
+            wait: Wait::Asleep { since: None, kind: Kind::Data },
+            last: [Duration::ZERO; 2],
             pause: 0,
             passed: 0,
             long: 0,
@@ -99,7 +118,7 @@ impl Spin {
     /// Whether to poll while there is nothing to do, and how. `calls` changes when this end begins a call. Tasks that
     /// wait for this thread run first.
     pub(crate) fn stays_awake(&mut self, calls: u32, tasks_wait: bool) -> Option<Awake> {
-        if self.window.is_zero() || matches!(self.wait, Wait::Asleep) && self.calls == calls {
+        if self.window.is_zero() || matches!(self.wait, Wait::Asleep { .. }) && self.calls == calls {
             return None;
         }
         with_thread(|thread| {
@@ -122,18 +141,23 @@ impl Spin {
 
     fn hear_on(&mut self, thread: &mut Thread, now: impl FnOnce() -> Instant) {
         thread.hear(self.id);
-        if let Wait::Awake { since, .. } = self.wait {
-            thread.close();
-            let took = now() - since;
-            if took <= self.window {
-                self.long = 0;
-                self.pause /= 2;
-            } else if took <= 2 * PROBE * self.window && self.long < MAX_LONG {
-                self.long += 1;
-            } else {
-                // Others had the core for long. A sleeping thread gets it back sooner than a polling one.
-                self.try_less();
+        match self.wait {
+            Wait::Awake { since, kind, .. } => {
+                thread.close();
+                let took = now() - since;
+                if took <= self.window {
+                    self.long = 0;
+                    self.pause /= 2;
+                } else if took <= self.too_long() && self.long < MAX_LONG {
+                    self.long += 1;
+                } else {
+                    // Others had the core for long. A sleeping thread gets it back sooner than a polling one.
+                    self.try_less();
+                }
+                self.last[kind as usize] = took;
             }
+            Wait::Asleep { since: Some(since), kind } => self.last[kind as usize] = now() - since,
+            Wait::Asleep { since: None, .. } | Wait::Due => {}
         }
         self.wait = Wait::Due;
     }
@@ -144,42 +168,61 @@ impl Spin {
         self.passed = 0;
     }
 
-    /// The maximum length of a wait.
-    fn limit(&self) -> Duration {
-        if self.pause == 0 && self.long == 0 { self.window } else { PROBE * self.window }
+    /// A peer that took longer than this does not become fast by polling.
+    fn too_long(&self) -> Duration {
+        2 * PROBE * self.window
+    }
+
+    /// How long to poll at most.
+    fn limit(&self, kind: Kind) -> Duration {
+        if self.pause == 0 && self.long == 0 {
+            return self.window;
+        }
+        (2 * self.last[kind as usize]).clamp(self.window, PROBE * self.window)
     }
 
     fn stays_awake_on(&mut self, thread: &mut Thread, calls: u32, now: impl FnOnce() -> Instant) -> bool {
         let began = std::mem::replace(&mut self.calls, calls) != calls;
-        match self.wait {
-            Wait::Asleep if !began => return false,
-            Wait::Asleep | Wait::Due if self.passed < self.pause => {
-                self.passed += 1;
-                self.wait = Wait::Asleep;
-                return false;
-            }
-            _ => {}
+        if matches!(self.wait, Wait::Asleep { .. }) && !began {
+            return false;
         }
         let now = now();
-        if let Wait::Awake { since, until, is_for_call } = self.wait {
-            if began && !is_for_call {
-                // The caller was slow: the peer gets the call only now. Further calls change nothing. Otherwise many
-                // calls could keep this thread awake, and a peer on the same core from answering.
-                thread.close();
-            } else if now < until {
-                return true;
-            } else {
+        match self.wait {
+            Wait::Asleep { since: Some(since), kind: Kind::Data } => {
+                self.last[Kind::Data as usize] = now - since;
+            }
+            // The caller was slow: the peer gets the call only now. Further calls change nothing. Otherwise many calls
+            // could keep this thread awake, and a peer on the same core from answering.
+            Wait::Awake { kind: Kind::Data, .. } if began => thread.close(),
+            Wait::Awake { until, .. } if now < until => return true,
+            Wait::Awake { since, kind, .. } => {
                 // A connection that joined late has not waited for its full time.
-                if now >= since + self.limit() {
+                if now >= since + self.limit(kind) {
                     self.try_less();
                 }
-                self.wait = Wait::Asleep;
+                self.wait = Wait::Asleep { since: Some(since), kind };
                 return false;
             }
+            Wait::Asleep { .. } | Wait::Due => {}
         }
-        let until = thread.open(now, self.limit());
-        self.wait = until.map_or(Wait::Asleep, |until| Wait::Awake { since: now, until, is_for_call: began });
-        until.is_some()
+        let kind = if began { Kind::Answer } else { Kind::Data };
+        self.wait = match self.begin(thread, kind, now) {
+            Some(until) => Wait::Awake { since: now, until, kind },
+            None => Wait::Asleep { since: Some(now), kind },
+        };
+        matches!(self.wait, Wait::Awake { .. })
+    }
+
+    /// Begins a wait. Returns until when to poll.
+    fn begin(&mut self, thread: &mut Thread, kind: Kind, now: Instant) -> Option<Instant> {
+        if self.last[kind as usize] > self.too_long() {
+            return None;
+        }
+        if self.passed < self.pause {
+            self.passed += 1;
+            return None;
+        }
+        thread.open(now, self.limit(kind))
     }
 }
 
@@ -380,19 +423,57 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_peer_costs_a_window_in_512_waits() {
+    fn a_slow_peer_is_polled_for_once() {
         let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
         scene.hear(&mut spin);
-        for _ in 0..2000 {
-            scene.wait(&mut spin, Duration::from_millis(10));
-        }
-        let awake: Duration = (0..5130).map(|_| scene.wait(&mut spin, Duration::from_millis(10))).sum();
-        assert_eq!(awake, 10 * PROBE * WINDOW);
-        // The connection detects when the peer becomes fast.
-        for _ in 0..2000 {
-            scene.wait(&mut spin, MICROSECOND);
-        }
+        let awake: Duration = (0..5000).map(|_| scene.wait(&mut spin, Duration::from_millis(10))).sum();
+        assert_eq!(awake, WINDOW);
+        // It becomes fast: the first wait shows that, and the second is the pause.
+        (0..2).for_each(|_| assert_eq!(scene.wait(&mut spin, MICROSECOND), Duration::ZERO));
         assert_eq!(scene.wait(&mut spin, MICROSECOND), MICROSECOND);
+    }
+
+    #[test]
+    fn a_peer_on_the_same_core_costs_two_waits_in_1024() {
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
+        scene.hear(&mut spin);
+        // It runs only while this end sleeps.
+        let time = 15 * MICROSECOND;
+        let mut wait = || {
+            let begin = scene.now;
+            while scene.stays_awake(&mut spin) {
+                scene.now += MICROSECOND;
+            }
+            let awake = scene.now - begin;
+            scene.now += time;
+            scene.hear(&mut spin);
+            awake
+        };
+        (0..2100).for_each(|_| _ = wait());
+        let awake: Duration = (0..10 * 1025).map(|_| wait()).sum();
+        assert_eq!(awake, 10 * 2 * time);
+    }
+
+    #[test]
+    fn a_slow_caller_is_not_polled_for_but_the_answers_are() {
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
+        let mut awake = [Duration::ZERO; 2];
+        for call in 1..=1000 {
+            // The caller waits for 10 ms, and the peer answers after a microsecond.
+            let end = scene.now + Duration::from_millis(10);
+            while scene.stays_awake_after(&mut spin, call - 1) {
+                scene.now += MICROSECOND;
+                awake[0] += MICROSECOND;
+            }
+            scene.now = end;
+            if scene.stays_awake_after(&mut spin, call) {
+                awake[1] += MICROSECOND;
+            }
+            scene.now += MICROSECOND;
+            scene.hear(&mut spin);
+        }
+        assert_eq!(awake[0], WINDOW);
+        assert!(awake[1] >= 998 * MICROSECOND, "{awake:?}");
     }
 
     #[test]
@@ -408,18 +489,6 @@ mod tests {
         }
         // It does not.
         assert_eq!(scene.wait(&mut spin, time), Duration::ZERO);
-    }
-
-    #[test]
-    fn a_peer_that_has_become_quick_is_waited_for_from_the_first_try_on() {
-        let (mut scene, mut spin) = (Scene::new(), Spin::new(WINDOW, false));
-        scene.hear(&mut spin);
-        (0..2000).for_each(|_| _ = scene.wait(&mut spin, Duration::from_millis(10)));
-        let tried = (0..=MAX_PAUSE).any(|_| scene.wait(&mut spin, MICROSECOND) == MICROSECOND);
-        assert!(tried);
-        for _ in 0..100 {
-            assert_eq!(scene.wait(&mut spin, MICROSECOND), MICROSECOND);
-        }
     }
 
     /// A connection that is alone on its thread.
@@ -478,7 +547,7 @@ mod tests {
                 scene.now += Duration::from_millis(3);
             }
         }
-        assert!(tries <= 10 + 1000 / 512, "{tries}");
+        assert!(tries <= 10, "{tries}");
     }
 
     #[test]
@@ -515,6 +584,13 @@ mod tests {
         let connection = Connection::new(Role::Client, Options::new());
         let mut spin = Spin::new(WINDOW, false);
         assert_eq!(spin.stays_awake(connection.calls_begun(), false), None);
+    }
+
+    #[test]
+    fn no_window_is_too_long() {
+        let (mut scene, mut spin) = (Scene::new(), Spin::new(Duration::MAX, false));
+        scene.hear(&mut spin);
+        assert_eq!(scene.wait(&mut spin, WINDOW), WINDOW);
     }
 
     #[test]
