@@ -5,6 +5,7 @@ mod bench;
 mod book;
 mod command;
 mod cross;
+mod dotnet;
 mod faults;
 mod fuzz;
 mod interop;

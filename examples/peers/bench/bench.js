@@ -6,6 +6,7 @@
 //
 // The shapes are unary-IN_FLIGHT-BYTES, download-BYTES, upload-BYTES and connect-BYTES. `npipe:NAME` is a pipe.
 
+const fs = require('node:fs');
 const path = require('node:path');
 // Installed below `target`, not beside this file.
 const modules = path.join(__dirname, '../../../target/peers/node/node_modules');
@@ -45,11 +46,14 @@ function serve(address) {
   server.addService(Bench.service, service);
   server.bindAsync(target(address), grpc.ServerCredentials.createInsecure(), (error) => {
     if (error) throw error;
-    console.log(`listening on ${address}`);
+    print(`listening on ${address}`);
   });
   const stop = () => server.tryShutdown(() => process.exit(0));
   process.on('SIGTERM', stop).on('SIGINT', stop);
 }
+
+// Under Wine, `console.log` fails if the output is a Unix pipe.
+const print = (line) => fs.writeSync(1, `${line}\n`);
 
 const now = () => Number(process.hrtime.bigint()) / 1e9;
 const messages = (size) => Math.min(Math.max(Math.floor(TRANSFER / size), 1), MESSAGES);
@@ -151,8 +155,8 @@ async function run(address, seconds, shapes) {
   for (const shape of shapes) {
     // The compiler of V8 takes its time.
     await measure({ address, client }, shape, Math.max(seconds / 5, 1));
-    console.log(`${shape} begins`);
-    console.log(`${shape} ${await measure({ address, client }, shape, seconds)}`);
+    print(`${shape} begins`);
+    print(`${shape} ${await measure({ address, client }, shape, seconds)}`);
   }
   client.close();
 }
@@ -160,7 +164,7 @@ async function run(address, seconds, shapes) {
 const [command, address, seconds, ...shapes] = process.argv.slice(2);
 if (command === 'version') {
   const { version } = require(path.join(modules, '@grpc/grpc-js/package.json'));
-  console.log(`grpc-js ${version}, Node.js ${process.versions.node}`);
+  print(`grpc-js ${version}, Node.js ${process.versions.node}`);
 } else if (command === 'serve' && address) {
   serve(address);
 } else if (command === 'bench' && shapes.length > 0) {

@@ -5,10 +5,7 @@ use std::path::PathBuf;
 
 use super::stack::Stack;
 use crate::command::{command, output};
-use crate::{setup, workspace};
-
-/// The variable with the .NET program, as for the tests.
-const DOTNET: &str = "GRPC_IPC_DOTNET_PEER";
+use crate::{dotnet, setup, workspace};
 
 /// The command line of a stack's program. Empty for stacks in Rust, and for .NET if the variable is not set.
 pub(super) fn words(stack: Stack) -> Vec<OsString> {
@@ -19,7 +16,7 @@ pub(super) fn words(stack: Stack) -> Vec<OsString> {
         Stack::Go => vec![built("bench/bench-go")],
         Stack::Python => vec![built("python/bin/python"), source("bench.py")],
         Stack::Node => vec!["node".into(), source("bench.js")],
-        Stack::Dotnet => std::env::var_os(DOTNET).map(PathBuf::from).into_iter().collect(),
+        Stack::Dotnet => std::env::var_os(dotnet::LINUX).map(PathBuf::from).into_iter().collect(),
         _ => Vec::new(),
     };
     words.into_iter().map(PathBuf::into_os_string).collect()
@@ -29,9 +26,8 @@ pub(super) fn words(stack: Stack) -> Vec<OsString> {
 pub(super) fn version(stack: Stack) -> Result<String, String> {
     let words = words(stack);
     if stack == Stack::Dotnet {
-        // It has no command for that.
-        let reason = || format!("{DOTNET} is not set to a .NET peer");
-        return words.first().map(|_| ".NET 10".to_owned()).ok_or_else(reason);
+        let version = words.first().and_then(|program| dotnet::version(program.as_ref()));
+        return version.ok_or_else(|| format!("{} is not set to a .NET peer", dotnet::LINUX));
     }
     let Some((program, arguments)) = words.split_first() else {
         return Err("it has no program".to_owned());

@@ -2,6 +2,7 @@
 //! instructions, system calls and allocations, not time.
 
 use std::fs;
+use std::time::Instant;
 
 use super::build::{Profile, Programs};
 use super::counted::{Runs, missing};
@@ -88,6 +89,7 @@ impl Measured {
             return Ok(measured);
         }
         let bench = Bench {
+            began: Instant::now(),
             seconds: 1.0,
             rounds: 1,
             quick: true,

@@ -25,7 +25,7 @@ mod syscalls;
 mod table;
 mod timed;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -41,6 +41,7 @@ pub(crate) use report::outdated;
 
 /// The settings of a run.
 struct Bench {
+    began: Instant,
     /// The time for each kind of call, in seconds.
     seconds: f64,
     /// How often each stack is measured.
@@ -149,6 +150,7 @@ pub(crate) fn run(options: &[&str]) -> Result {
     if options == ["--render"] {
         return report::render();
     }
+    let began = Instant::now();
     let options = Options::parse(options)?;
     if !works(&mut placed(ONE_CORE.server, "true")) {
         return Err(
@@ -166,6 +168,7 @@ pub(crate) fn run(options: &[&str]) -> Result {
     let profiles = [Profile::Release, Profile::Lto, Profile::Profiling];
     let programs = Programs::build(profiles.into_iter().filter(|profile| options.needs(*profile)))?;
     let bench = Bench {
+        began,
         seconds: options.seconds,
         rounds: options.rounds,
         quick: options.quick,

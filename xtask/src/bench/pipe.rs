@@ -11,7 +11,7 @@ use super::stack::{PEER, Stack};
 use super::table::{Row, Table};
 use super::timed::{figures_in, of_dotnet};
 use crate::command::run_quietly;
-use crate::{Result, cross, wine, workspace};
+use crate::{Result, cross, dotnet, wine, workspace};
 
 const SECTION: &str = "Named pipes";
 const TARGET: &str = "x86_64-pc-windows-gnu";
@@ -19,9 +19,6 @@ const TARGET: &str = "x86_64-pc-windows-gnu";
 const SHAPES: [&str; 2] = ["unary-1-100", "unary-64-100"];
 /// The beginning of the last line.
 const LAST: &str = "unary-64-100 count";
-
-/// The variable with the .NET program, as for the tests.
-const DOTNET: &str = "GRPC_IPC_DOTNET_PEER_WINDOWS";
 
 /// The next pipe's number.
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -43,7 +40,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
     if programs.dotnet.is_some() {
         stacks.push(Stack::Dotnet);
     } else {
-        table.skip("pipe, .NET", &format!("{DOTNET} is not set to a .NET peer"));
+        table.skip("pipe, .NET", &format!("{} is not set to a .NET peer", dotnet::WINDOWS));
     }
     stacks.extend(Stack::GRPC);
     let shapes: Vec<_> = Shape::all().into_iter().filter(|shape| SHAPES.contains(&&*shape.name)).collect();
@@ -83,7 +80,7 @@ impl Programs {
     fn build() -> Result<Self> {
         run_quietly(cross::cargo("build", TARGET).arg("--release").args(OURS))?;
         let ours = workspace::root().join(format!("target/cross/{TARGET}/release/{PEER}.exe"));
-        Ok(Self { ours, dotnet: std::env::var_os(DOTNET).map(PathBuf::from) })
+        Ok(Self { ours, dotnet: std::env::var_os(dotnet::WINDOWS).map(PathBuf::from) })
     }
 
     /// The output of a stack's client when it measures.

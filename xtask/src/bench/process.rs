@@ -1,7 +1,6 @@
 //! Child processes that end with this one, when they are dropped, or when their time is over.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -43,9 +42,6 @@ fn session() -> Command {
     session.args(END_WITH_PARENT);
     session
 }
-
-/// The unit of the times in /proc, per second. Linux has no other on the processors that run here.
-const USER_HZ: f64 = 100.0;
 
 /// A running process.
 pub(super) struct Process {
@@ -93,16 +89,19 @@ impl Process {
         Ok((self.stdout.read_line(&mut line)? > 0).then_some(line))
     }
 
-    /// The processor time that it has used, in seconds, with a resolution of a hundredth.
+    /// The processor time that it has used, in seconds. The times in `/proc/PID/stat` have a resolution of a hundredth.
+    #[cfg(target_os = "linux")]
     pub(super) fn cpu(&self) -> Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
-        // proc_pid_stat(5): the second field is the name in parentheses; utime and stime are the 14th and 15th. They
-        // include threads that have ended, unlike the more precise times of the threads.
-        let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        match fields.get(11..13) {
-            Some([user, system]) => Ok((user.parse::<f64>()? + system.parse::<f64>()?) / USER_HZ),
-            _ => Err(format!("/proc/{}/stat is short: {stat}", self.id()).into()),
-        }
+        use nix::time::{clock_getcpuclockid, clock_gettime};
+        use nix::unistd::Pid;
+
+        let clock = clock_getcpuclockid(Pid::from_raw(self.id().try_into()?))?;
+        Ok(Duration::from(clock_gettime(clock)?).as_secs_f64())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn cpu(&self) -> Result<f64> {
+        Err(format!("the processor time of process {} is read on Linux only", self.id()).into())
     }
 
     /// Reads the rest of its output until it ends. Fails if it ends with an error.

@@ -60,6 +60,11 @@ impl Shape {
         all
     }
 
+    /// Whether a figure with this unit is compared.
+    pub(super) fn compares(&self, unit: &str) -> bool {
+        unit == self.primary || self.section == OPEN_LOOP && unit == P99
+    }
+
     /// Whether it is one of the most important kinds.
     pub(super) fn is_headline(&self) -> bool {
         HEADLINES.contains(&&*self.name)

@@ -48,9 +48,14 @@ impl Table {
         self.rows[at].1.entry(stack).or_default().push(figure);
     }
 
-    /// Notes a measurement that was skipped, once.
+    /// Notes a measurement that was skipped, once. Of paths on this machine, only the names are noted.
     pub(super) fn skip(&mut self, what: &str, reason: &str) {
-        self.note(format!("Skipped: {what}: {reason}"));
+        let name = |word: &str| match word.rsplit_once('/') {
+            Some((before, name)) if before.is_empty() || before.starts_with('/') => name.to_owned(),
+            _ => word.to_owned(),
+        };
+        let words: Vec<_> = reason.split(' ').map(name).collect();
+        self.note(format!("Skipped: {what}: {}", words.join(" ")));
     }
 
     /// Adds a paragraph, unless it is there.
@@ -167,9 +172,9 @@ mod tests {
             table.add(row("one"), Stack::GrpcIpc, ours);
             table.add(row("two"), Stack::GrpcIpc, 1.25);
         }
-        table.skip("pipes", "no pipes");
-        table.skip("pipes", "no pipes");
-        assert_eq!(table.notes, ["Skipped: pipes: no pipes"]);
+        table.skip("pipes", "/home/ada/peer serve: no pipes/sockets");
+        table.skip("pipes", "/home/bob/peer serve: no pipes/sockets");
+        assert_eq!(table.notes, ["Skipped: pipes: peer serve: no pipes/sockets"]);
         assert_eq!(Table::from_json(&table.to_json()).unwrap(), table);
         assert!(Table::from_json(&json!({})).is_err());
     }

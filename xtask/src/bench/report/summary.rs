@@ -143,12 +143,13 @@ fn rows(table: &Table) -> String {
 /// The first page.
 pub(super) fn text(about: &About, table: &Table, charts: &[(&str, &str)]) -> String {
     let mut text = format!(
-        "# Report\n\n{}\n\n`{}` measured this on {}.\n\n- Machine: {}\n- Versions: {}\n\n[Measured \
+        "# Report\n\n{}\n\n`{}` measured this on {}, in {} minutes with the builds.\n\n- Machine: {}\n- Versions: {}\n\n[Measured \
          performance](../performance.md) describes the stacks and the kinds of calls. All figures are in \
          [figures.json](figures.json).\n\n## One core\n\n{}\n",
         super::GENERATED,
         about.options,
         about.date,
+        about.minutes,
         about.machine,
         about.versions.join(", "),
         rows(table),
