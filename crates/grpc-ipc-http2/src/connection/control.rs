@@ -105,7 +105,7 @@ impl Connection {
             }
             if stream.send_window > 0 && !stream.pending.is_empty() && !stream.queued {
                 stream.queued = true;
-                self.queue.push_back(stream.id);
+                self.turns.add(stream.id);
             }
         }
         Ok(())
@@ -194,7 +194,7 @@ impl Connection {
         }
         if stream.send_window > 0 && !stream.pending.is_empty() && !stream.queued {
             stream.queued = true;
-            self.queue.push_back(id);
+            self.turns.add(id);
         }
         Ok(())
     }

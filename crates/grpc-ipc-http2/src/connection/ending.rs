@@ -122,17 +122,17 @@ impl Connection {
 
     #[inline]
     fn remove(&mut self, id: u32) {
-        let Self { streams, receiving, woken, queue, accepted, .. } = self;
+        let Self { streams, receiving, woken, turns, accepted, .. } = self;
         streams.remove(id, |stream| {
             receiving.close(stream, stream.opened);
             woken.callers -= usize::from(stream.woken);
             if stream.queued {
-                queue.retain(|queued| *queued != id);
+                turns.remove(id);
             }
         });
         if streams.shrink() {
             accepted.shrink_to(KEEP_STREAMS);
-            queue.shrink_to(KEEP_STREAMS);
+            turns.shrink_to(KEEP_STREAMS);
         }
     }
 }

@@ -37,7 +37,7 @@ impl Connection {
             _ => (0, 0),
         };
         let mut queued = BTreeMap::<u32, usize>::new();
-        self.queue.iter().for_each(|id| *queued.entry(*id).or_default() += 1);
+        self.turns.iter().for_each(|id| *queued.entry(id).or_default() += 1);
         let (mut unread, mut opened, mut unsent) = (left, 0, 0);
         assert_eq!(self.streams.len(), self.streams.iter().count(), "streams");
         for stream in self.streams.iter() {

@@ -22,6 +22,7 @@ mod send;
 mod stream;
 mod streams;
 mod too_large;
+mod turns;
 mod unsent;
 
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ use self::reading::{Woken, wake_reader};
 pub(crate) use self::requests::room_for_one;
 pub(crate) use self::stream::Stream;
 use self::streams::Streams;
+use self::turns::Turns;
 use self::unsent::Unsent;
 pub(crate) use self::unsent::{Admission, Together};
 use crate::budget::Budget;
@@ -96,8 +98,8 @@ pub(crate) struct Connection {
     peer: PeerSettings,
     send_window: i64,
     unsent: Unsent,
-    /// Streams with data to send and a window for it, in turn.
-    queue: VecDeque<u32>,
+    /// Streams with data to send and a window for it.
+    turns: Turns,
 
     /// How many window updates the DATA sent so far may still cause. A slow peer may send them all at once.
     updates_due: u32,
@@ -202,7 +204,7 @@ impl Connection {
             },
             send_window: DEFAULT_WINDOW.into(),
             unsent: Unsent::new(role, &options),
-            queue: VecDeque::new(),
+            turns: Turns::default(),
             updates_due: 0,
             control_frames: Budget::new(options.max_control_frames.0, options.max_control_frames.1),
             resets: Budget::new(

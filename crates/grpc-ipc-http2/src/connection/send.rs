@@ -172,18 +172,21 @@ impl Connection {
     /// Puts waiting data into frames, stream by stream, until there is enough to write.
     #[inline]
     pub(crate) fn fill_output(&mut self) {
-        if !self.queue.is_empty() {
-            self.fill_from_queue();
+        if !self.turns.is_empty() {
+            self.fill_in_turn();
         }
     }
 
-    fn fill_from_queue(&mut self) {
+    fn fill_in_turn(&mut self) {
         while self.send_window > 0 && self.output.len() < self.options.max_output {
-            let Some(id) = self.queue.pop_front() else { return };
+            let Some(id) = self.turns.next() else { return };
             let Some(stream) = self.streams.get_mut(id) else { continue };
             stream.queued = false;
-            if self.send_frame(id) {
-                self.enqueue(id);
+            if self.send_frame(id)
+                && let Some(stream) = self.streams.get_mut(id)
+            {
+                stream.queued = true;
+                self.turns.go_on(id);
             }
             self.unsent_changed();
         }
@@ -198,7 +201,7 @@ impl Connection {
         }
         // If others wait, this stream is queued behind them.
         let may_go = |connection: &Self| {
-            connection.queue.is_empty() && connection.output.len() < connection.options.max_output
+            connection.turns.is_empty() && connection.output.len() < connection.options.max_output
         };
         while may_go(self) {
             if !self.send_frame(id) || self.send_window <= 0 {
@@ -213,7 +216,7 @@ impl Connection {
         let sendable = stream.send_window > 0 || stream.pending.first().is_some_and(Bytes::is_empty);
         if !stream.queued && !stream.pending.is_empty() && sendable {
             stream.queued = true;
-            self.queue.push_back(id);
+            self.turns.add(id);
         }
     }
 

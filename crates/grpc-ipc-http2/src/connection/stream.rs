@@ -51,7 +51,7 @@ pub(crate) struct Stream {
     pub(super) sent_of_piece: usize,
     /// Its body waits until the connection keeps less unsent data.
     pub(super) waits_for_unsent: bool,
-    /// It is in the queue of streams with data to send.
+    /// It is one of the streams that send in turn.
     pub(super) queued: bool,
     pub(crate) send_waker: Option<Waker>,
     /// A sender exists: a handler, or the body of a request.

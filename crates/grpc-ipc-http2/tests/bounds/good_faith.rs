@@ -1,6 +1,8 @@
 //! Behavior of gRPC implementations that looks like a flood but is not one. The bursts are small and do not refill, so
 //! a peer is limited to what its messages allow.
 
+use std::collections::BTreeMap;
+
 use grpc_ipc_http2::Options;
 
 use super::scene::{Scene, post, server, server_with, streams};
@@ -232,5 +234,22 @@ fn a_hundred_calls_at_a_time() {
             }
         }
         scene.goes_on().await;
+    });
+}
+
+/// Many large responses at once. Each is complete early, instead of all of them at the end.
+#[test]
+fn large_responses_come_one_after_the_other() {
+    const SIZE: usize = 1 << 20;
+    server_with(Options::new(), &[(setting::INITIAL_WINDOW_SIZE, 1 << 30)], async |mut scene| {
+        scene.peer.send(window_update(0, 1 << 30)).await;
+        let calls: Vec<_> = streams(8).map(|id| post(id, "/pieces/1/1048576").end_stream()).collect();
+        scene.peer.send_all(&calls).await;
+        let mut received = BTreeMap::<u32, usize>::new();
+        while !received.values().any(|length| *length == SIZE) {
+            let data = scene.peer.expect("DATA", |frame| frame.kind == kind::DATA).await;
+            *received.entry(data.stream).or_default() += data.payload.len();
+        }
+        assert!(received.values().sum::<usize>() < 2 * SIZE, "{received:?}");
     });
 }

@@ -170,7 +170,7 @@ impl Connection {
     /// Whether `length` bytes of DATA can be sent ahead of everything else.
     #[inline]
     pub(super) fn can_send(&self, window: i64, length: usize) -> bool {
-        self.queue.is_empty()
+        self.turns.is_empty()
             && length <= self.frame_limit(window)
             && self.output.len() < self.options.max_output
     }
