@@ -12,6 +12,9 @@ use crate::{Result, Stack, Until};
 /// The payload of the calls of `calls`, in bytes.
 const SMALL: u32 = 100;
 
+/// After this time, connections are idle.
+const SETTLED: Duration = Duration::from_secs(1);
+
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -48,6 +51,14 @@ enum Command {
         /// The size of the payload, in bytes.
         #[arg(long, default_value_t = SMALL)]
         size: u32,
+    },
+    /// Opens COUNT connections, and closes them all at the end.
+    Connections {
+        address: String,
+        count: u64,
+        /// Makes one call on each, one after the other, with a payload of so many bytes.
+        #[arg(long)]
+        size: Option<u32>,
     },
 }
 
@@ -88,6 +99,21 @@ async fn run<S: Stack>(command: Command) -> Result {
             let mut client = S::connect(path(&address)?).await?;
             let made = client.echo_many(&payload(size), in_flight, Until::Count(count)).await?;
             println!("{} calls", made.map_or(0, |latencies| latencies.count()));
+            Ok(())
+        }
+        Command::Connections { address, count, size } => {
+            let path = path(&address)?;
+            let mut clients = Vec::new();
+            for _ in 0..count {
+                let mut client = S::connect(path).await?;
+                if let Some(size) = size {
+                    client.echo(&payload(size)).await?;
+                }
+                clients.push(client);
+            }
+            // A connection without a call may not have been accepted yet.
+            tokio::time::sleep(SETTLED).await;
+            println!("{} connections", clients.len());
             Ok(())
         }
     }

@@ -6,6 +6,7 @@
 //! PEER bench ADDRESS SECONDS SHAPE...
 //!                                figures for each kind of call
 //! PEER calls ADDRESS COUNT       exactly so many unary calls
+//! PEER connections ADDRESS COUNT COUNT connections at once
 //! ```
 //!
 //! An address is `unix:PATH`.

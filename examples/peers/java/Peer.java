@@ -156,10 +156,14 @@ final class Peer {
     }
 
     private void greet() {
-        String reply = GreeterGrpc.newBlockingStub(channel(words.get(1)))
+        ManagedChannel channel = channel(words.get(1));
+        String name = words.get(2);
+        // ANCHOR: greet
+        String reply = GreeterGrpc.newBlockingStub(channel)
                 .withDeadlineAfter(20, TimeUnit.SECONDS)
-                .sayHello(HelloRequest.newBuilder().setName(words.get(2)).build())
+                .sayHello(HelloRequest.newBuilder().setName(name).build())
                 .getMessage();
+        // ANCHOR_END: greet
         System.out.println(reply);
     }
 

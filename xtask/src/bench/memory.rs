@@ -31,7 +31,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> Result {
         return Ok(());
     }
     for (used, options) in &USES[..if bench.quick { 1 } else { USES.len() }] {
-        for stack in Stack::GRPC {
+        for stack in Stack::COUNTED {
             eprintln!("memory: {}, {used}", stack.name());
             let setup = Setup { stack, profile: Profile::Release, placement: ONE_CORE, serve: &[] };
             let [short, long] = DHAT.both(bench, setup, RUNS, options)?;
