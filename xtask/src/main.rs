@@ -33,7 +33,7 @@ cargo xtask COMMAND
   tidy                           checks the invariants of ARCHITECTURE.md
   bench [--quick] [--seconds N] [--rounds N] [--profile release|lto]
                                  measures grpc-ipc and other stacks (Linux), and writes the report to
-                                 crates/grpc-ipc/docs/performance; --quick takes less than 5 minutes
+                                 crates/grpc-ipc/docs/performance; takes less than 45 minutes, with --quick less than 5
   bench [OPTION]... SECTION...   prints some sections of it; sections: calls, h2load, instructions, syscalls,
                                  allocations, memory, pipe
   bench --render                 writes the report's pages again from its figures

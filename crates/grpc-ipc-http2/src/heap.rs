@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Messages up to this size do not change the heap's settings.
 const SMALL: usize = 32 << 10;
-/// glibc adapts its thresholds only to blocks of more than 128 KiB and up to 32 MiB. Below 512 KiB, the buffers beside
-/// the messages still matter.
-const MEASURE: std::ops::RangeInclusive<usize> = 512 << 10..=(32 << 20) - (64 << 10);
+/// glibc adapts its thresholds only to blocks of more than 128 KiB and up to 32 MiB. Below 2 MiB, the buffers beside the
+/// messages still matter, and that several messages of a stream may wait for their reader.
+const MEASURE: std::ops::RangeInclusive<usize> = 2 << 20..=(32 << 20) - (64 << 10);
 
 /// Prepares for messages of this length, after one was sent or received.
 ///

@@ -340,8 +340,8 @@ fn frames_on_streams_that_are_over() {
 fn frames_on_streams_that_were_answered_early() {
     let trailers = headers(1, &[("x-trailer", "late")]).end_stream();
     for late in [data(1, "late"), trailers, headers(1, &OK).end_stream(), rst_stream(1, code::NO_ERROR)] {
-        client(options(), async |mut scene| {
-            let call = call(&scene.send, Bytes::from_static(&[0; 200_000]));
+        client_with(options(), &[(setting::INITIAL_WINDOW_SIZE, 10_000)], async |mut scene| {
+            let call = call(&scene.send, Bytes::from_static(&[0; 20_000]));
             scene.peer.expect("a request", |frame| frame.kind == kind::HEADERS).await;
             scene.peer.send(headers(1, &OK).end_stream()).await;
             scene.peer.expect_reset(1, code::NO_ERROR).await;
