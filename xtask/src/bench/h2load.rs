@@ -107,8 +107,9 @@ impl Report {
         let calls = get("requests:", "done")?;
         // A failed call has no data, because its status is in the headers.
         let data = get("traffic:", "data")?;
-        if calls == 0.0 || get("status codes:", "2xx")? != calls || data != calls * message().len() as f64 {
-            return Err(format!("not all calls were answered: {printed}").into());
+        // The answer to a call that is not counted may have begun.
+        if calls == 0.0 || get("status codes:", "2xx")? < calls || data < calls * message().len() as f64 {
+            return Err(format!("not all calls were answered\n{printed}").into());
         }
         Ok(Self { calls, rate: get("finished in", "req/s")? })
     }
@@ -127,7 +128,10 @@ traffic: 4.73MB (4954977) total, 105.22KB (107747) headers (space savings 95.77%
 
     #[test]
     fn a_report_is_read() {
-        assert_eq!(Report::read(PRINTED).unwrap(), Report { calls: 35904.0, rate: 71808.0 });
+        let report = Report { calls: 35904.0, rate: 71808.0 };
+        assert_eq!(Report::read(PRINTED).unwrap(), report);
+        // At the end of its time, h2load has the head of another answer.
+        assert_eq!(Report::read(&PRINTED.replace("35904 2xx", "35905 2xx")).unwrap(), report);
     }
 
     #[test]

@@ -48,14 +48,14 @@ impl Table {
         self.rows[at].1.entry(stack).or_default().push(figure);
     }
 
-    /// Notes a measurement that was skipped, once. Of paths on this machine, only the names are noted.
+    /// Notes a measurement that was skipped, once. If a program failed, `reason` begins with its command line, which is
+    /// not noted, because it has paths of this machine and differs from round to round.
     pub(super) fn skip(&mut self, what: &str, reason: &str) {
-        let name = |word: &str| match word.rsplit_once('/') {
-            Some((before, name)) if before.is_empty() || before.starts_with('/') => name.to_owned(),
-            _ => word.to_owned(),
-        };
-        let words: Vec<_> = reason.split(' ').map(name).collect();
-        self.note(format!("Skipped: {what}: {}", words.join(" ")));
+        eprintln!("skipped: {what}: {reason}");
+        let line = reason.lines().next().unwrap_or_default();
+        let how = line.split_once(": ").filter(|(command, _)| command.contains('/'));
+        let reason = how.map_or(line, |(_, how)| how);
+        self.note(format!("Skipped: {what}: {reason}"));
     }
 
     /// Adds a paragraph, unless it is there.
@@ -172,9 +172,10 @@ mod tests {
             table.add(row("one"), Stack::GrpcIpc, ours);
             table.add(row("two"), Stack::GrpcIpc, 1.25);
         }
-        table.skip("pipes", "/home/ada/peer serve: no pipes/sockets");
-        table.skip("pipes", "/home/bob/peer serve: no pipes/sockets");
-        assert_eq!(table.notes, ["Skipped: pipes: peer serve: no pipes/sockets"]);
+        table.skip("pipes", "/home/ada/peer serve: exit status: 1");
+        table.skip("pipes", "/home/bob/peer serve: exit status: 1");
+        table.skip("uds", "not set: ends\nmore");
+        assert_eq!(table.notes, ["Skipped: pipes: exit status: 1", "Skipped: uds: not set: ends"]);
         assert_eq!(Table::from_json(&table.to_json()).unwrap(), table);
         assert!(Table::from_json(&json!({})).is_err());
     }
