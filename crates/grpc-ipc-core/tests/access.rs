@@ -2,7 +2,6 @@
 
 use std::future::pending;
 use std::io;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -176,62 +175,6 @@ fn a_refusal_says_who_and_why() {
         "peer unix:uid=1001,pid=1 is refused: the access policy allows the same user or the system (root, SYSTEM)"
     );
     assert_eq!(refused.peer(), &peer(1001));
-}
-
-#[test]
-fn a_refusal_is_an_event() {
-    let logged = Log::default();
-    let writer = logged.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    tracing::subscriber::with_default(subscriber, || {
-        assert!(admits(&AccessPolicy::same_user(), &peer(1000)));
-        assert!(!admits(&AccessPolicy::same_user(), &peer(1001)));
-    });
-    let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(logged.lines().count(), 1, "{logged}");
-    let event = "a peer is refused peer=unix:uid=1001,pid=1 policy=the same user";
-    assert!(logged.contains(" WARN ") && logged.trim_end().ends_with(event), "{logged}");
-}
-
-/// A refused client can come back 26,000 times a second.
-#[test]
-fn a_user_who_is_refused_does_not_fill_the_log() {
-    let logged = Log::default();
-    let writer = logged.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let policy = AccessPolicy::same_user();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    tracing::subscriber::with_default(subscriber, || {
-        runtime.unwrap().block_on(async {
-            for _ in 0..10_000 {
-                assert!(!admits(&policy.clone(), &peer(1001)));
-            }
-            assert!(!admits(&policy, &peer(1002)), "another user has a line of his own");
-            tokio::time::advance(std::time::Duration::from_secs(10)).await;
-            assert!(!admits(&policy, &peer(1001)));
-        });
-    });
-    assert_eq!(policy.refused(), 10_002, "all are counted");
-    let logged = String::from_utf8(logged.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<_> = logged.lines().collect();
-    let [first, other, later] = lines[..] else { panic!("{} lines", lines.len()) };
-    assert!(first.contains("uid=1001") && first.ends_with("policy=the same user"), "{first}");
-    assert!(other.contains("uid=1002"), "{other}");
-    assert!(later.contains("uid=1001") && later.ends_with("suppressed=9999"), "{later}");
-}
-
-/// What was logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[test]
