@@ -274,7 +274,8 @@ impl Options {
     /// A sleeping thread wakes late, because its core sleeps, too. Polling makes small calls between two cores several
     /// times faster. Other tasks run between two polls. On a multi-threaded runtime, a connection that is alone on a
     /// thread may keep it for about 200 microseconds. An idle connection does not poll: it polls only after data has
-    /// come or a call has begun.
+    /// come or a call has begun. On a multi-threaded runtime, a new connection does not poll until data has come 16
+    /// times.
     ///
     /// The price is CPU time: up to this long for a message that comes later, and sometimes four times as long, to test
     /// whether the peer is fast while both ends are awake. Three limits apply. After a wait that took more than eight

@@ -33,6 +33,8 @@ pub(crate) struct Spin {
     long: u16,
     /// The number of polls in place since other tasks last ran.
     polls: u16,
+    /// How often data has still to come before it polls.
+    young: u16,
     /// The number of calls that this end had begun.
     calls: u32,
 }
@@ -87,6 +89,9 @@ const MAX_LONG: u16 = 64;
 const MAX_POLLS: u16 = 256;
 /// A connection is alone on its thread if this much data has come on it in a row, and none on others.
 const ALONE: u16 = 16;
+/// On a multi-threaded runtime, a connection does not poll before data has come this often. By then, a connection for a
+/// single call is over.
+const YOUNG: u16 = 16;
 
 impl Spin {
     /// Polls for at most `window`, or never if that is zero. On a multi-threaded runtime, it polls in place if the byte
@@ -104,13 +109,16 @@ impl Spin {
             passed: 0,
             long: 0,
             polls: 0,
+            young: if one_thread { 0 } else { YOUNG },
             calls: 0,
         }
     }
 
     /// Data has come.
     pub(crate) fn hear(&mut self) {
-        if !self.window.is_zero() {
+        if self.young > 0 {
+            self.young -= 1;
+        } else if !self.window.is_zero() {
             with_thread(|thread| self.hear_on(thread, Instant::now));
         }
     }
@@ -118,7 +126,8 @@ impl Spin {
     /// Whether to poll while there is nothing to do, and how. `calls` changes when this end begins a call. Tasks that
     /// wait for this thread run first.
     pub(crate) fn stays_awake(&mut self, calls: u32, tasks_wait: bool) -> Option<Awake> {
-        if self.window.is_zero() || matches!(self.wait, Wait::Asleep { .. }) && self.calls == calls {
+        let is_asleep = matches!(self.wait, Wait::Asleep { .. }) && self.calls == calls;
+        if self.young > 0 || is_asleep || self.window.is_zero() {
             return None;
         }
         with_thread(|thread| {
@@ -535,6 +544,19 @@ mod tests {
         let in_place = |at_once| Spin::new(WINDOW, at_once).in_place;
         assert_eq!([false, true].map(|at_once| one.block_on(async { in_place(at_once) })), [false, false]);
         assert_eq!([false, true].map(|at_once| two.block_on(async { in_place(at_once) })), [false, true]);
+    }
+
+    #[test]
+    fn on_several_threads_a_new_connection_sleeps() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        for at_once in [false, true] {
+            let mut spin = runtime.block_on(async { Spin::new(WINDOW, at_once) });
+            for call in 0..u32::from(YOUNG) {
+                assert_eq!(spin.stays_awake(call, false), None, "call {call}");
+                spin.hear();
+            }
+            assert_eq!(spin.stays_awake(100, false), Some(Awake::Yielding));
+        }
     }
 
     #[test]

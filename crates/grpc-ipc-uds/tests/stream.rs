@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -27,6 +27,27 @@ async fn pair() -> (LocalStream, LocalStream) {
     let connector = ConnectOptions::new().connector(&address);
     let (client, server) = tokio::join!(connector.connect(Instant::now()), listener.accept());
     (client.unwrap(), server)
+}
+
+/// Only Linux says so: connect(2).
+#[cfg(target_os = "linux")]
+#[test]
+fn a_client_is_connected_without_waiting_for_the_runtime() {
+    run("a_client_is_connected_without_waiting_for_the_runtime", || async {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("s");
+        for address in
+            [Address::unix(&path).unwrap(), Address::unix_abstract(path.to_str().unwrap()).unwrap()]
+        {
+            let _listener = ListenOptions::new().listen(&address).await.unwrap();
+            let connector = ConnectOptions::new().connector(&address);
+            let mut connect = pin!(connector.connect(Instant::now()));
+            let (wakes, waker) = Wakes::new();
+            let connected = connect.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(matches!(connected, Poll::Ready(Ok(_))), "{address}: {connected:?}");
+            assert_eq!(wakes.count(), 0, "{address}");
+        }
+    });
 }
 
 /// Counts how often a task would be polled.

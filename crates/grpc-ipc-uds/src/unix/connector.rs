@@ -1,9 +1,9 @@
 use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use grpc_ipc_core::{Address, Backoff, ConnectError, Connector};
 use rustix::fs::{CWD, FileType};
-use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
 use super::endpoint::{Endpoint, NoEndpoint, anchored, parent};
@@ -12,7 +12,7 @@ use super::names::SystemNames;
 use super::place::describe;
 use super::runtime_dir::Create;
 use super::stream::identify;
-use super::{LocalStream, appearance, runtime_dir, trust};
+use super::{LocalStream, appearance, runtime_dir, sys, trust};
 use crate::ConnectOptions;
 
 /// Connects to a Unix domain socket. Created by [`ConnectOptions::connector`](crate::ConnectOptions::connector).
@@ -41,10 +41,7 @@ impl LocalConnector {
 
     /// Returns the stream once its server is identified.
     fn identify(&self, stream: UnixStream) -> Result<LocalStream, ConnectError> {
-        stream
-            .into_std()
-            .and_then(identify)
-            .map_err(|error| ConnectError::from_io(&self.address, "identify the server", error))
+        identify(stream).map_err(|error| ConnectError::from_io(&self.address, "identify the server", error))
     }
 
     /// Connects to the socket at `path` itself. It follows a symbolic link there only if the options say so, because
@@ -57,7 +54,7 @@ impl LocalConnector {
             let found = Found::open(CWD, path.as_os_str()).map_err(failed)?;
             let stat = found.stat().map_err(failed)?;
             match FileType::from_raw_mode(stat.st_mode) {
-                FileType::Socket => return Ok(UnixStream::connect(found.reached_by(&path)).await),
+                FileType::Socket => return Ok(sys::connect(&found.reached_by(&path)).await),
                 FileType::Symlink if self.options.follow_symlinks => {
                     if !trust::is_own(&stat) && !trust::user(&stat).is_some_and(|owner| owner.is_system()) {
                         return none("a symbolic link that belongs to neither this user nor root");
@@ -88,7 +85,7 @@ impl Connector for LocalConnector {
         loop {
             // No time limit: this does not block, and one attempt is made even after the deadline.
             let connected = match is_abstract {
-                true => UnixStream::connect(&path).await,
+                true => sys::connect(&path).await,
                 false => self.open(&path).await?,
             };
             match connected {

@@ -1,10 +1,14 @@
 use std::fs;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::OnceLock;
 
 #[cfg(target_os = "linux")]
 use libc::{SO_PEERGROUPS, SO_PEERPIDFD};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with};
 
 use super::{Credentials, socket_option};
 
@@ -13,6 +17,20 @@ use super::{Credentials, socket_option};
 const SO_PEERGROUPS: i32 = 59;
 #[cfg(target_os = "android")]
 const SO_PEERPIDFD: i32 = 77;
+
+/// Connects to a path, or to an abstract name after a NUL, without blocking. Linux decides at once,
+/// [connect(2)](https://man7.org/linux/man-pages/man2/connect.2.html): it connects, or fails with EAGAIN if the backlog
+/// is full. So nobody needs to wait until the runtime reports that the stream is writable.
+pub(crate) async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let address = match path.as_os_str().as_bytes() {
+        [0, name @ ..] => SocketAddrUnix::new_abstract_name(name)?,
+        path => SocketAddrUnix::new(path)?,
+    };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&socket, &address)?;
+    Ok(socket.into())
+}
 
 /// SO_PEERCRED, SO_PEERGROUPS and SO_PEERSEC: [unix(7)](https://man7.org/linux/man-pages/man7/unix.7.html) and
 /// [socket(7)](https://man7.org/linux/man-pages/man7/socket.7.html). Only the first is required.

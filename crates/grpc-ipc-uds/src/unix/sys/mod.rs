@@ -57,12 +57,12 @@ pub(super) struct Credentials {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod linux;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) use linux::{credentials_of, pidfd_of, unmapped_user};
+pub(super) use linux::{connect, credentials_of, pidfd_of, unmapped_user};
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod others;
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) use others::{credentials_of, unmapped_user};
+pub(super) use others::{connect, credentials_of, unmapped_user};
 
 /// Reads a socket option into `buffer`, and returns its length in bytes.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]

@@ -2,8 +2,15 @@
 
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 
 use super::Credentials;
+
+/// Connects to a path. The stream is non-blocking.
+pub(crate) async fn connect(path: &Path) -> io::Result<UnixStream> {
+    tokio::net::UnixStream::connect(path).await?.into_std()
+}
 
 /// getpeereid(3), the process id where available, and macOS's additional information (`unix(4)`, `sys/un.h`). After a
 /// client has disconnected, its process id is unknown, but its user is not.
