@@ -14,7 +14,7 @@ use super::{Bench, ONE_CORE};
 use crate::Result;
 
 const SECTION: &str = "System calls";
-const STACKS: [Stack; 4] = [Stack::Raw, Stack::Tonic, Stack::GrpcIpcTonicCode, Stack::GrpcIpc];
+const STACKS: [Stack; 6] = Stack::COUNTED;
 
 const WRITES: [&str; 4] = ["write", "writev", "sendto", "sendmsg"];
 const READS: [&str; 4] = ["read", "readv", "recvfrom", "recvmsg"];
