@@ -85,7 +85,10 @@ where
                         return Next::Over(result);
                     }
                     let received = turn.poll_receive(state, cx);
-                    if let Poll::Ready(false) = received {
+                    let is_long = received.is_ready() && state.quantum.is_over();
+                    if let Poll::Ready(false) = received
+                        && !is_long
+                    {
                         continue;
                     }
                     if let Poll::Ready(result) = turn.poll_send(state, cx) {
@@ -93,7 +96,7 @@ where
                     }
                     if received.is_ready() {
                         turn.expire(state);
-                        return Next::Later;
+                        return if is_long { Next::StayAwake(Awake::Yielding) } else { Next::Later };
                     }
                     if !turn.is_time_for_something(state, cx) {
                         return turn.stays_awake(state).map_or(Next::Wait, Next::StayAwake);

@@ -126,6 +126,7 @@ impl Turn {
         }
         if let Ok((length, _)) = read {
             state.connection.bytes_received += length as u64;
+            state.quantum.spend(length);
         }
         self.timers.hear();
         self.spin.hear();

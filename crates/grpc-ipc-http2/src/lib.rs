@@ -26,6 +26,7 @@ mod output;
 mod panics;
 mod pieces;
 mod pump;
+mod quantum;
 mod record;
 pub mod refusal;
 pub mod server;

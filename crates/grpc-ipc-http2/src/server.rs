@@ -616,6 +616,10 @@ where
                         }
                         At::End => {
                             to_send = match received {
+                                Poll::Ready(_) if state.quantum.is_over() => {
+                                    turn.expire(state);
+                                    return Next::StayAwake(Awake::Yielding);
+                                }
                                 Poll::Ready(false) => false,
                                 Poll::Ready(true) => {
                                     turn.expire(state);

@@ -12,6 +12,7 @@ use crate::connection::Connection;
 use crate::deadline::Deadlines;
 use crate::direct::Batch;
 use crate::output::SLICES;
+use crate::quantum::Quantum;
 use crate::record::Departure;
 use crate::sync::{Mutex, MutexGuard};
 use crate::writes::Writes;
@@ -41,6 +42,7 @@ pub(crate) struct State {
     /// Whether another task has written since it ran. More may follow, so they leave writing to the driver.
     written_since: bool,
     writes: Writes,
+    pub(crate) quantum: Quantum,
     /// The number of handles that can make calls, on a client.
     pub(crate) callers: Option<usize>,
 }
@@ -64,6 +66,7 @@ impl Shared {
             tasks_woken: false,
             written_since: false,
             writes: Writes::new(),
+            quantum: Quantum::new(),
             callers: None,
         };
         Arc::new(Self { state: Mutex::new(state) })
@@ -137,16 +140,20 @@ impl State {
 
     /// Like [`send`](Self::send), for the task of a stream.
     fn send_part(&mut self, alone: bool) {
-        if self.writes.waits(self.connection.output.len())
+        match self.writes.waits(self.connection.output.len()) {
+            true => self.wake_driver_later(),
+            false => self.send(alone),
+        }
+    }
+
+    /// Wakes the task that reads after the others.
+    fn wake_driver_later(&mut self) {
+        if !self.driver_woken
             && let Some(driver) = &self.driver
         {
-            if !self.driver_woken {
-                self.driver_woken = true;
-                self.writes.wake_later(driver);
-            }
-            return;
+            self.driver_woken = true;
+            self.writes.wake_later(driver);
         }
-        self.send(alone);
     }
 
     /// Writes the queued data. It is written at once if it was `alone` in the queue and is the first since the task
@@ -166,6 +173,8 @@ impl State {
                 if self.write_error.is_some() {
                     self.wake_driver();
                 }
+            } else if self.quantum.is_over() {
+                self.wake_driver_later();
             } else {
                 self.wake_driver();
             }
@@ -287,6 +296,7 @@ impl State {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             output.advance(written);
+            self.quantum.spend(written);
             self.unflushed = true;
         }
         if self.unflushed {

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::task::coop;
+
+use crate::sync::is_one_thread;
 
 /// The waits of one connection.
 pub(crate) struct Spin {
@@ -98,7 +99,7 @@ impl Spin {
     /// stream `reads_at_once`, because whenever a task yields there, another thread is woken to look for work.
     pub(crate) fn new(window: Duration, reads_at_once: bool) -> Self {
         static IDS: AtomicU64 = AtomicU64::new(1);
-        let one_thread = Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() == 1);
+        let one_thread = is_one_thread();
         Self {
             id: IDS.fetch_add(1, Relaxed),
             window: window.min(MAX_WINDOW),

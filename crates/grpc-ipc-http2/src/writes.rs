@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use tokio::runtime::Handle;
+use crate::sync::is_one_thread;
 
 /// Decides whether the output of streams' tasks is written at once, or after all ready tasks have run. A single message
 /// is written at once. If several have come since the connection's task last ran, more are likely: one task produces
@@ -25,8 +25,7 @@ const ENOUGH: usize = 32 * 1024;
 
 impl Writes {
     pub(crate) fn new() -> Self {
-        let one_thread = Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() == 1);
-        Self { one_thread, parts: 0, is_on: false, later: false }
+        Self { one_thread: is_one_thread(), parts: 0, is_on: false, later: false }
     }
 
     /// Called when the connection's task runs. Returns whether to leave the next output to it.
