@@ -85,7 +85,7 @@ where
                         return Next::Over(result);
                     }
                     let received = turn.poll_receive(state, cx);
-                    let is_long = received.is_ready() && state.quantum.is_over();
+                    let is_long = received.is_ready() && state.quantum.ends_reading();
                     if let Poll::Ready(false) = received
                         && !is_long
                     {

@@ -109,6 +109,7 @@ impl Turn {
         let read = match read {
             Poll::Ready(read) => read,
             Poll::Pending => {
+                state.quantum.read_all();
                 if self.input.is_empty() {
                     let buffer = mem::take(&mut self.input);
                     // Does nothing while the thread is ending.
@@ -126,7 +127,7 @@ impl Turn {
         }
         if let Ok((length, _)) = read {
             state.connection.bytes_received += length as u64;
-            state.quantum.spend(length);
+            state.quantum.read(length);
         }
         self.timers.hear();
         self.spin.hear();

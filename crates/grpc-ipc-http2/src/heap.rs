@@ -35,6 +35,17 @@ pub(crate) fn expect_messages_of(length: usize) {
     }
 }
 
+/// Empties a buffer, and frees it if it can hold more than `keep` bytes.
+///
+/// It is not shrunk. glibc maps a block of more than 128 KiB into memory of its own, unmaps its pages when it shrinks, and
+/// faults them in when it grows again. After such a block was freed, the next one comes from the heap.
+pub(crate) fn empty(buffer: &mut Vec<u8>, keep: usize) {
+    buffer.clear();
+    if buffer.capacity() > keep {
+        *buffer = Vec::new();
+    }
+}
+
 #[cfg(all(test, not(miri), target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod tests {
     use super::*;
@@ -49,6 +60,22 @@ mod tests {
     /// A request, the decoded request, and the response.
     fn call(length: usize) {
         drop(black_box([(); 3].map(|()| vec![1_u8; length])));
+    }
+
+    #[test]
+    fn a_buffer_that_is_filled_again_uses_the_same_memory() {
+        const LENGTH: usize = 256 << 10;
+        const TIMES: usize = 20;
+        let mut buffer = Vec::new();
+        let mut fill = || {
+            (0..LENGTH / 1024).for_each(|_| buffer.extend_from_slice(black_box(&[1; 1024])));
+            empty(&mut buffer, 4096);
+        };
+        (0..3).for_each(|_| fill());
+        let before = page_faults();
+        (0..TIMES).for_each(|_| fill());
+        let taken = (page_faults() - before) / TIMES;
+        assert!(taken < LENGTH / 4096 / 2, "{taken} pages each time");
     }
 
     #[test]

@@ -3,6 +3,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf as _, Bytes};
 
+use crate::heap::empty;
+
 /// Data to write, in order. Small pieces are copied into one buffer, large ones keep their own.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -133,8 +135,7 @@ impl Output {
             self.large.pop_front();
         }
         if self.len == 0 {
-            self.small.clear();
-            self.small.shrink_to(KEEP);
+            empty(&mut self.small, KEEP);
             self.large.shrink_to(SLICES);
             self.written = 0;
         } else if self.written > WRITTEN {

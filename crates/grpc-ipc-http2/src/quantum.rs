@@ -8,30 +8,48 @@ use crate::sync::is_one_thread;
 #[derive(Debug)]
 pub(crate) struct Quantum {
     one_thread: bool,
-    moved: usize,
+    read: usize,
+    written: usize,
 }
 
 /// Moving this much takes less than 0.1 ms.
-const MAX_MOVED: usize = 256 * 1024;
+const MAX: usize = 256 * 1024;
 
 impl Quantum {
     pub(crate) fn new() -> Self {
-        Self { one_thread: is_one_thread(), moved: 0 }
+        Self { one_thread: is_one_thread(), read: 0, written: 0 }
     }
 
-    /// This much was read or written.
-    pub(crate) fn spend(&mut self, length: usize) {
-        self.moved = self.moved.saturating_add(length);
+    pub(crate) fn read(&mut self, length: usize) {
+        self.read = self.read.saturating_add(length);
     }
 
-    /// Whether the runtime has to poll for I/O before this connection moves more. If so, a new quantum begins.
-    pub(crate) fn is_over(&mut self) -> bool {
-        let is_over = self.one_thread && self.moved >= MAX_MOVED;
-        if is_over {
-            self.moved = 0;
-        }
-        is_over
+    /// Everything that had come was read.
+    pub(crate) fn read_all(&mut self) {
+        self.read = 0;
     }
+
+    pub(crate) fn write(&mut self, length: usize) {
+        self.written = self.written.saturating_add(length);
+    }
+
+    /// Whether the runtime has to poll for I/O before this connection reads more. If so, a new quantum begins.
+    pub(crate) fn ends_reading(&mut self) -> bool {
+        self.one_thread && ends(&mut self.read)
+    }
+
+    /// The same before it writes more.
+    pub(crate) fn ends_writing(&mut self) -> bool {
+        self.one_thread && ends(&mut self.written)
+    }
+}
+
+fn ends(moved: &mut usize) -> bool {
+    let ends = *moved >= MAX;
+    if ends {
+        *moved = 0;
+    }
+    ends
 }
 
 #[cfg(test)]
@@ -39,23 +57,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn on_one_thread_it_is_over_after_256_kib() {
+    fn on_one_thread_it_ends_after_256_kib() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut quantum = runtime.block_on(async { Quantum::new() });
         for _ in 0..3 {
-            quantum.spend(MAX_MOVED - 1);
-            assert!(!quantum.is_over());
-            quantum.spend(1);
-            assert!(quantum.is_over());
+            quantum.read(MAX - 1);
+            quantum.write(MAX - 1);
+            assert!(!quantum.ends_reading() && !quantum.ends_writing());
+            quantum.read(1);
+            assert!(quantum.ends_reading() && !quantum.ends_writing());
+            quantum.write(1);
+            assert!(!quantum.ends_reading() && quantum.ends_writing());
         }
-        assert!(!quantum.is_over());
+    }
+
+    #[test]
+    fn who_has_read_everything_goes_on_reading() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut quantum = runtime.block_on(async { Quantum::new() });
+        for _ in 0..3 {
+            quantum.read(MAX - 1);
+            quantum.read_all();
+            quantum.read(1);
+            assert!(!quantum.ends_reading());
+            quantum.read_all();
+        }
     }
 
     #[test]
     fn on_several_threads_another_one_polls_for_io() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let mut quantum = runtime.block_on(async { Quantum::new() });
-        quantum.spend(usize::MAX);
-        assert!(!quantum.is_over());
+        quantum.read(usize::MAX);
+        quantum.write(usize::MAX);
+        assert!(!quantum.ends_reading() && !quantum.ends_writing());
     }
 }

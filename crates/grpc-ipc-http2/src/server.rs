@@ -616,7 +616,7 @@ where
                         }
                         At::End => {
                             to_send = match received {
-                                Poll::Ready(_) if state.quantum.is_over() => {
+                                Poll::Ready(_) if state.quantum.ends_reading() => {
                                     turn.expire(state);
                                     return Next::StayAwake(Awake::Yielding);
                                 }

@@ -173,7 +173,7 @@ impl State {
                 if self.write_error.is_some() {
                     self.wake_driver();
                 }
-            } else if self.quantum.is_over() {
+            } else if self.quantum.ends_writing() {
                 self.wake_driver_later();
             } else {
                 self.wake_driver();
@@ -296,7 +296,7 @@ impl State {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             output.advance(written);
-            self.quantum.spend(written);
+            self.quantum.write(written);
             self.unflushed = true;
         }
         if self.unflushed {

@@ -27,6 +27,7 @@ pub(crate) use self::write::{BETWEEN, IN_PLACE};
 use super::Stream;
 use super::{Connection, room_for_one, wake_reader};
 use crate::direct::{Head, Route, Service};
+use crate::heap::empty;
 use crate::message::RequestHead;
 
 /// A longer message continues on the general path, with its prefix.
@@ -88,8 +89,7 @@ impl Requests {
     pub(crate) fn clear(&mut self) {
         self.list.clear();
         self.list.shrink_to(KEEP_REQUESTS);
-        self.messages.clear();
-        self.messages.shrink_to(KEEP_MESSAGES);
+        empty(&mut self.messages, KEEP_MESSAGES);
     }
 }
 
