@@ -7,7 +7,7 @@ use super::charts::{Bars, Lines};
 use super::pages::PAGES;
 use crate::bench::shapes::{CALLS, CONNECT, DOWNLOAD, MEGABYTES, OPEN_LOOP, P50, P99, UNARY, UPLOAD};
 use crate::bench::stack::Stack;
-use crate::bench::table::{Spread, Table, number};
+use crate::bench::table::{Figures, Spread, Table, number};
 
 const ONE_CORE: &str = "release, one core";
 const TWO_CORES: &str = "release, two cores";
@@ -21,6 +21,9 @@ const ROWS: [(&str, &str, &str, &str); 6] = [
     (UPLOAD, "64 KiB", MEGABYTES, "upload of 64 KiB messages, MB/s"),
     (CONNECT, "64 B", P50, "connecting and the first call, µs"),
 ];
+
+/// The rows of programs that make no calls of other sizes.
+const FEW: [(&str, &str); 2] = [("100 B, 1 in flight", P50), ("100 B, 64 in flight", CALLS)];
 
 /// The charts of bars: file name, alternative text and panels.
 pub(super) const BARS: [(&str, &str, [Bars; 2]); 3] = [
@@ -122,11 +125,11 @@ fn rows(table: &Table) -> String {
         _ = write!(text, " | {name}");
     }
     _ = write!(text, " |\n|---|{}\n", "---:|".repeat(found.len()));
+    let mut others = String::new();
     for stack in Stack::ALL.into_iter().rev() {
-        let median = |figures: &crate::bench::table::Figures| {
-            figures.get(&stack).and_then(|figures| Spread::of(figures)).map(|spread| spread.median)
-        };
+        let median = |figures: &Figures| median(figures, stack);
         if found.iter().all(|(_, figures)| median(figures).is_none()) {
+            others.push_str(&with_few_rows(table, stack).unwrap_or_default());
             continue;
         }
         let strong = if stack == Stack::GrpcIpc { "**" } else { "" };
@@ -137,7 +140,27 @@ fn rows(table: &Table) -> String {
         }
         text.push('\n');
     }
-    text
+    text + &others
+}
+
+fn median(figures: &Figures, stack: Stack) -> Option<f64> {
+    figures.get(&stack).and_then(|figures| Spread::of(figures)).map(|spread| spread.median)
+}
+
+/// A paragraph about a stack that has only these rows.
+fn with_few_rows(table: &Table, stack: Stack) -> Option<String> {
+    let figure =
+        |(what, unit), stack| Some(number(median(table.figures(UNARY, what, ONE_CORE, unit)?, stack)?));
+    let [one, many] = FEW;
+    Some(format!(
+        "\n{}, calls of 100 B only: {} µs, and {} calls/s with 64 in flight. The same with grpc-ipc: {} µs and {} \
+         calls/s.\n",
+        stack.name(),
+        figure(one, stack)?,
+        figure(many, stack)?,
+        figure(one, Stack::GrpcIpc)?,
+        figure(many, Stack::GrpcIpc)?,
+    ))
 }
 
 /// The first page.
@@ -184,6 +207,7 @@ mod tests {
             assert!(found, "{section}: {what}");
         };
         ROWS.iter().for_each(|(section, what, ..)| is_measured(section, what));
+        FEW.iter().for_each(|(what, _)| is_measured(UNARY, what));
         for bars in BARS.iter().flat_map(|(.., panels)| panels) {
             is_measured(bars.section, bars.what);
         }
