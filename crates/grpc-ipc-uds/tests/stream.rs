@@ -29,7 +29,7 @@ async fn pair() -> (LocalStream, LocalStream) {
     (client.unwrap(), server)
 }
 
-/// Only Linux says so: connect(2).
+/// On Linux, connect(2) connects a Unix socket at once, or not at all.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_client_is_connected_without_waiting_for_the_runtime() {
