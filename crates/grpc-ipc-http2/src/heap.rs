@@ -35,16 +35,22 @@ pub(crate) fn expect_messages_of(length: usize) {
     }
 }
 
-/// Empties a buffer, and frees it if it can hold more than `keep` bytes.
+/// Empties a buffer, and frees what it holds beyond `keep` bytes.
 ///
-/// It is not shrunk. glibc maps a block of more than 128 KiB into memory of its own, unmaps its pages when it shrinks, and
-/// faults them in when it grows again. After such a block was freed, the next one comes from the heap.
+/// A large buffer is not shrunk, but freed as a whole. glibc maps a block of more than 128 KiB into memory of its own,
+/// unmaps its pages when it shrinks, and faults them in when it grows again. After such a block was freed, the next one
+/// comes from the heap.
 pub(crate) fn empty(buffer: &mut Vec<u8>, keep: usize) {
     buffer.clear();
-    if buffer.capacity() > keep {
+    if buffer.capacity() > LARGE {
         *buffer = Vec::new();
+    } else {
+        buffer.shrink_to(keep);
     }
 }
+
+/// The next capacity may be one that glibc maps.
+const LARGE: usize = 64 << 10;
 
 #[cfg(all(test, not(miri), target_os = "linux", target_env = "gnu", target_pointer_width = "64"))]
 mod tests {
