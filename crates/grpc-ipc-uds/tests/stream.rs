@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
@@ -41,7 +41,7 @@ fn a_client_is_connected_without_waiting_for_the_runtime() {
         {
             let _listener = ListenOptions::new().listen(&address).await.unwrap();
             let connector = ConnectOptions::new().connector(&address);
-            let mut connect = pin!(connector.connect(Instant::now()));
+            let mut connect = std::pin::pin!(connector.connect(Instant::now()));
             let (wakes, waker) = Wakes::new();
             let connected = connect.as_mut().poll(&mut Context::from_waker(&waker));
             assert!(matches!(connected, Poll::Ready(Ok(_))), "{address}: {connected:?}");
