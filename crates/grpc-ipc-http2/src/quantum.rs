@@ -54,12 +54,17 @@ fn ends(moved: &mut usize) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::Builder;
+
     use super::*;
+
+    fn on(runtime: &mut Builder) -> Quantum {
+        runtime.build().unwrap().block_on(async { Quantum::new() })
+    }
 
     #[test]
     fn on_one_thread_it_ends_after_256_kib() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut quantum = runtime.block_on(async { Quantum::new() });
+        let mut quantum = on(&mut Builder::new_current_thread());
         for _ in 0..3 {
             quantum.read(MAX - 1);
             quantum.write(MAX - 1);
@@ -73,8 +78,7 @@ mod tests {
 
     #[test]
     fn who_has_read_everything_goes_on_reading() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let mut quantum = runtime.block_on(async { Quantum::new() });
+        let mut quantum = on(&mut Builder::new_current_thread());
         for _ in 0..3 {
             quantum.read(MAX - 1);
             quantum.read_all();
@@ -86,8 +90,7 @@ mod tests {
 
     #[test]
     fn on_several_threads_another_one_polls_for_io() {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
-        let mut quantum = runtime.block_on(async { Quantum::new() });
+        let mut quantum = on(Builder::new_multi_thread().worker_threads(2));
         quantum.read(usize::MAX);
         quantum.write(usize::MAX);
         assert!(!quantum.ends_reading() && !quantum.ends_writing());
