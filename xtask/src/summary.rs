@@ -11,7 +11,7 @@ pub(crate) struct Platform {
     pub(crate) failed: u32,
     /// Skipped tests and checks, with the reasons.
     pub(crate) skipped: Vec<String>,
-    /// Failures, with the commands that reproduce them.
+    /// Failures, with the commands that reproduce them. The lines after the first one say why.
     pub(crate) failures: Vec<String>,
     /// Remarks about the run.
     pub(crate) notes: Vec<String>,
@@ -55,6 +55,31 @@ fn number_before(line: &str, word: &str) -> u32 {
     0
 }
 
+/// The lines of `cargo test` that say what failed, and why: what failed tests printed, why a program ended, and what did
+/// not build. A log of a whole run is long, and often only its end is at hand.
+pub(crate) fn reasons(stdout: &str, stderr: &str) -> Vec<String> {
+    let mut reasons = Vec::new();
+    // How many more lines of a test are taken. None are outside of the part that repeats the output of failed tests.
+    let mut rest = 0;
+    for line in stdout.lines() {
+        if line.starts_with("---- ") {
+            rest = 20;
+        } else if line == "failures:" || line.starts_with("test result:") {
+            rest = 0;
+        }
+        if rest > 0 && !line.trim().is_empty() {
+            reasons.push(line.to_owned());
+            rest -= 1;
+        }
+    }
+    let says_why = |line: &&str| {
+        ["error", "watchdog: ", "    `-p "].iter().any(|start| line.starts_with(start))
+            || line.contains("process didn't exit successfully")
+    };
+    reasons.extend(stderr.lines().filter(says_why).take(20).map(str::to_owned));
+    reasons
+}
+
 /// The table, and a last line with the totals.
 pub(crate) fn show(platforms: &[Platform]) -> String {
     let mut text = String::from("\nplatform    passed  failed  skipped\n");
@@ -74,7 +99,7 @@ pub(crate) fn show(platforms: &[Platform]) -> String {
             }
         }
         for failure in &platform.failures {
-            _ = writeln!(text, "    FAILED: {failure}");
+            _ = writeln!(text, "    FAILED: {}", failure.replace('\n', "\n        "));
         }
         passed += p;
         failed += f;
@@ -114,6 +139,47 @@ mod tests {
         platform.check("another", Err("it broke".into()));
         assert_eq!((platform.passed, platform.failed, platform.skipped.len()), (16, 3, 1));
         assert!(show(&[platform]).ends_with("\n16 passed, 3 failed, 1 skipped"));
+    }
+
+    #[test]
+    fn a_failure_is_shown_with_its_reasons() {
+        let stdout = "running 2 tests\n\
+            test good ... ok\n\
+            test bad ... FAILED\n\n\
+            failures:\n\n\
+            ---- bad stdout ----\n\n\
+            thread 'bad' (7) panicked at tests/it.rs:5:1:\n\
+            assertion failed: false\n\n\n\
+            failures:\n    bad\n\n\
+            test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
+        let stderr = "   Compiling one v0.1.0\n\
+            \x20    Running tests/it.rs (target/debug/deps/it-01)\n\
+            watchdog: slow did not finish within 60s\n\
+            error: test failed, to rerun pass `-p one --test it`\n\n\
+            Caused by:\n\
+            \x20 process didn't exit successfully: `it-02` (signal: 6, SIGABRT: process abort signal)\n\
+            error: 1 target failed:\n\
+            \x20   `-p one --test it`\n";
+        let expected = [
+            "---- bad stdout ----",
+            "thread 'bad' (7) panicked at tests/it.rs:5:1:",
+            "assertion failed: false",
+            "watchdog: slow did not finish within 60s",
+            "error: test failed, to rerun pass `-p one --test it`",
+            "  process didn't exit successfully: `it-02` (signal: 6, SIGABRT: process abort signal)",
+            "error: 1 target failed:",
+            "    `-p one --test it`",
+        ];
+        let reasons = reasons(stdout, stderr);
+        assert_eq!(reasons, expected);
+        let mut platform = Platform::new("linux");
+        platform.failures.push(format!("cargo test\n{}", reasons[..2].join("\n")));
+        let shown = show(&[platform]);
+        assert!(
+            shown
+                .contains("\n    FAILED: cargo test\n        ---- bad stdout ----\n        thread 'bad' (7)"),
+            "{shown}"
+        );
     }
 
     #[test]

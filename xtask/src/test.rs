@@ -1,14 +1,15 @@
 //! `cargo xtask test`: all checks that this machine can run.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::command::{cargo, command, run as run_command, shown, works};
 use crate::cross::WINDOWS_GNU;
 use crate::interop::Transport;
-use crate::summary::{Platform, show};
+use crate::summary::{Platform, reasons, show};
 use crate::{
     Result, bench, cross, interop, models, public_api, release, setup, targets, tidy, wine, workspace,
 };
@@ -284,15 +285,16 @@ pub(crate) fn run_tests(platform: &mut Platform, command: &mut Command) {
     let skipped = workspace::root().join(format!("target/skipped-{}.txt", platform.name));
     _ = fs::remove_file(&skipped);
     command.env("GRPC_IPC_SKIPPED", &skipped);
-    let result = stream(command).map(|(printed, success)| {
+    let result = stream(command).map(|(stdout, stderr, success)| {
         let failed = platform.failed;
-        platform.count(&printed);
+        platform.count(&stdout);
         // A program that does not build, or that the watchdog ended, prints no result line.
         if !success && platform.failed == failed {
             platform.failed += 1;
         }
         if !success {
-            platform.failures.push(shown(command));
+            let lines = std::iter::once(shown(command)).chain(reasons(&stdout, &stderr));
+            platform.failures.push(lines.collect::<Vec<_>>().join("\n"));
         }
     });
     if let Err(error) = result {
@@ -304,18 +306,31 @@ pub(crate) fn run_tests(platform: &mut Platform, command: &mut Command) {
     platform.passed = platform.passed.saturating_sub(skipped.lines().count() as u32);
 }
 
-/// The standard output of a command, which is also shown, and whether the command succeeded.
-fn stream(command: &mut Command) -> Result<(String, bool)> {
+/// What a command prints on standard output and on standard error, both of which are also shown, and whether it succeeded.
+fn stream(command: &mut Command) -> Result<(String, String, bool)> {
     println!("$ {}", shown(command));
-    let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let mut printed = String::new();
-    for line in BufReader::new(child.stdout.take().ok_or("no standard output")?).lines() {
-        let line = line?;
-        println!("{line}");
-        printed.push_str(&line);
-        printed.push('\n');
-    }
-    Ok((printed, child.wait()?.success()))
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let stdout = child.stdout.take().ok_or("no standard output")?;
+    let stderr = child.stderr.take().ok_or("no standard error")?;
+    let (sender, errors) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines(stderr) {
+            eprintln!("{line}");
+            // Nobody receives the lines of a program that outlives the command.
+            _ = sender.send(line);
+        }
+    });
+    let stdout = lines(stdout).inspect(|line| println!("{line}")).collect::<Vec<_>>().join("\n");
+    let success = child.wait()?.success();
+    // A program that a failed test left behind may keep standard error open.
+    let stderr = std::iter::from_fn(|| errors.recv_timeout(Duration::from_secs(1)).ok());
+    Ok((stdout, stderr.collect::<Vec<_>>().join("\n"), success))
+}
+
+/// The lines until the end or the first error. Bytes that are not UTF-8 are replaced.
+fn lines(from: impl Read) -> impl Iterator<Item = String> {
+    let lines = BufReader::new(from).split(b'\n').map_while(io::Result::ok);
+    lines.map(|line| String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned())
 }
 
 #[cfg(test)]
