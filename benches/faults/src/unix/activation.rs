@@ -4,7 +4,7 @@ use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use grpc_ipc::Channel;
+use grpc_ipc::{Channel, ConnectOptions};
 use tonic::Request;
 
 use super::child::Child;
@@ -46,7 +46,9 @@ async fn activate(report: &mut Report) -> Result {
     }
     for path in [&first, &second] {
         set_permissions(path, Permissions::from_mode(0o666))?;
-        let mut client = LedgerClient::new(Channel::lazy(address(path).as_str())?);
+        // It may not listen yet on a socket that is there.
+        let options = ConnectOptions::new(address(path).as_str()).wait_for_ready(true);
+        let mut client = LedgerClient::new(Channel::lazy(options)?);
         let mut request = Request::new(Range { length: 1 });
         request.set_timeout(DEADLINE);
         report.require(client.read(request).await.is_ok(), &format!("a call over {}", path.display()));

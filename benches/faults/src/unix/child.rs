@@ -1,7 +1,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child as StdChild, ChildStdin, ChildStdout, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use super::Result;
 
@@ -59,8 +59,20 @@ impl Child {
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> Result {
-        let pid = Pid::from_raw(self.child.id().cast_signed()).ok_or("a process has no number")?;
-        Ok(kill_process(pid, signal)?)
+        Ok(kill_process(self.pid()?, signal)?)
+    }
+
+    /// Sends SIGSTOP, and returns when all threads have stopped.
+    pub(crate) fn stop(&self) -> Result {
+        self.signal(Signal::STOP)?;
+        match waitpid(Some(self.pid()?), WaitOptions::UNTRACED)? {
+            Some((_, status)) if status.stopped() => Ok(()),
+            other => Err(format!("the child has not stopped: {other:?}").into()),
+        }
+    }
+
+    fn pid(&self) -> Result<Pid> {
+        Pid::from_raw(self.child.id().cast_signed()).ok_or_else(|| "a process has no number".into())
     }
 }
 

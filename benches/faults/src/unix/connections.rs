@@ -1,6 +1,7 @@
 //! Many connections at once: the cost of each for the server, idle and after a call, compared with tonic's server.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use grpc_ipc::Channel;
 
@@ -10,7 +11,7 @@ use super::ledger::generated::ledger_client::LedgerClient;
 use super::ledger::raise_descriptor_limit;
 use super::proc::{descriptors, private_memory};
 use super::report::Report;
-use super::{Result, Scale};
+use super::{DEADLINE, Result, Scale};
 
 /// The size of the answers, in bytes.
 const ANSWER: u32 = 40_000;
@@ -65,6 +66,11 @@ async fn measure(directory: &Path, option: Option<&str>, count: usize) -> Result
     for _ in 0..count {
         clients.push(LedgerClient::new(Channel::connect(address.as_str()).await?));
     }
+    // A client is connected before the server accepts.
+    let begun = Instant::now();
+    while descriptors(server.id())? < open + count && begun.elapsed() < DEADLINE {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let idle = a_connection(private_memory(server.id())?);
     let opened = descriptors(server.id())? - open;
     let mut answered = 0;
@@ -82,7 +88,7 @@ async fn measure(directory: &Path, option: Option<&str>, count: usize) -> Result
         if left == 0 {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(Cost { descriptors: opened as f64 / count as f64, idle, after, answered, left })
 }

@@ -8,8 +8,8 @@ use grpc_ipc::Channel;
 use tonic::Request;
 
 use super::child::Child;
-use super::ledger::generated::Entry;
 use super::ledger::generated::ledger_client::LedgerClient;
+use super::ledger::generated::{Entry, Pause};
 use super::ledger::read_journal;
 use super::proc::has_ended;
 use super::report::Report;
@@ -28,6 +28,10 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
         Ok(server)
     };
     let mut server = start()?;
+    let mut servers = BTreeSet::new();
+    // Another client makes sure that each server is called before it is replaced.
+    let mut another = LedgerClient::new(Channel::lazy(address.as_str())?);
+    servers.insert(another.wait(Pause::default()).await?.into_inner().pid);
     let stop = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> =
         (0..CLIENTS).map(|client| tokio::spawn(call(address.clone(), client, stop.clone()))).collect();
@@ -42,10 +46,11 @@ pub(crate) async fn run(scale: Scale, report: &mut Report) -> Result {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         stayed += usize::from(!has_ended(server.id()));
+        servers.insert(another.wait(Pause::default()).await?.into_inner().pid);
         server = next;
     }
     stop.store(true, Ordering::Relaxed);
-    let (mut answered, mut failed, mut servers) = (0, Vec::new(), BTreeSet::new());
+    let (mut answered, mut failed) = (0, Vec::new());
     for client in clients {
         let called = client.await??;
         answered += called.answered;

@@ -68,7 +68,7 @@ async fn a_server_stops(report: &mut Report) -> Result {
     call(&mut watching, DEADLINE).await?;
     call(&mut patient, DEADLINE).await?;
 
-    server.signal(Signal::STOP)?;
+    server.stop()?;
     let begun = Instant::now();
     let noticed = call(&mut watching, DEADLINE).await.map_err(|status| status.code());
     report.count("server stopped: keepalive notices after", format!("{:.1?}", begun.elapsed()));
@@ -98,7 +98,7 @@ async fn a_client_stops(report: &mut Report) -> Result {
         other.tell("")?;
         report.require(other.line()? == "answered", "client: its call is answered");
         let open = descriptors(server.id())?;
-        other.signal(Signal::STOP)?;
+        other.stop()?;
         // A few more than the intervals that it may take, with a call in each.
         let (mut answered, mut closed) = (0, false);
         for _ in 0..60 {
