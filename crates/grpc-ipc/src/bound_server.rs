@@ -109,6 +109,7 @@ impl BoundServer {
             self;
         let mut offered = Offered { services, direct, limits, hooks, http2 };
         let handed_over = listeners.handed_over();
+        let announced = ending.announced();
         let ending = ending.wait(stats.clone());
         let ending = async {
             tokio::select! {
@@ -143,7 +144,7 @@ impl BoundServer {
                     let drain = async {
                         tokio::select! {
                             drain = &mut signal => Some(drain),
-                            () = leave(&mut listeners, &mut connections, &mut offered) => None,
+                            () = leave(&mut listeners, &mut connections, &mut offered, announced.as_deref()) => None,
                             () = limit => Some(Duration::ZERO),
                         }
                     };
@@ -155,6 +156,9 @@ impl BoundServer {
             }
         };
         drop(listeners);
+        if let Some(announced) = &announced {
+            announced.addresses_given_up();
+        }
         manager.tell(Notice::Stopping);
         connections.go_away();
         if manager.ping_until(timeout(drain, connections.all_ended())).await.is_err() {

@@ -2,6 +2,7 @@
 
 mod util;
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::stream;
@@ -59,13 +60,43 @@ fn a_server_leaves_when_it_is_asked_to() {
         assert_eq!(other.code(), Code::FailedPrecondition, "{other:?}");
         channel.ask_to_leave(Some(pid)).await.unwrap();
         // The name is free while the call continues.
-        while network.listen("server", AccessPolicy::default()).is_err() {
-            tokio::task::yield_now().await;
-        }
+        network.listen("server", AccessPolicy::default()).expect("the server has given up its name");
         assert!(!call.is_finished() && !serving.is_finished());
         greeter.go_on.notify_one();
         call.await.unwrap().unwrap();
         serving.await.unwrap().unwrap();
+    });
+}
+
+/// Otherwise the client's next call could reach the server that has just been stopped.
+#[test]
+fn a_server_answers_that_it_leaves_when_its_name_is_free() {
+    run("a_server_answers_that_it_leaves_when_its_name_is_free", || async {
+        let network = Network::new();
+        let announce = |server: Server| server.announce(Announcement::new("greeter", "1"));
+        let mut serving = pin!(server(&network, &MyGreeter::default(), announce).await.serve());
+        let channel = channel(&network);
+        let described = async { channel.describe().await.unwrap() };
+        let ended = tokio::select! {
+            ended = &mut serving => Some(ended),
+            _ = described => None,
+        };
+        assert!(ended.is_none(), "{ended:?}");
+
+        // The connection has a task of its own, and continues while nobody polls the server.
+        let asked = tokio::spawn(async move { channel.ask_to_leave(None).await });
+        for _ in 0..100_000 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!asked.is_finished(), "the server still has its name");
+        network.listen("server", AccessPolicy::default()).map(drop).unwrap_err();
+        let asked = async {
+            asked.await.unwrap().unwrap();
+            network.listen("server", AccessPolicy::default()).map(drop)
+        };
+        let (ended, is_free) = tokio::join!(serving, asked);
+        ended.unwrap();
+        is_free.expect("the server has given up its name");
     });
 }
 

@@ -45,17 +45,53 @@ impl Announcement {
             description,
             allow_leave: self.allow_leave,
             drain: self.drain,
-            leaving: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Serving),
         })
     }
 }
 
-/// The announcement of a server, and whether it was asked to leave.
+/// The announcement of a server, and how far it has left.
 pub(crate) struct Announced {
     pub(super) description: messages::Description,
     pub(super) allow_leave: bool,
     pub(super) drain: Duration,
-    pub(super) leaving: watch::Sender<bool>,
+    pub(super) stage: watch::Sender<Stage>,
+}
+
+/// How far a server has left.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Serving,
+    /// It was asked to leave.
+    Asked,
+    /// Its addresses are given up.
+    Away,
+}
+
+impl Announced {
+    /// Asks the server to leave, and waits until it has given up its addresses.
+    pub(super) async fn ask_to_leave(&self) {
+        self.reach(Stage::Asked);
+        self.reached(Stage::Away).await;
+    }
+
+    /// The addresses are given up: who connects from now on finds no server, or the next one.
+    pub(crate) fn addresses_given_up(&self) {
+        self.reach(Stage::Away);
+    }
+
+    pub(super) async fn reached(&self, stage: Stage) {
+        // `self` holds the sender.
+        _ = self.stage.subscribe().wait_for(|reached| *reached >= stage).await;
+    }
+
+    fn reach(&self, stage: Stage) {
+        self.stage.send_if_modified(|reached| {
+            let is_new = *reached < stage;
+            *reached = stage.max(*reached);
+            is_new
+        });
+    }
 }
 
 impl fmt::Debug for Announced {

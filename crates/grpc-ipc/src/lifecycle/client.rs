@@ -37,8 +37,9 @@ impl Channel {
         Ok(Description { name: said.name, version: said.version, pid: said.pid, started })
     }
 
-    /// Asks the server to give up its address, finish its running calls, and end. Returns when the server has begun to
-    /// leave. With a `pid`, the server leaves only if it is that process.
+    /// Asks the server to give up its address, finish its running calls, and end. Returns when the server has given up
+    /// its address, so a client that connects afterwards finds no server, or the next one. With a `pid`, the server
+    /// leaves only if it is that process.
     ///
     /// # Errors
     /// - [`PermissionDenied`](tonic::Code::PermissionDenied) if the caller is neither the server's user nor the system

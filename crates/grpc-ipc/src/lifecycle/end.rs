@@ -7,7 +7,7 @@ use futures_util::future::poll_fn;
 use grpc_ipc_http2::server::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::announcement::Announced;
+use super::announcement::{Announced, Stage};
 use crate::ServerStats;
 use crate::listeners::Listeners;
 use crate::served::{Offered, Served};
@@ -37,13 +37,16 @@ const FIRST_CALL: Duration = Duration::from_secs(1);
 const FIRST_CLIENT: Duration = Duration::from_secs(5);
 
 impl Ending {
+    pub(crate) fn announced(&self) -> Option<Arc<Announced>> {
+        self.announced.clone()
+    }
+
     /// Waits until the server has to end.
     pub(crate) async fn wait(self, stats: ServerStats) -> End {
         let asked = async {
             match &self.announced {
                 Some(announced) => {
-                    // `announced` holds the sender.
-                    _ = announced.leaving.subscribe().wait_for(|leaving| *leaving).await;
+                    announced.reached(Stage::Asked).await;
                     announced.drain
                 }
                 None => pending().await,
@@ -86,7 +89,12 @@ async fn idle_for(stats: &ServerStats, limit: Duration) {
 
 /// Ends a server without losing a call: gives up its addresses, then serves the clients that had already connected, and
 /// the calls that clients sent before they learned of the end. (`offered` is not changed; services are not `Sync`.)
-pub(crate) async fn leave(listeners: &mut Listeners, connections: &mut Served, offered: &mut Offered) {
+pub(crate) async fn leave(
+    listeners: &mut Listeners,
+    connections: &mut Served,
+    offered: &mut Offered,
+    announced: Option<&Announced>,
+) {
     let before = connections.handles();
     let mut late = Vec::new();
     listeners.close();
@@ -95,6 +103,9 @@ pub(crate) async fn leave(listeners: &mut Listeners, connections: &mut Served, o
     let mut are_told = false;
     let mut tell = || {
         if !std::mem::replace(&mut are_told, true) {
+            if let Some(announced) = &announced {
+                announced.addresses_given_up();
+            }
             before.iter().for_each(Handle::graceful_shutdown);
         }
     };

@@ -88,7 +88,7 @@ impl UnaryService<LeaveRequest> for Leave {
             if meant != 0 && meant != own {
                 return Err(Status::failed_precondition(format!("this is process {own}, not {meant}")));
             }
-            announced.leaving.send_replace(true);
+            announced.ask_to_leave().await;
             Ok(Response::new(LeaveResponse {}))
         })
     }
