@@ -91,6 +91,7 @@ impl Turn {
         if self.ended || self.congested {
             return Poll::Pending;
         }
+        self.spin.look();
         if self.input.capacity() == 0 {
             self.input = BUFFER.try_with(Cell::take).ok().flatten().unwrap_or_default();
         }
