@@ -272,8 +272,8 @@ impl Polls {
         Self { in_vain: 0, last: now, away: Duration::ZERO }
     }
 
-    /// Whether the peer has sent data while this end polled. If nothing was polled for in vain, or if this end was away for
-    /// much longer than before, the peer may have had this core in the meantime, and got it only by chance.
+    /// Whether data came while this end polled. If it was there almost at once, or if this end was kept from polling for
+    /// much longer than before, the system may have given this core to the peer.
     fn have_seen_it_come(&self, since: Instant) -> bool {
         self.in_vain >= 2 && self.away <= 3 * (self.last - since) / self.in_vain
     }
