@@ -137,7 +137,8 @@ impl BoundServer {
                     manager.tell(Notice::Stopping);
                     let limit = async {
                         match end {
-                            End::Asked(drain) | End::HandedOver(Some(drain)) => sleep(drain).await,
+                            End::Asked(drain) => sleep(drain.max(ANSWER)).await,
+                            End::HandedOver(Some(drain)) => sleep(drain).await,
                             End::Idle | End::HandedOver(None) => pending().await,
                         }
                     };
@@ -181,6 +182,9 @@ impl fmt::Debug for BoundServer {
             .finish_non_exhaustive()
     }
 }
+
+/// How long the answer to the call that asked the server to leave may take.
+const ANSWER: Duration = Duration::from_millis(100);
 
 /// How long closed connections may take to end, and their handlers to be dropped.
 const AFTER_CUT: Duration = Duration::from_secs(1);

@@ -116,6 +116,28 @@ fn calls_end_when_a_server_that_leaves_has_drained_for_long_enough() {
     });
 }
 
+/// The call that asks it is a running call, too.
+#[test]
+fn a_server_that_leaves_without_draining_says_so() {
+    let _watchdog = Watchdog::start("a_server_that_leaves_without_draining_says_so", LIMIT);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        for _ in 0..100 {
+            let (network, greeter) = (Network::new(), MyGreeter::default());
+            let announcement = Announcement::new("greeter", "1").drain(Duration::ZERO);
+            let serving = tokio::spawn(
+                server(&network, &greeter, |server| server.announce(announcement)).await.serve(),
+            );
+            let channel = channel(&network);
+            let call = tokio::spawn(greet(channel.clone(), "wait"));
+            greeter.called.notified().await;
+            channel.ask_to_leave(None).await.unwrap();
+            serving.await.unwrap().unwrap();
+            call.await.unwrap().unwrap_err();
+        }
+    });
+}
+
 #[test]
 fn a_server_may_refuse_to_leave() {
     run("a_server_may_refuse_to_leave", || async {

@@ -27,8 +27,8 @@ impl Announcement {
         Self { allow_leave: allow, ..self }
     }
 
-    /// How long running calls may take after the server was asked to leave. Then the server ends them. Default: 10
-    /// seconds.
+    /// How long running calls may take after the server was asked to leave. Then the server ends them. Less than 100 ms
+    /// counts as 100 ms, so that the server can answer. Default: 10 seconds.
     pub fn drain(self, drain: Duration) -> Self {
         Self { drain, ..self }
     }
