@@ -306,7 +306,8 @@ pub(crate) fn run_tests(platform: &mut Platform, command: &mut Command) {
     platform.passed = platform.passed.saturating_sub(skipped.lines().count() as u32);
 }
 
-/// What a command prints on standard output and on standard error, both of which are also shown, and whether it succeeded.
+/// Runs a command, and shows its output. Returns what it printed on standard output and on standard error, and whether it
+/// succeeded.
 fn stream(command: &mut Command) -> Result<(String, String, bool)> {
     println!("$ {}", shown(command));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;

@@ -109,7 +109,7 @@ impl BoundServer {
             self;
         let mut offered = Offered { services, direct, limits, hooks, http2 };
         let handed_over = listeners.handed_over();
-        let announced = ending.announced();
+        let announced = ending.announced.clone();
         let ending = ending.wait(stats.clone());
         let ending = async {
             tokio::select! {

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use futures_util::stream;
 use grpc_ipc::memory::{MemoryListener, MemoryStream, Network};
-use grpc_ipc::{AccessPolicy, Address, Announcement, BoundServer, Channel, Connector as _, Listener, Server};
+use grpc_ipc::{
+    AccessPolicy, Address, Announcement, BoundServer, Channel, Connector as _, Listener, ServeError, Server,
+};
 use grpc_ipc_conformance::{LIMIT, Watchdog, run};
 use grpc_ipc_proto::bench::bench_client::BenchClient;
 use grpc_ipc_proto::bench::bench_server::{Bench, BenchServer};
 use grpc_ipc_proto::bench::{Chunk, Total, Transfer};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tonic::{Code, Request, Response, Status, Streaming};
 use util::{DRAIN, MyGreeter, Running, greet};
@@ -25,6 +29,27 @@ async fn server(network: &Network, greeter: &MyGreeter, set: impl FnOnce(Server)
 
 fn channel(network: &Network) -> Channel {
     Channel::from_connector(network.connector("server", AccessPolicy::default()))
+}
+
+/// A server with a call under way.
+struct Busy {
+    network: Network,
+    greeter: MyGreeter,
+    serving: JoinHandle<Result<(), ServeError>>,
+    channel: Channel,
+    call: JoinHandle<Result<String, Status>>,
+}
+
+impl Busy {
+    async fn start(announcement: Announcement) -> Self {
+        let (network, greeter) = (Network::new(), MyGreeter::default());
+        let announce = |server: Server| server.announce(announcement);
+        let serving = tokio::spawn(server(&network, &greeter, announce).await.serve());
+        let channel = channel(&network);
+        let call = tokio::spawn(greet(channel.clone(), "wait"));
+        greeter.called.notified().await;
+        Self { network, greeter, serving, channel, call }
+    }
 }
 
 #[test]
@@ -48,13 +73,8 @@ fn a_server_says_who_it_is() {
 #[test]
 fn a_server_leaves_when_it_is_asked_to() {
     run("a_server_leaves_when_it_is_asked_to", || async {
-        let (network, greeter) = (Network::new(), MyGreeter::default());
-        let announce = |server: Server| server.announce(Announcement::new("greeter", "1"));
-        let serving = tokio::spawn(server(&network, &greeter, announce).await.serve());
-        let channel = channel(&network);
-        let call = tokio::spawn(greet(channel.clone(), "wait"));
-        greeter.called.notified().await;
-
+        let Busy { network, greeter, serving, channel, call } =
+            Busy::start(Announcement::new("greeter", "1")).await;
         let pid = std::process::id();
         let other = channel.ask_to_leave(Some(pid + 1)).await.unwrap_err();
         assert_eq!(other.code(), Code::FailedPrecondition, "{other:?}");
@@ -76,12 +96,10 @@ fn a_server_answers_that_it_leaves_when_its_name_is_free() {
         let announce = |server: Server| server.announce(Announcement::new("greeter", "1"));
         let mut serving = pin!(server(&network, &MyGreeter::default(), announce).await.serve());
         let channel = channel(&network);
-        let described = async { channel.describe().await.unwrap() };
-        let ended = tokio::select! {
-            ended = &mut serving => Some(ended),
-            _ = described => None,
-        };
-        assert!(ended.is_none(), "{ended:?}");
+        tokio::select! {
+            ended = &mut serving => panic!("{ended:?}"),
+            described = channel.describe() => drop(described.unwrap()),
+        }
 
         // The connection has a task of its own, and continues while nobody polls the server.
         let asked = tokio::spawn(async move { channel.ask_to_leave(None).await });
@@ -100,16 +118,38 @@ fn a_server_answers_that_it_leaves_when_its_name_is_free() {
     });
 }
 
+/// Both are ready when the server is polled, and either may come first.
+#[test]
+fn a_server_that_is_stopped_when_it_is_asked_to_leave_answers() {
+    run("a_server_that_is_stopped_when_it_is_asked_to_leave_answers", || async {
+        for _ in 0..20 {
+            let network = Network::new();
+            let announce = |server: Server| server.announce(Announcement::new("greeter", "1"));
+            let server = server(&network, &MyGreeter::default(), announce).await;
+            let (stats, stop) = (server.stats(), Notify::new());
+            let mut serving = pin!(server.serve_with_shutdown(stop.notified(), DRAIN));
+            let channel = channel(&network);
+            tokio::select! {
+                ended = &mut serving => panic!("{ended:?}"),
+                described = channel.describe() => drop(described.unwrap()),
+            }
+            let asked = tokio::spawn(async move { channel.ask_to_leave(None).await });
+            while stats.calls_started() < 2 {
+                tokio::task::yield_now().await;
+            }
+            stop.notify_one();
+            let (ended, asked) = tokio::join!(serving, asked);
+            ended.unwrap();
+            asked.unwrap().unwrap();
+        }
+    });
+}
+
 #[test]
 fn calls_end_when_a_server_that_leaves_has_drained_for_long_enough() {
     run("calls_end_when_a_server_that_leaves_has_drained_for_long_enough", || async {
-        let (network, greeter) = (Network::new(), MyGreeter::default());
         let announcement = Announcement::new("greeter", "1").drain(Duration::from_millis(20));
-        let serving =
-            tokio::spawn(server(&network, &greeter, |server| server.announce(announcement)).await.serve());
-        let channel = channel(&network);
-        let call = tokio::spawn(greet(channel.clone(), "wait"));
-        greeter.called.notified().await;
+        let Busy { serving, channel, call, .. } = Busy::start(announcement).await;
         channel.ask_to_leave(None).await.unwrap();
         serving.await.unwrap().unwrap();
         call.await.unwrap().unwrap_err();
@@ -123,14 +163,8 @@ fn a_server_that_leaves_without_draining_says_so() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     runtime.unwrap().block_on(async {
         for _ in 0..100 {
-            let (network, greeter) = (Network::new(), MyGreeter::default());
             let announcement = Announcement::new("greeter", "1").drain(Duration::ZERO);
-            let serving = tokio::spawn(
-                server(&network, &greeter, |server| server.announce(announcement)).await.serve(),
-            );
-            let channel = channel(&network);
-            let call = tokio::spawn(greet(channel.clone(), "wait"));
-            greeter.called.notified().await;
+            let Busy { serving, channel, call, .. } = Busy::start(announcement).await;
             channel.ask_to_leave(None).await.unwrap();
             serving.await.unwrap().unwrap();
             call.await.unwrap().unwrap_err();

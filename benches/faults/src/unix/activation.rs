@@ -46,7 +46,7 @@ async fn activate(report: &mut Report) -> Result {
     }
     for path in [&first, &second] {
         set_permissions(path, Permissions::from_mode(0o666))?;
-        // It may not listen yet on a socket that is there.
+        // A socket is there a little before systemd listens on it.
         let options = ConnectOptions::new(address(path).as_str()).wait_for_ready(true);
         let mut client = LedgerClient::new(Channel::lazy(options)?);
         let mut request = Request::new(Range { length: 1 });

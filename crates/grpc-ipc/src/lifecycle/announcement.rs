@@ -75,7 +75,7 @@ impl Announced {
         self.reached(Stage::Away).await;
     }
 
-    /// The addresses are given up: who connects from now on finds no server, or the next one.
+    /// Tells those who asked that the server has given up its addresses.
     pub(crate) fn addresses_given_up(&self) {
         self.reach(Stage::Away);
     }

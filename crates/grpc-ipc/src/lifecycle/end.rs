@@ -16,7 +16,7 @@ use crate::served::{Offered, Served};
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
     /// The server can be asked to leave.
-    pub(super) announced: Option<Arc<Announced>>,
+    pub(crate) announced: Option<Arc<Announced>>,
     /// The server ends after it has been idle for this long.
     pub(super) idle: Option<Duration>,
 }
@@ -37,10 +37,6 @@ const FIRST_CALL: Duration = Duration::from_secs(1);
 const FIRST_CLIENT: Duration = Duration::from_secs(5);
 
 impl Ending {
-    pub(crate) fn announced(&self) -> Option<Arc<Announced>> {
-        self.announced.clone()
-    }
-
     /// Waits until the server has to end.
     pub(crate) async fn wait(self, stats: ServerStats) -> End {
         let asked = async {
